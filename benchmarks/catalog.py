@@ -1,0 +1,245 @@
+"""What is run on what: the scenes, the methods, the targets. Standard library only.
+
+The parent process imports nothing heavier than this: a child's peak memory, as the kernel reports it, is
+never below that of the process that started it, so the parent has to stay small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRATCH = ROOT / "benchmarks" / "scratch"
+RESULTS = ROOT / "benchmarks" / "results"
+
+SCALE = 1e-4  # the operator: uint16 digital numbers to float32 reflectance
+SIZE, STEP = 256, 128  # patch and step, in pixels
+CHUNK = 512  # of every zarr, and the tile of every GeoTIFF
+MEMORY_LIMIT = "256MiB"  # given to geopatcher in every run
+LARGEST_ERROR = 1e-5  # against input * SCALE, anywhere; a result beyond it is a failed result
+
+DISK, MEMORY = "to disk", "in memory"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A raster to run on: uint16, tiled 512, deflate."""
+
+    name: str
+    width: int
+    height: int
+    title: str
+    methods: tuple[str, ...]
+    bands: int = 1
+    valid: float = 1.0  # the part of the pixels that is not nodata
+    most_repeats: int = 1000
+
+    @property
+    def megapixels(self) -> float:
+        """Pixels of all bands, in millions."""
+        return self.width * self.height * self.bands / 1e6
+
+    def path(self, folder: Path) -> Path:
+        """Return where the scene is kept: the recipe's version and the size are in the name."""
+        return folder / f"{self.name}-{self.width}x{self.height}-v1.tif"
+
+    def float_path(self, folder: Path) -> Path:
+        """Return where the float32 twin (already scaled) is kept: the source of the plain COG copy."""
+        return folder / f"{self.name}-{self.width}x{self.height}-v1-float32.tif"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way from a scene to a result: ``run(scene, out, **options)`` of a module of `benchmarks.methods`."""
+
+    name: str
+    module: str
+    kind: str  # DISK or MEMORY
+    title: str
+    baseline: str  # the method its ratio is taken against
+    suffix: str = ".npy"
+    options: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()  # distributions of a peer; empty for what needs no peer
+    needs_float_twin: bool = False
+
+    @property
+    def peer(self) -> bool:
+        """Whether it measures somebody else's library."""
+        return bool(self.packages)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio the project holds itself to: ``numerator`` over ``denominator``, each ``(scene, method)``."""
+
+    title: str
+    most: float
+    numerator: tuple[str, str]
+    denominator: tuple[str, str] | None  # None: the absolute number is the target
+    measure: str = "seconds"
+
+
+METHODS: tuple[Method, ...] = (
+    Method(
+        "copy-zarr",
+        "plain_copy",
+        DISK,
+        "plain copy, zarr default codec",
+        "copy-zarr",
+        ".zarr",
+        {"codec": "zstd"},
+    ),
+    Method(
+        "geopatcher-zarr",
+        "patcher",
+        DISK,
+        "**geopatcher**, zarr default codec",
+        "copy-zarr",
+        ".zarr",
+        {"codec": "zstd"},
+    ),
+    Method(
+        "copy-blosc",
+        "plain_copy",
+        DISK,
+        "plain copy, zarr blosc-zstd-1",
+        "copy-blosc",
+        ".zarr",
+        {"codec": "blosc-zstd-1"},
+    ),
+    Method(
+        "geopatcher-blosc",
+        "patcher",
+        DISK,
+        "**geopatcher**, zarr blosc-zstd-1",
+        "copy-blosc",
+        ".zarr",
+        {"codec": "blosc-zstd-1"},
+    ),
+    Method(
+        "copy-cog", "cog_copy", DISK, "rasterio.shutil.copy, COG", "copy-cog", ".tif", needs_float_twin=True
+    ),
+    Method("geopatcher-cog", "patcher", DISK, "**geopatcher**, COG", "copy-cog", ".tif"),
+    Method(
+        "monai-zarr",
+        "monai_zarr",
+        DISK,
+        "MONAI PatchInferer + ZarrAvgMerger (no window)",
+        "copy-zarr",
+        ".zarr",
+        packages=("monai", "torch"),
+    ),
+    Method("copy-memory", "memory_copy", MEMORY, "plain copy into an array", "copy-memory"),
+    Method("numpy-loop", "numpy_loop", MEMORY, "NumPy overlap-add loop (the floor)", "copy-memory"),
+    Method("geopatcher-memory", "patcher", MEMORY, "**geopatcher**, array", "copy-memory"),
+    Method("tiler", "tiler_merger", MEMORY, "tiler", "copy-memory", packages=("tiler",)),
+    Method(
+        "monai",
+        "monai_window",
+        MEMORY,
+        "MONAI sliding_window_inference",
+        "copy-memory",
+        packages=("monai", "torch"),
+    ),
+    Method(
+        "torchio",
+        "torchio_grid",
+        MEMORY,
+        "TorchIO GridAggregator (its own Hann)",
+        "copy-memory",
+        packages=("torchio", "torch"),
+    ),
+    Method(
+        "toolbelt",
+        "toolbelt_tiles",
+        MEMORY,
+        "pytorch-toolbelt TileMerger",
+        "copy-memory",
+        packages=("pytorch-toolbelt", "torch"),
+    ),
+)
+
+BY_NAME = {method.name: method for method in METHODS}
+ALL = tuple(BY_NAME)
+PAIR = ("copy-zarr", "geopatcher-zarr")
+
+TARGETS: tuple[Target, ...] = (
+    Target(
+        "zarr, default codec: geopatcher / plain copy", 1.10, ("s2", "geopatcher-zarr"), ("s2", "copy-zarr")
+    ),
+    Target(
+        "zarr, blosc-zstd-1: geopatcher / plain copy", 1.25, ("s2", "geopatcher-blosc"), ("s2", "copy-blosc")
+    ),
+    Target("COG: geopatcher / rasterio.shutil.copy", 1.5, ("s2", "geopatcher-cog"), ("s2", "copy-cog")),
+    Target(
+        "in memory: geopatcher / fastest peer, whole process",
+        0.5,
+        ("s2", "geopatcher-memory"),
+        ("s2", "*peer"),
+    ),
+    Target(
+        "in memory: geopatcher / fastest peer, without start-up and imports",
+        0.5,
+        ("s2", "geopatcher-memory"),
+        ("s2", "*peer"),
+        "inner_seconds",
+    ),
+    Target("4 bands / 1 band", 4.4, ("s2-bands4", "geopatcher-zarr"), ("s2", "geopatcher-zarr")),
+    Target("70 % nodata / full scene", 0.45, ("s2-nodata70", "geopatcher-zarr"), ("s2", "geopatcher-zarr")),
+    Target("peak RSS, MiB", 384.0, ("s2", "geopatcher-zarr"), None, "peak_mib"),
+    Target(
+        "peak RSS, 4 times the scene / the scene",
+        1.05,
+        ("s2-x4", "geopatcher-zarr"),
+        ("s2", "geopatcher-zarr"),
+        "peak_mib",
+    ),
+    Target(
+        "peak RSS, 16 times the scene / the scene",
+        1.05,
+        ("s2-x16", "geopatcher-zarr"),
+        ("s2", "geopatcher-zarr"),
+        "peak_mib",
+    ),
+    Target("peak RSS, 400 000 pixels wide, MiB", 384.0, ("wide", "geopatcher-zarr"), None, "peak_mib"),
+)
+
+
+FULL = (10980, 10980)  # a Sentinel-2 tile at 10 m
+
+
+def scenes(width: int = FULL[0], height: int = FULL[1]) -> tuple[Scene, ...]:
+    """Return the scenes, derived from the size of the first."""
+    full = (width, height) == FULL
+    wide, tall = (400_000, 2048) if full else (8 * width, max(SIZE, height // 2))
+    return (
+        Scene("s2", width, height, "one band", ALL),
+        Scene("s2-bands4", width, height, "four bands", PAIR, bands=4),
+        Scene("s2-nodata70", width, height, "70 % nodata", PAIR, valid=0.3),
+        Scene("s2-x4", 2 * width, 2 * height, "four times as large", PAIR, most_repeats=3),
+        Scene("wide", wide, tall, "very wide", PAIR, most_repeats=3),
+        Scene("s2-x16", 4 * width, 4 * height, "sixteen times as large", PAIR, most_repeats=1),
+    )
+
+
+def pick_scenes(known: tuple[Scene, ...], names: Iterable[str]) -> tuple[Scene, ...]:
+    """Return the named scenes in the catalogue's order; all of them for no names."""
+    wanted = set(names)
+    unknown = wanted - {scene.name for scene in known}
+    if unknown:
+        raise SystemExit(f"no scene {sorted(unknown)}: choose from {[scene.name for scene in known]}")
+    return tuple(scene for scene in known if not wanted or scene.name in wanted)
+
+
+def pick_methods(scene: Scene, names: Iterable[str]) -> tuple[Method, ...]:
+    """Return the named methods that run on ``scene``; all of its own for no names."""
+    wanted = set(names)
+    unknown = wanted - set(ALL)
+    if unknown:
+        raise SystemExit(f"no method {sorted(unknown)}: choose from {list(ALL)}")
+    return tuple(BY_NAME[name] for name in scene.methods if not wanted or name in wanted)

@@ -1,0 +1,31 @@
+"""The plain copy: read strips of 512 rows, scale, write float32 zarr in 512 x 512 chunks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import zarr
+from zarr.codecs import BloscCodec
+
+from benchmarks import catalog
+from benchmarks.methods import common
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMPRESSORS = {
+    "zstd": "auto",  # zarr's default
+    "blosc-zstd-1": BloscCodec(cname="zstd", clevel=1, shuffle="shuffle"),
+}
+
+
+def run(scene: Path, out: Path, codec: str) -> None:
+    target = zarr.create_array(
+        out,
+        shape=common.shape_of(scene),
+        chunks=(1, catalog.CHUNK, catalog.CHUNK),
+        dtype="float32",
+        compressors=COMPRESSORS[codec],
+    )
+    for top, pixels in common.strips(scene):
+        target[:, top : top + pixels.shape[1]] = common.scale(pixels)

@@ -1,0 +1,62 @@
+"""The one lazy table: libraries that are not needed to start, loaded when they are used.
+
+A library is here because it is an extra, or because importing it takes longer than a command
+that does not need it should take to start.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from geopatcher.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+#: module -> extra of the distribution that brings it ("" when it is a core dependency, lazy for speed)
+MODULES: dict[str, str] = {
+    "cloudpickle": "dask",
+    "dask": "dask",
+    "dask.bag": "dask",
+    "datasketches": "sketches",
+    "distributed": "dask",
+    "geopandas": "xarray",
+    "georeader.geotensor": "georeader",
+    "georeader.rasterio_reader": "georeader",
+    "matplotlib": "viz",
+    "matplotlib.figure": "viz",
+    "matplotlib.pyplot": "viz",
+    "numexpr": "",
+    "numexpr.necompiler": "",
+    "rio_tiler.io": "view",
+    "rio_tiler.models": "view",
+    "rio_tiler.colormap": "view",
+    "rioxarray": "xarray",
+    "scipy.spatial": "",
+    "xarray": "xarray",
+}
+
+
+def load(module: str) -> ModuleType:
+    """Import an optional module, or say which extra brings it.
+
+    Raises
+    ------
+    MissingExtraError
+        The library is not installed.
+
+    Examples
+    --------
+    >>> load("numexpr").__name__
+    'numexpr'
+
+    """
+    extra = MODULES[module]
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        what = f"pip install 'geopatcher[{extra}]'" if extra else f"pip install {module.split('.')[0]}"
+        raise MissingExtraError(
+            f"{module} is needed for this and cannot be imported ({error}): {what}"
+        ) from error

@@ -1,0 +1,1 @@
+"""Import paths that published notebooks use; nothing lives here."""

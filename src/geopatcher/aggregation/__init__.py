@@ -1,0 +1,1 @@
+"""From local results to one field: each aggregation is a monoid over per-cell state."""

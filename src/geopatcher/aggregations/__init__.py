@@ -1,0 +1,1 @@
+"""The public aggregations: arithmetic from `geopatcher.aggregation`, `merge` from the engine."""

@@ -1,0 +1,113 @@
+"""Integer rectangles on a raster grid: boxes in, boxes out, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Box:
+    """Half-open rectangle of pixels: rows ``[row0, row1)``, columns ``[col0, col1)``.
+
+    >>> Box(0, 4, 0, 4).intersect(Box(2, 6, 3, 9))
+    Box(row0=2, row1=4, col0=3, col1=4)
+    """
+
+    row0: int
+    row1: int
+    col0: int
+    col1: int
+
+    @classmethod
+    def of_shape(cls, shape: tuple[int, int]) -> Box:
+        """Return the box of a whole raster of ``(height, width)`` pixels."""
+        return cls(0, shape[0], 0, shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows in the box, at least 0."""
+        return max(0, self.row1 - self.row0)
+
+    @property
+    def width(self) -> int:
+        """Columns in the box, at least 0."""
+        return max(0, self.col1 - self.col0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)``."""
+        return (self.height, self.width)
+
+    @property
+    def n_pixels(self) -> int:
+        """Pixels in the box."""
+        return self.height * self.width
+
+    def intersect(self, other: Box) -> Box:
+        """Return the pixels in both boxes (possibly an empty box)."""
+        return Box(
+            max(self.row0, other.row0),
+            min(self.row1, other.row1),
+            max(self.col0, other.col0),
+            min(self.col1, other.col1),
+        )
+
+    def contains(self, other: Box) -> bool:
+        """Whether ``other`` lies in this box, edges compared: an empty box elsewhere does not."""
+        return (
+            self.row0 <= other.row0
+            and other.row1 <= self.row1
+            and self.col0 <= other.col0
+            and other.col1 <= self.col1
+        )
+
+    def shift(self, rows: int, cols: int) -> Box:
+        """Return the box moved by whole pixels."""
+        return Box(self.row0 + rows, self.row1 + rows, self.col0 + cols, self.col1 + cols)
+
+    def slices(self, origin: Box | None = None) -> tuple[slice, slice]:
+        """Return the numpy index of this box inside an array whose first pixel is ``origin``'s.
+
+        Raises
+        ------
+        ValueError
+            The box has pixels before the array's first one: numpy would count them from its end.
+
+        """
+        row, col = (origin.row0, origin.col0) if origin is not None else (0, 0)
+        if self.n_pixels and (self.row0 < row or self.col0 < col):
+            msg = f"{self} starts before the first pixel of the array, ({row}, {col}): intersect them first"
+            raise ValueError(msg)
+        # Stops come from the extents: those of an empty box could turn negative, and count from the end.
+        return (
+            slice(self.row0 - row, self.row0 - row + self.height),
+            slice(self.col0 - col, self.col0 - col + self.width),
+        )
+
+    def snap_out(self, grid: tuple[int, int], within: Box) -> Box:
+        """Grow to whole cells of a ``(height, width)`` grid, cut off at ``within``; empty stays empty."""
+        if self.n_pixels == 0:
+            return self.intersect(within)
+        height, width = grid
+        return Box(
+            self.row0 // height * height,
+            -(-self.row1 // height) * height,
+            self.col0 // width * width,
+            -(-self.col1 // width) * width,
+        ).intersect(within)
+
+    def tiles(self, grid: tuple[int, int]) -> Iterator[Box]:
+        """Cut into pieces along the lines of a ``(height, width)`` grid, row-major; none is empty."""
+        if self.n_pixels == 0:
+            return
+        height, width = grid
+        for row in range(self.row0 // height * height, self.row1, height):
+            for col in range(self.col0 // width * width, self.col1, width):
+                yield Box(row, row + height, col, col + width).intersect(self)
+
+    def __str__(self) -> str:
+        return f"rows {self.row0}:{self.row1}, columns {self.col0}:{self.col1}"

@@ -1,0 +1,1 @@
+"""The one loop: strips are read, cut, operated on, accumulated, finished and written."""

@@ -1,0 +1,158 @@
+"""Stages that overlap: a generator run ahead in a thread, and work left behind in one.
+
+Both are bounded in bytes. With a bound of zero they run in the caller's own thread, in the same
+order: the sequential run is the pipeline with depth zero.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+T = TypeVar("T")
+
+
+class _Channel(Generic[T]):
+    """A queue bounded in bytes; holds at least one item. Either side can close it."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._items: deque[tuple[T, int]] = deque()
+        self._held = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def put(self, item: T, n_bytes: int) -> bool:
+        """Wait for room and add an item; ``False`` when the channel is closed."""
+        with self._changed:
+            while not self._closed and self._items and self._held + n_bytes > self._max_bytes:
+                self._changed.wait()
+            if self._closed:
+                return False
+            self._items.append((item, n_bytes))
+            self._held += n_bytes
+            self._changed.notify_all()
+            return True
+
+    def get(self) -> T | None:
+        """Wait for an item; ``None`` at the end. Raises the error the other side closed with."""
+        with self._changed:
+            while not self._items and not self._closed:
+                self._changed.wait()
+            if self._items:
+                item, n_bytes = self._items.popleft()
+                self._held -= n_bytes
+                self._changed.notify_all()
+                return item
+            if self._error is not None:
+                raise self._error
+            return None
+
+    def close(self, error: BaseException | None = None, *, drop: bool = False) -> None:
+        """End the channel: what is queued is still delivered, unless dropped."""
+        with self._changed:
+            self._closed = True
+            self._error = self._error or error
+            if drop:
+                self._items.clear()
+                self._held = 0
+            self._changed.notify_all()
+
+    def raise_error(self) -> None:
+        """Raise what the other side closed with, if it did."""
+        with self._changed:
+            if self._error is not None:
+                raise self._error
+
+
+@contextmanager
+def ahead(
+    items: Generator[T, None, None], size_of: Callable[[T], int], max_bytes: int
+) -> Iterator[Iterator[T]]:
+    """Give ``items``, made ahead in a thread while up to ``max_bytes`` of them wait.
+
+    An error of the generator is raised where its item would have come. Leaving the context stops
+    and closes the generator.
+    """
+    if max_bytes <= 0:
+        try:
+            yield items
+        finally:
+            items.close()
+        return
+    channel: _Channel[T] = _Channel(max_bytes)
+
+    def produce() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not channel.put(item, size_of(item)):
+                    break
+        except BaseException as caught:  # noqa: BLE001 - handed to the consumer, who raises it
+            error = caught
+        finally:
+            items.close()
+            channel.close(error)
+
+    thread = threading.Thread(target=produce, name="geopatcher-read", daemon=True)
+    thread.start()
+
+    def consume() -> Iterator[T]:
+        while (item := channel.get()) is not None:
+            yield item
+
+    try:
+        yield consume()
+    finally:
+        channel.close(drop=True)
+        thread.join()
+
+
+class Behind:
+    """Runs calls in order in one thread behind the caller.
+
+    After an error nothing further is run; the error is raised at the next `submit` or at `finish`.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._channel: _Channel[Callable[[], None]] | None = None
+        if max_bytes > 0:
+            self._channel = _Channel(max_bytes)
+            self._thread = threading.Thread(target=self._work, name="geopatcher-write", daemon=True)
+            self._thread.start()
+
+    def submit(self, call: Callable[[], None], n_bytes: int) -> None:
+        """Queue a call that holds ``n_bytes``, waiting for room."""
+        if self._channel is None:
+            call()
+        elif not self._channel.put(call, n_bytes):
+            self._channel.raise_error()
+
+    def finish(self) -> None:
+        """Wait for everything queued; raise the first error."""
+        if self._channel is not None:
+            self._channel.close()
+            self._thread.join()
+            self._channel.raise_error()
+
+    def abandon(self) -> None:
+        """Drop what has not started and wait for what has."""
+        if self._channel is not None:
+            self._channel.close(drop=True)
+            self._thread.join()
+
+    def _work(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        try:
+            while (call := channel.get()) is not None:
+                call()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
+            channel.close(error, drop=True)

@@ -1,0 +1,109 @@
+"""The loop: contributions in, finished rows of blocks out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.aggregation.casting import to_dtype
+from geopatcher.box import Box
+from geopatcher.engine.contributions import Contribution, Operate, cut_patches
+from geopatcher.engine.pipeline import Behind, ahead
+from geopatcher.engine.rows import RowBuffer, Unit, read_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from geopatcher.domain import ResultSpec
+    from geopatcher.engine.stats import RunStats
+    from geopatcher.engine.tiles import OpenTile, TileRows
+    from geopatcher.planning.plan import Plan
+    from geopatcher.protocols import PixelSource, Sink
+
+
+def contributions(
+    plan: Plan, source: PixelSource, operate: Operate, *, pipelined: bool = True
+) -> Generator[Contribution, None, None]:
+    """Yield what each patch of the plan's region contributes, first rows ascending.
+
+    Strips are read once, ahead of use in a thread when ``pipelined``.
+    """
+    box = plan.anchors.extent(plan.region).intersect(Box.of_shape(plan.domain.grid_shape))
+    if not box.n_pixels:
+        return
+    units = read_units(source, box, plan.model.unit_rows, operate.stats)
+    waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
+    with ahead(units, _size_of, waiting if pipelined else 0) as stream:
+        rows = RowBuffer(stream, box)
+        for strip in plan.strips():
+            rows.advance(*strip.rows)
+            yield from operate(cut_patches(plan, strip.boxes, rows))
+
+
+def _size_of(unit: Unit) -> int:
+    return unit.n_bytes
+
+
+def stitch(
+    stream: Iterable[Contribution],
+    tiles: TileRows,
+    emit: Callable[[Box, OpenTile | None], None],
+    stats: RunStats,
+) -> None:
+    """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
+
+    This is the one loop: in memory, to disk, planned and unplanned runs all come through here.
+    """
+    for contribution in stream:
+        for box, tile in tiles.close_above(contribution.box.row0):
+            emit(box, tile)
+        with stats.stage("accumulate"):
+            tiles.add(contribution)
+    for box, tile in tiles.close_above(tiles.grid.region.row1):
+        emit(box, tile)
+
+
+@dataclass
+class Finisher:
+    """Finalises rows of blocks and hands them to the sink, in order, behind the loop.
+
+    ``done`` is called with each box after the sink has it.
+    """
+
+    spec: ResultSpec
+    sink: Sink
+    stats: RunStats
+    done: Callable[[Box], None]
+    pipelined: bool = True
+    _behind: Behind = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._behind = Behind(1 if self.pipelined else 0)
+
+    def emit(self, box: Box, tile: OpenTile | None) -> None:
+        """Queue a closed row of blocks; waits while another is queued."""
+        self._behind.submit(partial(self._finish, box, tile), 1)
+
+    def finish(self) -> None:
+        """Wait until everything is written."""
+        self._behind.finish()
+
+    def abandon(self) -> None:
+        """Stop after the row being written."""
+        self._behind.abandon()
+
+    def _finish(self, box: Box, tile: OpenTile | None) -> None:
+        if tile is not None:
+            with self.stats.stage("finalise"):
+                arrays = {}
+                for name, (_, dtype, fill) in self.spec.arrays().items():
+                    part = tile.parts[name]
+                    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+                        arrays[name] = to_dtype(part.finalise(), dtype, fill)
+            with self.stats.stage("write"):
+                self.stats.bytes_written += self.sink.write(box, arrays)
+        self.stats.blocks += 1
+        self.done(box)

@@ -1,0 +1,128 @@
+"""State of the output, held as rows of blocks that open when touched and close when nothing can touch them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from geopatcher.aggregation.base import (
+    AnyCellAggregation,
+    CellAggregation,
+    Finished,
+    Piece,
+    Taper,
+    Tile,
+    WeightSums,
+)
+from geopatcher.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
+
+    from geopatcher.engine.contributions import Contribution
+    from geopatcher.planning.plan import BlockGrid
+    from geopatcher.protocols import Array
+
+S = TypeVar("S")
+
+#: Tapers kept ready; patches of one patcher share one.
+MAX_TAPERS = 64
+
+
+@dataclass(slots=True)
+class Part(Generic[S]):
+    """One aggregation and its state in one tile: bound together, so that the type stays known."""
+
+    aggregation: CellAggregation[S]
+    state: S
+
+    def update(self, piece: Piece) -> None:
+        """Add one piece."""
+        self.state = self.aggregation.update(self.state, piece)
+
+    def finalise(self) -> Finished:
+        """Return the values; the state is used up."""
+        return self.aggregation.finalise(self.state)
+
+
+@dataclass(slots=True)
+class OpenTile:
+    """A row of blocks some patch has touched: the states of the result and of each layer."""
+
+    box: Box
+    parts: dict[str, Part[Any]]
+
+
+@dataclass
+class TileRows:
+    """The rows of blocks of a region, from the top.
+
+    `add` puts a contribution into every row it touches; `close_above` gives up the rows no later
+    contribution can touch. Contributions must come with their first rows ascending.
+    """
+
+    grid: BlockGrid
+    aggregations: Mapping[str, AnyCellAggregation]
+    exact: np.dtype
+    _open: dict[int, OpenTile] = field(default_factory=dict)
+    _next: int | None = None
+    _sums: WeightSums = field(default_factory=WeightSums)
+    _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
+
+    def add(self, contribution: Contribution) -> None:
+        """Accumulate what of a contribution lies in the region."""
+        box = contribution.box
+        taper = self._taper(contribution.weights, box.shape)
+        inside = box.intersect(self.grid.region)
+        if not inside.n_pixels:
+            return
+        height = self.grid.chunks[0]
+        for index in range(inside.row0 // height, -(-inside.row1 // height)):
+            tile = self._open.get(index)
+            if tile is None:
+                tile = self._open[index] = self._new(index, contribution)
+            part = inside.intersect(tile.box)
+            crop = part.slices(box)
+            valid = contribution.valid
+            piece = Piece(
+                where=part.slices(tile.box),
+                crop=crop,
+                data=contribution.data[:, *crop],
+                taper=taper,
+                valid=None if valid is None else valid[:, *crop],
+                anchor=(box.row0, box.col0),
+            )
+            for aggregated in tile.parts.values():
+                aggregated.update(piece)
+
+    def close_above(self, row: int) -> Iterator[tuple[Box, OpenTile | None]]:
+        """Yield each row of blocks that ends at or above ``row``, once; ``None`` where nothing arrived."""
+        region, height = self.grid.region, self.grid.chunks[0]
+        index = region.row0 // height if self._next is None else self._next
+        while index * height < region.row1 and min((index + 1) * height, region.row1) <= row:
+            self._next = index + 1
+            yield self._box(index), self._open.pop(index, None)
+            index += 1
+
+    def _taper(self, weights: Array | None, shape: tuple[int, int]) -> Taper:
+        """Return the taper of an array of weights, the same one for the same array."""
+        key = (id(weights), shape)  # the array is kept beside it, so its id stays its own
+        found = self._tapers.get(key)
+        if found is None:
+            if len(self._tapers) >= MAX_TAPERS:
+                self._tapers.pop(next(iter(self._tapers)))
+            found = self._tapers[key] = (weights, Taper.of(weights, shape, self.exact))
+        return found[1]
+
+    def _box(self, index: int) -> Box:
+        height = self.grid.chunks[0]
+        region = self.grid.region
+        return Box(index * height, (index + 1) * height, region.col0, region.col1).intersect(region)
+
+    def _new(self, index: int, contribution: Contribution) -> OpenTile:
+        box = self._box(index)
+        data = contribution.data
+        tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._sums)
+        return OpenTile(box, {name: Part(agg, agg.zero(tile)) for name, agg in self.aggregations.items()})

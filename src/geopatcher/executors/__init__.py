@@ -1,0 +1,1 @@
+"""Executors: who runs the regions of a plan."""

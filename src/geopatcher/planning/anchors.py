@@ -1,0 +1,258 @@
+"""The anchors of a plan, asked by rectangle: a lattice computes its answers, a list looks them up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geopatcher.axis import Axis
+from geopatcher.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from geopatcher.protocols import Array
+
+#: Depth given to anchors whose overlap is not known: more than any threshold.
+UNKNOWN_DEPTH = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Patches that start within one span of rows, in row-major order.
+
+    ``rows`` is the half-open span of pixel rows they need, ``boxes`` their nominal rectangles
+    (which may overhang the raster). No later strip has a patch that starts above ``rows[0]``.
+    """
+
+    rows: tuple[int, int]
+    boxes: Sequence[Box]
+
+
+class AnchorSet(Protocol):
+    """Where the patches of a plan sit."""
+
+    @property
+    def count(self) -> int:
+        """Number of patches."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Most patches over one pixel (`UNKNOWN_DEPTH` when that is not known)."""
+        ...
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Largest ``(height, width)`` of a patch."""
+        ...
+
+    def count_in(self, region: Box) -> int:
+        """Return how many patches touch ``region``."""
+        ...
+
+    def strips(self, region: Box) -> Iterator[Strip]:
+        """Yield the patches that touch ``region``, strip by strip from the top."""
+        ...
+
+    def extent(self, region: Box) -> Box:
+        """Return the rectangle around the patches that touch ``region`` (it may overhang the raster)."""
+        ...
+
+    def uncovered(self, region: Box) -> int:
+        """Return how many pixels of ``region`` no patch touches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LatticeRow:
+    """The boxes of one row of a lattice, made when asked for."""
+
+    row: int
+    cols: Axis
+    span: range
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+    def __getitem__(self, index: int) -> Box:
+        col = self.cols.anchor(self.span[index])
+        return Box(self.row, self.row + self.height, col, col + self.cols.size)
+
+    def __iter__(self) -> Iterator[Box]:
+        for index in range(len(self.span)):
+            yield self[index]
+
+
+@dataclass(frozen=True, slots=True)
+class Lattice:
+    """The product of two axes. Nothing is enumerated."""
+
+    rows: Axis
+    cols: Axis
+
+    @property
+    def count(self) -> int:
+        """Number of patches."""
+        return self.rows.count * self.cols.count
+
+    @property
+    def depth(self) -> int:
+        """Most patches over one pixel."""
+        return self.rows.depth * self.cols.depth
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """``(height, width)`` of a patch."""
+        return (self.rows.size, self.cols.size)
+
+    def count_in(self, region: Box) -> int:
+        """Return how many patches touch ``region``."""
+        rows = self.rows.touching(region.row0, region.row1)
+        return len(rows) * len(self.cols.touching(region.col0, region.col1))
+
+    def strips(self, region: Box) -> Iterator[Strip]:
+        """Yield one strip for each row of anchors that touches ``region``."""
+        cols = self.cols.touching(region.col0, region.col1)
+        if not cols:
+            return
+        for index in self.rows.touching(region.row0, region.row1):
+            row = self.rows.anchor(index)
+            boxes = LatticeRow(row, self.cols, cols, self.rows.size)
+            yield Strip((row, row + self.rows.size), boxes)  # type: ignore[arg-type]
+
+    def extent(self, region: Box) -> Box:
+        """Return the rectangle around the patches that touch ``region``."""
+        rows = self.rows.touching(region.row0, region.row1)
+        cols = self.cols.touching(region.col0, region.col1)
+        if not rows or not cols:
+            return Box(region.row0, region.row0, region.col0, region.col0)
+        return Box(
+            self.rows.anchor(rows[0]),
+            self.rows.anchor(rows[-1]) + self.rows.size,
+            self.cols.anchor(cols[0]),
+            self.cols.anchor(cols[-1]) + self.cols.size,
+        )
+
+    def uncovered(self, region: Box) -> int:
+        """Return how many pixels of ``region`` no patch touches."""
+        rows = _covered(self.rows, region.row0, region.row1)
+        return region.n_pixels - rows * _covered(self.cols, region.col0, region.col1)
+
+
+def _covered(axis: Axis, lo: int, hi: int) -> int:
+    """Pixels of ``[lo, hi)`` under a patch."""
+    if axis.step <= axis.size:
+        if axis.count == 0:
+            return 0
+        reach = min(axis.anchor(axis.count - 1) + axis.size, axis.length)
+        return max(0, min(hi, reach) - lo)
+    if (lo, hi) == (0, axis.length):
+        return axis.length - axis.uncovered
+    total = 0
+    for index in axis.touching(lo, hi):
+        start = axis.anchor(index)
+        ahead = axis.anchor(index + 1) if index + 1 < axis.count else axis.length
+        total += max(0, min(hi, start + axis.size, max(ahead, start)) - max(lo, start))
+    return total
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Anchors in a list, sorted row-major and bucketed into strips one patch high.
+
+    ``boxes`` is ``(n, 4)`` int64: row0, row1, col0, col1, in the order they are accumulated.
+    """
+
+    boxes: Array = field(repr=False)
+    grid: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls, anchors: Sequence[tuple[int, int]] | Array, size: tuple[int, int], grid: tuple[int, int]
+    ) -> Listed:
+        """Place patches of one size at ``anchors``, which need no order."""
+        corners = np.asarray(anchors, dtype=np.int64).reshape(-1, 2)
+        corners = corners[np.lexsort((corners[:, 1], corners[:, 0]))]
+        boxes = np.stack(
+            [corners[:, 0], corners[:, 0] + size[0], corners[:, 1], corners[:, 1] + size[1]], axis=1
+        )
+        return cls(boxes, grid)
+
+    @property
+    def count(self) -> int:
+        """Number of patches."""
+        return len(self.boxes)
+
+    @cached_property
+    def depth(self) -> int:
+        """Depth of the product of two axes when the list is one, else unknown."""
+        if not self.count:
+            return 0
+        row_spans = np.unique(self.boxes[:, :2], axis=0)
+        col_spans = np.unique(self.boxes[:, 2:], axis=0)
+        if len(np.unique(self.boxes, axis=0)) != self.count or len(row_spans) * len(col_spans) != self.count:
+            return UNKNOWN_DEPTH
+        return _depth_of(row_spans) * _depth_of(col_spans)
+
+    @property
+    def patch_shape(self) -> tuple[int, int]:
+        """Largest ``(height, width)``."""
+        if not self.count:
+            return (1, 1)
+        sizes = self.boxes[:, 1::2] - self.boxes[:, ::2]
+        return (int(sizes[:, 0].max()), int(sizes[:, 1].max()))
+
+    def _touching(self, region: Box) -> Array:
+        rows = (self.boxes[:, 0] < region.row1) & (self.boxes[:, 1] > region.row0)
+        cols = (self.boxes[:, 2] < region.col1) & (self.boxes[:, 3] > region.col0)
+        return np.flatnonzero(rows & cols)
+
+    def count_in(self, region: Box) -> int:
+        """Return how many patches touch ``region``."""
+        return len(self._touching(region))
+
+    def strips(self, region: Box) -> Iterator[Strip]:
+        """Yield strips of patches whose first rows lie within half a patch of each other."""
+        index = self._touching(region)
+        span = max(1, self.patch_shape[0] // 2)
+        start = 0
+        while start < len(index):
+            first = int(self.boxes[index[start], 0])
+            stop = int(np.searchsorted(self.boxes[index, 0], first + span, side="left"))
+            chosen = self.boxes[index[start:stop]]
+            boxes = [Box(*map(int, box)) for box in chosen]
+            yield Strip((first, int(chosen[:, 1].max())), boxes)
+            start = stop
+
+    def extent(self, region: Box) -> Box:
+        """Return the rectangle around the patches that touch ``region``."""
+        boxes = self.boxes[self._touching(region)]
+        if not len(boxes):
+            return Box(region.row0, region.row0, region.col0, region.col0)
+        low, high = boxes.min(axis=0), boxes.max(axis=0)
+        return Box(int(low[0]), int(high[1]), int(low[2]), int(high[3]))
+
+    def uncovered(self, region: Box) -> int:
+        """Return how many pixels of ``region`` no patch touches."""
+        left_out = 0
+        height = max(1, min(512, 2**24 // max(1, region.width)))
+        for row in range(region.row0, region.row1, height):
+            band = Box(row, min(row + height, region.row1), region.col0, region.col1)
+            seen = np.zeros(band.shape, dtype=bool)
+            for box in self.boxes[self._touching(band)]:
+                seen[Box(*map(int, box)).intersect(band).slices(band)] = True
+            left_out += int(seen.size - np.count_nonzero(seen))
+        return left_out
+
+
+def _depth_of(spans: Array) -> int:
+    """Most intervals over one point, by sweeping their ends."""
+    steps = np.concatenate([spans[:, 0] * 2 + 1, spans[:, 1] * 2])
+    signs = np.concatenate([np.ones(len(spans), int), -np.ones(len(spans), int)])
+    order = np.argsort(steps, kind="stable")
+    return int(np.cumsum(signs[order]).max())

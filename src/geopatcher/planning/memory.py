@@ -1,0 +1,136 @@
+"""Bytes a run will hold, from shapes alone: the model behind `Plan.memory_bytes`.
+
+The model follows what the engine holds at its peak, part by part, so that a person can check it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from geopatcher.errors import MemoryLimitError
+
+_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+#: GDAL's own cache of decoded blocks, kept small: strips are read once.
+GDAL_CACHE_BYTES = 16 << 20
+#: What codecs and the store hold for the chunks they have in hand (ten of them, in and out).
+CODEC_CHUNKS = 10
+#: Threads, event loop, codec tables, allocator slack: measured with one-chunk runs.
+FIXED_BYTES = 24 << 20
+#: Tile rows waiting for or being encoded behind the open ones.
+WRITE_BEHIND = 2
+#: Read units waiting ahead of the one in use.
+READ_AHEAD = 2
+
+
+def parse_bytes(value: int | str) -> int:
+    """Read ``"512MiB"``, ``"2 GB"`` or a plain number of bytes.
+
+    Raises
+    ------
+    ValueError
+        The text is not a positive size.
+
+    Examples
+    --------
+    >>> parse_bytes("256MiB"), parse_bytes("1.5 GB"), parse_bytes(4096)
+    (268435456, 1500000000, 4096)
+
+    """
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kmgt]?)(i?)(b?)\s*", value.lower())
+        if match is None or (match[3] and not match[2]):
+            raise ValueError(f'{value!r} is not a size in bytes: write 268435456, "256MiB" or "1.5GB"')
+        unit = 1024 ** "kmgt".index(match[2]) * 1024 if match[3] else _UNITS[match[2]]
+        value = int(float(match[1]) * unit)
+    if value <= 0:
+        raise ValueError(f"a size in bytes must be positive, not {value}")
+    return int(value)
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a size for people, in binary units.
+
+    >>> format_bytes(268435456), format_bytes(1000)
+    ('256.0 MiB', '1000 B')
+    """
+    size = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} PiB"
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryModel:
+    """The sizes that decide a run's memory.
+
+    Pixels unless said otherwise. ``state_bytes`` is what the aggregation keeps per cell of the
+    output grid and ``out_bytes`` what a finished cell takes, both over all bands and layers.
+    """
+
+    patch: tuple[int, int]
+    tile: tuple[int, int]
+    unit_rows: int
+    in_bytes: int
+    mask_bytes: int
+    state_bytes: int
+    weight_bytes: int
+    out_bytes: int
+    batch_size: int = 1
+
+    @property
+    def open_tile_rows(self) -> int:
+        """Rows of blocks that one row of patches can touch."""
+        return (self.patch[0] + self.tile[0] - 2) // self.tile[0] + 1
+
+    @property
+    def buffer_rows(self) -> int:
+        """Rows of input held for cutting."""
+        return self.patch[0] + self.unit_rows
+
+    def bytes_for(self, width: int, height: int) -> int:
+        """Peak bytes above the idle process for a region ``width`` columns and ``height`` rows large."""
+        width_in = width + self.patch[1]
+        rows = -(-height // self.tile[0]) * self.tile[0]
+        open_rows = min(self.open_tile_rows * self.tile[0], rows)
+        behind_rows = min(WRITE_BEHIND * self.tile[0], rows)
+        cell_in = self.in_bytes + self.mask_bytes
+        reading = (
+            (min(self.buffer_rows, height) + READ_AHEAD * min(self.unit_rows, height)) * cell_in * width_in
+        )
+        state = open_rows * width * self.state_bytes
+        finishing = behind_rows * width * max(self.out_bytes, self.state_bytes)
+        weights = 2 * min(self.tile[0], rows) * width * self.weight_bytes
+        patch_px = self.patch[0] * self.patch[1]
+        patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
+        codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
+        return int(reading + state + finishing + weights + patches + codecs + GDAL_CACHE_BYTES + FIXED_BYTES)
+
+    def widest(self, limit: int, height: int) -> int:
+        """Most columns (whole tiles) that stay within ``limit`` bytes.
+
+        Raises
+        ------
+        MemoryLimitError
+            Not even one column of tiles fits.
+
+        """
+        step = self.tile[1]
+        one = self.bytes_for(step, height)
+        if one > limit:
+            bands = f"{self.in_bytes} bytes per input pixel"
+            raise MemoryLimitError(
+                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and {self.state_bytes} bytes of state per "
+                f"output pixel needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
+                f"use a smaller size, a smaller batch_size or smaller chunks, or raise the limit"
+            )
+        low, high = 1, 1
+        while self.bytes_for(high * step, height) <= limit and high * step < 2**40:
+            low, high = high, high * 2
+        while low + 1 < high:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.bytes_for(middle * step, height) <= limit else (low, middle)
+        return low * step

@@ -1,0 +1,48 @@
+"""Compressors by name."""
+
+from __future__ import annotations
+
+import re
+
+from zarr.codecs import BloscCodec, BloscShuffle, GzipCodec, ZstdCodec
+
+#: What `codec_from_name` understands, for messages and the command line.
+CODEC_NAMES = "zstd, zstd-LEVEL, gzip-LEVEL, blosc-lz4, blosc-zstd-LEVEL, none"
+_BLOSC = ("lz4", "lz4hc", "blosclz", "zstd", "zlib")
+
+
+def codec_from_name(name: str, itemsize: int) -> BloscCodec | ZstdCodec | GzipCodec | None:
+    """Return the compressor a name stands for; ``None`` for ``"none"``.
+
+    ``"zstd"`` is zarr's own default; ``"blosc-..."`` shuffles bytes first, which for floats is both
+    faster and smaller.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown; lists the known ones.
+
+    Examples
+    --------
+    >>> codec_from_name("zstd-5", 4).level
+    5
+    >>> codec_from_name("none", 4) is None
+    True
+
+    """
+    match = re.fullmatch(r"(none|zstd|gzip|blosc-(?:%s))(?:-([0-9]+))?" % "|".join(_BLOSC), name)
+    if match is None:
+        raise ValueError(f"codec {name!r} is none of: {CODEC_NAMES}")
+    kind, level = match[1], int(match[2]) if match[2] else None
+    if kind == "none":
+        return None
+    if kind == "zstd":
+        return ZstdCodec(level=0 if level is None else level)
+    if kind == "gzip":
+        return GzipCodec(level=5 if level is None else level)
+    return BloscCodec(
+        cname=kind.removeprefix("blosc-"),
+        clevel=1 if level is None else level,
+        shuffle=BloscShuffle.shuffle,
+        typesize=itemsize,
+    )

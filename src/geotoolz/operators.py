@@ -1,0 +1,288 @@
+"""Operators: named functions of one value that compose with `|` and say what they are."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Generic, Never, TypeAlias, TypeVar, cast, overload
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+Before = TypeVar("Before")
+After = TypeVar("After")
+Same = TypeVar("Same")
+
+#: a function of one argument, whatever its type: no argument is promised, so any such function fits
+Step: TypeAlias = Callable[[Never], object]
+#: what a configuration may hold
+Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
+
+
+class Operator(ABC, Generic[In_contra, Out_co]):
+    """A function of one value that composes with `|` and describes itself.
+
+    Subclasses define `__call__`, and extend `get_config` with their parameters. Any function on
+    either side of `|` becomes a `Lambda`.
+
+    Examples
+    --------
+    >>> class Scale(Operator[float, float]):
+    ...     def __init__(self, factor: float) -> None:
+    ...         self.factor = factor
+    ...
+    ...     def __call__(self, x: float) -> float:
+    ...         return x * self.factor
+    ...
+    ...     def get_config(self):
+    ...         return {**super().get_config(), "factor": self.factor}
+    >>> pipeline = Scale(0.5) | abs
+    >>> pipeline, pipeline(-6.0)
+    (Sequential([Scale(), Lambda(abs)]), 3.0)
+    >>> Scale(0.5).get_config()
+    {'name': 'Scale', 'type': 'Scale', 'factor': 0.5}
+
+    """
+
+    # An array on the left of `|` would otherwise try the operator on each of its elements.
+    __array_ufunc__: Final = None
+
+    @abstractmethod
+    def __call__(self, x: In_contra, /) -> Out_co:
+        """Return the result for one value."""
+
+    @property
+    def name(self) -> str:
+        """What errors, plans and pictures call this operator."""
+        return type(self).__name__
+
+    def get_config(self) -> dict[str, Json]:
+        """Return what this operator is and with which parameters, as values JSON can hold."""
+        return {"name": self.name, "type": type(self).__name__}
+
+    def __or__(self, other: Callable[[Out_co], After]) -> Sequential[In_contra, After]:
+        """Return the operator that runs this one, then the other.
+
+        Raises
+        ------
+        TypeError
+            The other side cannot be called.
+
+        """
+        return Sequential([*_parts(self), *_parts(_as_operator(other, "the right side of |"))])
+
+    def __ror__(self, other: Callable[[Before], In_contra]) -> Sequential[Before, Out_co]:
+        """Return the operator that runs the other one, then this one."""
+        return Sequential([*_parts(_as_operator(other, "the left side of |")), *_parts(self)])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Lambda(Operator[In_contra, Out_co]):
+    """A function as an operator.
+
+    Parameters
+    ----------
+    fn
+        Any callable of one argument. The operator pickles when the function does: one defined at
+        the top of a module does, a `lambda` does not.
+    name
+        By default the qualified name of the function.
+
+    Raises
+    ------
+    TypeError
+        `fn` cannot be called.
+
+    Examples
+    --------
+    >>> Lambda(len)("abc"), Lambda(len), Lambda(lambda x: x + 1, name="plus one").name
+    (3, Lambda(len), 'plus one')
+
+    """
+
+    def __init__(self, fn: Callable[[In_contra], Out_co], name: str | None = None) -> None:
+        if not callable(fn):
+            raise TypeError(f"Lambda takes a function of one argument, not {_shown(fn)}")
+        self.fn: Final = fn
+        self._name: Final = name or _name_of(fn)
+
+    @property
+    def name(self) -> str:
+        """The name given, or that of the function."""
+        return self._name
+
+    def __call__(self, x: In_contra, /) -> Out_co:
+        """Return `fn(x)`."""
+        return self.fn(x)
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the name, and the function with the module that defines it."""
+        return {**super().get_config(), "function": f"{_module_of(self.fn)}:{_name_of(self.fn)}"}
+
+    def __repr__(self) -> str:
+        return f"Lambda({self.name})"
+
+
+class Identity(Operator[object, object]):
+    """The operator that returns what it is given, the object itself.
+
+    Examples
+    --------
+    >>> Identity()(3)
+    3
+
+    """
+
+    def __call__(self, x: Same, /) -> Same:
+        """Return `x`."""
+        return x
+
+
+class Sequential(Operator[In_contra, Out_co]):
+    """Operators run one after the other, each on the result of the one before.
+
+    It has a length, and is iterated and indexed like a list; a slice is a Sequential again. `|`
+    joins two into one flat sequence; a Sequential given as a step stays a step. Without steps it
+    returns what it is given. A type checker infers both ends from `|`; for the constructor write
+    them: `pipeline: Sequential[Field, NDArray] = Sequential([...])`.
+
+    Parameters
+    ----------
+    steps
+        Operators, or functions of one argument, which become `Lambda`.
+
+    Raises
+    ------
+    TypeError
+        A step that cannot be called, or a class instead of an operator; names the position.
+
+    Notes
+    -----
+    An exception of a step keeps its type and gains a note that says which step it was.
+
+    Examples
+    --------
+    >>> pipeline = Sequential([abs, Identity()]) | str
+    >>> pipeline, len(pipeline), pipeline[0], pipeline(-2)
+    (Sequential([Lambda(abs), Identity(), Lambda(str)]), 3, Lambda(abs), '2')
+
+    """
+
+    def __init__(self, steps: Iterable[Step] = ()) -> None:
+        if not isinstance(steps, Iterable):
+            raise TypeError(
+                f"Sequential takes a list of steps, not {_shown(steps)}: write Sequential([first, second])"
+            )
+        self._steps: Final = tuple(
+            _as_operator(step, f"step {position}") for position, step in enumerate(steps)
+        )
+
+    @property
+    def name(self) -> str:
+        """The names of the steps."""
+        return " | ".join(step.name for step in self._steps) or type(self).__name__
+
+    def __call__(self, x: In_contra, /) -> Out_co:
+        """Return the result of the last step."""
+        value: object = x
+        for position, step in enumerate(self._steps):
+            with _Noted(step, position, len(self._steps)):
+                # Only the caller can know that the steps fit: an empty type stands for all of theirs.
+                value = step(cast("Never", value))
+        return cast("Out_co", value)
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the configurations of the steps, in order."""
+        return {**super().get_config(), "steps": [step.get_config() for step in self._steps]}
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __bool__(self) -> bool:
+        """Tell that this is an operator, also when it has no steps."""
+        return True
+
+    def __iter__(self) -> Iterator[Operator[Never, object]]:
+        return iter(self._steps)
+
+    @overload
+    def __getitem__(self, index: int, /) -> Operator[Never, object]: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequential[Never, object]: ...
+    def __getitem__(self, index: int | slice, /) -> Operator[Never, object]:
+        """Return one step, or a Sequential of several."""
+        return Sequential(self._steps[index]) if isinstance(index, slice) else self._steps[index]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}([{', '.join(map(repr, self._steps))}])"
+
+
+class _Noted:
+    """Adds to an exception that passes which step of a Sequential it comes from."""
+
+    def __init__(self, step: Operator[Never, object], position: int, n_steps: int) -> None:
+        self._where = (step, position, n_steps)
+
+    def __enter__(self) -> None:
+        """Do nothing: only the way out matters."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Note the step; the exception goes on, with its type and its traceback."""
+        if isinstance(error, Exception):
+            step, position, n_steps = self._where
+            error.add_note(f"in step {position} (of 0 to {n_steps - 1}) of a Sequential: {step!r}")
+
+
+def _name_of(fn: Step) -> str:
+    if isinstance(fn, functools.partial):
+        values = [_brief(value) for value in fn.args]
+        named = [f"{key}={_brief(value)}" for key, value in fn.keywords.items()]
+        return f"partial({', '.join([_name_of(fn.func), *values, *named])})"
+    return _text_of(fn, "__qualname__") or _text_of(fn, "__name__") or type(fn).__qualname__
+
+
+def _brief(value: object) -> str:
+    # An array or a model bound to a function would fill a page.
+    return repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
+
+
+def _shown(value: object) -> str:
+    kind, brief = type(value).__name__, _brief(value)
+    return f"of type {kind}" if brief == kind else f"{brief} of type {kind}"
+
+
+def _module_of(fn: Step) -> str:
+    if isinstance(fn, functools.partial):
+        return _module_of(fn.func)
+    return _text_of(fn, "__module__") or type(fn).__module__
+
+
+def _text_of(fn: Step, attribute: str) -> str | None:
+    # Bound methods, builtins and ufuncs each have some of these names, in places a Protocol does not see.
+    text: object = getattr(fn, attribute, None)
+    return text if isinstance(text, str) else None
+
+
+def _parts(operator: Operator[Never, object]) -> tuple[Operator[Never, object], ...]:
+    # A subclass of Sequential may do more than run its steps, so it stays whole.
+    return tuple(operator) if type(operator) is Sequential else (operator,)
+
+
+def _as_operator(step: object, where: str) -> Operator[Never, object]:
+    if isinstance(step, type) and issubclass(step, Operator):
+        raise TypeError(f"{where} is the class {step.__name__}, not an operator: write {step.__name__}(...)")
+    if isinstance(step, Operator):
+        return step
+    if not callable(step):
+        raise TypeError(
+            f"{where} is {_shown(step)}, which cannot be called: "
+            "give an operator or a function of one argument"
+        )
+    return Lambda(step)
