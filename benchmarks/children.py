@@ -98,7 +98,7 @@ def failure(code: int, errors: str, seconds: float, timeout: float) -> str | Non
     if code < 0:
         return f"killed by {signal.Signals(-code).name}"
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else f"exit code {code}"
+    return lines[-1].replace(f"{catalog.ROOT}{os.sep}", "")[:200] if lines else f"exit code {code}"
 
 
 def size_on_disk(path: Path) -> int:

@@ -1,9 +1,13 @@
 """Servers for tests, on loopback: a STAC API, a signing service, and files by ranges of bytes."""
 
+import functools
 import json
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -55,7 +59,8 @@ class Catalogue(BaseHTTPRequestHandler):
     """A STAC API: landing page, collections, and item search by POST and GET, in pages of two.
 
     The server object tells how it behaves: `items`, conformance `classes`, filter `languages` it
-    claims, `obeys` them or not, `methods`, `refuses` (properties it answers with 400), `failures` (statuses it gives first).
+    claims, `obeys` them or not, `methods`, `refuses` (properties it answers with 400), `failures`
+    (statuses it gives first).
     """
 
     def log_message(self, *_):
@@ -199,12 +204,40 @@ class Tokens(BaseHTTPRequestHandler):
 
 
 class Files(RangeRequestHandler):
-    """A file server that notes every request, its range, and the bytes it sent."""
+    """A file server that notes each GET: path, range, and how many bytes it is about to send."""
 
     def log_message(self, *_):
         """Keep the test's output clean."""
 
     def send_header(self, keyword, value):
         if keyword == "Content-Length" and self.command == "GET":
-            self.server.log.append((self.path, self.headers["Range"], int(value)))
+            note = {"path": self.path, "range": self.headers["Range"], "n_bytes": int(value)}
+            with self.server.log.open("a") as log:
+                log.write(json.dumps(note) + "\n")
         super().send_header(keyword, value)
+
+
+@contextmanager
+def serving_files(folder, log):
+    """Serve a folder from a process of its own; yields the address.
+
+    GDAL asks for side files while it holds Python's lock: a thread of the same process could never
+    answer it.
+    """
+    command = [sys.executable, __file__, str(folder), str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child.stdout.readline().strip()
+        finally:
+            child.terminate()
+
+
+def main(folder, log):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Files, directory=folder))
+    server.log = Path(log)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -73,6 +73,7 @@ def test_quick_run_leaves_table_and_chart_and_no_outputs(quick, scratch):
     assert (out / "chart.png").read_bytes().startswith(b"\x89PNG")
     assert content["targets"] == []  # they are set for the full size
     assert not list(scratch.glob("run-*"))
+    assert str(scratch) not in (out / "results.json").read_text()
 
 
 def test_peer_that_is_not_installed_is_a_failed_row(quick):
@@ -223,6 +224,7 @@ def test_patches_cover_every_pixel(length):
     [
         (0, "a warning", 1, None),
         (1, "Traceback\n  line\nValueError: no\n\n", 1, "ValueError: no"),
+        (1, f"OSError: {ROOT}/a.tif: gone", 1, "OSError: a.tif: gone"),
         (3, "", 1, "exit code 3"),
         (-9, "", 60, "not finished after 60 s"),
         (-9, "", 5, "killed by SIGKILL"),

@@ -1,6 +1,6 @@
 """Finding scenes against a STAC API and a file server of our own on loopback, with the real clients."""
 
-import functools
+import json
 import subprocess
 import sys
 import traceback
@@ -15,6 +15,7 @@ from planetary_computer.settings import Settings
 from rasterio.windows import Window
 
 import geostack
+from geopatcher import RasterField
 from geostack import (
     API_VARIABLE,
     LAKE_TAHOE_TILE,
@@ -24,7 +25,7 @@ from geostack import (
     load_stac_items,
     stac,
 )
-from loopback import Catalogue, Files, Tokens, scene, scenes, serving
+from loopback import Catalogue, Tokens, scene, scenes, serving, serving_files
 
 SUMMER = ("sentinel-2-l2a", (-180, -90, 180, 90), "2024-06-01/2024-07-15")
 
@@ -270,39 +271,34 @@ class TestReading:
         return np.random.default_rng(7).integers(1, 10_000, (2048, 2048), dtype=np.uint16)
 
     @pytest.fixture
-    def files(self, truth, tmp_path):
-        path = tmp_path / "B04.tif"
+    def cog(self, truth, tmp_path):
+        path = tmp_path / "served" / "B04.tif"
+        path.parent.mkdir()
+        size = {"height": truth.shape[0], "width": truth.shape[1], "count": 1, "dtype": "uint16"}
         grid = {"crs": "EPSG:32610", "transform": rasterio.Affine(10, 0, 699_960, 0, -10, 4_400_040)}
-        profile = {
-            "driver": "COG",
-            "dtype": "uint16",
-            "count": 1,
-            "height": 2048,
-            "width": 2048,
-            "blocksize": 256,
-        }
-        with rasterio.open(path, "w", **profile, **grid, nodata=0) as target:
+        with rasterio.open(path, "w", driver="COG", blocksize=256, nodata=0, **size, **grid) as target:
             target.write(truth, 1)
-        with serving(
-            functools.partial(Files, directory=tmp_path), log=[], size=path.stat().st_size
-        ) as server:
-            yield server
+        return path
 
     def test_the_section_of_the_document_runs_and_reads_only_what_it_needs(
-        self, api, files, truth, monkeypatch
+        self, api, cog, truth, tmp_path, monkeypatch
     ):
-        api.items = scenes(href=f"{files.url}/B04.tif")
         monkeypatch.setenv(API_VARIABLE, api.url)
-        namespace = {"RasterioReader": RasterioReader}
-        exec("from geopatcher import RasterField\n" + SECTION, namespace)  # noqa: S102 - the document's own code
+        log = tmp_path / "requests"
+        window = Window(col_off=700, row_off=1300, width=100, height=60)
+        with serving_files(cog.parent, log) as address:
+            api.items = scenes(href=f"{address}/B04.tif")
+            namespace = {"RasterioReader": RasterioReader, "RasterField": RasterField}
+            exec(SECTION, namespace)  # noqa: S102 - the document's own code
+            read = [namespace["reader"].read_from_window(window).load(), namespace["field"].select(window)]
+            pixels = [np.squeeze(np.asarray(tensor.values)) for tensor in read]
         assert namespace["item"].id == "d"
         assert namespace["field"].domain.shape[-2:] == truth.shape
-        window = Window(col_off=700, row_off=1300, width=100, height=60)
-        pixels = np.asarray(namespace["reader"].read_from_window(window).load().values)
-        np.testing.assert_array_equal(np.squeeze(pixels), truth[1300:1360, 700:800])
-        ranges = [entry for entry in files.log if entry[0] == "/B04.tif"]
-        assert all(asked is not None for _, asked, _ in ranges)
-        assert 0 < sum(sent for _, _, sent in ranges) < files.size / 8
+        for got in pixels:
+            np.testing.assert_array_equal(got, truth[1300:1360, 700:800])
+        asked = [note for note in map(json.loads, log.read_text().splitlines()) if note["path"] == "/B04.tif"]
+        assert all(note["range"] is not None for note in asked)
+        assert 0 < sum(note["n_bytes"] for note in asked) < cog.stat().st_size / 8
 
 
 def test_the_package_exports_what_it_documents():

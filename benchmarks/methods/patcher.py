@@ -30,5 +30,6 @@ def run(scene: Path, out: Path, codec: str = "zstd") -> common.Array | None:
         overwrite=True,
         codec=codec,
     )
-    print(json.dumps({"plan": str(result.plan), "stats": result.stats.as_dict()}))
+    plan = str(result.plan).replace(str(scene), scene.name)  # results are kept; where they were made is not
+    print(json.dumps({"plan": plan, "stats": result.stats.as_dict()}))
     return np.asarray(result.array) if in_memory else None

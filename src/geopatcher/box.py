@@ -43,6 +43,11 @@ class Box:
         return (self.height, self.width)
 
     @property
+    def empty(self) -> bool:
+        """Whether there is no pixel in the box."""
+        return self.row0 >= self.row1 or self.col0 >= self.col1
+
+    @property
     def n_pixels(self) -> int:
         """Pixels in the box."""
         return self.height * self.width
@@ -78,7 +83,9 @@ class Box:
             The box has pixels before the array's first one: numpy would count them from its end.
 
         """
-        row, col = (origin.row0, origin.col0) if origin is not None else (0, 0)
+        if origin is None:
+            return slice(self.row0, self.row1), slice(self.col0, self.col1)
+        row, col = origin.row0, origin.col0
         if self.n_pixels and (self.row0 < row or self.col0 < col):
             msg = f"{self} starts before the first pixel of the array, ({row}, {col}): intersect them first"
             raise ValueError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,13 @@ class SumState:
     log: list[Piece] = field(default_factory=list)
     weight: Array | None = None
 
+    def room(self, shape: tuple[int, ...]) -> Array:
+        """Return scratch space: one buffer for all pieces, whatever their shape."""
+        cells = math.prod(shape)
+        if self.scratch.size < cells:
+            self.scratch = np.empty(cells, self.total.dtype)
+        return self.scratch[:cells].reshape(shape)
+
     def materialise(self) -> Array:
         """Return the sum of weights per band, made from the log if need be."""
         if self.weight is None:
@@ -50,21 +58,19 @@ class WeightedMean(CellAggregation[SumState]):
 
     def update(self, state: SumState, piece: Piece) -> SumState:
         """Add ``weight * value`` in place."""
-        if state.scratch.shape != piece.data.shape:
-            state.scratch = np.empty(piece.data.shape, state.total.dtype)
         weights, valid = piece.weights, piece.valid
-        np.multiply(piece.data, weights, out=state.scratch, casting="same_kind")
+        weighted = np.multiply(piece.data, weights, out=state.room(piece.data.shape), casting="same_kind")
         if not piece.taper.positive:
-            state.scratch[:, weights == 0] = 0  # infinity times zero is NaN
+            weighted[:, weights == 0] = 0  # infinity times zero is NaN
         if valid is not None:
-            state.scratch[~valid] = 0  # NaN times anything is NaN
+            weighted[~valid] = 0  # NaN times anything is NaN
             state.materialise()[:, *piece.where] += weights * valid
         elif state.weight is None:
             state.log.append(without_data(piece))
         else:
             state.weight[:, *piece.where] += weights
         view = state.total[:, *piece.where]
-        np.add(view, state.scratch, out=view)
+        np.add(view, weighted, out=view)
         return state
 
     def merge_states(self, first: SumState, second: SumState) -> SumState:

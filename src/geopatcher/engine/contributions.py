@@ -155,8 +155,8 @@ class Operate:
     def _call(self, batch: list[Cut]) -> Sequence[Array]:
         patches = [cut.pixels[0] if self.flat else cut.pixels for cut in batch]
         if self.batch_size == 1:
-            return [np.ma.asanyarray(self.operator(patches[0]))]
-        results = np.ma.asanyarray(self.operator(np.stack(patches)))
+            return [as_array(self.operator(patches[0]))]
+        results = as_array(self.operator(np.stack(patches)))
         if results.shape[:1] != (len(batch),):
             raise OperatorError(
                 f"{self.name} returned {results.shape} for a batch of {len(batch)} patches "
@@ -196,6 +196,11 @@ class Operate:
             )
         data = data[np.newaxis] if flat else data
         return Contribution(cut.box, np.ma.getdata(data), validity(cut, data), self._taper(cut.box), flat)
+
+
+def as_array(result: Array) -> Array:
+    """Return what an operator gave as an array; a masked one keeps its mask."""
+    return result if isinstance(result, np.ma.MaskedArray) else np.asarray(result)
 
 
 def is_empty(cut: Cut) -> bool:

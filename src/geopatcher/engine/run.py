@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -57,11 +58,16 @@ def stitch(
 
     This is the one loop: in memory, to disk, planned and unplanned runs all come through here.
     """
+    spent = 0.0
     for contribution in stream:
         for box, tile in tiles.close_above(contribution.box.row0):
+            stats.spend("accumulate", spent)
+            spent = 0.0
             emit(box, tile)
-        with stats.stage("accumulate"):
-            tiles.add(contribution)
+        started = time.perf_counter()
+        tiles.add(contribution)
+        spent += time.perf_counter() - started
+    stats.spend("accumulate", spent)
     for box, tile in tiles.close_above(tiles.grid.region.row1):
         emit(box, tile)
 

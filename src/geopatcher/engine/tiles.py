@@ -73,23 +73,24 @@ class TileRows:
 
     def add(self, contribution: Contribution) -> None:
         """Accumulate what of a contribution lies in the region."""
-        box = contribution.box
-        taper = self._taper(contribution.weights, box.shape)
-        inside = box.intersect(self.grid.region)
-        if not inside.n_pixels:
+        box, region, height = contribution.box, self.grid.region, self.grid.chunks[0]
+        row0, row1 = max(box.row0, region.row0), min(box.row1, region.row1)
+        col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
+        if row0 >= row1 or col0 >= col1:
             return
-        height = self.grid.chunks[0]
-        for index in range(inside.row0 // height, -(-inside.row1 // height)):
+        taper = self._taper(contribution.weights, box.shape)
+        data, valid = contribution.data, contribution.valid
+        cols, crop_cols = slice(col0 - region.col0, col1 - region.col0), slice(col0 - box.col0, col1 - box.col0)
+        for index in range(row0 // height, -(-row1 // height)):
             tile = self._open.get(index)
             if tile is None:
                 tile = self._open[index] = self._new(index, contribution)
-            part = inside.intersect(tile.box)
-            crop = part.slices(box)
-            valid = contribution.valid
+            top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
+            crop = (slice(top - box.row0, bottom - box.row0), crop_cols)
             piece = Piece(
-                where=part.slices(tile.box),
+                where=(slice(top - tile.box.row0, bottom - tile.box.row0), cols),
                 crop=crop,
-                data=contribution.data[:, *crop],
+                data=data[:, *crop],
                 taper=taper,
                 valid=None if valid is None else valid[:, *crop],
                 anchor=(box.row0, box.col0),
