@@ -100,3 +100,9 @@ def test_a_domain_pickles_hashes_and_computes_without_warnings():
         assert hash(again) == hash(domain)
         assert again.bounds == domain.bounds
         assert again.cut(Box(1, 2, 3, 4)) == domain.cut(Box(1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("record", [{"band_names": ("a", "b")}, {"units": ("m",)}])
+def test_names_and_units_are_one_for_each_band(record):
+    with pytest.raises(ValueError, match=r"give one for each of the 3 band\(s\), or none"):
+        RasterDomain((3, 4, 5), **record)

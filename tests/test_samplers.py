@@ -106,10 +106,6 @@ def test_a_seed_decides_the_anchors_and_none_draws_one(make):
     assert run(unseeded) == run(unseeded)
     assert unseeded.seed != other.seed
     assert run(make(unseeded.seed)) == run(unseeded)
-
-
-@pytest.mark.parametrize("make", RANDOM_SAMPLERS)
-def test_a_negative_seed_is_refused(make):
     with pytest.raises(ValueError, match="whole number that is not negative, not -1"):
         make(-1)
 
@@ -376,6 +372,11 @@ def test_explicit_anchors_are_treated_as_the_boundary_says(shape, size, data, bo
         assert all(was == now for was, now, inside in kept_as_given if inside)
     else:
         assert anchors == given_anchors
+
+
+def test_cover_moves_a_patch_to_zero_on_an_axis_too_short_for_it():
+    sampler = SpatialExplicit([(-3, -3), (2, 2), (4, 19)])
+    assert anchors_of(sampler, (5, 20), (8, 8)) == [(0, 0), (0, 2), (0, 12)]
 
 
 @pytest.mark.parametrize("outside", [(20, 0), (0, 30), (-8, 0), (0, -8)])

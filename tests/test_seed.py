@@ -19,8 +19,8 @@ TEMPORARY = re.compile(r"/[^ ]*(?=/synthetic\.tif)")
 
 def statement_at(lines: list[str], at: int) -> int:
     """Return where the statement that starts at a line ends; ``at`` itself when the line is prose."""
-    if not lines[at].strip() or lines[at][0].isspace():
-        return at
+    if not lines[at].strip() or lines[at][0].isspace() or lines[at].startswith("#"):
+        return at  # a comment at the end of a cell is no start: output may follow it
     for stop in range(at + 1, min(at + 80, len(lines)) + 1):
         try:
             tree = ast.parse("\n".join(lines[at:stop]))

@@ -9,8 +9,30 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from geopatcher.aggregation.base import SpatialAggregation
     from geopatcher.aggregation.strict import get_strict, set_strict, warn_if_unsafe_streaming
-    from geopatcher.aggregations.sums import SpatialOverlapAdd
+    from geopatcher.aggregations.by_index import SpatialByIndex
+    from geopatcher.aggregations.inverse import SpatialInvVarWeightedMean
+    from geopatcher.aggregations.reducers import (
+        SpatialApproxCardinality,
+        SpatialApproxMode,
+        SpatialApproxQuantile,
+        SpatialMeanStd,
+        SpatialMinMax,
+        SpatialReservoir,
+        SpatialStreamingHistogram,
+    )
+    from geopatcher.aggregations.reducing import GlobalAggregation
+    from geopatcher.aggregations.selecting import (
+        SpatialHardVote,
+        SpatialMax,
+        SpatialMin,
+        SpatialMode,
+        SpatialSoftVote,
+        SpatialVariance,
+    )
+    from geopatcher.aggregations.stacks import SpatialLearned, SpatialMedian
+    from geopatcher.aggregations.sums import SpatialMean, SpatialOverlapAdd, SpatialSum, SpatialWeightedSum
     from geopatcher.box import Box
     from geopatcher.domain import RasterDomain
     from geopatcher.errors import (
@@ -25,13 +47,22 @@ if TYPE_CHECKING:
         TargetLockedError,
         UnsafeStreamingError,
     )
+    from geopatcher.expression import Expression
     from geopatcher.fields.raster import RasterField
     from geopatcher.geometry import SpatialGeometry, SpatialRectangular
+    from geopatcher.masking import masked
     from geopatcher.patch import Patch
+    from geopatcher.patch_cache import PatchCache
     from geopatcher.patcher import SpatialPatcher
     from geopatcher.planning.plan import Plan
     from geopatcher.policy import ErrorPolicy, PatchErrorRecord
     from geopatcher.protocols import Field
+    from geopatcher.random_access import IndexedPatchView, PatchBatch, stack_patches
+    from geopatcher.report.findings import measure_seams
+    from geopatcher.report.html import write_report
+    from geopatcher.report.seams import Seam, Seams
+    from geopatcher.report.tune import Tuning, tune
+    from geopatcher.report.viewer import view
     from geopatcher.result import Reconstruction
     from geopatcher.samplers.lattice import SpatialJitteredStride, SpatialRegularStride
     from geopatcher.verbs import plan, reconstruct
@@ -48,8 +79,30 @@ __version__ = "0.1.0"
 
 #: module -> public names it holds
 _HOMES = {
+    "aggregation.base": ("SpatialAggregation",),
     "aggregation.strict": ("get_strict", "set_strict", "warn_if_unsafe_streaming"),
-    "aggregations.sums": ("SpatialOverlapAdd",),
+    "aggregations.by_index": ("SpatialByIndex",),
+    "aggregations.inverse": ("SpatialInvVarWeightedMean",),
+    "aggregations.reducers": (
+        "SpatialApproxCardinality",
+        "SpatialApproxMode",
+        "SpatialApproxQuantile",
+        "SpatialMeanStd",
+        "SpatialMinMax",
+        "SpatialReservoir",
+        "SpatialStreamingHistogram",
+    ),
+    "aggregations.reducing": ("GlobalAggregation",),
+    "aggregations.selecting": (
+        "SpatialHardVote",
+        "SpatialMax",
+        "SpatialMin",
+        "SpatialMode",
+        "SpatialSoftVote",
+        "SpatialVariance",
+    ),
+    "aggregations.stacks": ("SpatialLearned", "SpatialMedian"),
+    "aggregations.sums": ("SpatialMean", "SpatialOverlapAdd", "SpatialSum", "SpatialWeightedSum"),
     "box": ("Box",),
     "domain": ("RasterDomain",),
     "errors": (
@@ -64,13 +117,22 @@ _HOMES = {
         "TargetLockedError",
         "UnsafeStreamingError",
     ),
+    "expression": ("Expression",),
     "fields.raster": ("RasterField",),
     "geometry": ("SpatialGeometry", "SpatialRectangular"),
+    "masking": ("masked",),
     "patch": ("Patch",),
+    "patch_cache": ("PatchCache",),
     "patcher": ("SpatialPatcher",),
     "planning.plan": ("Plan",),
     "policy": ("ErrorPolicy", "PatchErrorRecord"),
     "protocols": ("Field",),
+    "random_access": ("IndexedPatchView", "PatchBatch", "stack_patches"),
+    "report.findings": ("measure_seams",),
+    "report.html": ("write_report",),
+    "report.seams": ("Seam", "Seams"),
+    "report.tune": ("Tuning", "tune"),
+    "report.viewer": ("view",),
     "result": ("Reconstruction",),
     "samplers.lattice": ("SpatialJitteredStride", "SpatialRegularStride"),
     "verbs": ("plan", "reconstruct"),
@@ -88,41 +150,76 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Box",
     "ErrorPolicy",
+    "Expression",
     "Field",
     "GeopatcherError",
+    "GlobalAggregation",
     "IncompleteScanConfiguration",
+    "IndexedPatchView",
     "MemoryLimitError",
     "MissingExtraError",
     "OperatorError",
     "Patch",
+    "PatchBatch",
+    "PatchCache",
     "PatchErrorRecord",
     "Plan",
     "RasterDomain",
     "RasterField",
     "Reconstruction",
+    "Seam",
+    "Seams",
     "SourceError",
+    "SpatialAggregation",
+    "SpatialApproxCardinality",
+    "SpatialApproxMode",
+    "SpatialApproxQuantile",
     "SpatialBoxcar",
+    "SpatialByIndex",
     "SpatialCustom",
     "SpatialGaussian",
     "SpatialGeometry",
     "SpatialHann",
+    "SpatialHardVote",
+    "SpatialInvVarWeightedMean",
     "SpatialJitteredStride",
+    "SpatialLearned",
+    "SpatialMax",
+    "SpatialMean",
+    "SpatialMeanStd",
+    "SpatialMedian",
+    "SpatialMin",
+    "SpatialMinMax",
+    "SpatialMode",
     "SpatialOverlapAdd",
     "SpatialPatcher",
     "SpatialRectangular",
     "SpatialRegularStride",
+    "SpatialReservoir",
+    "SpatialSoftVote",
+    "SpatialStreamingHistogram",
+    "SpatialSum",
     "SpatialTukey",
+    "SpatialVariance",
+    "SpatialWeightedSum",
     "SpatialWindow",
     "TargetError",
     "TargetExistsError",
     "TargetLockedError",
+    "Tuning",
     "UnsafeStreamingError",
     "__version__",
     "get_strict",
+    "masked",
+    "measure_seams",
     "plan",
     "reconstruct",
     "set_strict",
+    "stack_patches",
+    "tune",
+    "view",
     "warn_if_unsafe_streaming",
+    "write_report",
 ]
 
 

@@ -25,11 +25,17 @@ MODULES: dict[str, str] = {
     "georeader.geotensor": "georeader",
     "georeader.rasterio_reader": "georeader",
     "matplotlib": "viz",
+    "matplotlib.colors": "viz",
     "matplotlib.figure": "viz",
+    "matplotlib.patches": "viz",
     "matplotlib.pyplot": "viz",
+    "matplotlib.ticker": "viz",
     "numexpr": "",
     "numexpr.necompiler": "",
+    "rich.console": "",
+    "rich.progress": "",
     "rio_tiler.io": "view",
+    "rio_tiler.io.rasterio": "view",
     "rio_tiler.models": "view",
     "rio_tiler.colormap": "view",
     "rioxarray": "xarray",
@@ -56,7 +62,7 @@ def load(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        what = f"pip install 'geopatcher[{extra}]'" if extra else f"pip install {module.split('.')[0]}"
+        what = f"pip install 'geopatcher[{extra}]'" if extra else f"pip install {module.split('.', maxsplit=1)[0]}"
         raise MissingExtraError(
             f"{module} is needed for this and cannot be imported ({error}): {what}"
         ) from error

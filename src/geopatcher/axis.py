@@ -115,11 +115,8 @@ class Axis:
             return range(0)
         first = max(0, -(-(lo - self.size + 1) // self.step))
         stop = (hi - 1) // self.step + 1
-        if self.boundary == "cover":
-            # The last patch may start before its turn; it always ends at or behind the last pixel.
-            first = min(first, count - 1)
-            if self.anchor(count - 1) < hi:
-                stop = count
+        if self.boundary == "cover" and self.anchor(count - 1) < hi:
+            stop = count  # the last patch may start before its turn
         return range(first, min(stop, count))
 
     @property

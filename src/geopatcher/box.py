@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,10 +77,13 @@ class Box:
     def slices(self, origin: Box | None = None) -> tuple[slice, slice]:
         """Return the numpy index of this box inside an array whose first pixel is ``origin``'s.
 
+        Without an ``origin`` the array starts at (0, 0), and nothing is checked: this is called for
+        every patch.
+
         Raises
         ------
         ValueError
-            The box has pixels before the array's first one: numpy would count them from its end.
+            The box has pixels before ``origin``: numpy would count them from the array's end.
 
         """
         if origin is None:
@@ -118,3 +121,33 @@ class Box:
 
     def __str__(self) -> str:
         return f"rows {self.row0}:{self.row1}, columns {self.col0}:{self.col1}"
+
+
+class PixelWindow(Protocol):
+    """A rectangle of whole pixels; rasterio's ``Window`` is one."""
+
+    @property
+    def row_off(self) -> float:
+        """First row."""
+        ...
+
+    @property
+    def col_off(self) -> float:
+        """First column."""
+        ...
+
+    @property
+    def height(self) -> float:
+        """Rows."""
+        ...
+
+    @property
+    def width(self) -> float:
+        """Columns."""
+        ...
+
+
+def box_of(window: PixelWindow) -> Box:
+    """Return a rasterio window as a box of whole pixels."""
+    row, col = int(window.row_off), int(window.col_off)
+    return Box(row, row + int(window.height), col, col + int(window.width))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from affine import Affine
@@ -41,6 +41,9 @@ class RasterDomain:
         if min(self.shape) < 1:
             msg = f"the raster has no pixels: its shape is {self.shape}"
             raise ValueError(msg)
+        for what, given in (("band_names", self.band_names), ("units", self.units)):
+            if given and len(given) != self.n_bands:
+                raise ValueError(f"{what} are {given}: give one for each of the {self.n_bands} band(s), or none")
         if not np.isfinite(np.asarray(self.transform[:6], dtype=float)).all():
             msg = f"the transform has values that are not finite: {tuple(self.transform[:6])}"
             raise ValueError(msg)
@@ -94,21 +97,32 @@ class RasterDomain:
         return replace(self, shape=shape, dtype=dtype, band_names=tuple(names), units=())
 
 
+class LayerSpec(NamedTuple):
+    """How a layer is stored: its dtype, and what cells that no patch touched hold."""
+
+    dtype: np.dtype
+    fill: float | int
+
+
 @dataclass(frozen=True, slots=True)
 class ResultSpec:
     """What a run produces: one array, its layers, and how they are stored.
 
     ``domain`` has the result's shape, dtype, nodata and band names. ``fill`` is what a cell without
-    data holds: nodata, or 0 where the dtype can hold none. ``layers`` maps the name of each further
-    array ``(height, width)`` to its dtype.
+    data holds: nodata, or 0 where the dtype can hold none. ``layers`` has the further arrays,
+    ``(height, width)`` each, by name. ``multiscales`` asks a zarr store for overview levels;
+    ``overview`` says how four cells become one in them, and in those of a GeoTIFF: ``"average"``,
+    ``"mode"`` or ``"nearest"``.
     """
 
     domain: RasterDomain
     chunks: tuple[int, int]
     fill: float | int
-    layers: Mapping[str, np.dtype] = field(default_factory=dict)
+    layers: Mapping[str, LayerSpec] = field(default_factory=dict)
     codec: str = "zstd"
     shards: tuple[int, int] | None = None
+    multiscales: bool = False
+    overview: str = "average"
 
     @property
     def n_bands(self) -> int:
@@ -119,4 +133,4 @@ class ResultSpec:
         """Return shape, dtype and fill of each array by name, the result (``"data"``) first."""
         main = (self.domain.shape, self.domain.dtype, self.fill)
         grid = self.domain.grid_shape
-        return {"data": main} | {name: (grid, dtype, 0) for name, dtype in self.layers.items()}
+        return {"data": main} | {name: (grid, *layer) for name, layer in self.layers.items()}

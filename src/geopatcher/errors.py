@@ -45,3 +45,11 @@ class UnsafeStreamingError(GeopatcherError, RuntimeError):
 
 class InterruptedRunError(GeopatcherError, KeyboardInterrupt):
     """A run was asked to stop and stopped after the current strip; run it again to continue."""
+
+
+class TransportError(GeopatcherError, TypeError):
+    """Something cannot be handed to another process; names it and says what to do."""
+
+
+class WorkerLostError(GeopatcherError, RuntimeError):
+    """Worker processes ended in the middle of their work, again and again; what is finished is kept."""

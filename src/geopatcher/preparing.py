@@ -6,8 +6,6 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-import numpy as np
-
 from geopatcher.aggregation.base import exact_dtype
 from geopatcher.box import Box
 from geopatcher.engine.rows import unit_rows
@@ -16,6 +14,8 @@ from geopatcher.planning.plan import Plan, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy as np
 
     from geopatcher.aggregation.base import AnyCellAggregation
     from geopatcher.planning.anchors import AnchorSet
@@ -32,6 +32,16 @@ class Named(Protocol):
         ...
 
 
+@runtime_checkable
+class Titled(Protocol):
+    """An operator that says what it is called, such as those of ``geotoolz``."""
+
+    @property
+    def name(self) -> object:
+        """Its name."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What decides memory beside the plan's geometry.
@@ -42,7 +52,7 @@ class Sizes:
     n_bands: int
     dtype: np.dtype
     batch_size: int = 1
-    n_layers: int = 0
+    layers: tuple[AnyCellAggregation, ...] = ()
 
 
 def make_plan(
@@ -87,16 +97,17 @@ def model_of(
     domain = source.domain
     exact = exact_dtype(result_dtype, anchors.depth)
     masked = source.has_nodata and domain.dtype.kind != "f"
-    layers = sizes.n_layers
+    parts = (aggregation, *sizes.layers)
+    layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
     return MemoryModel(
         patch=anchors.patch_shape,
         tile=chunks,
         unit_rows=unit_rows(source.block_shape[0]),
         in_bytes=domain.n_bands * domain.dtype.itemsize,
         mask_bytes=domain.n_bands if masked else 0,
-        state_bytes=aggregation.state_bytes(sizes.n_bands, exact, anchors.depth) + 8 * layers,
+        state_bytes=sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts),
         weight_bytes=exact.itemsize,
-        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + 4 * layers,
+        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
         batch_size=sizes.batch_size,
     )
 
@@ -107,6 +118,9 @@ def name_of(operator: Callable[..., object]) -> str:
     >>> name_of(np.mean), name_of(functools.partial(np.mean, axis=0))
     ('mean', 'mean')
     """
-    while isinstance(operator, functools.partial):
-        operator = operator.func
-    return operator.__name__ if isinstance(operator, Named) else type(operator).__name__
+    named: object = operator
+    while isinstance(named, functools.partial):
+        named = named.func
+    if isinstance(named, Titled) and isinstance(named.name, str):
+        return named.name
+    return named.__name__ if isinstance(named, Named) else type(named).__name__

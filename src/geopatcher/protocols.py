@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    import numpy as np
+
     from geopatcher.axis import Axis
-    from geopatcher.box import Box
+    from geopatcher.box import Box, PixelWindow
     from geopatcher.domain import RasterDomain
 
 #: An array whose dtype is only known at run time: NumPy types such arrays with ``Any``, here and nowhere else.
@@ -121,11 +122,29 @@ class PixelSource(Protocol):
 
 @runtime_checkable
 class Field(Protocol):
-    """A data source: what it covers, and windows of it."""
+    """A data source: what it covers, and windows of it. Write a class with these three to add one."""
+
+    @property
+    def domain(self) -> HasShape:
+        """Metadata, known without reading a pixel; a `RasterDomain` where there is a georeference."""
+        ...
+
+    def select(self, indexer: PixelWindow) -> object:
+        """Return the data of a window, ``(h, w)`` or ``(bands, h, w)``: an array, or what becomes one."""
+        ...
+
+    def with_data(self, array: Array) -> object:
+        """Return a field on the same grid that holds ``array``."""
+        ...
+
+
+@runtime_checkable
+class SourceField(Field, Protocol):
+    """A field the engine reads strip by strip: what every field is made into."""
 
     @property
     def domain(self) -> RasterDomain:
-        """Metadata, known without reading a pixel."""
+        """Grid, georeference, dtype and nodata."""
         ...
 
     @property
@@ -133,32 +152,23 @@ class Field(Protocol):
         """Where the engine gets strips of pixels."""
         ...
 
-    def select(self, indexer: PixelWindow) -> object:
-        """Return the data of a window: an array, or something lazy that becomes one."""
+    @property
+    def gives_windows(self) -> bool:
+        """Whether `select` gives more than an array: something lazy, or with a georeference of its own."""
+        ...
+
+    def dress(self, pixels: Array, box: Box) -> object:
+        """Return pixels ``(bands, h, w)`` cut at ``box``, which may overhang, as what `select` gives."""
         ...
 
 
-class PixelWindow(Protocol):
-    """A rectangle of whole pixels; rasterio's ``Window`` is one."""
+@runtime_checkable
+class MaskAware(Protocol):
+    """An operator that says whether it wants masked arrays; `geopatcher.masked` makes one."""
 
     @property
-    def row_off(self) -> float:
-        """First row."""
-        ...
-
-    @property
-    def col_off(self) -> float:
-        """First column."""
-        ...
-
-    @property
-    def height(self) -> float:
-        """Rows."""
-        ...
-
-    @property
-    def width(self) -> float:
-        """Columns."""
+    def wants_mask(self) -> bool:
+        """Whether it is given `numpy.ma.MaskedArray`, and decides which cells of its result count."""
         ...
 
 

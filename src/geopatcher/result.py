@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher._optional import load
+from geopatcher.looks.plotting import draw_result
+from geopatcher.looks.sampled import overview
+from geopatcher.looks.stored import RESULT, rasters_of
+from geopatcher.notebook import card, facts_of, thumbnail
+from geopatcher.pictures import coloured, data_uri, png_bytes, value_range
 from geopatcher.planning.memory import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import matplotlib.axes
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from geopatcher.domain import RasterDomain
     from geopatcher.engine.stats import RunStats
+    from geopatcher.looks.rasters import Raster
     from geopatcher.planning.plan import Plan
     from geopatcher.policy import PatchErrorRecord
     from geopatcher.protocols import Array
@@ -26,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Longest side of a picture drawn from a result.
 PICTURE_PX = 1024
+#: Longest side of the picture beside a result in a notebook.
+THUMBNAIL_PX = 256
 
 
 @dataclass(frozen=True)
@@ -65,44 +73,55 @@ class Reconstruction:
         array = array.assign_coords(_coordinates(self.domain))
         if self.domain.crs is not None:
             array = array.rio.write_crs(self.domain.crs)
-        array = array.rio.write_nodata(self.domain.nodata)
-        return array
+        return array.rio.write_nodata(self.domain.nodata)
+
+    def rasters(self) -> dict[str, Raster]:
+        """Return the result (``"result"``) and its layers as rasters that are read at any scale."""
+        return rasters_of(self.path, self.array, self.layers, self.domain)
 
     def quicklook(self, band: int = 0) -> Array:
-        """Return one band thinned to at most `PICTURE_PX` pixels a side."""
-        height, width = self.domain.grid_shape
-        step = max(1, -(-max(height, width) // PICTURE_PX))
-        if len(self.array.shape) == 2:
-            return np.asarray(self.array[::step, ::step])
-        return np.asarray(self.array[band, ::step, ::step])
+        """Return one band thinned to at most `PICTURE_PX` cells a side: float, NaN where there is no data."""
+        return overview(self.rasters()[RESULT], band, PICTURE_PX)
 
-    def plot(self, band: int = 0, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
-        """Draw a band; needs the extra ``viz``."""
-        if ax is None:
-            ax = load("matplotlib.pyplot").figure().add_subplot()
-        left, bottom, right, top = self.domain.bounds
-        picture = self.quicklook(band)
-        image = ax.imshow(picture, extent=(left, right, bottom, top), interpolation="nearest")
-        ax.figure.colorbar(image, ax=ax, shrink=0.8)
-        names = self.domain.band_names
-        ax.set_title(names[band] if band < len(names) else "result")
-        return ax
+    def plot(
+        self, band: int = 0, ax: matplotlib.axes.Axes | None = None, *, layers: Sequence[str] = ()
+    ) -> matplotlib.axes.Axes:
+        """Draw a band in coordinates of its CRS, with its colours explained; needs the extra ``viz``.
+
+        Cells without data are grey. ``layers`` are drawn beside it, with the same zoom; they need a
+        figure of their own, so there is no ``ax`` then.
+
+        Raises
+        ------
+        ValueError
+            There is no such band or layer.
+
+        """
+        return draw_result(self.rasters(), band, ax, layers)
+
+    def _repr_html_(self) -> str:
+        cells = overview(self.rasters()[RESULT], 0, THUMBNAIL_PX)
+        picture = png_bytes(coloured(cells, value_range(cells)))
+        return card("Reconstruction", facts_of(str(self)), thumbnail(data_uri(picture), "the first band"))
 
     def __str__(self) -> str:
         stats = self.stats
         rate = stats.patches / stats.elapsed if stats.elapsed else 0.0
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stats.seconds.items())
         height, width = self.domain.grid_shape
-        where = self.path if self.path is not None else "in memory"
-        failed = f", {stats.failed:,} failed" if stats.failed else ""
+        what = f"{self.domain.n_bands} x {self.domain.dtype}"
+        counts = [f"{stats.patches:,}"]
+        counts += [f"{stats.skipped:,} empty ones left out"] if stats.skipped else []
+        counts += [f"{stats.failed:,} failed"] if stats.failed else []
+        read, written = format_bytes(stats.bytes_read), format_bytes(stats.bytes_written)
         lines = [
-            f"pixels     {height * width:,} ({height:,} x {width:,}), {self.domain.n_bands} band(s), {self.domain.dtype}",
-            f"patches    {stats.patches:,} ({stats.skipped:,} empty{failed}), overlap {self.plan.overlap:.0%}, {rate:,.0f}/s",
+            f"pixels     {height * width:,} ({height:,} x {width:,}), {what}",
+            f"patches    {', '.join(counts)}, overlap {self.plan.overlap:.0%}, {rate:,.0f}/s",
             f"seconds    {stats.elapsed:.2f} ({stages}; stages overlap)",
             f"memory     peak {format_bytes(stats.peak_bytes)}",
-            f"read       {format_bytes(stats.bytes_read)}, {stats.read_amplification:.2f} times the raster",
-            f"written    {format_bytes(stats.bytes_written)}, {stats.write_amplification:.2f} times the result",
-            f"result     {where}",
+            f"read       {read}, {stats.read_amplification:.2f} times the raster",
+            f"written    {written}, {stats.write_amplification:.2f} times the result",
+            f"result     {'in memory' if self.path is None else self.path}",
         ]
         return "\n".join(lines)
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from geopatcher.aggregation.base import CellAggregation
+from geopatcher.aggregation.layers import layers_from_names
 from geopatcher.aggregations.base import pair
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.engine.job import Job, Output
 from geopatcher.executors.local import LocalExecutor
+from geopatcher.executors.processes import ProcessExecutor
 from geopatcher.fields.dispatch import as_field
 from geopatcher.geometry import SpatialRectangular
+from geopatcher.hooks import Hooks
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.policy import ErrorPolicy
 from geopatcher.preparing import Sizes, make_plan, name_of
+from geopatcher.progress import reporting
 from geopatcher.result import Reconstruction
 from geopatcher.samplers.lattice import SpatialRegularStride
 from geopatcher.sinks.codecs import codec_from_name
@@ -24,15 +29,19 @@ from geopatcher.sinks.targets import target_for
 from geopatcher.windows import window_from_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import DTypeLike
 
     from geopatcher.aggregation.base import AnyCellAggregation
     from geopatcher.box import Box
+    from geopatcher.executors.running import Executor
     from geopatcher.fields.dispatch import Source
+    from geopatcher.hooks import PatcherHook
     from geopatcher.planning.plan import Plan
     from geopatcher.policy import OnError
+    from geopatcher.progress import Advance
     from geopatcher.protocols import Array, PixelSource, RectGeometry, Sampler, Window
 
 Size: TypeAlias = "int | tuple[int, int]"
@@ -105,6 +114,7 @@ def plan(
     dtype: DTypeLike | None = None,
     chunks: Size = 512,
     region: Box | None = None,
+    layers: Iterable[str] = (),
     out_bands: int | None = None,
 ) -> Plan:
     """Say what `reconstruct` would do and cost; no pixel is read.
@@ -120,12 +130,15 @@ def plan(
 
     """
     axes = patcher or Axes.of(size, step, window, aggregation, boundary)
-    return _plan(as_field(source).source, axes, batch_size, memory_limit, dtype, chunks, region, out_bands)
+    extra = layers_from_names(layers)
+    field = as_field(source)
+    return _plan(field.source, axes, extra, batch_size, memory_limit, dtype, chunks, region, out_bands)
 
 
 def _plan(
     source: PixelSource,
     axes: PatcherLike,
+    layers: Mapping[str, AnyCellAggregation],
     batch_size: int,
     memory_limit: int | str,
     dtype: DTypeLike | None,
@@ -144,7 +157,7 @@ def _plan(
         axes.aggregation,
         chunks=pair(chunks),
         memory_limit=parse_bytes(memory_limit),
-        sizes=Sizes(bands, result, batch_size),
+        sizes=Sizes(bands, result, batch_size, tuple(layers.values())),
         result_dtype=result,
         region=region,
     )
@@ -162,13 +175,21 @@ def reconstruct(
     aggregation: str | AnyCellAggregation = "overlap-add",
     boundary: str = "cover",
     batch_size: int = 1,
+    executor: Executor | None = None,
+    workers: int | None = None,
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     nodata: float | int | None = None,
     chunks: Size = 512,
     region: Box | None = None,
+    layers: Iterable[str] = (),
     on_error: OnError = "raise",
     max_retries: int = 0,
+    retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+    hooks: Iterable[PatcherHook] | PatcherHook | None = (),
+    log_json: str | os.PathLike[str] | None = None,
+    progress: bool | Advance | None = None,
+    resume: bool = True,
     overwrite: bool = False,
     codec: str = "zstd",
     shards: Size | None = None,
@@ -176,6 +197,15 @@ def reconstruct(
     allow_gaps: bool = False,
 ) -> Reconstruction:
     """Run an operator over a raster in overlapping patches, and put the results back together.
+
+    A run to disk that is interrupted, in whatever way, loses nothing that was finished: the same call
+    again goes on from there, and the result has the same bytes as if it had never stopped. A call
+    whose result is there already returns it. One with other arguments, another operator or another
+    version of the source is refused, unless ``overwrite`` is set.
+
+    With ``workers=8`` regions run on eight processes of this machine, which divide ``memory_limit`` and
+    the cores; with an ``executor`` of `geopatcher.executors` where that runs them, such as on a Dask
+    cluster. The result has the same bytes.
 
     Examples
     --------
@@ -186,9 +216,16 @@ def reconstruct(
     True
 
     """
+    runner = executor_for(executor, workers)
     axes = patcher or Axes.of(size, step, window, aggregation, boundary)
     field = as_field(source)
-    run_plan = _plan(field.source, axes, batch_size, memory_limit, dtype, chunks, region, None)
+    if not isinstance(axes.aggregation, CellAggregation):
+        raise TypeError(
+            f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
+        )
+    extra = layers_from_names(layers)
+    blocks = pair(chunks) if shards is None else whole_shards(pair(shards), pair(chunks))
+    run_plan = _plan(field.source, axes, extra, batch_size, memory_limit, dtype, blocks, region, None)
     if not allow_gaps:
         run_plan.require_coverage()
     codec_from_name(codec, 1)
@@ -199,17 +236,24 @@ def reconstruct(
         weights=axes.window.weights(axes.geometry),
         aggregation=axes.aggregation,
         name=name_of(operator),
+        layers=extra,
         batch_size=batch_size,
-        policy=ErrorPolicy(on_error, max_retries),
+        policy=ErrorPolicy(on_error, max_retries, retry_on),
+        hooks=Hooks.of(hooks),
+        log_json=None if log_json is None else Path(log_json),
         skip_empty=field.source.has_nodata if skip_empty is None else skip_empty,
         output=Output(
-            None if dtype is None else np.dtype(dtype),
-            nodata,
-            codec,
-            None if shards is None else pair(shards),
+            dtype=None if dtype is None else np.dtype(dtype),
+            nodata=nodata,
+            codec=codec,
+            shards=None if shards is None else pair(shards),
+            chunks=pair(chunks),
         ),
     )
-    outcome = LocalExecutor().run(job, target_for(target, overwrite=overwrite))
+    with reporting(progress, runner.n_patches(job)) as advance:
+        outcome = runner.run(
+            replace(job, advance=advance), target_for(target, overwrite=overwrite, resume=resume)
+        )
     arrays = dict(outcome.arrays)
     return Reconstruction(
         array=arrays.pop("data"),
@@ -220,3 +264,35 @@ def reconstruct(
         errors=outcome.errors,
         layers=arrays,
     )
+
+
+def executor_for(executor: Executor | None, workers: int | None) -> Executor:
+    """Return what runs the regions: this process, unless something else is asked for.
+
+    Raises
+    ------
+    ValueError
+        Both are given, or ``workers`` is less than 1.
+
+    """
+    if executor is not None:
+        if workers is not None:
+            raise ValueError(
+                f"workers={workers} and an executor were both given: the executor knows its own workers"
+            )
+        return executor
+    return LocalExecutor() if workers in (None, 1) else ProcessExecutor(workers)
+
+
+def whole_shards(shards: tuple[int, int], chunks: tuple[int, int]) -> tuple[int, int]:
+    """Return the blocks a run works in when chunks lie together in shards: the shards, each written once.
+
+    Raises
+    ------
+    ValueError
+        A shard does not hold a whole number of chunks.
+
+    """
+    if shards[0] % chunks[0] or shards[1] % chunks[1]:
+        raise ValueError(f"shards of {shards} do not hold whole chunks of {chunks}: use multiples of them")
+    return shards

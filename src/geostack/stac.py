@@ -1,4 +1,13 @@
-"""Search a STAC API and hand back items whose assets open as they are."""
+"""Search a STAC API and hand back items whose assets open as they are.
+
+Examples
+--------
+>>> load_stac_items("sentinel-2-l2a", (-121, 38, -119, 40), "2024-06", tile="Tahoe")
+Traceback (most recent call last):
+...
+ValueError: tile 'Tahoe' is not an MGRS tile: zone, latitude band and square, as in '10SGJ'
+
+"""
 
 from __future__ import annotations
 
@@ -30,7 +39,7 @@ API_VARIABLE = "GEOSTACK_STAC_API"
 
 TIMEOUT_S = (10.0, 60.0)  # to connect, to answer: a search over the whole world takes its time
 PAGE_ITEMS = 100  # the largest page every API is known to give
-_REFUSED = 400  # the status of a question the API does not understand
+_REFUSED, _UNKNOWN = 400, 404  # statuses: a question the API does not understand; nothing by that name
 
 _URL_PASSWORD = re.compile(r"(?<=//)[^/\s@]+@")
 _URL_QUERY = re.compile(r"\?[^\s\"'<>)]+")
@@ -55,14 +64,12 @@ def load_stac_items(  # noqa: PLR0917 - the order of the parameters is part of t
     collection
         Identifier of the collection at that API, such as `"sentinel-2-l2a"`.
     bbox
-        West, south, east, north in degrees (WGS 84), or six numbers with heights; items that
-        intersect it are found. West may exceed east across the antimeridian.
+        West, south, east, north in degrees (WGS 84); west may exceed east across the antimeridian.
     datetime
         `"2024-06-01/2024-07-15"` (both days included), one day, month or year, an open range
         (`"2024-06-01/.."`), a `datetime`, or a pair; without a time zone it is UTC.
     tile
-        Only items of this Sentinel-2 MGRS tile (`"10SGJ"`, also written `"T10SGJ"`), by the
-        properties `s2:mgrs_tile` or `grid:code`.
+        Only items of this Sentinel-2 MGRS tile (`"10SGJ"`), by `s2:mgrs_tile` or `grid:code`.
     max_cloud_cover
         Only items whose `eo:cloud_cover` is known and at most this, in per cent.
     api
@@ -72,9 +79,8 @@ def load_stac_items(  # noqa: PLR0917 - the order of the parameters is part of t
     Returns
     -------
     list of pystac.Item
-        At least one; sorted by cloud cover, items that do not state it last, equals by their id.
-        Assets of the Planetary Computer are signed when `planetary-computer` is installed;
-        signatures end within the hour, so ask again rather than keep the addresses.
+        At least one; by cloud cover, items that do not state it last, equals by their id. Assets of
+        the Planetary Computer are signed if `planetary-computer` is installed; that lasts an hour.
 
     Raises
     ------
@@ -89,18 +95,8 @@ def load_stac_items(  # noqa: PLR0917 - the order of the parameters is part of t
 
     Notes
     -----
-    Tile and cloud cover are filtered by the API where it offers the extensions "query" or "filter",
-    and checked again here, as APIs differ. An API that offers neither sends every item of the box
-    and the dates, page by page: give it a small box.
-
-    Asset names are the API's own: band 4 is `"B04"` at the Planetary Computer, `"red"` elsewhere.
-
-    Examples
-    --------
-    >>> load_stac_items("sentinel-2-l2a", (-121, 38, -119, 40), "2024-06", tile="Tahoe")
-    Traceback (most recent call last):
-    ...
-    ValueError: tile 'Tahoe' is not an MGRS tile: zone, latitude band and square, as in '10SGJ'
+    The API filters where it has the extension "query" or "filter", and all is checked again here;
+    without, it sends the whole box: give it a small one. Assets have the names that API gives them.
 
     """
     query = SceneQuery.of(collection, bbox, datetime, tile, max_cloud_cover)
@@ -238,8 +234,8 @@ def _may_have(client: Client, collection: str) -> bool:
         return True
     try:
         return client.get_collection(collection) is not None
-    except load("pystac_client.exceptions").APIError:
-        return True  # the search was answered: this only looks for a better explanation
+    except load("pystac_client.exceptions").APIError as error:
+        return _status(error) != _UNKNOWN  # the search was answered: this only looks for a better reason
 
 
 def _make_ready(items: list[Item], address: str) -> None:

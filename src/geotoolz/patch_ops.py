@@ -6,13 +6,12 @@ of all patches is made anywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from geotoolz.operators import Operator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from geopatcher import Patch, Plan, SpatialPatcher
     from geopatcher.fields.dispatch import Source
@@ -88,3 +87,43 @@ class Stitch(Operator["Iterable[Patch[object]]", "ResultArray"]):
     def __call__(self, chips: Iterable[Patch[object]]) -> ResultArray:
         """Return the field."""
         return self.aggregation.merge(chips, self.domain)
+
+
+class SplitApplyStitch(Operator["Source", "ResultArray"]):
+    """Runs an operator over one field in patches of its own: a patcher within a patcher.
+
+    Splits what it is given with ``patcher``, applies ``operator`` to the data of each patch, and
+    stitches the results with the patcher's aggregation onto the same grid. As the operator of an
+    outer patcher, whose patches are super-tiles, it keeps only one super-tile in memory; with a
+    streaming aggregation outside, each super-tile is written as soon as it is done.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from geopatcher import (SpatialBoxcar, SpatialHann, SpatialOverlapAdd, SpatialPatcher,
+    ...     SpatialRectangular, SpatialRegularStride)
+    >>> from geotoolz import Lambda, Sequential
+    >>> big = np.outer(np.linspace(0, 1, 64), np.linspace(0, 1, 64))
+    >>> outer = SpatialPatcher(SpatialRectangular(32), SpatialRegularStride(32), SpatialBoxcar(),
+    ...     SpatialOverlapAdd())
+    >>> inner = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+    ...     SpatialOverlapAdd())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     to_disk = SpatialOverlapAdd(streaming=True, target_path=folder, chunks=(32, 32))
+    ...     per_tile = SplitApplyStitch(inner, Lambda(lambda chip: chip * 2))
+    ...     pipeline = Sequential([GridSampler(outer), ApplyToChips(per_tile), Stitch(to_disk, big)])
+    ...     stored = pipeline(big)
+    ...     print(type(stored).__name__, stored.chunks, bool(np.allclose(stored[:], big * 2)))
+    Array (32, 32) True
+
+    """
+
+    def __init__(self, patcher: SpatialPatcher, operator: Callable[[object], object]) -> None:
+        self.patcher = patcher
+        self.operator = operator
+
+    def __call__(self, field: Source) -> ResultArray:
+        """Return the results, stitched: an array in memory unless the patcher's aggregation streams."""
+        chips = GridSampler(self.patcher)(field).map(self.operator)
+        return self.patcher.merge(chips, chips.plan.domain)

@@ -4,27 +4,45 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
+from geopatcher.aggregation.casting import to_dtype
+from geopatcher.buffers import zeros
+
 if TYPE_CHECKING:
-    from geopatcher.protocols import Array
+    from collections.abc import Iterable
+
+    from geopatcher.patch import Patch
+    from geopatcher.protocols import Array, HasShape
 
 S = TypeVar("S")
 
+#: Depth of overlap assumed in the memory plan where it is not known.
+ASSUMED_DEPTH = 16
+#: Depths from here on say that it is not known.
+UNKNOWN_FROM = 1 << 20
+
 #: Deepest overlap for which single-precision sums stay within 4 ulp of the input of an identity.
 FLOAT32_DEPTH = 9
+
+
+#: Sums keep weights this much smaller, a power of two, so that as many contributions near the limit of
+#: their dtype do not overflow: the mean of numbers that float32 can hold is one, too.
+HEADROOM = 16.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Taper:
     """The weights of a patch, made once and shared by every patch that has the same.
 
-    ``values`` is ``(h, w)`` in the dtype of the accumulator.
+    ``values`` is ``(h, w)`` in the dtype of the accumulator; ``scaled`` are these over `HEADROOM`.
     """
 
     values: Array
+    scaled: Array
     positive: bool
 
     @classmethod
@@ -38,14 +56,22 @@ class Taper:
 
         """
         if weights is None:
-            return cls(np.ones(shape, dtype), positive=True)
+            return unit_taper(shape, dtype)
         if weights.shape != shape:
             raise ValueError(f"weights shaped {weights.shape} do not fit a patch of {shape}")
         values = np.ascontiguousarray(weights, dtype=dtype)
         low = float(values.min()) if values.size else 0.0
         if not (np.isfinite(values).all() and low >= 0.0):
             raise ValueError(f"weights must be finite and not negative; the smallest is {low}")
-        return cls(values, positive=low > 0.0)
+        scaled = values / dtype.type(HEADROOM)
+        return cls(values, scaled, positive=bool(scaled.all()))
+
+
+@lru_cache(maxsize=16)
+def unit_taper(shape: tuple[int, int], dtype: np.dtype) -> Taper:
+    """Return the taper of a patch of ``shape`` in which every cell counts the same: ones."""
+    ones = np.ones(shape, dtype)
+    return Taper(ones, ones / dtype.type(HEADROOM), positive=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +89,30 @@ class Piece:
     valid: Array | None
     anchor: tuple[int, int]
 
+    def cells(self, dtype: np.dtype) -> Array:
+        """Return the data in ``dtype``, converted as results are: integers round and saturate."""
+        if self.data.dtype == dtype:
+            return self.data
+        return to_dtype(Finished(self.data.copy(), self.valid), dtype, 0)
+
     @property
     def weights(self) -> Array:
         """The taper's cells of this piece, ``(h, w)``."""
         cut: Array = self.taper.values[self.crop]
         return cut
+
+    @property
+    def scaled_weights(self) -> Array:
+        """The same over `HEADROOM`."""
+        cut: Array = self.taper.scaled[self.crop]
+        return cut
+
+    @property
+    def window(self) -> str:
+        """The whole patch this is a part of, for messages."""
+        row, col = self.anchor
+        height, width = self.taper.values.shape
+        return f"rows [{row}, {row + height}), columns [{col}, {col + width})"
 
     @property
     def pattern(self) -> tuple[int, ...]:
@@ -87,11 +132,14 @@ class Piece:
 class Finished(NamedTuple):
     """Values of a tile, ``(bands, h, w)``, and which cells have one.
 
-    ``covered`` is ``(h, w)`` or ``(bands, h, w)``; ``None`` says all of them.
+    ``covered`` is ``(h, w)`` or ``(bands, h, w)``; ``None`` says all of them. With a ``base``, shaped
+    like ``values``, the value of a cell is ``base + values``: 64-bit integers and a fraction that
+    float64 could not hold together.
     """
 
     values: Array
     covered: Array | None
+    base: Array | None = None
 
 
 class WeightSums:
@@ -104,21 +152,21 @@ class WeightSums:
 
     def __init__(self, keep: int = 1) -> None:
         self._keep = keep
-        self._sums: dict[tuple[tuple[int, ...], ...], tuple[Array, bool]] = {}
+        # The pieces are kept with their sum: patterns name tapers by id, which must not be given anew.
+        self._sums: dict[tuple[tuple[int, ...], ...], tuple[Array, bool, list[Piece]]] = {}
 
     def of(self, log: list[Piece], shape: tuple[int, int], dtype: np.dtype) -> tuple[Array, bool]:
-        """Return the sum of weights, ``(h, w)``, and whether it is positive everywhere."""
+        """Return the sum of weights over `HEADROOM`, ``(h, w)``, and whether it is positive everywhere."""
         key = ((*shape, 0, 0, 0, 0, 0), *(piece.pattern for piece in log))
         found = self._sums.get(key)
         if found is None:
             while len(self._sums) >= self._keep:
                 self._sums.pop(next(iter(self._sums)))
-            total = np.zeros(shape, dtype)
+            total = zeros(shape, dtype)
             for piece in log:
-                total[piece.where] += piece.weights
-            found = (total, bool(total.all()))
-            self._sums[key] = found
-        return found
+                total[piece.where] += piece.scaled_weights
+            found = self._sums[key] = (total, bool(total.all()), list(log))
+        return found[0], found[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,21 +183,41 @@ class Tile:
     sums: WeightSums
 
 
-class SpatialAggregation(ABC):
-    """Base of all aggregations."""
+class SpatialAggregation:
+    """Base of all aggregations: from patches to one result, by `merge`."""
 
     #: Whether merging needs a bounded amount of memory per cell, whatever the number of patches.
     streaming_safe: ClassVar[bool] = True
     #: What to use instead when it does not.
     substitute: ClassVar[str] = ""
 
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> object:
+        """Bring patches, any iterable of them in any order, together into a result over ``domain``."""
+        _ = patches, domain
+        raise NotImplementedError(f"{type(self).__name__} has no merge of its own")
+
     def get_config(self) -> dict[str, object]:
-        """Return the name and the parameters, JSON-able."""
-        return {"name": type(self).__name__}
+        """Return the class name as ``"type"`` and the parameters, all JSON values."""
+        return {"type": type(self).__name__}
+
+    def out_bands(self, n_bands: int) -> int:
+        """Bands of the result for patches of ``n_bands``."""
+        return n_bands
+
+    def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
+        """Bytes of state per cell, all bands, for the memory plan.
+
+        ``dtype`` is the floating dtype sums are kept in, ``depth`` the most patches over one cell.
+        """
+        _ = n_bands, dtype, depth
+        return 0
 
 
-class CellAggregation(SpatialAggregation, Generic[S]):
+class CellAggregation(SpatialAggregation, ABC, Generic[S]):
     """An aggregation with one value per cell and band of the output grid."""
+
+    #: Whether the result is ``(h, w)`` whatever the bands of the patches.
+    flat: ClassVar[bool] = False
 
     @abstractmethod
     def zero(self, tile: Tile) -> S:
@@ -167,22 +235,53 @@ class CellAggregation(SpatialAggregation, Generic[S]):
     def finalise(self, state: S) -> Finished:
         """Return the values of a tile. The state is used up."""
 
-    def out_bands(self, n_bands: int) -> int:
-        """Bands of the result for patches of ``n_bands``."""
-        return n_bands
+    def weights_for(self, data: Array, weights: Array | None) -> Array | None:
+        """Return the weights of a whole patch, ``(h, w)``, given its data and those of its window."""
+        _ = data
+        return weights
 
     def out_dtype(self, dtype: np.dtype) -> np.dtype:
         """Dtype of the result for patches of ``dtype``, where the caller names none."""
         return dtype
 
+    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Dtype of a merge in memory for patches of ``dtype``: one that has NaN for cells without data."""
+        _ = dtype
+        return np.dtype("float64")
+
+    def nodata_for(self, dtype: np.dtype) -> float | int | None:
+        """Return what cells without data hold in a result of ``dtype``; ``None`` is what the source has."""
+        _ = dtype
+        return None
+
+    @abstractmethod
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
-        """Bytes of state per cell, all bands, for the memory plan."""
-        _ = dtype, depth
-        return 8 * n_bands
+        """Bytes of state per cell, all bands, for the memory plan.
+
+        ``dtype`` is the floating dtype sums are kept in, ``depth`` the most patches over one cell.
+        """
 
 
 #: A cell aggregation whose kind of state does not matter to the caller, who only hands it back.
 AnyCellAggregation: TypeAlias = CellAggregation[Any]
+
+
+def known_depth(depth: int) -> int:
+    """Return a depth of overlap, or `ASSUMED_DEPTH` for one that is not known.
+
+    >>> known_depth(4), known_depth(1 << 30)
+    (4, 16)
+    """
+    return depth if depth < UNKNOWN_FROM else ASSUMED_DEPTH
+
+
+def mean_dtype(dtype: np.dtype) -> np.dtype:
+    """Floating dtype of a result that is no value of the patches' own: single precision for up to 16 bits.
+
+    >>> mean_dtype(np.dtype("uint8")), mean_dtype(np.dtype("int32"))
+    (dtype('float32'), dtype('float64'))
+    """
+    return np.result_type(dtype, np.float32)
 
 
 def exact_dtype(out_dtype: np.dtype, depth: int) -> np.dtype:

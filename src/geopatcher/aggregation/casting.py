@@ -6,9 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.aggregation.wide import join, split
+
 if TYPE_CHECKING:
     from geopatcher.aggregation.base import Finished
     from geopatcher.protocols import Array
+
+
+def fits(dtype: np.dtype, nodata: float | int) -> bool:
+    """Whether a dtype can hold a nodata value (floats: rounded to it, but not to infinity).
+
+    >>> fits(np.dtype("uint8"), -1), fits(np.dtype("int16"), -9999.0), fits(np.dtype("float32"), 0.1)
+    (False, True, True)
+    """
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return bool(not np.isfinite(nodata) or np.isfinite(dtype.type(nodata)))
+    if dtype.kind not in "iu" or not np.isfinite(nodata) or int(nodata) != nodata:
+        return False
+    limits = np.iinfo(dtype)
+    return int(limits.min) <= int(nodata) <= int(limits.max)
 
 
 def default_nodata(dtype: np.dtype, nodata: float | int | None) -> float | int | None:
@@ -19,28 +36,24 @@ def default_nodata(dtype: np.dtype, nodata: float | int | None) -> float | int |
     >>> default_nodata(np.dtype("float32"), None)
     nan
     """
-    if dtype.kind == "f":
-        return float("nan") if nodata is None else float(dtype.type(nodata))
-    if nodata is None or not np.isfinite(nodata) or int(nodata) != nodata:
-        return None
-    limits = np.iinfo(dtype)
-    return int(nodata) if limits.min <= nodata <= limits.max else None
+    if nodata is not None and fits(dtype, nodata):
+        return float(dtype.type(nodata)) if dtype.kind == "f" else int(nodata)
+    return float("nan") if dtype.kind in "fc" else None
 
 
 def to_dtype(finished: Finished, dtype: np.dtype, fill: float | int) -> Array:
-    """Return values in ``dtype``, ``fill`` where no cell is covered.
+    """Return values in ``dtype``, ``fill`` where no cell is covered. Uses up ``finished``.
 
     Integers round half to even and saturate at the ends of their range; they never wrap. A value
     that is NaN although covered becomes ``fill`` too, in integers.
     """
-    values, covered = finished
-    if dtype.kind in "iu" and values.dtype.kind == "f":
+    values, covered, base = finished
+    if base is not None:
+        out = _based(base, values, dtype)
+    elif dtype.kind in "iu" and values.dtype.kind == "f":
         out = _saturate(values, dtype, fill)
-    elif dtype.kind in "iu" and values.dtype != dtype:
-        limits = np.iinfo(dtype)
-        low = max(int(limits.min), int(np.iinfo(values.dtype).min)) if values.dtype.kind in "iu" else 0
-        high = min(int(limits.max), int(np.iinfo(values.dtype).max)) if values.dtype.kind in "iu" else 1
-        out = (values if values.dtype.kind == "b" else np.clip(values, low, high)).astype(dtype)
+    elif dtype.kind in "iu" and values.dtype.kind in "iu" and values.dtype != dtype:
+        out = _clipped(values, dtype)
     else:
         with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, as IEEE 754 rounds it
             out = values.astype(dtype, copy=False)
@@ -49,7 +62,15 @@ def to_dtype(finished: Finished, dtype: np.dtype, fill: float | int) -> Array:
     return out
 
 
+def _clipped(values: Array, dtype: np.dtype) -> Array:
+    own, limits = np.iinfo(values.dtype), np.iinfo(dtype)
+    low, high = max(int(limits.min), int(own.min)), min(int(limits.max), int(own.max))
+    return np.clip(values, values.dtype.type(low), values.dtype.type(high)).astype(dtype)
+
+
 def _saturate(values: Array, dtype: np.dtype, fill: float | int) -> Array:
+    if values.dtype == np.float16:  # which ends before uint16 does
+        values = values.astype(np.float32)
     limits = np.iinfo(dtype)
     missing = np.isnan(values)
     rounded = np.rint(values, out=values)
@@ -67,3 +88,20 @@ def _saturate(values: Array, dtype: np.dtype, fill: float | int) -> Array:
     if gaps:
         out[missing] = fill
     return out
+
+
+def _based(base: Array, values: Array, dtype: np.dtype) -> Array:
+    """Return ``base + values``: integers as if the sum had been exact, rounded half to even."""
+    if dtype.kind not in "iu":
+        with np.errstate(over="ignore"):
+            return (base.astype(np.float64) + values).astype(dtype)
+    whole = np.floor(values)
+    rest = values - whole
+    whole_high = np.floor(whole / 2.0**32)
+    high, low = split(base)
+    high += whole_high.astype(np.int64)
+    low += (whole - whole_high * 2.0**32).astype(np.int64)
+    low += (rest > 0.5) | ((rest == 0.5) & (low & 1).astype(bool))
+    if dtype.itemsize == 8:
+        return join(high, low, dtype)
+    return _clipped(join(high, low, base.dtype), dtype)

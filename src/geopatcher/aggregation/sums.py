@@ -1,17 +1,32 @@
-"""Weighted sums: overlap-add and its relatives."""
+"""Weighted sums and means: overlap-add and its relatives."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.aggregation.base import CellAggregation, Finished, Piece, Tile
+from geopatcher.aggregation.base import (
+    HEADROOM,
+    CellAggregation,
+    Finished,
+    Piece,
+    Tile,
+    mean_dtype,
+    unit_taper,
+)
+from geopatcher.aggregation.wide import Offsets, is_wide, join, split
+from geopatcher.buffers import zeros
 
 if TYPE_CHECKING:
     from geopatcher.protocols import Array
+
+#: Cells divided at once: they fit the processor's cache.
+CELLS_AT_ONCE = 1 << 16
+#: Tapers a log of pieces may hold; beyond them it would keep more weights than the sum of weights has.
+LOGGED_TAPERS = 16
 
 
 @dataclass(slots=True, eq=False)
@@ -20,13 +35,18 @@ class SumState:
 
     As long as every cell of every piece counted, ``log`` keeps the pieces' places only; the first
     piece with gaps turns it into ``weight``, ``(bands, h, w)``, by the additions skipped so far.
+    Weights are scaled, see `Taper`. ``tiny`` is the sum, in float64, of products too small for
+    float32; ``offsets`` is what values are measured from, where they are 64-bit integers.
     """
 
     tile: Tile
     total: Array
     scratch: Array
+    offsets: Offsets | None = None
     log: list[Piece] = field(default_factory=list)
+    tapers: set[int] = field(default_factory=set)
     weight: Array | None = None
+    tiny: Array | None = None
 
     def room(self, shape: tuple[int, ...]) -> Array:
         """Return scratch space: one buffer for all pieces, whatever their shape."""
@@ -38,28 +58,36 @@ class SumState:
     def materialise(self) -> Array:
         """Return the sum of weights per band, made from the log if need be."""
         if self.weight is None:
-            self.weight = np.zeros_like(self.total)
+            self.weight = zeros(self.total.shape, self.total.dtype)
             for piece in self.log:
-                self.weight[:, *piece.where] += piece.weights
+                self.weight[:, *piece.where] += piece.scaled_weights
             self.log.clear()
         return self.weight
+
+    def summed_weights(self) -> tuple[Array, bool]:
+        """Return the sum of weights, ``(h, w)`` or per band, and whether it is positive everywhere."""
+        if self.weight is not None:
+            return self.weight, bool(self.weight.all())
+        return self.tile.sums.of(self.log, (self.tile.shape[1], self.tile.shape[2]), self.total.dtype)
 
 
 _NOTHING = np.empty(0)
 
 
 @dataclass(frozen=True)
-class WeightedMean(CellAggregation[SumState]):
-    """Sum of weight times value over sum of weights; NaN and nodata cells do not count."""
+class WeightedTotal(CellAggregation[SumState]):
+    """Sum of weight times value; NaN and nodata cells do not count."""
 
     def zero(self, tile: Tile) -> SumState:
         """Return zeros in the accumulator's dtype."""
-        return SumState(tile, np.zeros(tile.shape, tile.exact), _NOTHING)
+        return SumState(tile, zeros(tile.shape, tile.exact), _NOTHING)
 
     def update(self, state: SumState, piece: Piece) -> SumState:
         """Add ``weight * value`` in place."""
-        weights, valid = piece.weights, piece.valid
-        weighted = np.multiply(piece.data, weights, out=state.room(piece.data.shape), casting="same_kind")
+        data, weights, valid = piece.data, piece.scaled_weights, piece.valid
+        if state.offsets is not None:
+            data = state.offsets.of(piece.where, piece.cells(state.tile.dtype), valid)
+        weighted = _multiply(state, data, weights, piece.where, valid)
         if not piece.taper.positive:
             weighted[:, weights == 0] = 0  # infinity times zero is NaN
         if valid is not None:
@@ -67,36 +95,196 @@ class WeightedMean(CellAggregation[SumState]):
             state.materialise()[:, *piece.where] += weights * valid
         elif state.weight is None:
             state.log.append(without_data(piece))
+            state.tapers.add(id(piece.taper))
+            if len(state.tapers) > LOGGED_TAPERS:
+                state.materialise()
         else:
             state.weight[:, *piece.where] += weights
         view = state.total[:, *piece.where]
-        np.add(view, weighted, out=view)
+        with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs
+            np.add(view, weighted, out=view)
         return state
 
     def merge_states(self, first: SumState, second: SumState) -> SumState:
         """Add sums and weights."""
-        first.materialise()
-        first.total += second.total
+        added = second.total
+        if first.offsets is not None and second.offsets is not None:
+            added = added + second.materialise() * first.offsets.join(second.offsets)
+        first.total += added
         first.weight = first.materialise() + second.materialise()
+        if second.tiny is not None:
+            first.tiny = second.tiny if first.tiny is None else first.tiny + second.tiny
         return first
 
     def finalise(self, state: SumState) -> Finished:
-        """Divide where any weight arrived."""
-        if state.weight is None:
-            shape = (state.tile.shape[1], state.tile.shape[2])
-            weight, everywhere = state.tile.sums.of(state.log, shape, state.total.dtype)
-        else:
-            weight, everywhere = state.weight, bool(state.weight.all())
-        if everywhere:
-            return Finished(np.divide(state.total, weight, out=state.total), None)
-        covered = weight > 0
-        np.divide(state.total, weight, out=state.total, where=covered)
-        return Finished(state.total, covered)
+        """Return the sum where any weight arrived."""
+        weight, everywhere = state.summed_weights()
+        total = state.total if state.tiny is None else state.total + state.tiny
+        return Finished(total * HEADROOM, None if everywhere else weight > 0)
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return a floating dtype: weights are fractions."""
+        return mean_dtype(dtype)
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
-        """Total per band; the sum of weights comes on top once there are gaps."""
+        """Total and, once there are gaps, sum of weights per band."""
         _ = depth
-        return n_bands * (4 if dtype.itemsize <= 2 or dtype == np.float32 else 8)
+        return 2 * n_bands * dtype.itemsize
+
+
+@dataclass(frozen=True)
+class WeightedMean(WeightedTotal):
+    """Sum of weight times value over sum of weights; NaN and nodata cells do not count."""
+
+    def zero(self, tile: Tile) -> SumState:
+        """Return zeros in the accumulator's dtype."""
+        state = super().zero(tile)
+        if is_wide(tile.dtype):
+            state.offsets = Offsets.zero(tile.shape, tile.dtype)
+        return state
+
+    def finalise(self, state: SumState) -> Finished:
+        """Divide where any weight arrived."""
+        weight, everywhere = state.summed_weights()
+        covered = None if everywhere else weight > 0
+        weights = np.broadcast_to(weight, state.total.shape)
+        if state.tiny is None:
+            _divide(state.total, weights, covered)
+        else:
+            small = state.tiny != 0
+            exact = (state.total[small] + state.tiny[small]) / weights[small]
+            _divide(state.total, weights, covered)
+            state.total[small] = exact
+        return Finished(state.total, covered, None if state.offsets is None else state.offsets.base)
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the patches' own dtype: a mean lies among the values."""
+        return dtype
+
+
+@dataclass(frozen=True)
+class Mean(WeightedMean):
+    """Mean of the values: every patch counts the same, whatever its window."""
+
+    def update(self, state: SumState, piece: Piece) -> SumState:
+        """Add the values with weights of one."""
+        ones = unit_taper(piece.taper.values.shape, state.total.dtype)
+        return super().update(state, replace(piece, taper=ones))
+
+
+@dataclass(slots=True, eq=False)
+class TotalState:
+    """Sum of the values, ``(bands, h, w)``, and which cells have one.
+
+    Of 64-bit integers ``total`` adds up the lower 32 bits and ``high`` the upper ones: neither can
+    overflow before two thousand million patches lie over a cell.
+    """
+
+    tile: Tile
+    total: Array
+    seen: Array
+    high: Array | None = None
+
+
+@dataclass(frozen=True)
+class Total(CellAggregation[TotalState]):
+    """Sum of the values, exact for integers."""
+
+    def zero(self, tile: Tile) -> TotalState:
+        """Return zeros: integers for integers, the accumulator's dtype for floats."""
+        dtype = tile.exact if tile.dtype.kind == "f" else np.dtype(np.int64)
+        high = zeros(tile.shape, np.dtype(np.int64)) if is_wide(tile.dtype) else None
+        return TotalState(tile, zeros(tile.shape, dtype), zeros(tile.shape, np.dtype(bool)), high)
+
+    def update(self, state: TotalState, piece: Piece) -> TotalState:
+        """Add the values that count."""
+        data, valid = piece.cells(state.tile.dtype), piece.valid
+        here = True if valid is None else valid
+        view = state.total[:, *piece.where]
+        if state.high is not None:
+            upper, data = split(data)
+            high = state.high[:, *piece.where]
+            np.add(high, upper, out=high, where=here)
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.add(view, data, out=view, where=here, casting="same_kind")
+        state.seen[:, *piece.where] |= here
+        return state
+
+    def merge_states(self, first: TotalState, second: TotalState) -> TotalState:
+        """Add the sums."""
+        first.total += second.total
+        first.seen |= second.seen
+        if first.high is not None and second.high is not None:
+            first.high += second.high
+        return first
+
+    def finalise(self, state: TotalState) -> Finished:
+        """Return the sum; one that even 64 bits cannot hold is at their limit."""
+        total = state.total
+        if state.high is not None:
+            total = join(state.high, total, state.tile.dtype)
+        return Finished(total, None if state.seen.all() else state.seen)
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return int64 for signed integers, uint64 for unsigned ones, floats as they are."""
+        return dtype if dtype.kind == "f" else np.dtype("int64" if dtype.kind == "i" else "uint64")
+
+    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return float64, but the patches' own dtype for 64-bit integers, which it cannot hold."""
+        return dtype if is_wide(dtype) else np.dtype("float64")
+
+    def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
+        """Sum, of integers in 64 bits, and a mark."""
+        _ = dtype, depth
+        return 9 * n_bands
+
+
+def _multiply(
+    state: SumState, data: Array, weights: Array, where: tuple[slice, slice], valid: Array | None
+) -> Array:
+    """Return ``data * weights`` in scratch space; products float32 would lose go to ``tiny``.
+
+    Whether a product is lost depends on that cell alone, so that the result has the same bits
+    however the field was cut into tiles.
+    """
+    out = state.room(data.shape)
+    single = state.total.dtype == np.float32
+    try:
+        with np.errstate(under="raise" if single else "ignore", over="ignore", invalid="ignore"):
+            return np.multiply(data, weights, out=out, casting="same_kind")
+    except FloatingPointError:
+        with np.errstate(under="ignore", over="ignore", invalid="ignore"):
+            products = np.multiply(data, weights, dtype=np.float64)
+            kept = products.astype(np.float32)
+            lost = (np.abs(kept) < np.finfo(np.float32).tiny) & (kept != products)
+            if valid is not None:
+                lost &= valid
+            if state.tiny is None:
+                state.tiny = zeros(state.total.shape, np.dtype(np.float64))
+            state.tiny[:, *where] += np.where(lost, products, 0.0)
+            products[lost] = 0.0
+            np.copyto(out, products, casting="same_kind")
+        return out
+
+
+def _divide(total: Array, weights: Array, covered: Array | None) -> None:
+    """Divide in place where ``covered``: finite sums by positive weights, which give finite means.
+
+    The mean of the largest numbers of a dtype may be rounded beyond it, to infinity: it is put back.
+    """
+    height, width = total.shape[1:]
+    rows = max(1, CELLS_AT_ONCE // width)
+    where = None if covered is None else np.broadcast_to(covered, total.shape)
+    for band in range(len(total)):
+        for row in range(0, height, rows):
+            part = (band, slice(row, row + rows))
+            sums, here = total[part].copy(), True if where is None else where[part]
+            try:
+                with np.errstate(over="raise", invalid="ignore"):
+                    np.divide(sums, weights[part], out=total[part], where=here)
+            except FloatingPointError:
+                beyond = np.isinf(total[part]) & np.isfinite(sums)
+                total[part][beyond] = np.copysign(np.finfo(total.dtype).max, sums[beyond])
 
 
 def without_data(piece: Piece) -> Piece:

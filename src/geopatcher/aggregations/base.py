@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,10 +13,13 @@ from geopatcher.aggregation.strict import warn_if_unsafe_streaming
 from geopatcher.aggregations.merging import MergeOptions, absolute, merge_patches
 from geopatcher.engine.job import Output
 from geopatcher.planning.memory import parse_bytes
+from geopatcher.preparing import name_of
 from geopatcher.sinks.geotiff import CogOptions
 from geopatcher.sinks.targets import CogTarget, MemoryTarget, Target, ZarrTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from geopatcher.patch import Patch
     from geopatcher.protocols import HasShape
     from geopatcher.sinks.targets import ResultArray
@@ -43,11 +45,14 @@ class Merging:
     writer
         ``"zarr"``, or ``"geotiff"`` for a Cloud-Optimized GeoTIFF at ``target_path``.
     dtype
-        Of the result on disk. Integers are rounded half to even and saturate.
+        Of the result on disk; ``None`` is what the patches have. Integers are rounded half to even
+        and saturate.
     memory_limit
         Bytes that patches without a plan may take before they go to a scratch file.
     fill_value
-        What cells without any valid contribution hold: NaN for floats by default, else 0.
+        What cells without any valid contribution hold: NaN for floats by default; for unsigned
+        integers their largest value and for signed ones their smallest (of 64 bits, plus or minus
+        ``2**53``).
 
     """
 
@@ -80,10 +85,10 @@ class Merging:
             return CogTarget(path, options=self.cog or CogOptions())
         return ZarrTarget(path)
 
-    def merge_options(self, in_memory: np.dtype | None) -> MergeOptions:
-        """Return where the result goes; ``in_memory`` is its dtype there (``None``: the data's own)."""
+    def merge_options(self) -> MergeOptions:
+        """Return where the result goes, and as what; in memory its dtype is the aggregation's choice."""
         target = self._target()
-        dtype = np.dtype(self.dtype) if self._to_disk and self.dtype is not None else in_memory
+        dtype = np.dtype(self.dtype) if self._to_disk and self.dtype is not None else None
         shards = None if self.shard_shape is None else pair(self.shard_shape)
         return MergeOptions(
             target=target,
@@ -94,8 +99,24 @@ class Merging:
         )
 
 
-class Mergeable(Merging, CellAggregation[S], Generic[S]):
-    """A public per-cell aggregation."""
+class Stitching(Merging, CellAggregation[S], Generic[S]):
+    """An aggregation that stitches patches as its options say."""
+
+    def stitch(self, patches: Iterable[Patch[object]], domain: HasShape) -> ResultArray:
+        """Return the field that patches belong to."""
+        return merge_patches(self, patches, domain, self.merge_options())["data"]
+
+    def get_config(self) -> dict[str, object]:
+        """Return the class name as ``"type"`` and the parameters, all JSON values.
+
+        Paths and dtypes are text, functions their names.
+        """
+        values = {field.name: vars(self)[field.name] for field in fields(self)}
+        return {"type": type(self).__name__} | {name: _plain(value) for name, value in values.items()}
+
+
+class Mergeable(Stitching[S], Generic[S]):
+    """A public per-cell aggregation whose result is one array."""
 
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> ResultArray:
         """Stitch patches into the field they belong to.
@@ -113,15 +134,30 @@ class Mergeable(Merging, CellAggregation[S], Generic[S]):
         numpy.ndarray or zarr.Array
             ``(height, width)`` for patches ``(h, w)``, else ``(bands, height, width)``.
 
+        Warns
+        -----
+        RuntimeWarning
+            The aggregation keeps every contribution to a cell (``streaming_safe`` is false) and merges
+            in memory; in strict mode that is an `UnsafeStreamingError`.
+
         """
         if not self._to_disk:
             warn_if_unsafe_streaming(self)
-        options = self.merge_options(self.memory_dtype())
-        return merge_patches(self, patches, domain, options)["data"]
+        return self.stitch(patches, domain)
 
-    def memory_dtype(self) -> np.dtype | None:
-        """Dtype of a merge in memory; ``None`` keeps the patches' own."""
-        return np.dtype("float64")
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.dtype):
+        return value.name
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, CogOptions):
+        return {field.name: _plain(vars(value)[field.name]) for field in fields(value)}
+    return name_of(value) if callable(value) else str(value)
 
 
 def pair(value: Pair) -> tuple[int, int]:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from geopatcher.box import Box
 from geopatcher.engine.contributions import Contribution
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
+    from geopatcher.box import Box
     from geopatcher.protocols import Array
 
 #: Different tapers kept in memory; beyond these they are spilled with the patch.
@@ -43,29 +43,33 @@ class _Entry:
     data: _Stored
     valid: _Stored | None
     weights: _Stored | None
+    flat: bool
 
 
 class Collection:
     """Contributions in any order; iterating gives them in row-major order, as often as asked.
 
-    At most ``max_bytes`` are held in memory, the rest in a file in ``scratch`` that is removed by
-    `close`. Equal positions keep the order they came in.
+    At most ``max_bytes`` are held in memory, the rest in a file in ``scratch`` that has no name, so
+    that its space is free again after `close`, and after any other end of the process. Equal positions keep the order they came in. With ``copy`` what is held in memory is a
+    copy, so that the giver may go on to write into it.
     """
 
-    def __init__(self, max_bytes: int, scratch: Path | None) -> None:
+    def __init__(self, max_bytes: int, scratch: Path | None, *, copy: bool = True) -> None:
         self._max_bytes = max_bytes
+        self._copy = copy
         self._folder = scratch
         self._entries: list[_Entry] = []
         self._held = 0
         self._file: int | None = None
-        self._path: Path | None = None
         self._end = 0
         self._tapers: dict[int, tuple[Array, _Stored]] = {}
 
     @classmethod
-    def of(cls, stream: Iterable[Contribution], max_bytes: int, scratch: Path | None) -> Self:
+    def of(
+        cls, stream: Iterable[Contribution], max_bytes: int, scratch: Path | None, *, copy: bool = True
+    ) -> Self:
         """Collect a whole stream."""
-        collection = cls(max_bytes, scratch)
+        collection = cls(max_bytes, scratch, copy=copy)
         try:
             for contribution in stream:
                 collection.add(contribution)
@@ -79,7 +83,7 @@ class Collection:
         """Keep one contribution."""
         valid = None if item.valid is None else self._store(item.valid)
         weights = None if item.weights is None else self._store_taper(item.weights)
-        self._entries.append(_Entry(item.box, self._store(item.data), valid, weights))
+        self._entries.append(_Entry(item.box, self._store(item.data), valid, weights, item.flat))
 
     @property
     def boxes(self) -> Array:
@@ -101,16 +105,14 @@ class Collection:
             if region is None or entry.box.intersect(region).n_pixels:
                 valid = None if entry.valid is None else self._load(entry.valid)
                 weights = None if entry.weights is None else self._load(entry.weights)
-                yield Contribution(entry.box, self._load(entry.data), valid, weights)
+                yield Contribution(entry.box, self._load(entry.data), valid, weights, entry.flat)
 
     def close(self) -> None:
-        """Remove the scratch file."""
+        """Give the scratch file's space back."""
         self._entries.clear()
         if self._file is not None:
             os.close(self._file)
             self._file = None
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +138,7 @@ class Collection:
     def _store(self, array: Array) -> _Stored:
         if self._held + array.nbytes <= self._max_bytes:
             self._held += array.nbytes
-            return _Stored(array, array.shape, array.dtype)
+            return _Stored(array.copy() if self._copy else array, array.shape, array.dtype)
         stored = _Stored(None, array.shape, array.dtype, self._end)
         self._write(np.ascontiguousarray(array))
         return stored
@@ -144,7 +146,7 @@ class Collection:
     def _write(self, array: Array) -> None:
         if self._file is None:
             self._file, name = tempfile.mkstemp(prefix="geopatcher-", suffix=".scratch", dir=self._folder)
-            self._path = Path(name)
+            Path(name).unlink()
         view = memoryview(array.reshape(-1).view(np.uint8).data)
         while view:
             written = os.pwrite(self._file, view, self._end)
@@ -157,7 +159,14 @@ class Collection:
         if self._file is None:
             raise ValueError("the collection is closed")
         n_bytes = int(np.prod(stored.shape)) * stored.dtype.itemsize
-        raw = os.pread(self._file, n_bytes, stored.offset)
-        if len(raw) != n_bytes:
-            raise OSError(f"scratch file {self._path} ends early: wanted {n_bytes} bytes, got {len(raw)}")
+        raw = bytearray(n_bytes)
+        at = 0
+        while at < n_bytes:  # one call reads 2 GiB at most
+            got = os.preadv(self._file, [memoryview(raw)[at:]], stored.offset + at)
+            if not got:
+                raise OSError(
+                    f"the scratch file in {self._folder or tempfile.gettempdir()} ends early: "
+                    f"wanted {n_bytes} bytes, got {at}"
+                )
+            at += got
         return np.frombuffer(raw, stored.dtype).reshape(stored.shape)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -13,23 +13,22 @@ import numpy as np
 
 from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
 from geopatcher.aggregations.collect import Collection
-from geopatcher.box import Box
-from geopatcher.domain import RasterDomain
-from geopatcher.engine.contributions import Contribution, Cut, validity
+from geopatcher.box import Box, box_of
+from geopatcher.engine.contributions import Contribution, validity
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.run import Finisher, stitch
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
 from geopatcher.errors import OperatorError
-from geopatcher.patch import Patch
+from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.planning.anchors import AnchorSet, Listed
-from geopatcher.planning.plan import BlockGrid, Plan
-from geopatcher.protocols import HasShape
+from geopatcher.planning.memory import MemoryModel
+from geopatcher.planning.plan import Plan
 
 if TYPE_CHECKING:
-    from affine import Affine
-
-    from geopatcher.protocols import Array
+    from geopatcher.domain import RasterDomain, ResultSpec
+    from geopatcher.patch import Patch
+    from geopatcher.protocols import HasShape, Sink
     from geopatcher.sinks.targets import ResultArray, Target
 
 
@@ -40,21 +39,6 @@ class Planned(Protocol):
     @property
     def plan(self) -> Plan:
         """The plan."""
-        ...
-
-
-@runtime_checkable
-class Georeferenced(Protocol):
-    """A domain with a georeference, such as a reader or a GeoTensor."""
-
-    @property
-    def transform(self) -> Affine:
-        """Pixel corner to CRS coordinates."""
-        ...
-
-    @property
-    def crs(self) -> object:
-        """Coordinate reference system."""
         ...
 
 
@@ -90,39 +74,81 @@ def merge_patches(
 
     """
     grid = raster_domain(domain)
-    whole = Box.of_shape(grid.grid_shape)
     options.target.check()
     with ExitStack() as stack:
-        stream = checked(patches)
-        if isinstance(patches, Planned):
-            anchors: AnchorSet = patches.plan.anchors
-        else:
-            collection = Collection.of(stream, options.memory_limit, options.scratch)
-            stack.callback(collection.close)
-            anchors = Listed(collection.boxes, grid.grid_shape)
-            stream = collection.touching(whole)
-        first, stream = peeked(stream)
-        flat = first is None or first.flat
+        first, stream = peeked(checked(patches))
         bands, dtype = (1, np.dtype("float64")) if first is None else (first.data.shape[0], first.data.dtype)
-        spec = options.output.spec(grid, aggregation, bands, dtype, options.chunks, flat=flat)
-        tiles = TileRows(
-            BlockGrid(whole, options.chunks),
-            {"data": aggregation},
-            exact_dtype(spec.domain.dtype, anchors.depth),
-        )
-        stats = RunStats()
+        output = options.output
+        if options.target.path is None:
+            output = replace(output, dtype=aggregation.memory_dtype(dtype))
+        flat = first is None or first.flat
+        # Whether patches leave gaps shows when they have all come.
+        spec = output.spec(grid, aggregation, bands, dtype, options.chunks, flat=flat, gaps=True)
+        merge = _Merge(aggregation, spec, options, bands)
+        planned = merge.plan(grid, patches.plan.anchors) if isinstance(patches, Planned) else None
+        if planned is not None and planned.n_regions == 1:
+            streams = iter([(planned, stream)])
+        else:
+            # What is in a list stays as it is; who yields patches may use one array for all of them.
+            collection = Collection.of(
+                stream, options.memory_limit // 2, options.scratch, copy=not isinstance(patches, Sequence)
+            )
+            stack.callback(collection.close)
+            anchors = Listed(collection.boxes, grid.grid_shape) if planned is None else planned.anchors
+            regions = merge.plan(grid, anchors).regions()
+            streams = ((region, collection.touching(region.region)) for region in regions)
         try:
-            finisher = Finisher(spec, options.target.create(spec), stats, lambda _: None)
-            try:
-                stitch(stream, tiles, finisher.emit, stats)
-                finisher.finish()
-            except BaseException:
-                finisher.abandon()
-                raise
+            merge.run(streams, options.target.create(spec))
             return options.target.complete()
         except BaseException:
             options.target.discard()
             raise
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """An aggregation and what it makes."""
+
+    aggregation: AnyCellAggregation
+    spec: ResultSpec
+    options: MergeOptions
+    n_bands: int
+
+    def plan(self, grid: RasterDomain, anchors: AnchorSet) -> Plan:
+        """Return the plan of a merge: no input is read, and at least a column of blocks is held."""
+        exact = exact_dtype(self.spec.domain.dtype, anchors.depth)
+        model = MemoryModel(
+            patch=anchors.patch_shape,
+            tile=self.options.chunks,
+            unit_rows=0,
+            in_bytes=0,
+            mask_bytes=0,
+            state_bytes=self.aggregation.state_bytes(self.n_bands, exact, anchors.depth),
+            weight_bytes=exact.itemsize,
+            out_bytes=self.spec.n_bands * self.spec.domain.dtype.itemsize,
+        )
+        whole = Box.of_shape(grid.grid_shape)
+        least = model.bytes_for(self.options.chunks[1], grid.height)
+        limit = max(self.options.memory_limit - self.options.memory_limit // 2, least)
+        return Plan(grid, anchors, "pad", None, self.options.chunks, whole, model, limit)
+
+    def run(self, streams: Iterator[tuple[Plan, Iterator[Contribution]]], sink: Sink) -> None:
+        """Stitch region after region."""
+        stats = RunStats()
+        finisher = Finisher(self.spec, sink, stats, _nothing)
+        try:
+            for plan, stream in streams:
+                exact = exact_dtype(self.spec.domain.dtype, plan.anchors.depth)
+                tiles = TileRows(plan.blocks, {"data": self.aggregation}, exact)
+                stitch(stream, tiles, finisher.emit, stats)
+            finisher.finish()
+        except BaseException:
+            finisher.abandon()
+            raise
+
+
+def _nothing(box: Box) -> None:
+    """Hear of a finished row of blocks and do nothing."""
 
 
 def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
@@ -145,44 +171,16 @@ def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
         row, col = patch.anchor
         box = Box(row, row + data.shape[1], col, col + data.shape[2])
         weights = patch.weights
-        if weights is not None and weights.shape != box.shape:
-            if patch.indices is None or weights.shape[0] < box.height or weights.shape[1] < box.width:
-                raise OperatorError(
-                    f"the patch at {patch.anchor} has data of {box.shape} and weights of {weights.shape}: "
-                    f"an operator must return the height and width it was given"
-                )
-            weights = weights[: box.height, : box.width]
+        given = box.shape if patch.indices is None else box_of(patch.indices).shape
+        if weights is not None and given == box.shape:
+            given = weights.shape
+        if given != box.shape:
+            raise OperatorError(
+                f"the patch at {patch.anchor} has data of {box.shape}, and its window or weights are {given}: "
+                f"an operator must return the height and width it was given"
+            )
         plain = np.ma.getdata(data)
-        yield Contribution(box, plain, validity(Cut(box, plain, None), data), weights, flat)
-
-
-@runtime_checkable
-class HasValues(Protocol):
-    """Lazy or georeferenced data whose plain array is ``values``."""
-
-    @property
-    def values(self) -> Array:
-        """The array."""
-        ...
-
-
-def array_of(data: object) -> Array:
-    """Return patch data as an array: a masked one stays masked, a lazy reader is read."""
-    if isinstance(data, HasValues):
-        return np.asarray(data.values)
-    return np.ma.asanyarray(data)
-
-
-def raster_domain(domain: HasShape) -> RasterDomain:
-    """Return what is known of a stand-in for a domain; only ``shape`` is required."""
-    if isinstance(domain, RasterDomain):
-        return domain
-    shape = tuple(int(n) for n in domain.shape)
-    if isinstance(domain, Georeferenced):
-        crs = domain.crs
-        text = crs if crs is None or isinstance(crs, str) else str(crs)
-        return RasterDomain(shape=shape[-3:], transform=domain.transform, crs=text)
-    return RasterDomain(shape=shape[-3:])
+        yield Contribution(box, plain, validity(None, data), weights, flat)
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from geopatcher.aggregation.base import Finished
-from geopatcher.aggregation.sums import SumState, WeightedMean
+import numpy as np
+
+from geopatcher.aggregation.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
 from geopatcher.aggregations.base import Mergeable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geopatcher.aggregation.base import Finished, Tile
+    from geopatcher.protocols import Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +40,79 @@ class SpatialOverlapAdd(Mergeable[SumState], WeightedMean):
 
     normalize_by_window: bool = True
 
+    def zero(self, tile: Tile) -> SumState:
+        """Return zeros in the accumulator's dtype."""
+        return super().zero(tile) if self.normalize_by_window else WeightedTotal.zero(self, tile)
+
     def finalise(self, state: SumState) -> Finished:
         """Divide by the sum of weights, unless asked not to."""
-        if self.normalize_by_window:
-            return super().finalise(state)
-        total = state.total.copy()
-        return Finished(total, super().finalise(state).covered)
+        return super().finalise(state) if self.normalize_by_window else WeightedTotal.finalise(self, state)
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the patches' own dtype; a floating one for sums, whose weights are fractions."""
+        return super().out_dtype(dtype) if self.normalize_by_window else WeightedTotal.out_dtype(self, dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialMean(Mergeable[SumState], Mean):
+    """The mean of the patches over each cell, each counted alike: the window does not matter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import Patch, SpatialMean
+    >>> taper = np.array([[0.9, 0.1]])
+    >>> patches = [Patch(np.full((1, 2), v), (0, 0), None, taper) for v in (1.0, 4.0)]
+    >>> SpatialMean().merge(patches, np.empty((1, 2)))
+    array([[2.5, 2.5]])
+
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpatialSum(Mergeable[TotalState], Total):
+    """The sum of the patches over each cell; the window does not matter.
+
+    Sums of integers are exact and, in a result of their own, int64 or uint64; beyond these they stay
+    at the limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import Patch, SpatialSum
+    >>> patches = [Patch(np.full((1, 2), 200, "uint8"), (0, c), None) for c in (0, 1)]
+    >>> SpatialSum().merge(patches, np.empty((1, 3)))
+    array([[200., 400., 200.]])
+
+    """
+
+    dtype: str | np.dtype | None = None
+
+
+@dataclass(frozen=True)
+class SpatialWeightedSum(Mergeable[SumState], WeightedTotal):
+    """The sum of weight times value over each cell, not divided by the sum of weights.
+
+    Parameters
+    ----------
+    weight_fn
+        ``weight_fn(data) -> (h, w)`` gives the weights of a patch, finite and not negative, from its
+        data, ``(h, w)`` or ``(bands, h, w)``. By default they are those of the window.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import Patch, SpatialWeightedSum
+    >>> patches = [Patch(np.full((1, 2), v), (0, 0), None) for v in (1.0, 4.0)]
+    >>> SpatialWeightedSum(lambda data: data > 2).merge(patches, np.empty((1, 2)))
+    array([[4., 4.]])
+
+    """
+
+    weight_fn: Callable[[Array], Array] | None = None
+
+    def weights_for(self, data: Array, weights: Array | None) -> Array | None:
+        """Return what ``weight_fn`` makes of a patch, or the weights of its window."""
+        if self.weight_fn is None:
+            return weights
+        return np.asarray(self.weight_fn(data), dtype=np.float64)

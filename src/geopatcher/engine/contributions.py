@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from geopatcher.box import Box
+from geopatcher.engine.rows import RowBuffer
 from geopatcher.errors import OperatorError
-from geopatcher.policy import ErrorPolicy, PatchErrorRecord
+from geopatcher.hooks import Hooks
+from geopatcher.policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
+from geopatcher.progress import Advance, no_progress
 
 if TYPE_CHECKING:
-    from geopatcher.engine.rows import RowBuffer
+    from collections.abc import Callable, Iterator, Sequence
+
+    from geopatcher.engine.rows import Loss, Unit
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
     from geopatcher.protocols import Array
@@ -39,55 +44,106 @@ class Contribution(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """A patch as the operator will see it."""
+    """A patch as the operator will see it.
+
+    ``crop`` is where a patch that was cut off at the raster's edge lies in its nominal rectangle.
+    ``loss`` says that pixels it needs could not be read.
+    """
 
     box: Box
     pixels: Array
     valid: Array | None
+    crop: tuple[slice, slice] | None = None
+    loss: Loss | None = None
+
+    @property
+    def anchor(self) -> tuple[int, int]:
+        """``(row, col)`` of the upper-left pixel."""
+        return (self.box.row0, self.box.col0)
 
 
-def cut_patches(plan: Plan, boxes: Sequence[Box], rows: RowBuffer) -> Iterator[Cut]:
-    """Yield the patches of a strip, padded where they overhang the raster."""
+def cut_strips(plan: Plan, units: Iterator[Unit], box: Box) -> Iterator[Iterator[Cut]]:
+    """Yield the patches of each strip of a plan, cut from the units ``box`` is read in."""
+    rows = RowBuffer(units, box)
+    extent = plan.anchors.extent(plan.region)
+    # Patches below the raster's end look back to rows that strips above them have done with.
+    kept_for_mirror = plan.reach(Box(plan.domain.height - 1, extent.row1, extent.col0, extent.col1)).row0
+    for strip in plan.strips():
+        needed = plan.reach(Box(*strip.rows, extent.col0, extent.col1))
+        rows.advance(min(needed.row0, kept_for_mirror), needed.row1)
+        yield _with_losses(plan, cut_patches(plan, strip.boxes, rows), rows)
+
+
+def _with_losses(plan: Plan, cuts: Iterator[Cut], rows: RowBuffer) -> Iterator[Cut]:
+    """Mark the patches that need pixels which could not be read."""
+    for cut in cuts:
+        loss = rows.loss_in(plan.reach(cut.box)) if rows.has_losses else None
+        yield cut if loss is None else cut._replace(loss=loss)
+
+
+class Rectangles(Protocol):
+    """Where rectangles of the raster are copied from."""
+
+    def cut(self, box: Box) -> tuple[Array, Array | None]:
+        """Return the pixels of ``box``, ``(bands, h, w)``, and where they are valid (``None``: all)."""
+        ...
+
+
+def cut_patches(plan: Plan, boxes: Sequence[Box], rows: Rectangles) -> Iterator[Cut]:
+    """Yield the patches of a strip, filled where they overhang the raster."""
     whole = Box.of_shape(plan.domain.grid_shape)
     for box in boxes:
-        inner = box.intersect(whole)
-        pixels, valid = rows.cut(inner)
-        if inner != box and plan.boundary != "shrink":
-            pixels = pad(pixels, inner, box, plan)
-            valid = None if valid is None else pad_mask(valid, inner, box)
-        yield Cut(box if plan.boundary != "shrink" else inner, pixels, valid)
+        if whole.contains(box):
+            yield Cut(box, *rows.cut(box))
+        elif plan.boundary == "shrink":
+            inner = box.intersect(whole)
+            yield Cut(inner, *rows.cut(inner), inner.slices(box))
+        elif plan.boundary == "pad":
+            yield _padded(plan, box, *rows.cut(box.intersect(whole)))
+        else:
+            reach = plan.reach(box)
+            yield _mirrored(plan, box, reach, *rows.cut(reach))
 
 
-def pad(pixels: Array, inner: Box, box: Box, plan: Plan) -> Array:
-    """Fill the part of ``box`` outside ``inner``: by reflection, or with a constant."""
-    widths = (*[(0, 0)] * (pixels.ndim - 2), *_overhang(inner, box))
-    if plan.boundary == "pad":
-        value = plan.pad_value
-        if value is None:
-            missing = np.nan if pixels.dtype.kind == "f" else plan.domain.nodata
-            value = 0 if missing is None else missing
-        return np.pad(pixels, widths, constant_values=value)
-    # One row cannot be reflected about itself; NumPy's "symmetric" repeats it.
-    mode = "reflect" if min(inner.shape) > 1 else "symmetric"
-    return np.pad(pixels, widths, mode=mode)  # type: ignore[call-overload,no-any-return]
-
-
-def pad_mask(valid: Array, inner: Box, box: Box) -> Array:
-    """Extend a mask like `pad` does pixels; what overhangs never counts."""
-    return np.pad(valid, ((0, 0), *_overhang(inner, box)), constant_values=False)
-
-
-def _overhang(inner: Box, box: Box) -> tuple[tuple[int, int], tuple[int, int]]:
+def _padded(plan: Plan, box: Box, pixels: Array, valid: Array | None) -> Cut:
+    """Fill what overhangs with a constant; the mask says that it holds no data."""
+    inner = box.intersect(Box.of_shape(plan.domain.grid_shape))
     rows = (inner.row0 - box.row0, box.row1 - inner.row1)
-    return rows, (inner.col0 - box.col0, box.col1 - inner.col1)
+    widths = ((0, 0), rows, (inner.col0 - box.col0, box.col1 - inner.col1))
+    value = plan.pad_value
+    if value is None:
+        missing = np.nan if pixels.dtype.kind == "f" else plan.domain.nodata
+        value = 0 if missing is None else missing
+    known = np.ones(pixels.shape, dtype=bool) if valid is None else valid
+    return Cut(box, np.pad(pixels, widths, constant_values=value), np.pad(known, widths))
+
+
+def _mirrored(plan: Plan, box: Box, reach: Box, pixels: Array, valid: Array | None) -> Cut:
+    """Fill what overhangs with the raster mirrored about its outermost pixels, mask and all."""
+    rows = mirror(np.arange(box.row0, box.row1), plan.domain.height) - reach.row0
+    cols = mirror(np.arange(box.col0, box.col1), plan.domain.width) - reach.col0
+    where = (slice(None), rows[:, np.newaxis], cols)
+    return Cut(box, pixels[where], None if valid is None else valid[where])
+
+
+def mirror(index: Array, length: int) -> Array:
+    """Return the pixels that stand at positions outside ``[0, length)`` when an axis is mirrored.
+
+    >>> mirror(np.arange(-3, 6), 4)
+    array([3, 2, 1, 0, 1, 2, 3, 2, 1])
+    """
+    period = max(1, 2 * (length - 1))
+    folded = np.abs(index) % period
+    return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(index)
 
 
 @dataclass
 class Operate:
     """Calls an operator on patches, in batches, under an error policy.
 
-    ``flat`` says that patches are two-dimensional, ``(h, w)``. The number of bands, their dtype and
-    whether the result is two-dimensional are fixed by the first result.
+    ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
+    given masked arrays, and alone decides which cells of its result count. The number of bands and
+    their dtype are fixed by the first result.
     """
 
     operator: ArrayOperator
@@ -98,65 +154,114 @@ class Operate:
     batch_size: int = 1
     weights: Array | None = None
     flat: bool = False
+    masked: bool = False
     skip_empty: bool = False
     errors: list[PatchErrorRecord] = field(default_factory=list)
     n_bands: int | None = None
+    dtype: np.dtype | None = None
     sleep: Callable[[float], None] = time.sleep
-    _clipped: dict[tuple[int, int], Array] = field(default_factory=dict, repr=False)
+    advance: Advance = no_progress
+    hooks: Hooks = field(default_factory=Hooks)
+    _clipped: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
 
     def __call__(self, cuts: Iterator[Cut]) -> Iterator[Contribution]:
         """Yield the contributions of a strip's patches, in their order."""
         batch: list[Cut] = []
         for cut in cuts:
+            if cut.loss is not None:
+                yield from self._run(batch)
+                yield from self._lost(cut, cut.loss)
+                batch = []
+                continue
             if self.skip_empty and is_empty(cut):
                 self.stats.skipped += 1
+                self.advance(1)
                 continue
+            if batch and cut.pixels.shape != batch[0].pixels.shape:  # cut off at the edge: cannot be stacked
+                yield from self._run(batch)
+                batch = []
             batch.append(cut)
             if len(batch) == self.batch_size:
                 yield from self._run(batch)
                 batch = []
-        if batch:
-            yield from self._run(batch)
+        yield from self._run(batch)
 
     def _run(self, batch: list[Cut]) -> Iterator[Contribution]:
-        with self.stats.stage("operate"):
-            results = self._attempt(batch)
+        if not batch:
+            return
+        # Looked at before the call: an operator may write into what it is given.
+        gaps = [self._gaps(cut) for cut in batch]
+        for cut in batch:
+            self.hooks.patch_start(cut.anchor)
+        started = time.perf_counter()
+        results = self._attempt(batch)
+        seconds = time.perf_counter() - started
+        self.stats.spend("operate", seconds)
         self.stats.patches += len(batch)
-        for cut, data in zip(batch, results, strict=False):
-            yield self._contribution(cut, data)
+        self.advance(len(batch))
+        for cut, valid, data in zip(batch, gaps, results, strict=True):
+            if data is not None:
+                self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
+                yield self._contribution(cut, valid, data)
 
-    def _attempt(self, batch: list[Cut]) -> Sequence[Array]:
-        """Call the operator until the policy is content; an empty answer leaves the batch out."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                return self._call(batch)
-            except OperatorError:
-                raise  # a wrong shape will not get better
-            except Exception as error:  # noqa: BLE001 - operators are not ours; the policy decides
-                decision = self.policy.decide(error, attempt)
-                if decision.action == "retry":
-                    self.sleep(decision.delay_s)
-                    continue
-                where = batch[0].box
-                if decision.action == "raise":
-                    raise OperatorError(
-                        f"{self.name} failed on {where} of {self.source_name}: "
-                        f"{type(error).__name__}: {error}"
-                    ) from error
-                self.stats.failed += len(batch)
-                self.errors += [
-                    self.policy.record(error, (cut.box.row0, cut.box.col0), "operator", attempt)
-                    for cut in batch
-                ]
-                return self._masked(batch) if decision.action == "mask" else ()
+    def _lost(self, cut: Cut, loss: Loss) -> Iterator[Contribution]:
+        """Note a patch that could not be read, and put its mask where the policy wants one."""
+        self.hooks.patch_start(cut.anchor)
+        data = self._failed(cut, Failure(loss.error, loss.attempts), "read")
+        self.advance(1)
+        if data is not None:
+            yield self._contribution(cut, None, data)
+
+    def _gaps(self, cut: Cut) -> Array | None:
+        """Return where a patch has data, if its result may be unable to say so itself.
+
+        NaN of the source shows in a result of floats, unless the operator filled it. A result of
+        integers has no NaN, so that of the source is written down.
+        """
+        if self.masked:
+            return None
+        if cut.valid is None and cut.pixels.dtype.kind == "f" and not self._is_float():
+            return _where_not_nan(cut.pixels)
+        return cut.valid
+
+    def _is_float(self) -> bool:
+        return self.dtype is not None and self.dtype.kind == "f"
+
+    def _attempt(self, batch: list[Cut]) -> Sequence[Array | None]:
+        """Call the operator until the policy is content; ``None`` leaves a patch out."""
+        try:
+            results = attempt(partial(self._call, batch), self.policy, self.sleep)
+        except OperatorError:
+            raise
+        except Exception as error:
+            self.hooks.error(batch[0].anchor, error)
+            which = f"a batch of {len(batch)} patches, the first at " if len(batch) > 1 else ""
+            raise OperatorError(
+                f"{self.name} failed on {which}{batch[0].box} of {self.source_name}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        if not isinstance(results, Failure):
+            return results
+        if len(batch) > 1:  # one by one, so that only the bad patch is lost
+            return [self._attempt([cut])[0] for cut in batch]
+        return [self._failed(batch[0], results, "operator")]
+
+    def _failed(self, cut: Cut, failure: Failure, kind: str) -> Array | None:
+        """Note a patch that failed; return the mask that stands for it, ``None`` to leave it out."""
+        self.stats.failed += 1
+        self.errors.append(self.policy.record(failure.error, cut.anchor, kind, failure.attempts))
+        self.hooks.error(cut.anchor, failure.error)
+        if self.policy.on_error != "mask" or self.n_bands is None or self.dtype is None:
+            return None  # a mask before the first result, whose kind is not known: it comes to the same
+        fill = np.nan if self._is_float() else 0
+        shape = (self.n_bands, *cut.pixels.shape[-2:])
+        return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
 
     def _call(self, batch: list[Cut]) -> Sequence[Array]:
-        patches = [cut.pixels[0] if self.flat else cut.pixels for cut in batch]
+        patches = [self._given(cut) for cut in batch]
         if self.batch_size == 1:
             return [as_array(self.operator(patches[0]))]
-        results = as_array(self.operator(np.stack(patches)))
+        results = as_array(self.operator(np.ma.stack(patches) if self.masked else np.stack(patches)))
         if results.shape[:1] != (len(batch),):
             raise OperatorError(
                 f"{self.name} returned {results.shape} for a batch of {len(batch)} patches "
@@ -164,20 +269,28 @@ class Operate:
             )
         return list(results)
 
-    def _masked(self, batch: list[Cut]) -> Sequence[Array]:
-        bands = self.n_bands or batch[0].pixels.shape[0]
-        return [np.full((bands, *cut.pixels.shape[-2:]), np.nan, np.float32) for cut in batch]
+    def _given(self, cut: Cut) -> Array:
+        """Return what the operator sees of a patch."""
+        pixels = cut.pixels
+        if self.policy.max_retries:
+            pixels = pixels.copy()  # a try that failed half-way may have written into it
+        if self.masked:
+            valid = _where_not_nan(pixels) if cut.valid is None else cut.valid
+            pixels = np.ma.array(pixels, mask=False if valid is None else ~valid)
+        return pixels[0] if self.flat else pixels
 
-    def _taper(self, box: Box) -> Array | None:
-        """Return the weights of a patch; one clipped at the raster's end has them clipped alike."""
-        if self.weights is None or self.weights.shape == box.shape:
+    def _taper(self, crop: tuple[slice, slice] | None) -> Array | None:
+        """Return the weights of a patch; one cut off at the raster's edge has them cut off alike."""
+        if self.weights is None or crop is None:
             return self.weights
-        found = self._clipped.get(box.shape)
+        rows, cols = crop
+        key = (rows.start, rows.stop, cols.start, cols.stop)
+        found = self._clipped.get(key)
         if found is None:
-            found = self._clipped[box.shape] = self.weights[: box.height, : box.width]
+            found = self._clipped[key] = self.weights[crop]
         return found
 
-    def _contribution(self, cut: Cut, data: Array) -> Contribution:
+    def _contribution(self, cut: Cut, valid: Array | None, data: Array) -> Contribution:
         size = cut.pixels.shape[-2:]
         if data.ndim not in (2, 3) or data.shape[-2:] != size:
             raise OperatorError(
@@ -194,41 +307,61 @@ class Operate:
                 f"{self.name} returned {bands} bands for the patch at {cut.box} of {self.source_name} "
                 f"and {self.n_bands} for those before: the number of bands must not change midway"
             )
-        data = data[np.newaxis] if flat else data
-        return Contribution(cut.box, np.ma.getdata(data), validity(cut, data), self._taper(cut.box), flat)
+        data = self._same_dtype(cut, data[np.newaxis] if flat else data)
+        if data.dtype.kind == cut.pixels.dtype.kind == "f" and not self.masked:
+            valid = cut.valid  # NaN shows
+        return Contribution(cut.box, np.ma.getdata(data), validity(valid, data), self._taper(cut.crop), flat)
+
+    def _same_dtype(self, cut: Cut, data: Array) -> Array:
+        if self.dtype is None:
+            if data.dtype.kind not in "biuf":
+                raise OperatorError(
+                    f"{self.name} returned {data.dtype} values for the patch at {cut.box} of "
+                    f"{self.source_name}: it must return real numbers or booleans"
+                )
+            self.dtype = data.dtype
+        elif not (np.can_cast(data.dtype, self.dtype) or data.dtype.kind == self.dtype.kind == "f"):
+            raise OperatorError(
+                f"{self.name} returned {data.dtype} values for the patch at {cut.box} of {self.source_name} "
+                f"and {self.dtype} for those before: return the same dtype always, "
+                f"for example with .astype({np.promote_types(data.dtype, self.dtype).name!r})"
+            )
+        return data.astype(self.dtype, copy=False)
 
 
-def as_array(result: Array) -> Array:
-    """Return what an operator gave as an array; a masked one keeps its mask."""
+def as_array(result: object) -> Array:
+    """Return what an operator returned as an array; a masked one stays masked."""
     return result if isinstance(result, np.ma.MaskedArray) else np.asarray(result)
 
 
 def is_empty(cut: Cut) -> bool:
     """Whether no pixel of a patch holds data."""
-    if cut.valid is not None:
-        return not cut.valid.any()
+    if cut.valid is not None and not cut.valid.any():
+        return True
     pixels = cut.pixels
     return pixels.dtype.kind == "f" and bool(np.isnan(pixels[..., 0, 0]).all() and np.isnan(pixels).all())
 
 
-def validity(cut: Cut, data: Array) -> Array | None:
-    """Return which cells of a result count; ``None`` for all.
-
-    A cell does not count where the result is NaN or masked. Where the source has no way to show
-    missing pixels in the values (integers with nodata), it does not count where the pixel was
-    missing: band by band when the numbers of bands agree, in any band otherwise.
-    """
-    missing: Array | None = None
-    if np.ma.isMaskedArray(data):
-        missing = np.ma.getmaskarray(data)
-        data = np.ma.getdata(data)
-    elif cut.valid is not None:
-        valid = cut.valid if cut.valid.shape == data.shape else cut.valid.all(axis=0)
-        missing = np.broadcast_to(~valid, data.shape)
-    if data.dtype.kind == "f" and np.isnan(data.max(initial=-np.inf)):  # NaN passes through max
-        nan = np.isnan(data)
-        missing = nan if missing is None else missing | nan
-    if missing is None or not missing.any():
+def _where_not_nan(pixels: Array) -> Array | None:
+    """Return where floats are numbers; ``None`` when all of them are."""
+    if pixels.dtype.kind != "f" or not np.isnan(pixels.max(initial=-np.inf)):  # NaN passes through max
         return None
-    valid_cells: Array = ~missing
-    return valid_cells
+    known: Array = ~np.isnan(pixels)
+    return known
+
+
+def validity(valid: Array | None, data: Array) -> Array | None:
+    """Return which cells of a result count, shaped like it; ``None`` for all.
+
+    A cell does not count where the result is NaN or masked, nor where ``valid``, that of the pixels
+    it was made from, says that there was no data: band by band when the numbers of bands agree, in
+    any band otherwise.
+    """
+    counts = _where_not_nan(np.ma.getdata(data))
+    if np.ma.is_masked(data):
+        unmasked = ~np.ma.getmaskarray(data)
+        counts = unmasked if counts is None else counts & unmasked
+    if valid is not None:
+        known = valid if valid.shape == data.shape else valid.all(axis=0)
+        counts = np.broadcast_to(known, data.shape) if counts is None else counts & known
+    return None if counts is None or counts.all() else counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -10,14 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
-from geopatcher.aggregation.casting import default_nodata
-from geopatcher.domain import RasterDomain, ResultSpec
+from geopatcher.aggregation.casting import default_nodata, fits
+from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.run import Finisher, contributions, stitch
 from geopatcher.engine.tiles import TileRows
+from geopatcher.engine.watch import StopRequested, Watch
+from geopatcher.hooks import Hooks
 from geopatcher.policy import ErrorPolicy
+from geopatcher.progress import Advance, no_progress
+from geopatcher.protocols import MaskAware
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+    from pathlib import Path
+
     from geopatcher.box import Box
     from geopatcher.engine.contributions import ArrayOperator
     from geopatcher.engine.stats import RunStats
@@ -33,6 +39,7 @@ class Output:
     nodata: float | int | None = None
     codec: str = "zstd"
     shards: tuple[int, int] | None = None
+    chunks: tuple[int, int] | None = None
 
     def spec(
         self,
@@ -43,28 +50,67 @@ class Output:
         chunks: tuple[int, int],
         *,
         flat: bool,
+        gaps: bool = False,
     ) -> ResultSpec:
-        """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid."""
+        """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
+
+        With ``gaps`` cells may be left without data, so that integers need a value that says so.
+
+        Raises
+        ------
+        ValueError
+            The caller's nodata value does not fit the result's dtype.
+
+        """
         out_bands = aggregation.out_bands(n_bands)
+        flat = flat or aggregation.flat
         result = self.dtype or _storable(aggregation.out_dtype(dtype))
-        nodata = default_nodata(result, source.nodata if self.nodata is None else self.nodata)
+        # A float computed from integers may well be 0, or whatever their nodata was: NaN stands apart.
+        inherited = None if result.kind == "f" and source.dtype.kind != "f" else source.nodata
+        known = aggregation.nodata_for(result) if self.nodata is None else self.nodata
+        nodata = default_nodata(result, inherited if known is None else known)
+        if self.nodata is not None and not fits(result, self.nodata):
+            raise ValueError(f"nodata={self.nodata} does not fit a result of {result}: choose another value")
+        if nodata is None and gaps:
+            nodata = _outermost(result)
         same_bands = out_bands == source.n_bands
         names = source.band_names if same_bands else tuple(f"b{i + 1}" for i in range(out_bands))
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
         return ResultSpec(
             domain=replace(domain, nodata=nodata, units=source.units if same_bands else ()),
-            chunks=chunks,
+            chunks=self.chunks or chunks,
             fill=0 if nodata is None else nodata,
             codec=self.codec,
             shards=self.shards,
         )
 
 
+def _wants_mask(operator: object) -> bool:
+    return isinstance(operator, MaskAware) and operator.wants_mask
+
+
+def _outermost(dtype: np.dtype) -> int:
+    """Return the end of an integer range that is least likely a value: never 0.
+
+    GDAL keeps nodata of 64-bit integers as a float, which is exact up to 2**53.
+    """
+    limits = np.iinfo(dtype)
+    return min(int(limits.max), 2**53) if limits.min == 0 else max(int(limits.min), -(2**53))
+
+
 def _storable(dtype: np.dtype) -> np.dtype:
     """Return the nearest dtype that both zarr and GeoTIFF hold."""
     if dtype.kind == "b":
         return np.dtype("uint8")
-    return np.dtype("float32") if dtype == np.float16 else dtype
+    if dtype == np.float16:
+        return np.dtype("float32")
+    return np.dtype("float64") if dtype.itemsize > 8 else dtype.newbyteorder("=")
+
+
+def _layer_spec(layer: AnyCellAggregation) -> LayerSpec:
+    dtype = layer.out_dtype(np.dtype("float64"))
+    fill = default_nodata(dtype, layer.nodata_for(dtype))
+    return LayerSpec(dtype, 0 if fill is None else fill)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +129,9 @@ class Job:
     skip_empty: bool = False
     output: Output = field(default_factory=Output)
     pipelined: bool = True
+    advance: Advance = no_progress
+    hooks: Hooks = field(default_factory=Hooks)
+    log_json: Path | None = None
 
     def operate(self, stats: RunStats) -> Operate:
         """Return what calls the operator."""
@@ -95,7 +144,10 @@ class Job:
             batch_size=self.batch_size,
             weights=self.weights,
             flat=len(self.source.domain.shape) == 2,
+            masked=_wants_mask(self.operator),
             skip_empty=self.skip_empty,
+            advance=self.advance,
+            hooks=self.hooks,
         )
 
     def spec_for(self, first: Contribution | None, *, flat: bool) -> ResultSpec:
@@ -104,16 +156,27 @@ class Job:
         bands, dtype = (
             (source.n_bands, source.dtype) if first is None else (first.data.shape[0], first.data.dtype)
         )
-        return self.output.spec(source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat)
+        gaps = (
+            self.source.has_nodata
+            or source.dtype.kind == "f"
+            or self.policy.on_error in ("skip", "mask")
+            or not self.plan.coverage.complete
+        )
+        spec = self.output.spec(
+            source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat, gaps=gaps
+        )
+        return replace(spec, layers={name: _layer_spec(layer) for name, layer in self.layers.items()})
 
     def tiles(self, plan: Plan, spec: ResultSpec) -> TileRows:
         """Return empty state for a region."""
         parts = {"data": self.aggregation, **self.layers}
         return TileRows(plan.blocks, parts, exact_dtype(spec.domain.dtype, plan.anchors.depth))
 
-    def stream(self, plan: Plan, operate: Operate) -> Generator[Contribution, None, None]:
-        """Return the contributions to a region."""
-        return contributions(plan, self.source, operate, pipelined=self.pipelined)
+    def stream(
+        self, plan: Plan, operate: Operate, watch: Watch | None = None
+    ) -> Generator[Contribution, None, None]:
+        """Return the contributions to a region; the ``watch`` stands between its strips."""
+        return contributions(plan, self.source, operate, pipelined=self.pipelined, watch=watch)
 
 
 def run_region(
@@ -125,10 +188,27 @@ def run_region(
     done: Callable[[Box], None],
     stats: RunStats,
 ) -> None:
-    """Compute a region and write it; ``done`` hears of each row of blocks after the sink has it."""
+    """Compute a region and write it; ``done`` hears of each row of blocks after the sink has it.
+
+    When the run is asked to stop, the rows that no patch would have touched any more are still
+    finished and written.
+
+    Raises
+    ------
+    StopRequested
+        The run was asked to stop.
+
+    """
     finisher = Finisher(spec, sink, stats, done, pipelined=job.pipelined)
+    tiles = job.tiles(plan, spec)
     try:
-        stitch(stream, job.tiles(plan, spec), finisher.emit, stats)
+        try:
+            stitch(stream, tiles, finisher.emit, stats)
+        except StopRequested as stop:
+            for box, tile in tiles.close_above(stop.row):
+                finisher.emit(box, tile)
+            finisher.finish()
+            raise
         finisher.finish()
     except BaseException:
         finisher.abandon()

@@ -141,6 +141,12 @@ class Behind:
             self._thread.join()
             self._channel.raise_error()
 
+    def settle(self) -> None:
+        """Wait for everything queued, after an error that is told already: others are not raised."""
+        if self._channel is not None:
+            self._channel.close()
+            self._thread.join()
+
     def abandon(self) -> None:
         """Drop what has not started and wait for what has."""
         if self._channel is not None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from geopatcher.box import Box
+from geopatcher.buffers import zeros
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-    from geopatcher.engine.stats import RunStats
-    from geopatcher.protocols import Array, PixelSource
+    from geopatcher.protocols import Array
 
 #: Rows read at once where the storage has no opinion, or a small one.
 MIN_UNIT_ROWS = 256
@@ -30,11 +30,23 @@ def unit_rows(block_height: int) -> int:
     return min(whole, MAX_UNIT_ROWS) if block_height <= MAX_UNIT_ROWS else MAX_UNIT_ROWS
 
 
+class Loss(NamedTuple):
+    """A rectangle that could not be read: why, and how often it was tried."""
+
+    box: Box
+    error: Exception
+    attempts: int
+
+
 class Unit(NamedTuple):
-    """Rows as they were read: ``pixels`` and ``valid`` are ``(bands, rows, cols)``."""
+    """Rows as they were read: ``pixels`` and ``valid`` are ``(bands, rows, cols)``.
+
+    ``losses`` are the rectangles among them that could not be read; their pixels mean nothing.
+    """
 
     pixels: Array
     valid: Array | None
+    losses: tuple[Loss, ...] = ()
 
     @property
     def n_bytes(self) -> int:
@@ -42,17 +54,13 @@ class Unit(NamedTuple):
         return self.pixels.nbytes + (self.valid.nbytes if self.valid is not None else 0)
 
 
-def read_units(source: PixelSource, box: Box, rows: int, stats: RunStats) -> Generator[Unit, None, None]:
+def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Unit, None, None]:
     """Yield the rows of ``box`` from the top, cut at multiples of ``rows``, each read once."""
     row = box.row0
     while row < box.row1:
         stop = min(row // rows * rows + rows, box.row1)
         piece = Box(row, stop, box.col0, box.col1)
-        with stats.stage("read"):
-            pixels = source.read(piece)
-            unit = Unit(pixels, source.valid(piece, pixels))
-        stats.bytes_read += pixels.nbytes
-        yield unit
+        yield read(piece)
         row = stop
 
 
@@ -69,10 +77,13 @@ class RowBuffer:
         self._valid: Array | None = None
         self._row0 = self._row1 = box.row0  # rows in hand
         self._at = 0  # where row0 sits in the buffer
+        self._losses: list[Loss] = []
 
     def advance(self, row0: int, row1: int) -> None:
         """Hold the rows ``[row0, row1)`` that exist; rows above ``row0`` will not be asked for again."""
         row0 = min(max(row0, self._row0), self._box.row1)
+        if self._losses:
+            self._losses = [loss for loss in self._losses if loss.box.row1 > row0]
         while self._row1 <= row0 < self._box.row1:  # rows no patch needs
             self._at = 0
             self._row0 = self._row1
@@ -91,7 +102,17 @@ class RowBuffer:
         valid = self._valid[:, rows, cols]
         return pixels, None if valid.all() else valid.copy()
 
+    @property
+    def has_losses(self) -> bool:
+        """Whether some of the rows in hand could not be read."""
+        return bool(self._losses)
+
+    def loss_in(self, box: Box) -> Loss | None:
+        """Return what of ``box`` could not be read, the first of it; ``None`` when all could."""
+        return next((loss for loss in self._losses if loss.box.intersect(box).n_pixels), None)
+
     def _append(self, unit: Unit) -> None:
+        self._losses += unit.losses
         held, new = self._row1 - self._row0, unit.pixels.shape[1]
         span = slice(self._at, self._at + held)
         room = self._pixels.shape[1]
@@ -115,7 +136,7 @@ def _moved_up(buffer: Array, span: slice, rows: int, like: Array) -> Array:
     if buffer.shape[1] == rows:
         buffer[:, :held] = buffer[:, span]
         return buffer
-    grown = np.empty((like.shape[0], rows, like.shape[2]), like.dtype)
+    grown = zeros((like.shape[0], rows, like.shape[2]), like.dtype)
     if held:
         grown[:, :held] = buffer[:, span]
     return grown

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.aggregation.casting import to_dtype
-from geopatcher.box import Box
-from geopatcher.engine.contributions import Contribution, Operate, cut_patches
+from geopatcher.engine.contributions import Contribution, Operate, cut_strips
 from geopatcher.engine.pipeline import Behind, ahead
-from geopatcher.engine.rows import RowBuffer, Unit, read_units
+from geopatcher.engine.reading import Reader
+from geopatcher.engine.rows import Unit, read_units
+from geopatcher.engine.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
@@ -26,22 +28,31 @@ if TYPE_CHECKING:
 
 
 def contributions(
-    plan: Plan, source: PixelSource, operate: Operate, *, pipelined: bool = True
+    plan: Plan,
+    source: PixelSource,
+    operate: Operate,
+    *,
+    pipelined: bool = True,
+    watch: Watch | None = None,
 ) -> Generator[Contribution, None, None]:
     """Yield what each patch of the plan's region contributes, first rows ascending.
 
-    Strips are read once, ahead of use in a thread when ``pipelined``.
+    Strips are read once, ahead of use in a thread when ``pipelined``; between them the ``watch``
+    may stop the run.
     """
-    box = plan.anchors.extent(plan.region).intersect(Box.of_shape(plan.domain.grid_shape))
+    watch = watch or Watch()
+    box = plan.reach(plan.anchors.extent(plan.region))
     if not box.n_pixels:
         return
-    units = read_units(source, box, plan.model.unit_rows, operate.stats)
+    read = Reader(source, operate.stats, operate.policy, operate.sleep)
+    units = read_units(read, box, plan.model.unit_rows)
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
     with ahead(units, _size_of, waiting if pipelined else 0) as stream:
-        rows = RowBuffer(stream, box)
+        cut = cut_strips(plan, stream, box)
         for strip in plan.strips():
-            rows.advance(*strip.rows)
-            yield from operate(cut_patches(plan, strip.boxes, rows))
+            watch.begin(strip)
+            yield from operate(next(cut))
+            watch.end(plan, strip)
 
 
 def _size_of(unit: Unit) -> int:
@@ -96,6 +107,10 @@ class Finisher:
     def finish(self) -> None:
         """Wait until everything is written."""
         self._behind.finish()
+
+    def settle(self) -> None:
+        """Write what is queued, after an error elsewhere."""
+        self._behind.settle()
 
     def abandon(self) -> None:
         """Stop after the row being written."""

@@ -72,30 +72,45 @@ class TileRows:
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
 
     def add(self, contribution: Contribution) -> None:
-        """Accumulate what of a contribution lies in the region."""
+        """Accumulate what of a contribution lies in the region.
+
+        Raises
+        ------
+        ValueError
+            It reaches into a row of blocks that is closed: contributions came in another order.
+
+        """
         box, region, height = contribution.box, self.grid.region, self.grid.chunks[0]
         row0, row1 = max(box.row0, region.row0), min(box.row1, region.row1)
         col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
         if row0 >= row1 or col0 >= col1:
             return
-        taper = self._taper(contribution.weights, box.shape)
+        tapers = self._tapers_for(contribution)
         data, valid = contribution.data, contribution.valid
-        cols, crop_cols = slice(col0 - region.col0, col1 - region.col0), slice(col0 - box.col0, col1 - box.col0)
+        cols, crop_cols = (
+            slice(col0 - region.col0, col1 - region.col0),
+            slice(col0 - box.col0, col1 - box.col0),
+        )
         for index in range(row0 // height, -(-row1 // height)):
             tile = self._open.get(index)
             if tile is None:
+                if self._next is not None and index < self._next:  # it would be lost without a word
+                    raise ValueError(
+                        f"the patch at {box} came after its rows were finished: patches that carry a plan "
+                        f"must come in its order; pass them without the plan, for example as a list"
+                    )
                 tile = self._open[index] = self._new(index, contribution)
             top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
             crop = (slice(top - box.row0, bottom - box.row0), crop_cols)
-            piece = Piece(
-                where=(slice(top - tile.box.row0, bottom - tile.box.row0), cols),
-                crop=crop,
-                data=data[:, *crop],
-                taper=taper,
-                valid=None if valid is None else valid[:, *crop],
-                anchor=(box.row0, box.col0),
-            )
-            for aggregated in tile.parts.values():
+            for aggregated, taper in zip(tile.parts.values(), tapers, strict=True):
+                piece = Piece(
+                    where=(slice(top - tile.box.row0, bottom - tile.box.row0), cols),
+                    crop=crop,
+                    data=data[:, *crop],
+                    taper=taper,
+                    valid=None if valid is None else valid[:, *crop],
+                    anchor=(box.row0, box.col0),
+                )
                 aggregated.update(piece)
 
     def close_above(self, row: int) -> Iterator[tuple[Box, OpenTile | None]]:
@@ -106,6 +121,15 @@ class TileRows:
             self._next = index + 1
             yield self._box(index), self._open.pop(index, None)
             index += 1
+
+    def _tapers_for(self, contribution: Contribution) -> list[Taper]:
+        """Return the taper each aggregation gives a patch; mostly that of its window, for all."""
+        data = contribution.data[0] if contribution.flat else contribution.data
+        shape = contribution.box.shape
+        return [
+            self._taper(aggregation.weights_for(data, contribution.weights), shape)
+            for aggregation in self.aggregations.values()
+        ]
 
     def _taper(self, weights: Array | None, shape: tuple[int, int]) -> Taper:
         """Return the taper of an array of weights, the same one for the same array."""

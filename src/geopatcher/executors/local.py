@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.engine.job import Job, peeked, run_region
-from geopatcher.engine.stats import RunStats, peak_rss_bytes
+from geopatcher.engine.job import Job, peeked
+from geopatcher.executors.running import Executor, Outcome, Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
 
     from geopatcher.box import Box
-    from geopatcher.domain import RasterDomain
-    from geopatcher.policy import PatchErrorRecord
-    from geopatcher.sinks.targets import ResultArray, Target
+    from geopatcher.engine.contributions import Contribution
+    from geopatcher.planning.plan import Plan
+
+__all__ = ["LocalExecutor", "Outcome"]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What an executor gives back."""
-
-    arrays: dict[str, ResultArray]
-    domain: RasterDomain
-    path: Path | None
-    stats: RunStats
-    errors: list[PatchErrorRecord]
-    job: Job
-
-
-@dataclass(frozen=True)
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Runs the regions of a job in this process: reading, operating and writing overlap in threads."""
 
-    def run(self, job: Job, target: Target) -> Outcome:
-        """Compute every region and complete the target; discard it when something goes wrong."""
-        started = time.perf_counter()
-        stats = RunStats(source_bytes=_source_bytes(job))
-        target.check()
-        operate = job.operate(stats)
-        try:
-            regions = list(job.plan.regions())
-            with closing(job.stream(regions[0], operate)) as first_stream:
-                first, stream = peeked(first_stream)
-                spec = job.spec_for(first, flat=operate.flat if first is None else first.flat)
-                sink = target.create(spec)
-                run_region(job, regions[0], spec, sink, stream, _nothing, stats)
-            for region in regions[1:]:
-                with closing(job.stream(region, operate)) as more:
-                    run_region(job, region, spec, sink, more, _nothing, stats)
-            arrays = target.complete()
-        except BaseException:
-            target.discard()
-            raise
-        stats.target_bytes = spec.n_bands * job.plan.region.n_pixels * spec.domain.dtype.itemsize
-        stats.elapsed = time.perf_counter() - started
-        stats.peak_bytes = peak_rss_bytes()
-        return Outcome(arrays, spec.domain, target.path, stats, operate.errors, job)
+    def memory_for(self, plan: Plan) -> int:
+        """Return the plan's memory limit: regions run one after another."""
+        return plan.memory_limit
 
+    def cut(self, job: Job) -> Iterator[Box]:
+        """Yield the column regions that keep the memory limit."""
+        return (plan.region for plan in job.plan.regions())
 
-def _nothing(box: Box) -> None:
-    """Hear of a finished row of blocks and do nothing."""
-
-
-def _source_bytes(job: Job) -> int:
-    domain = job.source.domain
-    return domain.n_bands * domain.height * domain.width * domain.dtype.itemsize
+    def compute(self, run: Run, regions: Sequence[Box]) -> None:
+        """Compute the regions in their order."""
+        empty = []
+        for region in regions:
+            plan = run.job.plan.restrict(region)
+            with closing(run.job.stream(plan, run.operate, run.watch)) as stream:
+                contributions: Iterator[Contribution] = stream
+                if run.session.sink is None:
+                    first, contributions = peeked(stream)
+                    if first is None:  # says nothing about the result: left for when another region has
+                        empty.append(region)
+                        continue
+                    run.start(first)
+                run.region(plan, contributions)
+        if run.session.sink is None:
+            run.start(None)
+        for region in empty:
+            run.nothing_in(region)

@@ -1,1 +1,6 @@
 """Adapters: where pixels come from."""
+
+from geopatcher.fields.raster import RasterField
+from geopatcher.fields.xarray_field import DaskField, RioXarrayField, XarrayField
+
+__all__ = ["DaskField", "RasterField", "RioXarrayField", "XarrayField"]

@@ -40,19 +40,23 @@ class Sliceable(Protocol):
 class ArraySource:
     """An array with the domain it lies on.
 
-    ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``.
+    ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``. ``block`` is what the
+    array is stored in, ``origin`` what identifies it, where that is not a sample of its cells.
     """
 
     array: Sliceable
     domain: RasterDomain
     label: str = ""
     block: tuple[int, int] | None = None
+    origin: Mapping[str, str | int | float] | None = None
 
     @classmethod
     def of(cls, array: Sliceable, **record: object) -> ArraySource:
         """Wrap an array; ``record`` are further fields of its `RasterDomain`."""
-        shape = tuple(map(int, array.shape))
-        domain = RasterDomain(shape=shape, dtype=np.dtype(array.dtype), **record)  # type: ignore[arg-type]
+        shape, dtype = tuple(map(int, array.shape)), np.dtype(array.dtype)
+        if dtype.kind not in "biufc":
+            raise TypeError(f"a raster holds numbers, not {dtype} values: convert the array with .astype")
+        domain = RasterDomain(shape=shape, dtype=dtype.newbyteorder("="), **record)  # type: ignore[arg-type]
         return cls(array, domain)
 
     @property
@@ -68,7 +72,7 @@ class ArraySource:
     @property
     def has_nodata(self) -> bool:
         """Whether pixels may be missing."""
-        return self.domain.nodata is not None
+        return exact_nodata(self.domain.nodata, self.domain.dtype) is not None
 
     @property
     def name(self) -> str:
@@ -77,7 +81,7 @@ class ArraySource:
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: a view where the array gives views."""
-        pixels = np.asarray(self.array[(..., *box.slices())])
+        pixels = np.asarray(self.array[(..., *box.slices())], self.domain.dtype)
         pixels = pixels.reshape(self.domain.n_bands, *box.shape)
         nodata = self.domain.nodata
         if pixels.dtype.kind == "f" and nodata is not None and not np.isnan(nodata):
@@ -89,7 +93,7 @@ class ArraySource:
     def valid(self, box: Box, pixels: Array) -> Array | None:
         """Return where integer pixels hold data; ``None`` without a nodata value."""
         _ = box
-        nodata = self.domain.nodata
+        nodata = exact_nodata(self.domain.nodata, pixels.dtype)
         if nodata is None or pixels.dtype.kind == "f":
             return None
         known: Array = pixels != nodata
@@ -97,11 +101,29 @@ class ArraySource:
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return shape and dtype, and a checksum of a sample of the cells: arrays have no file to name."""
+        if self.origin is not None:
+            return self.origin
         height, width = self.domain.grid_shape
         rows = slice(0, height, max(1, height // 16))
         cols = slice(0, width, max(1, width // 16))
         sample = np.ascontiguousarray(np.asarray(self.array[(..., rows, cols)]))
         return {"shape": str(self.domain.shape), "dtype": str(self.domain.dtype), "sample": _checksum(sample)}
+
+
+def exact_nodata(nodata: float | int | None, dtype: np.dtype) -> float | int | None:
+    """Return a nodata value as integers can hold it, ``None`` when no cell can have it.
+
+    Integers are compared as integers: as floats, 2**60 would equal its neighbours.
+
+    >>> exact_nodata(255.0, np.dtype("uint8")), exact_nodata(-9999.0, np.dtype("uint8"))
+    (255, None)
+    """
+    if nodata is None or dtype.kind in "fc":
+        return nodata
+    if not np.isfinite(nodata) or int(nodata) != nodata:
+        return None
+    limits = np.iinfo(dtype) if dtype.kind in "iu" else np.iinfo("uint8")
+    return int(nodata) if limits.min <= int(nodata) <= limits.max else None
 
 
 def _checksum(sample: Array) -> int:

@@ -7,32 +7,43 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+from affine import Affine
 from rasterio.windows import Window
 
-from geopatcher.box import Box
+from geopatcher._optional import load
+from geopatcher.box import Box, box_of
 from geopatcher.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.fields.zarr_field import is_zarr, zarr_source
 
 if TYPE_CHECKING:
-    from affine import Affine
     from rasterio.crs import CRS
 
+    from geopatcher.fields.array_source import Sliceable
     from geopatcher.protocols import Array, PixelSource
+
+
+class Pixels(Protocol):
+    """What a window of a reader gives: an array, or something lazy, whose plain array is ``values``."""
+
+    @property
+    def values(self) -> Array:
+        """The plain array, ``(h, w)`` or ``(bands, h, w)``; reads it, where the object is lazy."""
+        ...
 
 
 @runtime_checkable
 class GeoArray(Protocol):
-    """An array that knows where it lies, such as georeader's ``GeoTensor``."""
+    """An array or reader that knows where it lies, such as georeader's ``GeoTensor``.
 
-    @property
-    def values(self) -> Array:
-        """The plain array, ``(h, w)`` or ``(bands, h, w)``."""
-        ...
+    ``values`` is left to `Pixels`: before Python 3.12 asking whether an object follows a protocol
+    evaluates the protocol's properties, and would read the whole raster.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of `values`."""
+        """``(height, width)`` or ``(bands, height, width)``."""
         ...
 
     @property
@@ -50,7 +61,7 @@ class GeoArray(Protocol):
         """What is put outside the bounds."""
         ...
 
-    def read_from_window(self, window: Window, boundless: bool) -> GeoArray:
+    def read_from_window(self, window: Window, boundless: bool) -> Pixels:
         """Return a rectangle; lazily, where the object is lazy."""
         ...
 
@@ -93,23 +104,65 @@ class RasterField:
 
     def __init__(self, reader: Readable) -> None:
         if isinstance(reader, str | os.PathLike):
-            reader = RasterioSource(os.fspath(reader))
+            path = os.fspath(reader)
+            reader = zarr_source(path) if is_zarr(path) else RasterioSource(path)
         object.__setattr__(self, "reader", reader)
         source = reader if isinstance(reader, RasterioSource | ArraySource) else source_of(reader)
         object.__setattr__(self, "source", source)
+
+    @classmethod
+    def from_array(
+        cls,
+        array: Sliceable,
+        *,
+        transform: Affine | None = None,
+        crs: CRS | str | None = None,
+        nodata: float | int | None = None,
+        band_names: tuple[str, ...] = (),
+    ) -> RasterField:
+        """Return a field of an array ``(h, w)`` or ``(bands, h, w)`` that says where it lies.
+
+        Cells equal to ``nodata`` are missing, and so is NaN.
+
+        Raises
+        ------
+        TypeError
+            The array does not hold numbers.
+        ValueError
+            It has another number of dimensions, or no cells.
+
+        """
+        place = Affine.identity() if transform is None else transform
+        record = {"transform": place, "crs": crs_text(crs), "nodata": nodata, "band_names": band_names}
+        return RasterField(ArraySource.of(array, **record))
 
     @property
     def domain(self) -> RasterDomain:
         """Grid, georeference, dtype and nodata."""
         return self.source.domain
 
-    def select(self, indexer: Window) -> Array | GeoArray:
-        """Return the pixels of a window: an array ``(bands, h, w)`` or ``(h, w)``, or what the reader gives."""
+    @property
+    def gives_windows(self) -> bool:
+        """Whether `select` gives what a reader gives, instead of an array."""
+        return not isinstance(self.reader, RasterioSource | ArraySource)
+
+    def dress(self, pixels: Array, box: Box) -> Array:
+        """Return pixels ``(bands, h, w)`` cut at ``box`` as what `select` gives; of a reader, a GeoTensor."""
+        data = pixels if len(self.domain.shape) == 3 else pixels[0]
+        if isinstance(self.reader, RasterioSource | ArraySource):
+            return data
+        tensor: Array = load("georeader.geotensor").GeoTensor(
+            data, self.domain.cut(box).transform, self.reader.crs, self.reader.fill_value_default
+        )
+        return tensor
+
+    def select(self, indexer: Window) -> Array | Pixels:
+        """Return a window: an array ``(bands, h, w)`` or ``(h, w)``, or what the reader gives."""
         if isinstance(self.reader, RasterioSource | ArraySource):
             box = box_of(indexer)
             pixels = self.reader.read(box)
             return pixels if len(self.domain.shape) == 3 else pixels[0]
-        return self.reader.read_from_window(indexer, boundless=False)
+        return self.reader.read_from_window(indexer, boundless=True)
 
     def with_data(self, array: Array) -> RasterField:
         """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``."""
@@ -118,12 +171,6 @@ class RasterField:
             raise ValueError(f"an array of {shape} does not lie on the grid of {self.domain.grid_shape}")
         bands = shape[0] if len(shape) == 3 else None
         return RasterField(ArraySource(array, self.domain.with_bands((), n_bands=bands, dtype=array.dtype)))
-
-
-def box_of(window: Window) -> Box:
-    """Return a rasterio window as a box of whole pixels."""
-    row, col = int(window.row_off), int(window.col_off)
-    return Box(row, row + int(window.height), col, col + int(window.width))
 
 
 def source_of(reader: GeoArray) -> PixelSource:
@@ -142,7 +189,10 @@ def source_of(reader: GeoArray) -> PixelSource:
                 f"a field is one raster: make a reader of each path"
             )
         if len(reader.paths) == 1 and reader.overview_level is None:
-            return RasterioSource(reader.paths[0], tuple(reader.indexes), box_of(reader.window_focus))
+            file = RasterioSource(reader.paths[0], tuple(reader.indexes))
+            focus = box_of(reader.window_focus)
+            if Box.of_shape(file.domain.grid_shape).contains(focus):
+                return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
     return ReaderSource.of(reader)
 
 
@@ -161,7 +211,7 @@ class ReaderSource:
         one counts as nodata.
         """
         fill = reader.fill_value_default
-        corner = reader.read_from_window(Window(0, 0, 1, 1), boundless=False).values
+        corner = reader.read_from_window(Window(0, 0, 1, 1), boundless=True).values
         domain = RasterDomain(
             shape=tuple(map(int, reader.shape)),
             transform=reader.transform,
@@ -202,7 +252,7 @@ class ReaderSource:
 
     def _array(self, box: Box) -> ArraySource:
         window = Window(box.col0, box.row0, box.width, box.height)
-        values = self.reader.read_from_window(window, boundless=False).values
+        values = self.reader.read_from_window(window, boundless=True).values
         return ArraySource(values, self.domain.cut(box))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,11 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from geopatcher.buffers import zeros
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import SourceError
-from geopatcher.fields.handles import CACHE_BYTES, POOL
+from geopatcher.fields.array_source import exact_nodata
+from geopatcher.fields.handles import CACHE_BYTES, POOL, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,8 +67,8 @@ class RasterioSource:
 
     @property
     def name(self) -> str:
-        """The path, without what an URL may carry of secrets."""
-        return self.path.split("?", 1)[0]
+        """The path, without what a URL may carry of secrets."""
+        return redacted(self.path, self.path)
 
     @property
     def indexes(self) -> tuple[int, ...]:
@@ -89,17 +91,16 @@ class RasterioSource:
 
     def valid(self, box: Box, pixels: Array) -> Array | None:
         """Return where integer pixels hold data, ``None`` when the file has no way to say otherwise."""
-        if pixels.dtype.kind == "f":
+        if pixels.dtype.kind == "f" or not self.has_nodata:
             return None
+        valid: Array
         if self._record.has_mask:
-            return self._fetch(box, masks=True) > 0
-        nodata = self._record.nodata
-        if all(value is None for value in nodata):
-            return None
-        valid = np.ones(pixels.shape, dtype=bool)
-        for band, value in enumerate(nodata):
+            valid = self._fetch(box, masks=True) > 0
+        else:
+            valid = np.ones(pixels.shape, dtype=bool)
+        for band, value in enumerate(self._record.nodata):
             if value is not None:
-                np.not_equal(pixels[band], value, out=valid[band])
+                valid[band] &= pixels[band] != value
         return valid
 
     def identity(self) -> Mapping[str, str | int | float]:
@@ -123,9 +124,16 @@ class RasterioSource:
         try:
             with POOL.borrow(self.path) as dataset, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
                 read = dataset.read_masks if masks else dataset.read
-                pixels: Array = read(list(self.indexes), window=window)
+                dtype = np.dtype("uint8") if masks else self.domain.dtype
+                pixels = zeros((len(self.indexes), *box.shape), dtype)
+                if masks or self._record.one_dtype:
+                    read(list(self.indexes), out=pixels, window=window)
+                else:  # bands of a VRT or a netCDF file may differ, and are then read one by one
+                    for position, band in enumerate(self.indexes):
+                        read(band, out=pixels[position], window=window)
         except RasterioError as error:
-            raise SourceError(f"cannot read {self.name}, {box}: {error}") from error
+            why = redacted(str(error.__cause__ or error), self.path)
+            raise SourceError(f"cannot read {self.name}, {box}: {why}") from error
         return pixels
 
     def _mark_missing(self, pixels: Array, box: Box) -> None:
@@ -143,8 +151,9 @@ class _Record:
     domain: RasterDomain
     block_shape: tuple[int, int]
     indexes: tuple[int, ...]
-    nodata: tuple[float | None, ...]
+    nodata: tuple[float | int | None, ...]
     has_mask: bool
+    one_dtype: bool
 
     @classmethod
     def of(cls, path: str, bands: tuple[int, ...] | None) -> _Record:
@@ -159,8 +168,9 @@ class _Record:
             if missing or not indexes:
                 raise SourceError(f"{path} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
             position = [band - 1 for band in indexes]
-            dtypes = {dataset.dtypes[band] for band in position}
-            nodata = tuple(dataset.nodatavals[band] for band in position)
+            dtypes = [_dtype(path, dataset.dtypes[band]) for band in position]
+            values = [dataset.nodatavals[band] for band in position]
+            nodata = tuple(exact_nodata(value, dtype) for value, dtype in zip(values, dtypes, strict=True))
             flags = [dataset.mask_flag_enums[band] for band in position]
             names = tuple(dataset.descriptions[band] or f"b{band + 1}" for band in position)
             units = tuple(dataset.units[band] or "" for band in position)
@@ -179,11 +189,19 @@ class _Record:
             except ValueError as error:
                 raise SourceError(f"{path} cannot be used: {error}") from error
         has_mask = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
-        return cls(domain, (height, width), indexes, nodata, has_mask)
+        return cls(domain, (height, width), indexes, nodata, has_mask, len(set(dtypes)) == 1)
 
     def cut(self, window: Box) -> _Record:
         whole = (0, self.domain.height, 0, self.domain.width)
         inside = 0 <= window.row0 < window.row1 <= whole[1] and 0 <= window.col0 < window.col1 <= whole[3]
         if not inside:
             raise SourceError(f"window {window} is not inside the raster of {self.domain.grid_shape} pixels")
-        return _Record(self.domain.cut(window), self.block_shape, self.indexes, self.nodata, self.has_mask)
+        return replace(self, domain=self.domain.cut(window))
+
+
+def _dtype(path: str, name: str) -> np.dtype:
+    """Return a band's dtype; GDAL has some that NumPy has not."""
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise SourceError(f"{path} cannot be used: NumPy has no dtype {name}") from error

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geopatcher.axis import Axis
 from geopatcher.box import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from geopatcher.axis import Axis
     from geopatcher.protocols import Array
 
 #: Depth given to anchors whose overlap is not known: more than any threshold.
@@ -218,13 +218,14 @@ class Listed:
 
     def strips(self, region: Box) -> Iterator[Strip]:
         """Yield strips of patches whose first rows lie within half a patch of each other."""
-        index = self._touching(region)
+        touching = self.boxes[self._touching(region)]
+        tops = np.ascontiguousarray(touching[:, 0])
         span = max(1, self.patch_shape[0] // 2)
         start = 0
-        while start < len(index):
-            first = int(self.boxes[index[start], 0])
-            stop = int(np.searchsorted(self.boxes[index, 0], first + span, side="left"))
-            chosen = self.boxes[index[start:stop]]
+        while start < len(touching):
+            first = int(tops[start])
+            stop = int(np.searchsorted(tops, first + span, side="left"))
+            chosen = touching[start:stop]
             boxes = [Box(*map(int, box)) for box in chosen]
             yield Strip((first, int(chosen[:, 1].max())), boxes)
             start = stop

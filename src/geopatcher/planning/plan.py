@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from geopatcher.axis import Axis
 from geopatcher.box import Box
 from geopatcher.errors import IncompleteScanConfiguration
+from geopatcher.notebook import card, corner_of, facts_of
 from geopatcher.planning.anchors import Lattice, Listed
 from geopatcher.planning.memory import MemoryModel, format_bytes
 from geopatcher.protocols import LatticeSampler
@@ -136,7 +138,7 @@ class Plan:
         first = self.region.col0 // self.chunks[1]
         n_cols = -(-self.region.col1 // self.chunks[1]) - first
         edges = [first + n_cols * i // self.n_regions for i in range(self.n_regions + 1)]
-        for lo, hi in zip(edges[:-1], edges[1:], strict=True):
+        for lo, hi in itertools.pairwise(edges):
             cols = Box(self.region.row0, self.region.row1, lo * self.chunks[1], hi * self.chunks[1])
             yield self.restrict(cols)
 
@@ -162,6 +164,16 @@ class Plan:
     def strips(self) -> Iterator[Strip]:
         """Yield the patches that touch the region, strip by strip from the top."""
         return self.anchors.strips(self.region)
+
+    def reach(self, box: Box) -> Box:
+        """Return the pixels of the raster that the patches in ``box`` are made of.
+
+        A patch that overhangs and is filled by reflection may look back beyond its own first row.
+        """
+        height, width = self.domain.grid_shape
+        if self.boundary not in ("cover", "reflect"):
+            return box.intersect(Box(0, height, 0, width))
+        return Box(*_mirrored(box.row0, box.row1, height), *_mirrored(box.col0, box.col1, width))
 
     def restrict(self, region: Box) -> Plan:
         """Return the plan for the blocks that touch ``region``, and the patches that touch those.
@@ -212,6 +224,17 @@ class Plan:
             f"disk       {format_bytes(self.disk_bytes)} before compression",
         ]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        sketch = corner_of((strip.boxes for strip in self.strips()), self.domain.grid_shape)
+        return card("Plan", facts_of(str(self)), sketch)
+
+
+def _mirrored(lo: int, hi: int, length: int) -> tuple[int, int]:
+    """Return what ``[lo, hi)`` shows of an axis that is mirrored about its first and last pixel."""
+    first = min(lo, length - 1 - max(0, hi - length))
+    stop = max(hi, 1 - min(0, lo))
+    return max(0, first), min(length, stop)
 
 
 def place(domain: HasShape, geometry: RectGeometry, sampler: Sampler) -> AnchorSet:

@@ -180,7 +180,6 @@ class _DartGrid:
         self.priority[cells] = random.permutation(len(cells)) + 1
         self.position_row[cells], self.position_col[cells] = row, col
         beaten = self._near(cells, row, col, rivals=True)
-        self.priority[cells] = 0
         self.position_row[cells[beaten]] = self.position_col[cells[beaten]] = self.FAR
         self.empty = self.empty[self.position_row[self.empty] == self.FAR]
 

@@ -30,8 +30,8 @@ def codec_from_name(name: str, itemsize: int) -> BloscCodec | ZstdCodec | GzipCo
     True
 
     """
-    match = re.fullmatch(r"(none|zstd|gzip|blosc-(?:%s))(?:-([0-9]+))?" % "|".join(_BLOSC), name)
-    if match is None:
+    match = re.fullmatch(r"(none|zstd|gzip|blosc-(?:{}))(?:-([0-9]+))?".format("|".join(_BLOSC)), name)
+    if match is None or (match[1] == "none" and match[2]):
         raise ValueError(f"codec {name!r} is none of: {CODEC_NAMES}")
     kind, level = match[1], int(match[2]) if match[2] else None
     if kind == "none":

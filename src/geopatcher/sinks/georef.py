@@ -1,8 +1,14 @@
-"""Georeference of a zarr result, said so that xarray, rioxarray and GDAL all understand it."""
+"""Georeference of a zarr result, said so that xarray, rioxarray and GDAL all understand it.
+
+It is said three times over: by a CF grid mapping variable and coordinates of the pixel centres
+(https://cfconventions.org, sections 4, 5.6), which rioxarray and GDAL read, and by the GeoZarr
+conventions ``proj`` and ``spatial`` (https://github.com/zarr-conventions), which web maps read.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -10,76 +16,138 @@ import numpy as np
 from pyproj import CRS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from geopatcher.domain import RasterDomain
     from geopatcher.protocols import Array
 
-#: GeoZarr conventions, identified by UUID: https://github.com/zarr-conventions
-PROJ_UUID = "f17cb550-5864-4468-aeb7-f3180cfb622f"
-SPATIAL_UUID = "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4"
+#: The scalar variable that carries the CRS and the transform.
+GRID_MAPPING = "spatial_ref"
+
+#: GeoZarr conventions. The UUID identifies one; GDAL goes by it, rioxarray by the name with its colon.
+PROJ = {
+    "uuid": "f17cb550-5864-4468-aeb7-f3180cfb622f",
+    "schema_url": "https://raw.githubusercontent.com/zarr-conventions/geo-proj/refs/tags/v1/schema.json",
+    "spec_url": "https://github.com/zarr-conventions/geo-proj/blob/v1/README.md",
+    "name": "proj:",
+    "description": "Coordinate reference system information for geospatial data",
+}
+SPATIAL = {
+    "uuid": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
+    "schema_url": "https://raw.githubusercontent.com/zarr-conventions/spatial/refs/tags/v1/schema.json",
+    "spec_url": "https://github.com/zarr-conventions/spatial/blob/v1/README.md",
+    "name": "spatial:",
+    "description": "Spatial coordinate information",
+}
 
 
 def grid_mapping(domain: RasterDomain) -> dict[str, object]:
-    """Return the CF attributes of the ``spatial_ref`` variable."""
+    """Return the CF attributes of the ``spatial_ref`` variable, with the transform in GDAL's order."""
     attributes: dict[str, object] = {}
     if domain.crs is not None:
         crs = CRS.from_user_input(domain.crs)
         attributes |= crs.to_cf()
         attributes["spatial_ref"] = attributes.get("crs_wkt", crs.to_wkt())
-    transform = domain.transform
-    attributes["GeoTransform"] = " ".join(
-        repr(float(value))
-        for value in (transform.c, transform.a, transform.b, transform.f, transform.d, transform.e)
-    )
+    a, b, c, d, e, f = domain.transform[:6]
+    attributes["GeoTransform"] = " ".join(repr(float(value)) for value in (c, a, b, f, d, e))
     return attributes
 
 
 def group_attributes(domain: RasterDomain) -> dict[str, object]:
-    """Return the GeoZarr ``proj`` and ``spatial`` attributes of the group."""
-    attributes: dict[str, object] = {
-        "spatial:dimensions": ["y", "x"],
-        "spatial:transform": [float(value) for value in domain.transform[:6]],
-        "spatial:shape": list(domain.grid_shape),
-        "spatial:bbox": list(domain.bounds),
+    """Return the GeoZarr ``proj`` and ``spatial`` attributes of a group whose arrays share a grid."""
+    return {
+        **shared_attributes(domain),
+        **grid_attributes(domain),
         "spatial:registration": "pixel",
+        "zarr_conventions": conventions(domain),
     }
-    conventions = [{"uuid": SPATIAL_UUID, "name": "spatial:"}]
-    if domain.crs is not None:
-        crs = CRS.from_user_input(domain.crs)
-        authority = crs.to_authority()
-        conventions.append({"uuid": PROJ_UUID, "name": "proj:"})
-        if authority is not None:
-            attributes["proj:code"] = ":".join(authority)
-        else:
-            attributes["proj:wkt2"] = crs.to_wkt()
-    attributes["zarr_conventions"] = conventions
-    return attributes
+
+
+def shared_attributes(domain: RasterDomain) -> dict[str, object]:
+    """Return what all resolutions of a raster have in common: dimensions, extent and CRS."""
+    left, bottom, right, top = domain.bounds
+    return {
+        "spatial:dimensions": ["y", "x"],
+        # By value: rows that go north would have their bottom above their top.
+        "spatial:bbox": [min(left, right), min(bottom, top), max(left, right), max(bottom, top)],
+        **_proj(domain),
+    }
+
+
+def grid_attributes(domain: RasterDomain) -> dict[str, object]:
+    """Return shape and transform of one grid."""
+    return {
+        "spatial:shape": list(domain.grid_shape),
+        "spatial:transform": [float(value) for value in domain.transform[:6]],
+    }
+
+
+def conventions(domain: RasterDomain) -> list[dict[str, str]]:
+    """Return the conventions a group's attributes follow."""
+    return [SPATIAL] if domain.crs is None else [SPATIAL, PROJ]
+
+
+def _proj(domain: RasterDomain) -> dict[str, object]:
+    if domain.crs is None:
+        return {}
+    crs = CRS.from_user_input(domain.crs)
+    # A code found with less confidence would name a system that is not quite this one.
+    code = ":".join(crs.to_authority(min_confidence=100) or ())
+    # The schema allows numbers only; OGC:CRS84 is written out.
+    return {"proj:code": code} if re.fullmatch("[A-Z]+:[0-9]+", code) else {"proj:wkt2": crs.to_wkt()}
 
 
 def coordinates(domain: RasterDomain) -> dict[str, tuple[Array, dict[str, str]]]:
-    """Return ``x`` and ``y`` of the pixel centres with their CF attributes; none for a rotated grid."""
-    transform = domain.transform
-    if transform.b != 0 or transform.d != 0:
+    """Return ``y`` and ``x`` of the pixel centres with their CF attributes; none for a rotated grid.
+
+    Examples
+    --------
+    >>> from geopatcher.domain import RasterDomain
+    >>> coordinates(RasterDomain((2, 3)))["x"]
+    (array([0.5, 1.5, 2.5]), {'axis': 'X'})
+
+    """
+    a, b, c, d, e, f = domain.transform[:6]
+    if b != 0 or d != 0:
         return {}
-    x = transform.c + transform.a * (np.arange(domain.width) + 0.5)
-    y = transform.f + transform.e * (np.arange(domain.height) + 0.5)
-    geographic = domain.crs is not None and CRS.from_user_input(domain.crs).is_geographic
-    if geographic:
-        axes = {"x": ("longitude", "degrees_east"), "y": ("latitude", "degrees_north")}
-    else:
-        axes = {"x": ("projection_x_coordinate", "metre"), "y": ("projection_y_coordinate", "metre")}
-    if domain.crs is not None and not geographic:
-        unit = CRS.from_user_input(domain.crs).axis_info
-        name = unit[0].unit_name if unit else "metre"
-        axes = {key: (standard, name) for key, (standard, _) in axes.items()}
-    described = {
-        key: {"standard_name": standard, "units": units, "axis": key.upper()}
-        for key, (standard, units) in axes.items()
+    described = _axes(domain.crs)
+    return {
+        "y": (f + e * (np.arange(domain.height) + 0.5), described["y"]),
+        "x": (c + a * (np.arange(domain.width) + 0.5), described["x"]),
     }
-    return {"y": (y, described["y"]), "x": (x, described["x"])}
 
 
-def fill_attribute(dtype: np.dtype, nodata: float | int | None) -> dict[str, object]:
-    """Return ``_FillValue`` the way xarray encodes it in zarr v3: base64 for floats, plain for integers."""
+def _axes(crs: str | None) -> dict[str, dict[str, str]]:
+    """Return the CF attributes of ``x`` and ``y``; only which is which where the CRS does not tell more."""
+    found = {} if crs is None else {axis["axis"]: axis for axis in CRS.from_user_input(crs).cs_to_cf()}
+    if not {"X", "Y"} <= found.keys():
+        found = {"X": {"axis": "X"}, "Y": {"axis": "Y"}}
+    return {"x": dict(sorted(found["X"].items())), "y": dict(sorted(found["Y"].items()))}
+
+
+def array_attributes(names: tuple[str, ...], units: tuple[str, ...]) -> dict[str, object]:
+    """Return the attributes of an array of bands with these names and units (``""``: not known).
+
+    ``coordinates`` makes xarray take the grid mapping for a coordinate, where rioxarray looks for it.
+    ``long_name`` is a list where there are several bands: rioxarray's way to name bands.
+    """
+    attributes: dict[str, object] = {"coordinates": GRID_MAPPING, "grid_mapping": GRID_MAPPING}
+    if names:
+        attributes["long_name"] = names[0] if len(names) == 1 else list(names)
+        attributes["band_names"] = list(names)
+    if len(set(units)) == 1 and units[0]:
+        attributes["units"] = units[0]
+    elif any(units):
+        attributes["band_units"] = list(units)
+    return attributes
+
+
+def fill_attribute(dtype: np.dtype, nodata: float | int | None) -> Mapping[str, str | int]:
+    """Return ``_FillValue`` the way xarray encodes it in zarr v3: base64 for floats, plain for integers.
+
+    >>> fill_attribute(np.dtype("uint8"), 255), fill_attribute(np.dtype("float32"), None)
+    ({'_FillValue': 255}, {})
+    """
     if nodata is None:
         return {}
     if dtype.kind == "f":

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import rasterio
 import rasterio.shutil
+from affine import Affine
 from rasterio.errors import RasterioError
 
 from geopatcher.box import Box
 from geopatcher.errors import TargetError
+from geopatcher.quiet import no_georeference_warning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from types import EllipsisType
 
     from geopatcher.domain import RasterDomain
     from geopatcher.protocols import Array
 
-#: Rows of blocks copied at once.
+#: Bytes of blocks copied at once.
 CACHE_BYTES = 64 << 20
+#: Largest whole number that is exact as a float64.
+MAX_NODATA = 2**53
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,26 @@ class Rectangles(Protocol):
     def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
         """Return ``(h, w)`` or ``(bands, h, w)``."""
         ...
+
+
+def require_storable(domain: RasterDomain) -> None:
+    """Refuse what a GeoTIFF cannot hold, before anything is computed.
+
+    Raises
+    ------
+    TargetError
+        The dtype or the nodata value cannot be stored.
+
+    """
+    if domain.dtype.kind not in "iuf" or domain.dtype.itemsize > 8 or domain.dtype == np.float16:
+        raise TargetError(f"a GeoTIFF cannot hold {domain.dtype}: choose another dtype, or a .zarr target")
+    nodata = domain.nodata
+    # GDAL is told it as a float, and one that is rounded or written with an exponent is another value.
+    if domain.dtype.kind in "iu" and nodata is not None and abs(int(nodata)) > MAX_NODATA:
+        raise TargetError(
+            f"a GeoTIFF cannot hold the nodata value {nodata} of {domain.dtype} exactly: "
+            f"choose nodata between -2**53 and 2**53, or a .zarr target"
+        )
 
 
 def write_cog(
@@ -107,7 +131,8 @@ def _write_tiled(array: Rectangles, domain: RasterDomain, path: Path, options: C
         "count": domain.n_bands,
         "dtype": domain.dtype.name,
         "crs": domain.crs,
-        "transform": domain.transform,
+        # GDAL does not keep the identity, and rasterio warns of it.
+        "transform": None if domain.transform == Affine.identity() else domain.transform,
         "nodata": domain.nodata,
         "tiled": True,
         "blockxsize": options.blocksize,
@@ -116,7 +141,9 @@ def _write_tiled(array: Rectangles, domain: RasterDomain, path: Path, options: C
         "BIGTIFF": "IF_SAFER",
         "SPARSE_OK": True,
     }
-    with rasterio.open(path, "w", **profile) as dataset:
+    with no_georeference_warning():
+        dataset = rasterio.open(path, "w", **profile)
+    with dataset:
         for band, name in enumerate(domain.band_names, start=1):
             dataset.set_band_description(band, name)
         for band, unit in enumerate(domain.units, start=1):
@@ -125,10 +152,16 @@ def _write_tiled(array: Rectangles, domain: RasterDomain, path: Path, options: C
             dataset.update_tags(**options.tags)
         if options.colormap:
             dataset.write_colormap(1, dict(options.colormap))
-        for box in Box.of_shape(domain.grid_shape).tiles((options.blocksize, domain.width)):
+        for box in Box.of_shape(domain.grid_shape).tiles(_copied_at_once(domain, options.blocksize)):
             pixels = np.asarray(array[(..., *box.slices())]).reshape(domain.n_bands, *box.shape)
             if domain.nodata is None or not _is_empty(pixels, domain.nodata):
                 dataset.write(pixels, window=((box.row0, box.row1), (box.col0, box.col1)))
+
+
+def _copied_at_once(domain: RasterDomain, blocksize: int) -> tuple[int, int]:
+    """Return ``(height, width)`` of what is copied at once: a row of tiles, or what of it is not too much."""
+    column = domain.n_bands * domain.dtype.itemsize * blocksize * blocksize
+    return blocksize, max(1, CACHE_BYTES // column) * blocksize
 
 
 def _is_empty(pixels: Array, fill: float | int) -> bool:

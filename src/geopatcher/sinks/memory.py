@@ -18,7 +18,7 @@ class MemorySink:
     """Holds the whole result; the only sink that does."""
 
     def __init__(self, spec: ResultSpec) -> None:
-        self.arrays = {name: np.empty(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
+        self.arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
         for name, (_, _, fill) in spec.arrays().items():
             if fill != 0:
                 self.arrays[name].fill(fill)

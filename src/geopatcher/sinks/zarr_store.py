@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import zarr
 
 from geopatcher.errors import TargetError
+from geopatcher.sinks.chunk_files import files_of, sweep_files, sync_files
 from geopatcher.sinks.codecs import codec_from_name
-from geopatcher.sinks.georef import coordinates, fill_attribute, grid_mapping, group_attributes
+from geopatcher.sinks.georef import (
+    GRID_MAPPING,
+    array_attributes,
+    coordinates,
+    fill_attribute,
+    grid_mapping,
+    group_attributes,
+)
+from geopatcher.sinks.multiscales import pyramid_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
     from geopatcher.protocols import Array
 
 
+#: What the layers beside a result are, and their unit; ``None`` is the result's own.
+LAYERS: Mapping[str, tuple[str, str | None]] = {
+    "weight": ("sum of the weights of the patches", "1"),
+    "count": ("number of patches", "1"),
+    "spread": ("standard deviation between the patches", None),
+}
+
+# Filters of warnings belong to the process: two threads that change and restore them at once could
+# leave them changed.
+_FILTERS = threading.Lock()
+
+
 def create_store(path: Path, spec: ResultSpec) -> None:
     """Create the group, its arrays and its georeference at ``path`` (an empty or absent folder).
+
+    Nothing in it depends on the time or the place: the same result has the same bytes.
 
     Raises
     ------
@@ -29,36 +54,39 @@ def create_store(path: Path, spec: ResultSpec) -> None:
         The folder cannot be written.
 
     """
-    domain = spec.domain
+    attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
     try:
-        group = zarr.create_group(path, zarr_format=3, attributes=group_attributes(domain))
-        for name, (shape, dtype, fill) in spec.arrays().items():
-            _create_array(group, name, shape, dtype, fill, spec)
-        if "data" in group:
-            group["data"].attrs.update(_band_records(spec))
-        reference = group.create_array("spatial_ref", shape=(), dtype="int64", chunks=(), compressors=None)
-        reference[...] = 0
-        reference.attrs.update(grid_mapping(domain))
-        for name, (values, attributes) in coordinates(domain).items():
-            _create_coordinate(group, name, values, attributes)
-        if len(domain.shape) == 3:
-            names = list(domain.band_names) or [f"b{band + 1}" for band in range(domain.n_bands)]
-            _create_coordinate(group, "band", np.arange(1, len(names) + 1), {"long_name": "band number"})
-            group["data"].attrs["band_names"] = names
+        fill_group(zarr.create_group(path, zarr_format=3, attributes=attributes), spec)
     except OSError as error:
         raise TargetError(f"cannot create {path}: {error}") from error
 
 
-def _create_array(
-    group: zarr.Group,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    fill: float | int,
-    spec: ResultSpec,
-) -> None:
+def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
+    """Create the arrays of a result in a group, empty, with coordinates and grid mapping.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
+
+    """
+    domain = spec.domain
+    for name in spec.arrays():
+        _create_array(group, name, spec)
+    reference = group.create_array(
+        GRID_MAPPING, shape=(), dtype="int64", chunks=(), compressors=None, attributes=grid_mapping(domain)
+    )
+    reference[...] = 0
+    for name, (values, attributes) in coordinates(domain).items():
+        _create_coordinate(group, name, values, attributes)
+    if len(domain.shape) == 3:
+        _create_coordinate(group, "band", np.arange(1, domain.n_bands + 1), {"long_name": "band number"})
+
+
+def _create_array(group: zarr.Group, name: str, spec: ResultSpec) -> None:
+    shape, dtype, fill = spec.arrays()[name]
     leading = (1,) * (len(shape) - 2)
-    array = group.create_array(
+    group.create_array(
         name,
         shape=shape,
         dtype=dtype,
@@ -67,15 +95,21 @@ def _create_array(
         compressors=codec_from_name(spec.codec, dtype.itemsize),
         fill_value=fill,
         dimension_names=("band", "y", "x")[-len(shape) :],
-        attributes={"grid_mapping": "spatial_ref"},
+        attributes=_attributes(name, spec),
     )
+
+
+def _attributes(name: str, spec: ResultSpec) -> dict[str, object]:
+    domain = spec.domain
     if name == "data":
-        array.attrs.update(fill_attribute(dtype, spec.domain.nodata))
-
-
-def _band_records(spec: ResultSpec) -> dict[str, object]:
-    units = set(spec.domain.units)
-    return {"units": units.pop()} if len(units) == 1 and "" not in units else {}
+        names = domain.band_names
+        if not names and len(domain.shape) == 3:
+            names = tuple(f"b{band}" for band in range(1, domain.n_bands + 1))
+        return {**array_attributes(names, domain.units), **fill_attribute(domain.dtype, domain.nodata)}
+    text, unit = LAYERS.get(name, (name, ""))
+    units = set(domain.units) if unit is None else {unit}
+    attributes = array_attributes((), tuple(units) if len(units) == 1 else ())
+    return {**attributes, "long_name": text}
 
 
 def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: Mapping[str, str]) -> None:
@@ -90,14 +124,39 @@ def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: 
     array[:] = values
 
 
+def consolidate(path: Path) -> None:
+    """Gather the metadata of a whole store in its root, where xarray finds it with one request.
+
+    Raises
+    ------
+    TargetError
+        The store cannot be read or written.
+
+    """
+    try:
+        with _FILTERS, warnings.catch_warnings():
+            # The specification of zarr v3 leaves this to its implementations: all that matter here have it.
+            warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+            zarr.consolidate_metadata(path)
+    except OSError as error:
+        raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
+
+
 class ZarrSink:
-    """Writes whole blocks into a store made by `create_store`."""
+    """Writes whole blocks into a store made by `create_store`.
+
+    It pickles as its path, and opens the store anew where it arrives.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         group = zarr.open_group(path, mode="r+", use_consolidated=False)
         self.arrays: dict[str, zarr.Array] = {
             name: array for name, array in group.arrays() if len(array.shape) >= 2
         }
+
+    def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
+        return (ZarrSink, (self.path,))
 
     def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
         """Encode and store the blocks of ``box``; return their bytes before compression.
@@ -115,3 +174,34 @@ class ZarrSink:
             except OSError as error:
                 raise TargetError(f"cannot write {box} of {array.store_path}: {error}") from error
         return sum(values.nbytes for values in arrays.values())
+
+    def sync(self, box: Box) -> None:
+        """Wait until the blocks of ``box`` are on the disk and not in the system's cache only.
+
+        Raises
+        ------
+        TargetError
+            The disk could not take them.
+
+        """
+        files = [
+            file for name, array in self.arrays.items() for file in files_of(self.path / name, array, box)
+        ]
+        try:
+            sync_files(files, self.path)
+        except OSError as error:
+            raise TargetError(f"cannot write {box} of {self.path}: {error}") from error
+
+    def sweep(self, keep: Callable[[Box], bool]) -> int:
+        """Remove the blocks that ``keep`` does not hold, and what a killed writer left; return how many.
+
+        Raises
+        ------
+        TargetError
+            They cannot be removed.
+
+        """
+        try:
+            return sweep_files(self.path, self.arrays, keep)
+        except OSError as error:
+            raise TargetError(f"cannot tidy {self.path}: {error}") from error

@@ -1,0 +1,36 @@
+"""Patches kept apart, by where they sit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geopatcher.aggregation.base import SpatialAggregation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from geopatcher.patch import Patch
+    from geopatcher.protocols import HasShape
+
+
+@dataclass(frozen=True)
+class SpatialByIndex(SpatialAggregation):
+    """No stitching: a dict of each patch's data by its anchor, all of it in memory.
+
+    For results that are no field: a class, an embedding or a table for each patch. Of several patches at
+    one anchor the last is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import Patch, SpatialByIndex
+    >>> SpatialByIndex().merge([Patch("water", (0, 0), None), Patch("land", (0, 8), None)], np.empty((8, 16)))
+    {(0, 0): 'water', (0, 8): 'land'}
+
+    """
+
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[tuple[int, int], object]:
+        """Return ``{anchor: data}``, in the order the patches came."""
+        _ = domain
+        return {patch.anchor: patch.data for patch in patches}

@@ -1,0 +1,30 @@
+"""The command line: ``geopatcher COMMAND``.
+
+Each command lives in a module of its own, which is imported when the command is used: a list of the
+commands, or a wrong one, is on the screen before the raster libraries would have been loaded.
+"""
+
+from __future__ import annotations
+
+import click
+
+from geopatcher import __version__
+from geopatcher.cli.lazy import Command, LazyGroup
+
+#: name -> where the command is, and what it does in a line
+COMMANDS = {
+    "run": Command("geopatcher.cli.run:run", "Run an operator over a raster, into one seamless result."),
+    "plan": Command("geopatcher.cli.plan:plan", "Say what a run would do and cost, without reading a pixel."),
+    "info": Command("geopatcher.cli.info:info", "Describe a raster or a result."),
+    "view": Command("geopatcher.cli.view:view", "Look at a result in a local page."),
+    "report": Command("geopatcher.cli.report:report", "Write a report about a result: one HTML file."),
+    "tune": Command("geopatcher.cli.tune:tune", "Try a few steps and windows, and recommend one."),
+    "demo": Command("geopatcher.cli.demo:demo", "Make a scene, run an index over it, check it, draw it."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="geopatcher")
+@click.option("--debug", is_flag=True, help="Show where an error came from.")
+def main(debug: bool) -> None:
+    """Run any operator or model over a raster too big for memory, into one seamless result."""

@@ -1,0 +1,115 @@
+"""From what a shell user types to a field and an operator."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from geopatcher.cli.lazy import import_reference
+from geopatcher.errors import OperatorError
+from geopatcher.expression import Expression
+from geopatcher.fields.dispatch import as_field
+from geopatcher.fields.raster import RasterField
+from geopatcher.fields.rasterio_source import RasterioSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geopatcher.protocols import Array, SourceField
+
+#: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
+CONDITION_NODATA = 255
+
+
+@dataclass(frozen=True)
+class Task:
+    """A field and what is done to its patches; ``nodata`` is what goes with that, if anything."""
+
+    field: SourceField
+    operator: Callable[[Array], Array]
+    nodata: int | None = None
+    out_bands: int | None = None
+
+
+def field_of(source: str, bands: tuple[int, ...] | None) -> SourceField:
+    """Open a raster, or only ``bands`` (from 1) of it."""
+    field = as_field(source)
+    if bands is None:
+        return field
+    match field:
+        case RasterField(reader=RasterioSource() as reader):
+            return RasterField(replace(reader, bands=bands))
+        case _:
+            raise ValueError(f"bands cannot be chosen from {source}: choose them in an --operator")
+
+
+def expression_task(source: str, text: str, bands: tuple[int, ...] | None) -> Task:
+    """Return arithmetic over a raster; only the bands it names are read."""
+    if bands is not None:
+        raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
+    expression = Expression(text)
+    field = as_field(source)
+    given: tuple[int, ...] | None = None
+    match field:
+        case RasterField(reader=RasterioSource() as reader):
+            field, given = RasterField(replace(reader, bands=expression.bands)), expression.bands
+    nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
+    return Task(field, Expression(text, given), nodata, out_bands=1)
+
+
+def task_of(source: str, operator: str | None, expression: str | None, bands: tuple[int, ...] | None) -> Task:
+    """Return what was asked for, by ``--operator`` or by ``--expr``."""
+    if (operator is None) == (expression is None):
+        raise click.UsageError("give what to run: either --operator module:function or --expr TEXT")
+    if expression is not None:
+        return expression_task(source, expression, bands)
+    return Task(field_of(source, bands), load_operator(operator or ""))
+
+
+def load_operator(reference: str) -> Callable[[Array], Array]:
+    """Import ``module:function``; modules are looked up in the working directory, too.
+
+    Raises
+    ------
+    ValueError
+        There is no such module or function, or it cannot be called.
+    OperatorError
+        The module raised while it was imported.
+
+    """
+    module, _, name = reference.partition(":")
+    if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
+        raise ValueError(f"operator {reference!r} is not module:function, such as mypackage.models:predict")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = import_reference(reference)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise OperatorError(f"module {module} cannot be imported: {error}") from error
+        raise ValueError(
+            f"operator {reference!r}: there is no module {error.name}, neither installed nor in {here}"
+        ) from error
+    except AttributeError as error:
+        raise _missing(reference, module, error) from error
+    except Exception as error:  # the module is not ours
+        raise OperatorError(f"module {module} cannot be imported: {type(error).__name__}: {error}") from error
+    if isinstance(found, type) or not callable(found):
+        kind = "class" if isinstance(found, type) else type(found).__name__
+        what = f"operator {reference!r} is a {kind}"
+        raise ValueError(f"{what}: name a function, or a callable instance")  # noqa: TRY004 - text is wrong
+    return cast("Callable[[Array], Array]", found)
+
+
+def _missing(reference: str, module: str, error: AttributeError) -> Exception:
+    """Return what to say of a name that is missing: in the module, or while it was imported."""
+    loaded = sys.modules.get(module)
+    if loaded is None:
+        return OperatorError(f"module {module} cannot be imported: {type(error).__name__}: {error}")
+    known = [name for name, value in vars(loaded).items() if callable(value) and not name.startswith("_")]
+    return ValueError(f"operator {reference!r}: module {module} has {', '.join(sorted(known)) or 'nothing'}")

@@ -1,0 +1,160 @@
+"""Options that commands share, in groups; a command's keywords are those of the public verbs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+import click
+
+from geopatcher.axis import BOUNDARIES
+from geopatcher.windows import WINDOWS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+F = TypeVar("F", bound=Callable[..., object])
+
+#: What zarr and GeoTIFF both hold.
+DTYPES = (
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *("float32", "float64"),
+)
+
+
+def read_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | tuple[int, int] | None:
+    """Read a number of pixels such as ``256``, or a size such as ``256x512`` (height, width)."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"([0-9]+)(?:x([0-9]+))?", value.strip().lower())
+    if match is None:
+        raise click.BadParameter(
+            f"{value!r} is neither pixels such as 256 nor a size such as 256x512", ctx, param
+        )
+    rows, cols = int(match[1]), int(match[2] or match[1])
+    return rows if rows == cols else (rows, cols)
+
+
+def read_bands(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Read bands counted from 1, such as ``4,3,2``."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]*(,[1-9][0-9]*)*", value.replace(" ", "")):
+        raise click.BadParameter(f"{value!r} are not bands counted from 1, such as 4,3,2", ctx, param)
+    return tuple(int(band) for band in value.split(","))
+
+
+def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | float | None:
+    """Read ``-9999``, ``0.5`` or ``nan``; whole numbers stay integers."""
+    if value is None:
+        return None
+    try:
+        return int(value) if re.fullmatch(r"\s*[+-]?[0-9]+\s*", value) else float(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from None
+
+
+class PatchKeywords(TypedDict):
+    """What decides the plan; shared by ``run`` and ``plan``."""
+
+    size: int | tuple[int, int]
+    step: int | tuple[int, int] | None
+    window: str
+    aggregation: str
+    boundary: str
+    batch_size: int
+    memory_limit: str
+    dtype: str | None
+    chunks: int | tuple[int, int]
+
+
+class ResultKeywords(TypedDict):
+    """How a result is written; for ``run``."""
+
+    codec: str
+    overwrite: bool
+    allow_gaps: bool
+
+
+class RunKeywords(PatchKeywords, ResultKeywords):
+    """What ``run`` passes on to `geopatcher.reconstruct`."""
+
+
+SELECTION = (
+    click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to read, from 1, in this order."),
+    click.option("--expr", metavar="TEXT", help='Arithmetic, such as "(b4-b3)/(b4+b3)"; b1 is band 1.'),
+)
+
+PATCHES = (
+    click.option(
+        "--size",
+        callback=read_size,
+        metavar="PIXELS",
+        default="256",
+        show_default=True,
+        help="Patch, in pixels.",
+    ),
+    click.option(
+        "--step",
+        callback=read_size,
+        metavar="PIXELS",
+        help="From patch to patch.  [default: half of the size]",
+    ),
+    click.option("--window", default="hann", show_default=True, help=f"Taper: {', '.join(sorted(WINDOWS))}."),
+    click.option(
+        "--aggregation", default="overlap-add", show_default=True, help="How overlapping results become one."
+    ),
+    click.option(
+        "--boundary",
+        type=click.Choice(BOUNDARIES),
+        default="cover",
+        show_default=True,
+        help="What becomes of the last patch of a row or column.",
+    ),
+    click.option(
+        "--batch-size",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Patches the operator gets at once: (n, bands, h, w).",
+    ),
+    click.option(
+        "--memory-limit", default="1GiB", show_default=True, help="Memory to stay within, such as 512MiB."
+    ),
+    click.option("--dtype", type=click.Choice(DTYPES), help="Of the result.  [default: the operator's]"),
+    click.option(
+        "--chunks",
+        callback=read_size,
+        metavar="PIXELS",
+        default="512",
+        show_default=True,
+        help="Blocks of the result, in pixels.",
+    ),
+)
+
+RESULT = (
+    click.option("--nodata", callback=read_number, metavar="NUMBER", help="What cells without data hold."),
+    click.option("--codec", default="zstd", show_default=True, help="Compression of a .zarr."),
+    click.option("--overwrite", is_flag=True, help="Replace a target that exists."),
+    click.option("--allow-gaps", is_flag=True, help="Leave nodata where no patch reaches."),
+)
+
+
+def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """Return a decorator that adds groups of options, in their order.
+
+    >>> @click.command()
+    ... @options(RESULT)
+    ... def command(**keywords): ...
+    >>> [option.name for option in command.params]
+    ['nodata', 'codec', 'overwrite', 'allow_gaps']
+    """
+
+    def decorate(function: F) -> F:
+        for group in reversed(groups):
+            for option in reversed(group):
+                function = option(function)
+        return function
+
+    return decorate

@@ -1,0 +1,203 @@
+"""A crew of workers, and the loop that has a run done by one: here or on a cluster, it is the same."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from geopatcher.engine.watch import StopRequested
+from geopatcher.errors import TransportError, WorkerLostError
+from geopatcher.executors.child import Done, Failed, Told
+from geopatcher.executors.pool import Lost
+from geopatcher.executors.regional import Assignment, Blocks, Computed, Looked, Making, Progress, Row
+from geopatcher.executors.transport import Carried
+from geopatcher.planning.anchors import Strip
+from geopatcher.sinks.zarr_store import ZarrSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from geopatcher.box import Box
+    from geopatcher.executors.regional import Happening, News
+    from geopatcher.executors.running import Run
+
+#: How often a region is begun again whose worker was killed.
+MAX_LOSSES = 3
+#: Seconds after which a loop that hears nothing looks whether it is to stop.
+LISTEN_S = 0.2
+
+
+class Crew(Protocol):
+    """Workers that do assignments of one job."""
+
+    @property
+    def room(self) -> int:
+        """How many more assignments can be given now."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether an assignment is being done."""
+        ...
+
+    def give(self, tasks: Sequence[Assignment], /) -> None:
+        """Have assignments done, as many as there is room for."""
+        ...
+
+    def wait(self, timeout_s: float, /) -> Sequence[tuple[Assignment, Told | Done | Failed | Lost]]:
+        """Return what there is to hear, waiting for it up to ``timeout_s``."""
+        ...
+
+    def stop(self) -> bool:
+        """Ask all that work to end soon; what they have closed still counts. Whether any was dropped."""
+        ...
+
+
+@dataclass
+class Foreman:
+    """Hands out the regions of a run, and takes down what comes back.
+
+    The first regions are only looked at, until one has a result that says what is being made.
+    """
+
+    run: Run
+    crew: Crew
+    _todo: Iterator[Box] = field(default_factory=lambda: iter(()))
+    _again: deque[Box] = field(default_factory=deque)
+    _empty: list[Box] = field(default_factory=list)
+    _reached: dict[Box, int] = field(default_factory=dict)
+    _losses: dict[Box, int] = field(default_factory=dict)
+    _lost: bool = False
+    _stopping: bool = False
+    _unfinished: bool = False
+
+    def work(self, regions: Iterable[Box]) -> None:
+        """Have every region done.
+
+        Raises
+        ------
+        StopRequested
+            The run was asked to stop, and every worker has.
+        WorkerLostError
+            Workers were killed over one region, again and again.
+
+        """
+        self._todo = iter(regions)
+        self._give()
+        while self.crew.busy:
+            if self.run.watch.stop() and not self._stopping:
+                self._stopping = True
+                self._unfinished = self.crew.stop()
+            for assignment, event in self.crew.wait(LISTEN_S):
+                self._hear(assignment, event)
+            self._give()
+        if self._stopping and (self._unfinished or self._next() is not None):
+            raise StopRequested(0)
+        if self.run.session.sink is None:
+            self.run.start(None)
+        self._record_empty()
+        if self._lost:
+            self.run.tidy()
+
+    def _next(self) -> Box | None:
+        return self._again.popleft() if self._again else next(self._todo, None)
+
+    def _give(self) -> None:
+        if self._stopping:
+            return
+        making = self._making()
+        batch: list[Assignment] = []
+        while len(batch) < self.crew.room and (region := self._next()) is not None:
+            batch.append(Assignment(region, making))
+        if batch:
+            self.crew.give(batch)
+
+    def _making(self) -> Making | None:
+        """Return what is being made, once that is known."""
+        session, operate = self.run.session, self.run.operate
+        if session.spec is None or session.sink is None:
+            return None
+        sink = session.sink if isinstance(session.sink, ZarrSink) else None
+        return Making(session.spec, sink, operate.n_bands, operate.dtype)
+
+    def _hear(self, assignment: Assignment, event: Told | Done | Failed | Lost) -> None:
+        match event:
+            case Told(message=message):
+                self._told(assignment.region, message)
+            case Done(result=Looked() as looked):
+                self._looked(assignment.region, looked)
+            case Done(result=Computed() as computed):
+                self._take(computed.news)
+                self._unfinished |= computed.stopped
+            case Failed(carried=carried):
+                raise carried.revive()
+            case Lost(how=how):
+                self._replace(assignment.region, how)
+            case _:
+                raise TransportError(f"a worker said {event!r}, which means nothing here")
+
+    def _told(self, region: Box, message: object) -> None:
+        match message:
+            case Progress(n_patches=n_patches, happened=happened):
+                self.run.job.advance(n_patches)
+                self._replay(happened)
+            case Blocks(box=box, arrays=arrays):
+                if self.run.session.sink is not None:
+                    self.run.session.sink.write(box, arrays)
+            case Row(box=box, news=news):
+                self._reached[region] = box.row1
+                self._take(news)
+                self.run.session.note(box)
+                strip, plan = Strip((box.row0, box.row1), ()), self.run.job.plan.restrict(box)
+                for listener in self.run.watch.listeners:
+                    listener.strip_done(plan, strip)
+
+    def _looked(self, region: Box, looked: Looked) -> None:
+        if looked.first is None:
+            self._take(looked.news)
+            self._empty.append(region)
+        else:
+            self._again.append(region)
+            if self.run.session.sink is None:
+                self.run.start(looked.first)
+        if self.run.session.sink is not None:
+            self._record_empty()
+
+    def _record_empty(self) -> None:
+        while self._empty:
+            self.run.nothing_in(self._empty.pop())
+
+    def _take(self, news: News) -> None:
+        self.run.operate.stats.add(news.stats)
+        self.run.operate.errors.extend(news.errors)
+
+    def _replace(self, region: Box, how: str) -> None:
+        """Have what is left of a region done by another worker."""
+        left = replace(region, row0=self._reached.pop(region, region.row0))
+        losses = self._losses.pop(region, 0) + 1
+        job = self.run.job
+        if losses > MAX_LOSSES:
+            raise WorkerLostError(
+                f"{losses} workers ended over {left} of {job.source.name}, the last one by {how}: where "
+                f"memory ran out lower memory_limit or take fewer workers, else see what {job.name} does"
+            )
+        self._lost = True
+        self.run.operate.stats.notes.append(f"a worker ended by {how} over {region}; another went on")
+        if left.n_pixels:
+            self._losses[left] = losses
+            self._again.append(left)
+
+    def _replay(self, happened: Iterable[Happening]) -> None:
+        """Tell hooks what happened elsewhere."""
+        hooks = self.run.job.hooks
+        for event in happened:
+            match event:
+                case ("start", anchor):
+                    hooks.patch_start(anchor)
+                case ("done", anchor, float() as seconds, int() as n_bytes):
+                    hooks.patch_done(anchor, seconds, n_bytes)
+                case ("error", anchor, Carried() as carried):
+                    error = carried.revive()
+                    if isinstance(error, Exception):
+                        hooks.error(anchor, error)

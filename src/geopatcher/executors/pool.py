@@ -1,0 +1,188 @@
+"""Worker processes: started afresh, given tasks one at a time, replaced when they are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
+
+from geopatcher.errors import WorkerLostError
+from geopatcher.executors.child import Done, Failed, Ready, Stop, Told
+from geopatcher.executors.threads import thread_environment, thread_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+
+T = TypeVar("T")
+
+#: Before anything else is imported the child takes over the parent's module path.
+START = (
+    "import sys; from multiprocessing.connection import Connection; pipe = Connection(int(sys.argv[1])); "
+    "sys.path[:] = pipe.recv(); from geopatcher.executors.child import main; main(pipe)"
+)
+#: Seconds a worker that has nothing more to do is given to end by itself.
+GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A worker ended in the middle of a task; ``how`` says of what."""
+
+    how: str
+
+
+@dataclass
+class _Worker(Generic[T]):
+    """One process and the pipe to it."""
+
+    process: subprocess.Popen[bytes]
+    pipe: Connection
+    task: T | None = None
+
+    @property
+    def how_it_ended(self) -> str:
+        """What is known of its end."""
+        code = self.process.wait()
+        if code >= 0:
+            return f"exit code {code}"
+        try:
+            return f"signal {-code} ({signal.Signals(-code).name})"
+        except ValueError:
+            return f"signal {-code}"
+
+
+@dataclass
+class Pool(Generic[T]):
+    """``n_workers`` processes that serve tasks; a context manager, which ends them.
+
+    ``payload`` is what `geopatcher.executors.transport.pack` makes of what they do with a task, a
+    `geopatcher.executors.child.Serve`. Each process is given its share of the cores, and its own pipe:
+    the death of one leaves the others and what they say untouched.
+
+    Raises
+    ------
+    WorkerLostError
+        From `give` and `wait`: workers end as soon as they are started.
+
+    """
+
+    n_workers: int
+    payload: bytes
+    n_threads: int | None = None
+    _workers: list[_Worker[T]] = field(default_factory=list)
+    _stillborn: int = 0
+
+    def __enter__(self) -> Self:
+        for _ in range(self.n_workers):
+            self._workers.append(self._start())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        """End the workers: those that are idle by themselves, others at once."""
+        for worker in self._workers:
+            if worker.task is not None or kind is not None:
+                worker.process.kill()
+            else:
+                _send(worker.pipe, None)
+        for worker in self._workers:
+            try:
+                worker.process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+            worker.pipe.close()
+        self._workers.clear()
+
+    @property
+    def room(self) -> int:
+        """How many workers wait for a task."""
+        return sum(worker.task is None for worker in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task runs."""
+        return any(worker.task is not None for worker in self._workers)
+
+    def give(self, tasks: Sequence[T]) -> None:
+        """Hand tasks to workers that wait, no more than there is `room` for."""
+        waiting = [worker for worker in self._workers if worker.task is None]
+        for worker, task in zip(waiting, tasks, strict=False):
+            worker.task = task
+            _send(worker.pipe, task)  # to a dead one it is lost, which the next `wait` tells
+
+    def stop(self) -> bool:
+        """Ask the tasks that run to end soon; none is dropped, so this is false."""
+        for worker in self._workers:
+            _send(worker.pipe, Stop())
+        return False
+
+    def wait(self, timeout_s: float | None = None) -> list[tuple[T, Told | Done | Failed | Lost]]:
+        """Return what the tasks have to say, once one of them has, or nothing after ``timeout_s``.
+
+        A task that is `Done`, `Failed` or `Lost` is over; a worker that was lost is replaced.
+        """
+        by_pipe = {worker.pipe: worker for worker in self._workers}
+        events: list[tuple[T, Told | Done | Failed | Lost]] = []
+        for ready in wait(list(by_pipe), timeout_s):
+            worker = by_pipe[cast("Connection", ready)]
+            event = self._hear(worker)
+            task = worker.task
+            if isinstance(event, Ready):
+                continue
+            if isinstance(event, Lost):
+                self._replace(worker, event)
+            elif not isinstance(event, Told):
+                worker.task = None
+            if task is not None:
+                events.append((task, event))
+        return events
+
+    def _hear(self, worker: _Worker[T]) -> Ready | Told | Done | Failed | Lost:
+        try:
+            event = worker.pipe.recv()
+        except (EOFError, OSError):
+            return Lost(worker.how_it_ended)
+        self._stillborn = 0
+        return cast("Ready | Told | Done | Failed", event)
+
+    def _replace(self, worker: _Worker[T], lost: Lost) -> None:
+        """Start a process in the place of one that ended; not for ever when none of them lives."""
+        worker.pipe.close()
+        self._stillborn += 1
+        if self._stillborn > 2 * self.n_workers:
+            raise WorkerLostError(
+                f"worker processes end as soon as they are started, the last one by {lost.how}: see what "
+                f"they wrote to stderr; {sys.executable} must be able to import geopatcher"
+            )
+        self._workers[self._workers.index(worker)] = self._start()
+
+    def _start(self) -> _Worker[T]:
+        ours, theirs = Pipe()
+        share = self.n_threads or thread_share(self.n_workers)
+        flags = [f"-W{option}" for option in sys.warnoptions]
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, with a program of ours
+                [sys.executable, *flags, "-c", START, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                env=os.environ | thread_environment(share, os.environ),
+                process_group=0,  # a Ctrl-C at the terminal is for the parent, who tells them to stop
+            )
+        worker: _Worker[T] = _Worker(process, ours)
+        _send(ours, [path or os.getcwd() for path in sys.path])  # noqa: PTH109 - as Python puts it there
+        _send(ours, self.payload)
+        return worker
+
+
+def _send(pipe: Connection, message: object) -> None:
+    """Send to a worker; to one that has just died nothing, which `Pool.wait` will notice."""
+    try:
+        pipe.send(message)
+    except OSError:  # a broken pipe
+        return

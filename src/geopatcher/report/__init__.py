@@ -1,0 +1,1 @@
+"""Looking at results: seams, reports, a local viewer, and advice on overlap."""

@@ -1,0 +1,190 @@
+"""A finished result, opened to be looked at: its rasters, its plan, and what its run wrote down."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from geopatcher.axis import Axis, pixel_pair
+from geopatcher.errors import SourceError
+from geopatcher.fields.dispatch import as_field
+from geopatcher.fields.zarr_field import is_zarr
+from geopatcher.ledger.book import Account, read_ledger
+from geopatcher.looks.rasters import raster_of
+from geopatcher.looks.stored import RESULT, rasters_of, stored_rasters
+from geopatcher.planning.anchors import Lattice
+from geopatcher.result import Reconstruction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from geopatcher.domain import RasterDomain
+    from geopatcher.fields.dispatch import Source
+    from geopatcher.ledger.lines import Json
+    from geopatcher.looks.rasters import Raster
+    from geopatcher.planning.anchors import AnchorSet
+
+#: What is looked at: what `reconstruct` returned, or the path of what it wrote.
+Result: TypeAlias = "Reconstruction | str | os.PathLike[str]"
+#: ``size`` or ``step``: pixels, or ``(rows, columns)``.
+Pixels: TypeAlias = "int | tuple[int, int]"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A patch that failed: where, and why."""
+
+    anchor: tuple[int, int]
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A result: ``rasters`` by name, the result itself first, then the layers beside it.
+
+    ``anchors`` is where its patches lie, ``None`` when that is not known. ``stats`` is what its run
+    counted (see `RunStats.as_dict`), empty when nothing was written down; ``made`` how it was made,
+    name by name.
+    """
+
+    name: str
+    rasters: Mapping[str, Raster]
+    anchors: AnchorSet | None = None
+    boundary: str = "cover"
+    stats: Mapping[str, Json] = field(default_factory=dict)
+    failures: Sequence[Failure] = ()
+    made: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+    @property
+    def result(self) -> Raster:
+        """The result itself."""
+        return self.rasters[RESULT]
+
+    @property
+    def domain(self) -> RasterDomain:
+        """The result's."""
+        return self.result.domain
+
+
+def open_result(result: Result, size: Pixels | None = None, step: Pixels | None = None) -> Opened:
+    """Open what `reconstruct` returned, or the path of a result or of any raster.
+
+    Where patches lie comes from the result's plan, or from the ledger beside it, unless ``size`` is
+    given; ``step`` is then half of it by default.
+
+    Raises
+    ------
+    SourceError
+        There is nothing at the path, or it is no raster.
+    TargetError
+        The ledger beside it is damaged.
+    ValueError
+        ``step`` is given without ``size``, or either is not a number of pixels.
+
+    """
+    opened = _of_run(result) if isinstance(result, Reconstruction) else _of_path(Path(os.fspath(result)))
+    if size is None:
+        if step is not None:
+            raise ValueError(f"step={step} says where patches lie only together with a size: give both")
+        return opened
+    rows, cols = pixel_pair(size, "size")
+    stride = (max(1, rows // 2), max(1, cols // 2)) if step is None else pixel_pair(step, "step")
+    anchors = _lattice(opened.domain.grid_shape, (rows, cols), stride, opened.boundary)
+    made = {"size": f"{rows} x {cols}", "step": f"{stride[0]} x {stride[1]}"}
+    return replace(opened, anchors=anchors, made=dict(opened.made) | made)
+
+
+def input_raster(source: Source, domain: RasterDomain) -> Raster:
+    """Open the raster a result was made from, to be shown beside it.
+
+    Raises
+    ------
+    SourceError
+        It lies on another grid than the result.
+
+    """
+    if isinstance(source, str | os.PathLike) and is_zarr(os.fspath(source)):
+        raster = stored_rasters(Path(os.fspath(source)))[RESULT]
+    else:
+        raster = raster_of(as_field(source).source)
+    if raster.domain.grid_shape != domain.grid_shape:
+        found, wanted = (
+            " x ".join(map(str, shape)) for shape in (raster.domain.grid_shape, domain.grid_shape)
+        )
+        raise SourceError(
+            f"the input has {found} pixels and the result {wanted}: they are laid over each other pixel by "
+            f"pixel, so give the raster the result was made from"
+        )
+    return raster
+
+
+def _of_run(result: Reconstruction) -> Opened:
+    plan = result.plan
+    size = plan.anchors.patch_shape
+    made = {"source": plan.source_name, "size": f"{size[0]} x {size[1]}"}
+    if isinstance(plan.anchors, Lattice):
+        made["step"] = f"{plan.anchors.rows.step} x {plan.anchors.cols.step}"
+    return Opened(
+        name=plan.source_name if result.path is None else result.path.name,
+        rasters=rasters_of(result.path, result.array, result.layers, result.domain),
+        anchors=plan.anchors,
+        boundary=plan.boundary,
+        stats={key: value for key, value in result.stats.as_dict().items()},  # noqa: C416 - widens the type
+        failures=[Failure(each.anchor, each.kind, each.message) for each in result.errors],
+        made=made,
+        path=result.path,
+    )
+
+
+def _of_path(path: Path) -> Opened:
+    if not path.exists() and "://" not in str(path):
+        raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
+    opened = Opened(path.name, stored_rasters(path), path=path)
+    account = read_ledger(path.with_name(path.name + ".ledger.jsonl"))
+    return opened if account is None else _with_account(opened, account)
+
+
+def _with_account(opened: Opened, account: Account) -> Opened:
+    """Add what the ledger says; a ledger of a result of another shape says nothing."""
+    if account.header.spec.domain.grid_shape != opened.domain.grid_shape:
+        return opened
+    print_ = account.header.fingerprint
+    made = {
+        key.split(".")[-1]: str(value).replace("x", " x ")
+        for key in ("plan.size", "plan.step")
+        if (value := print_.get(key)) is not None
+    }
+    known = (
+        ("source", "source.path"),
+        ("operator", "operator"),
+        ("boundary", "plan.boundary"),
+        ("library", "library"),
+    )
+    made |= {name: str(print_[key]) for name, key in known if key in print_}
+    boundary = str(print_.get("plan.boundary", "cover"))
+    size, step = _pair(print_.get("plan.size")), _pair(print_.get("plan.step"))
+    anchors = None
+    if size is not None and step is not None:
+        anchors = _lattice(opened.domain.grid_shape, size, step, boundary)
+    stats = {} if account.completion is None else dict(account.completion.stats)
+    if account.completion is not None and account.completion.at:
+        made["finished"] = account.completion.at
+    failures = [Failure(flaw.anchor, flaw.kind, flaw.message) for flaw in account.flaws()]
+    return replace(opened, anchors=anchors, boundary=boundary, stats=stats, failures=failures, made=made)
+
+
+def _pair(text: object) -> tuple[int, int] | None:
+    """Read ``"64x32"``."""
+    match = re.fullmatch(r"([0-9]+)x([0-9]+)", str(text))
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
+def _lattice(grid: tuple[int, int], size: tuple[int, int], step: tuple[int, int], boundary: str) -> Lattice:
+    # A plan whose patches have to fit exactly (boundary="raise") is a lattice that drops nothing.
+    kind = "drop" if boundary == "raise" else boundary
+    return Lattice(Axis(grid[0], size[0], step[0], kind), Axis(grid[1], size[1], step[1], kind))

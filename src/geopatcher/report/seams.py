@@ -1,0 +1,331 @@
+"""How visible the borders of patches are: the jump across them, against the jumps beside them.
+
+Beside a border means within `REACH` cells of it, in the same segment of at most 128 cells. Each segment is
+divided by its own mean jump, so that a calm lake counts as much as a busy town: a seam is seen on the lake.
+Under "no seam" the position of the border is exchangeable with those beside it, so the ratio is 1 whatever
+the picture. Its confidence is a percentile bootstrap over segments (Efron & Tibshirani 1993, An Introduction
+to the Bootstrap, chapter 13), with a fixed seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.box import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from geopatcher.protocols import Array
+    from geopatcher.report.borders import Borders, Segment
+
+#: Cells on either side of a border that it is compared with.
+REACH = 8
+#: Most segments that are read for one axis.
+MAX_SEGMENTS = 1024
+#: Resamples of the bootstrap.
+RESAMPLES = 2000
+#: A jump larger by less than this share is not seen by anyone.
+UNSEEN = 0.05
+#: Names of the axes: borders between rows, and between columns.
+AXES = ("rows", "columns")
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """What was measured across the borders of one axis, or of both.
+
+    ``ratio`` is the jump across borders over the jump beside them, ``low`` and ``high`` its 95 %
+    confidence; NaN when there was nothing to measure, infinite when only borders jump. ``at_borders``
+    and ``beside`` are mean jumps in units of the raster; ``profile`` holds the relative jump at
+    the distances ``-REACH … REACH`` from a border (NaN where that is always another border).
+    ``borders`` is how many there are, ``segments`` how many pieces of them were measured.
+    """
+
+    axis: str
+    ratio: float
+    low: float
+    high: float
+    at_borders: float
+    beside: float
+    borders: int
+    segments: int
+    profile: tuple[float, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """``"visible"``, ``"faint"``, ``"not visible"``, ``"unsure"`` or ``"not measured"``."""
+        if np.isnan(self.ratio):
+            return "not measured"
+        if self.low > 1.0 + UNSEEN:
+            return "visible"
+        if self.high <= 1.0 + UNSEEN:
+            return "not visible"
+        return "faint" if self.low > 1.0 else "unsure"
+
+    @property
+    def sentence(self) -> str:
+        """What it means, for people."""
+        known = {
+            "visible": "seams are visible",
+            "faint": "seams are faint",
+            "not visible": "seams are not visible",
+            "unsure": "whether seams are visible cannot be told from so few pixels",
+        }
+        if self.verdict not in known:
+            reason = (
+                "no border lies inside the raster"
+                if not self.borders
+                else "nothing to compare the borders with"
+            )
+            return f"seams were not measured: {reason}"
+        return f"{known[self.verdict]} (ratio {self.ratio:.2f}, 95 % {self.low:.2f}-{self.high:.2f})"
+
+    def __str__(self) -> str:
+        return f"{self.axis:<8} {self.sentence}; {self.borders:,} borders, {self.segments:,} segments"
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """The seams of one band: across rows, across columns, and both together."""
+
+    band: str
+    rows: Seam
+    columns: Seam
+    both: Seam
+
+    @property
+    def visible(self) -> bool:
+        """Whether a person would see them."""
+        return self.both.verdict == "visible"
+
+    def __str__(self) -> str:
+        return "\n".join(str(seam) for seam in (self.rows, self.columns, self.both))
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Mean absolute jumps of segments: ``jumps`` is ``(n, 2 REACH + 1)``, the border in the middle.
+
+    NaN where there was no pair of cells, or another border. ``control`` holds the jumps at the same places
+    of a raster that has no borders there, if there is one: what is a jump in both is no seam.
+    """
+
+    axis: str
+    jumps: NDArray[np.float64]
+    borders: int
+    control: NDArray[np.float64] | None = None
+
+    def join(self, other: Samples, axis: str) -> Samples:
+        """Return the segments of two, both with controls or both without."""
+        control = None
+        if self.control is not None and other.control is not None:
+            control = np.concatenate([self.control, other.control])
+        jumps = np.concatenate([self.jumps, other.jumps])
+        return Samples(axis, jumps, self.borders + other.borders, control)
+
+
+def measure(
+    read: Callable[[Box], Array],
+    borders: Borders,
+    grid: tuple[int, int],
+    *,
+    band: str = "",
+    labels: bool = False,
+    limit: int = MAX_SEGMENTS,
+    seed: int = 0,
+) -> Seams:
+    """Measure the seams of one band.
+
+    ``read`` returns the cells of a box, ``(h, w)``, missing ones NaN; only strips `REACH` cells around
+    at most ``limit`` segments per axis are read, one at a time. With ``labels`` a jump is a change.
+
+    Examples
+    --------
+    >>> from geopatcher.axis import Axis
+    >>> from geopatcher.report.borders import LatticeBorders
+    >>> axis = Axis(512, size=64, step=64)
+    >>> noise = np.random.default_rng(0).random((512, 512))
+    >>> steps = np.arange(512) // 64 % 2
+    >>> borders = LatticeBorders.of(axis, axis)
+    >>> measure(lambda box: noise[box.slices()], borders, (512, 512)).both.verdict
+    'not visible'
+    >>> stepped = noise + steps
+    >>> seams = measure(lambda box: stepped[box.slices()], borders, (512, 512))
+    >>> seams.rows.verdict, seams.columns.verdict
+    ('not visible', 'visible')
+
+    """
+    rows, cols = (sample(read, borders, axis, grid, labels=labels, limit=limit, seed=seed) for axis in (0, 1))
+    return summarise(rows, cols, band)
+
+
+def summarise(rows: Samples, cols: Samples, band: str = "") -> Seams:
+    """Return what two axes' samples say."""
+    both = rows.join(cols, "both")
+    return Seams(band, estimate(rows), estimate(cols), estimate(both))
+
+
+def sample(
+    read: Callable[[Box], Array],
+    borders: Borders,
+    axis: int,
+    grid: tuple[int, int],
+    *,
+    labels: bool = False,
+    limit: int = MAX_SEGMENTS,
+    seed: int = 0,
+    control: Callable[[Box], Array] | None = None,
+) -> Samples:
+    """Read the segments of one axis; ``control`` reads a raster that has no borders there."""
+    jumps, same = [], []
+    for segment in borders.segments(axis, limit, seed):
+        box = _around(segment, grid)
+        cells = np.asarray(read(box), dtype=float)
+        if control is not None:
+            others = np.array(control(box), dtype=float)
+            missing = np.isnan(cells) | np.isnan(others)
+            cells, others = np.where(missing, np.nan, cells), np.where(missing, np.nan, others)
+            same.append(_jumps(others, box, borders, segment, labels=labels))
+        jumps.append(_jumps(cells, box, borders, segment, labels=labels))
+    compared = None if control is None else _stacked(same)
+    return Samples(AXES[axis], _stacked(jumps), borders.count(axis), compared)
+
+
+def estimate(samples: Samples) -> Seam:
+    """Return ratio and confidence from the jumps of segments."""
+    usable = _usable(samples.jumps)
+    control = None
+    if samples.control is not None:
+        usable &= _usable(samples.control)
+        control = _shares(samples.control[usable])
+    jumps = samples.jumps[usable]
+    shares = _shares(jumps)
+    ratio, low, high = _bootstrap(shares, control)
+    beside = _beside(jumps)
+    return Seam(
+        axis=samples.axis,
+        ratio=ratio,
+        low=low,
+        high=high,
+        at_borders=float(jumps[:, REACH].mean()) if len(jumps) else float("nan"),
+        beside=float(_row_means(beside).mean()) if len(jumps) else float("nan"),
+        borders=samples.borders,
+        segments=len(jumps),
+        profile=_profile(jumps, shares),
+    )
+
+
+def _around(segment: Segment, grid: tuple[int, int]) -> Box:
+    """Return the cells within REACH of a segment, inside the raster."""
+    axis, position, lo, hi = segment
+    first, stop = max(0, position - REACH - 1), min(grid[axis], position + REACH + 1)
+    return Box(first, stop, lo, hi) if axis == 0 else Box(lo, hi, first, stop)
+
+
+def _jumps(
+    cells: NDArray[np.float64], box: Box, borders: Borders, segment: Segment, *, labels: bool
+) -> NDArray[np.float64]:
+    """Return the mean jump at the 2 REACH + 1 positions around a segment."""
+    first, stop = (box.row0, box.row1) if segment.axis == 0 else (box.col0, box.col1)
+    if segment.axis == 1:
+        cells = cells.T
+    # The jump at a position is between the cell before it and the cell itself.
+    positions = np.arange(segment.position - REACH, segment.position + REACH + 1)
+    if labels:
+        steps = (cells[1:] != cells[:-1]).astype(float)
+        steps[np.isnan(cells[1:]) | np.isnan(cells[:-1])] = np.nan
+    else:
+        with np.errstate(invalid="ignore"):  # infinity less infinity: not a jump anyone can measure
+            steps = np.abs(cells[1:] - cells[:-1])
+        steps[np.isinf(steps)] = np.nan
+    means = np.full(2 * REACH + 1, np.nan)
+    inside = (positions > first) & (positions < stop)
+    means[inside] = _row_means(steps)
+    others = borders.hit(segment, positions)
+    others[REACH] = False
+    means[others] = np.nan
+    return means
+
+
+def _row_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each row's values that are not NaN; NaN of none."""
+    known = np.isfinite(values)
+    counts = known.sum(axis=1)
+    sums = np.where(known, values, 0.0).sum(axis=1)
+    means: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(values), np.nan), where=counts > 0)
+    return means
+
+
+def _beside(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return jumps without those at the border itself."""
+    beside = jumps.copy()
+    beside[:, REACH] = np.nan
+    return beside
+
+
+def _usable(jumps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which segments have a border, and two positions to compare it with."""
+    others = np.isfinite(_beside(jumps)).sum(axis=1)
+    usable: NDArray[np.bool_] = np.isfinite(jumps[:, REACH]) & (others >= 2)
+    return usable
+
+
+def _shares(jumps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the jump at each border and beside it over the segment's mean, ``(n, 2)``."""
+    # A flat segment has no mean to divide by, and adds nothing to either sum.
+    level = _row_means(jumps)
+    both = np.stack([jumps[:, REACH], _row_means(_beside(jumps))], axis=1)
+    return np.divide(both, level[:, np.newaxis], out=np.zeros_like(both), where=level[:, np.newaxis] > 0)
+
+
+def _bootstrap(
+    shares: NDArray[np.float64], control: NDArray[np.float64] | None, seed: int = 0
+) -> tuple[float, float, float]:
+    """Return a ratio of means, over the control's where there is one, and the ends of its 95 % confidence."""
+    n = len(shares)
+    if not shares.any():
+        return (float("nan"),) * 3
+    pairs = shares if control is None else np.concatenate([shares, control], axis=1)
+    rng = np.random.default_rng(seed)
+    ratios = []
+    for start in range(0, RESAMPLES, 100):  # by hundreds: all at once would take memory for nothing
+        drawn = rng.integers(n, size=(min(100, RESAMPLES - start), n))
+        ratios.append(_ratios(pairs[drawn].sum(axis=1)))
+    low, high = np.nanquantile(np.concatenate(ratios), (0.025, 0.975), method="nearest")
+    return float(_ratios(pairs.sum(axis=0, keepdims=True))[0]), float(low), float(high)
+
+
+def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return across over beside, each row; over the control's where there are four columns."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: NDArray[np.float64] = sums[:, 0] / sums[:, 1]
+        if sums.shape[1] == 4:
+            natural = sums[:, 2] / sums[:, 3]
+            ratio = ratio / np.where((natural > 0) & np.isfinite(natural), natural, 1.0)
+    return ratio
+
+
+def _profile(jumps: NDArray[np.float64], shares: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the mean jump at each distance from the border, over the mean jump beside it."""
+    level = _row_means(jumps)
+    moving = level > 0
+    scale = shares[moving, 1].mean() if moving.any() else 0.0
+    if not scale:
+        return ()
+    relative = jumps[moving] / level[moving, np.newaxis]
+    return tuple(float(value) for value in _row_means(relative.T) / scale)
+
+
+def _stacked(jumps: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.stack(jumps) if len(jumps) else np.empty((0, 2 * REACH + 1))
+
+
+def worst(seams: Iterable[Seams]) -> Seams:
+    """Return the band with the most visible seams."""
+    return max(seams, key=lambda each: -np.inf if np.isnan(each.both.low) else each.both.low)

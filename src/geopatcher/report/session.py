@@ -1,0 +1,245 @@
+"""What the viewer shows, and what it answers: no sockets here."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+from pyproj import CRS, Transformer
+from pyproj.exceptions import ProjError
+
+from geopatcher.errors import GeopatcherError
+from geopatcher.looks.stored import RESULT
+from geopatcher.pictures import LABELS, RAMPS, USUAL, ramp_colours
+from geopatcher.planning.anchors import Lattice
+from geopatcher.report.results import input_raster, open_result
+from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from geopatcher.axis import Axis
+    from geopatcher.domain import RasterDomain
+    from geopatcher.fields.dispatch import Source
+    from geopatcher.ledger.lines import Json
+    from geopatcher.planning.anchors import AnchorSet
+    from geopatcher.report.results import Pixels, Result
+
+#: The page itself: address -> file of this package and its type. Nothing else is ever read from a name.
+PAGES = {
+    "/": ("viewer.html", "text/html; charset=utf-8"),
+    "/viewer.css": ("viewer.css", "text/css; charset=utf-8"),
+    "/viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
+    "/scene.js": ("scene.js", "text/javascript; charset=utf-8"),
+    "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
+}
+_TILE = re.compile(r"/tile/([0-9]{1,3})/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
+_VALUE = re.compile(r"/value/([0-9]{1,3})")
+_JSON = "application/json; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: a status, a type and the bytes."""
+
+    status: int
+    kind: str
+    content: bytes
+
+
+def not_found() -> Answer:
+    """Say that there is no such thing, and no more."""
+    return Answer(404, "text/plain; charset=utf-8", b"not found\n")
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """The layers on show, and how patches lie over them. Any thread may ask."""
+
+    title: str
+    layers: Sequence[Layer]
+    anchors: AnchorSet | None
+    pages: Mapping[str, Answer]
+
+    @classmethod
+    def of(
+        cls,
+        result: Result,
+        source: Source | None = None,
+        size: Pixels | None = None,
+        step: Pixels | None = None,
+    ) -> Session:
+        """Open a result, its layers, and the raster it was made from."""
+        opened = open_result(result, size, step)
+        rasters = dict(opened.rasters)
+        if source is not None:
+            rasters[INPUT] = input_raster(source, opened.domain)
+        folder = resources.files("geopatcher.report") / "static"
+        pages = {
+            address: Answer(200, kind, (folder / name).read_bytes())
+            for address, (name, kind) in PAGES.items()
+        }
+        layers = [Layer.of(name, raster) for name, raster in rasters.items()]
+        return cls(opened.name, layers, opened.anchors, pages)
+
+    @property
+    def domain(self) -> RasterDomain:
+        """The grid all layers lie on."""
+        return self.layers[0].raster.domain
+
+    def close(self) -> None:
+        """Stop what reads in the background."""
+        for layer in self.layers:
+            layer.stop.set()
+
+    def answer(self, target: str) -> Answer:
+        """Answer the target of a GET request: a path, and what follows a question mark."""
+        try:
+            parts = urlsplit(target)
+            if parts.scheme or parts.netloc:
+                return not_found()
+            if parts.path in self.pages:
+                return self.pages[parts.path]
+            return self._data(parts.path, parse_qs(parts.query, max_num_fields=8))
+        except ValueError as error:
+            return Answer(400, "text/plain; charset=utf-8", f"{error}\n".encode())
+        except (GeopatcherError, OSError) as error:
+            return Answer(500, "text/plain; charset=utf-8", f"{error}\n".encode())
+
+    def _data(self, path: str, query: Mapping[str, Sequence[str]]) -> Answer:
+        if path == "/session":
+            return _json(self.describe())
+        if path == "/progress":
+            return _json({"share": min(layer.share for layer in self.layers)})
+        if match := _TILE.fullmatch(path):
+            number, zoom, x, y = map(int, match.groups())
+            if number < len(self.layers):
+                layer = self.layers[number]
+                tile = layer.tile(zoom, x, y, _style(layer, query))
+                return not_found() if tile is None else Answer(200, "image/png", tile)
+        if (match := _VALUE.fullmatch(path)) and int(match[1]) < len(self.layers):
+            return self._value(self.layers[int(match[1])], query)
+        return not_found()
+
+    def _value(self, layer: Layer, query: Mapping[str, Sequence[str]]) -> Answer:
+        row, col = (_whole(query, name) for name in ("row", "col"))
+        height, width = self.domain.grid_shape
+        if not (0 <= row < height and 0 <= col < width):
+            return not_found()
+        # As text: a browser's numbers have 53 bits.
+        values = [None if value is None else _text(value) for value in layer.raster.exact(row, col)]
+        return _json({"values": values, "lonlat": _lonlat(self.domain, row, col)})
+
+    def describe(self) -> dict[str, Json]:
+        """Return all the page needs to know before it asks for tiles."""
+        height, width = self.domain.grid_shape
+        return {
+            "title": self.title,
+            "height": height,
+            "width": width,
+            "maxZoom": self.layers[0].max_zoom,
+            "tile": TILE_PX,
+            "transform": [float(value) for value in self.domain.transform[:6]],
+            "crs": None if self.domain.crs is None else CRS.from_user_input(self.domain.crs).name,
+            "patches": _patches(self.anchors),
+            "ramps": {name: _stops(name) for name in (*RAMPS, LABELS)},
+            "layers": [
+                {
+                    "name": layer.name,
+                    "dtype": str(layer.raster.domain.dtype),
+                    "bands": layer.band_names,
+                    "spans": [list(span) for span in layer.spans],
+                    "ramp": LABELS
+                    if layer.labels
+                    else USUAL
+                    if layer.name in ("result", "input")
+                    else "magma",
+                }
+                for layer in self.layers
+            ],
+        }
+
+
+def _ramp(layer: Layer) -> str:
+    """Return the ramp a layer begins with: the result and its input the same one."""
+    if layer.labels:
+        return LABELS
+    return USUAL if layer.name in (RESULT, INPUT) else "magma"
+
+
+def _style(layer: Layer, query: Mapping[str, Sequence[str]]) -> Style:
+    """Read how a tile shall look.
+
+    Raises
+    ------
+    ValueError
+        It is not a look this layer can have.
+
+    """
+    bands = tuple(int(text) - 1 for text in query.get("bands", ["1"])[-1].split(","))
+    if len(bands) not in (1, 3) or not all(0 <= band < len(layer.spans) for band in bands):
+        raise ValueError(f"bands are one or three numbers from 1 to {len(layer.spans)}")
+    ramp = query.get("ramp", [LABELS if layer.labels else USUAL])[-1]
+    ramp_colours(ramp)
+    if "span" not in query:
+        return Style(bands, tuple(layer.spans[band] for band in bands), ramp)
+    ends = [float(text) for text in query["span"][-1].split(",")]
+    pairs = tuple(zip(ends[::2], ends[1::2], strict=False))
+    if len(ends) != 2 * len(bands) or not np.isfinite(ends).all() or any(low >= high for low, high in pairs):
+        raise ValueError("span is a lowest and a higher highest value for each band")
+    return Style(bands, pairs, ramp if len(bands) == 1 else USUAL)
+
+
+def _whole(query: Mapping[str, Sequence[str]], name: str) -> int:
+    text = query.get(name, [""])[-1]
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        raise ValueError(f"{name} is a whole number")
+    return int(text)
+
+
+def _text(value: float | int) -> str:
+    """Write a value so that nothing of it is lost.
+
+    >>> _text(2**60), _text(0.5)
+    ('1152921504606846976', '0.5')
+    """
+    return repr(value)
+
+
+def _json(content: Json) -> Answer:
+    return Answer(200, _JSON, json.dumps(content, allow_nan=False).encode())
+
+
+def _stops(ramp: str) -> list[str]:
+    colours = ramp_colours(ramp)[:16] if ramp == LABELS else ramp_colours(ramp)[::17]
+    return [f"rgb({red},{green},{blue})" for red, green, blue in colours.tolist()]
+
+
+def _patches(anchors: AnchorSet | None) -> Json:
+    """Return how patches lie, for the page to draw; ``None`` where they are no lattice."""
+    if not isinstance(anchors, Lattice) or not anchors.count:
+        return None
+    return {"rows": _axis(anchors.rows), "cols": _axis(anchors.cols), "count": anchors.count}
+
+
+def _axis(axis: Axis) -> dict[str, Json]:
+    return {"size": axis.size, "step": axis.step, "count": axis.count, "last": axis.anchor(axis.count - 1)}
+
+
+def _lonlat(domain: RasterDomain, row: int, col: int) -> Json:
+    """Return longitude and latitude of a pixel's centre; ``None`` where that is not known."""
+    if domain.crs is None:
+        return None
+    a, b, c, d, e, f = domain.transform[:6]
+    x, y = a * (col + 0.5) + b * (row + 0.5) + c, d * (col + 0.5) + e * (row + 0.5) + f
+    try:
+        transformer = Transformer.from_crs(CRS.from_user_input(domain.crs), "EPSG:4326", always_xy=True)
+        lon, lat = transformer.transform(x, y)
+    except ProjError:
+        return None
+    return [round(float(lon), 6), round(float(lat), 6)] if np.isfinite([lon, lat]).all() else None

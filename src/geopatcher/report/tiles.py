@@ -1,0 +1,201 @@
+"""Tiles of a raster in its own pixels: no map projection, so every raster can be shown as it is.
+
+Zoom levels halve: at the last one a tile is 256 by 256 pixels of the raster, and at level 0 the shorter
+side fits into one tile. Tile arithmetic, reading of files and encoding are rio-tiler's.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.box import Box
+from geopatcher.fields.handles import POOL
+from geopatcher.looks.rasters import FileRaster, as_float, decoded_bytes
+from geopatcher.looks.sampled import Sampled
+from geopatcher.looks.stored import RESULT
+from geopatcher.pictures import LABELS, USUAL, ramp_colours, value_range
+from geopatcher.report.findings import is_labels, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geopatcher.looks.rasters import Raster
+    from geopatcher.protocols import Array
+
+#: What the raster a result was made from is called among the layers.
+INPUT = "input"
+#: Pixels of a tile, a side.
+TILE_PX = 256
+#: Most bytes a tile decodes; what would take more comes from a sample of the whole band.
+READ_BYTES = 64 << 20
+#: Bands that can be shown: beyond, a raster is a data cube and not a picture.
+MAX_BANDS = 256
+#: Where the first look goes: this many spots of so many pixels a side.
+SPOTS, SPOT_PX = 24, 96
+#: rio-tiler changes the filters of warnings for a moment, and they belong to the process.
+_FILTERS = threading.Lock()
+
+
+class TileGrid(Protocol):
+    """What is used of rio-tiler's ``LocalTileMatrixSet``."""
+
+    @property
+    def maxzoom(self) -> int:
+        """The zoom level of single pixels."""
+        ...
+
+    def xy_bounds(self, *tile: int) -> tuple[float, float, float, float]:
+        """Return left, bottom, right and top of tile x, y, z in pixels; rows grow downwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a tile looks: one band through a ramp, or three as red, green and blue.
+
+    ``bands`` are 0-based; ``spans`` has the lowest and highest value for each.
+    """
+
+    bands: tuple[int, ...]
+    spans: tuple[tuple[float, float], ...]
+    ramp: str = USUAL
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A raster that is shown. Any thread may ask for tiles.
+
+    ``spans`` is a first guess of each band's range, from a few spots.
+    """
+
+    name: str
+    raster: Raster
+    labels: bool
+    spans: tuple[tuple[float, float], ...]
+    stop: threading.Event = field(default_factory=threading.Event)
+    _samples: dict[int, Sampled] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def of(cls, name: str, raster: Raster) -> Layer:
+        """Take a first look at a raster."""
+        bands = range(min(raster.domain.n_bands, MAX_BANDS))
+        spots = _spots(raster.domain.grid_shape)
+        cells = [
+            np.concatenate([raster.read(spot, [band])[0].ravel() for spot in spots]) for band in bands[:3]
+        ]
+        known = [values[np.isfinite(values)] for values in cells]
+        named = name in (RESULT, INPUT) and raster.domain.n_bands == 1
+        labels = named and is_labels(raster.domain, known[0])
+        spans = [value_range(values) for values in known]
+        return cls(name, raster, labels, tuple(spans + [_joined(spans)] * (len(bands) - len(spans))))
+
+    @property
+    def max_zoom(self) -> int:
+        """The zoom level of single pixels."""
+        return int(self._grid().maxzoom)
+
+    @property
+    def band_names(self) -> list[str]:
+        """What bands are called."""
+        return [name_of(self.raster.domain, band) for band in range(len(self.spans))]
+
+    @property
+    def share(self) -> float:
+        """How much of the samples in use has been read, 0 to 1."""
+        shares = [sample.share for sample in self._samples.values()]
+        return min(shares, default=1.0)
+
+    def tile(self, zoom: int, x: int, y: int, style: Style) -> bytes | None:
+        """Return a tile as PNG, cut off at the raster's edge; ``None`` for a tile outside of it."""
+        grid = self._grid()
+        if not 0 <= zoom <= grid.maxzoom:
+            return None
+        left, bottom, right, top = grid.xy_bounds(x, y, zoom)
+        box = Box(int(top), int(bottom), int(left), int(right))
+        box = box.intersect(Box.of_shape(self.raster.domain.grid_shape))
+        if not box.n_pixels:
+            return None
+        return render(self._cells(box, style.bands, 1 << (grid.maxzoom - zoom)), style)
+
+    def _cells(self, box: Box, bands: tuple[int, ...], step: int) -> Array:
+        if decoded_bytes(self.raster, box, len(bands), step) > READ_BYTES:
+            return np.stack([self._sample(band).read(box, step) for band in bands])
+        if isinstance(self.raster, FileRaster) and self.raster.source.window is None:
+            return _from_file(self.raster, box, bands, step)
+        return self.raster.read(box, bands, step)
+
+    def _sample(self, band: int) -> Sampled:
+        """Return the sample of a band; the first who asks starts its reading."""
+        with self._lock:
+            sample = self._samples.get(band)
+            if sample is None:
+                sample = self._samples[band] = Sampled(self.raster, band)
+                threading.Thread(target=sample.fill, args=(self.stop,), daemon=True).start()
+        return sample
+
+    def _grid(self) -> TileGrid:
+        height, width = self.raster.domain.grid_shape
+        grid: TileGrid = load("rio_tiler.io.rasterio").LocalTileMatrixSet(width, height, TILE_PX)
+        return grid
+
+
+def render(cells: Array, style: Style) -> bytes:
+    """Return cells, ``(bands, h, w)``, as PNG; NaN is transparent.
+
+    >>> render(np.full((1, 2, 2), 0.5), Style((0,), ((0.0, 1.0),)))[1:4]
+    b'PNG'
+    """
+    missing = ~np.isfinite(cells)
+    values = np.ma.MaskedArray(
+        np.where(missing, 0.0, cells), np.broadcast_to(missing.any(axis=0), cells.shape)
+    )
+    image = load("rio_tiler.models").ImageData(values)
+    if style.ramp == LABELS:
+        image.array = np.ma.mod(values, 256).astype(np.uint8)
+    else:
+        image.rescale(in_range=style.spans)
+    colours = None
+    if len(style.bands) == 1:
+        colours = {index: (*rgb, 255) for index, rgb in enumerate(ramp_colours(style.ramp).tolist())}
+    with _FILTERS:
+        encoded: bytes = image.render(img_format="PNG", colormap=colours, zlevel=1)
+    return encoded
+
+
+def _from_file(raster: FileRaster, box: Box, bands: Sequence[int], step: int) -> Array:
+    """Read a piece of a file by rio-tiler, from the overview that suits."""
+    io = load("rio_tiler.io")
+    with POOL.borrow(raster.source.path) as dataset:
+        with _FILTERS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of missing overviews and georeference: neither matters here
+            reader = io.ImageReader(raster.source.path, dataset=dataset)
+        image = reader.part(
+            (box.col0, box.row1, box.col1, box.row0),
+            indexes=[raster.source.indexes[band] for band in bands],
+            height=-(-box.height // step),
+            width=-(-box.width // step),
+        )
+    return as_float(image.array.data, None, np.ma.getmaskarray(image.array))
+
+
+def _spots(grid: tuple[int, int]) -> list[Box]:
+    """Return spots spread over a raster, as the fractional parts of multiples of two irrational numbers."""
+    height, width = grid
+    tall, wide = min(SPOT_PX, height), min(SPOT_PX, width)
+    spots = []
+    for index in range(SPOTS):
+        row = int((0.5 + index * 0.7548776662) % 1.0 * (height - tall + 1))
+        col = int((0.5 + index * 0.5698402910) % 1.0 * (width - wide + 1))
+        spots.append(Box(row, row + tall, col, col + wide))
+    return spots
+
+
+def _joined(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return (min(low for low, _ in spans), max(high for _, high in spans))

@@ -1,0 +1,177 @@
+"""Trials: pieces of a raster, what an operator makes of them, and how visible their seams are."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.box import Box
+from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.raster import RasterField
+from geopatcher.looks.rasters import ArrayRaster
+from geopatcher.protocols import MaskAware
+from geopatcher.report.borders import borders_of
+from geopatcher.report.findings import is_labels
+from geopatcher.report.seams import Samples, sample, summarise
+from geopatcher.verbs import reconstruct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from geopatcher.protocols import Array, PixelSource
+    from geopatcher.report.seams import Seams
+    from geopatcher.result import Reconstruction
+
+#: A sample is so many patches a side.
+PATCHES = 3
+#: Bands whose seams are measured.
+BANDS = 4
+#: Places looked at for one sample that holds data.
+TRIES = 8
+#: Bytes of an operator's results that are kept, to be stitched with the next window.
+KEPT_BYTES = 256 << 20
+
+
+class Remembered:
+    """An operator that keeps its results, to give them again for the same patch.
+
+    Windows change how results are stitched, not what they are.
+
+    >>> calls = []
+    >>> double = Remembered(lambda x: (calls.append(1), x * 2)[1])
+    >>> double(np.ones(3)), double(np.ones(3)), len(calls)
+    (array([2., 2., 2.]), array([2., 2., 2.]), 1)
+    """
+
+    def __init__(self, operator: Callable[[Array], Array]) -> None:
+        self._operator = operator
+        self._kept: dict[bytes, Array] = {}
+        self._bytes = 0
+        aware: object = operator
+        self.wants_mask = isinstance(aware, MaskAware) and aware.wants_mask
+
+    def __call__(self, data: Array) -> Array:
+        """Operate, or remember."""
+        digest = hashlib.blake2b(f"{data.shape} {data.dtype}".encode(), digest_size=16)
+        digest.update(np.ma.getdata(data).tobytes())
+        digest.update(np.ma.getmaskarray(data).tobytes() if self.wants_mask else b"")
+        key = digest.digest()
+        known = self._kept.get(key)
+        if known is not None:
+            return known.copy()
+        result = self._operator(data)
+        if isinstance(result, np.ndarray) and self._bytes + result.nbytes <= KEPT_BYTES:
+            self._kept[key] = result.copy()
+            self._bytes += result.nbytes
+        return result
+
+
+@dataclass
+class Measured:
+    """What was measured of one choice, over all samples."""
+
+    samples: dict[int, list[tuple[Samples, Samples]]] = field(default_factory=dict)
+    operate_s: float = 0.0
+    stitch_s: float = 0.0
+    patches: int = 0
+
+    def take(self, result: Reconstruction, reference: Array) -> None:
+        """Measure the seams of a result against a reference ``(bands, h, w)``, and note what it cost."""
+        grid = result.domain.grid_shape
+        raster = ArrayRaster(result.array, result.domain, grid)
+        borders = borders_of(result.plan.anchors, grid)
+        whole = Box.of_shape(grid)
+        for band in range(min(result.domain.n_bands, BANDS)):
+            cells = raster.read(whole, [band])[0]
+            labels = is_labels(result.domain, cells[np.isfinite(cells)])
+            rows, cols = (
+                sample(_reader(cells), borders, axis, grid, labels=labels, control=_reader(reference[band]))
+                for axis in (0, 1)
+            )
+            self.samples.setdefault(band, []).append((rows, cols))
+        seconds = result.stats.seconds
+        self.operate_s += seconds.get("operate", 0.0)
+        self.stitch_s += seconds.get("accumulate", 0.0) + seconds.get("finalise", 0.0)
+        self.patches += result.stats.patches
+
+    def seams(self) -> Seams:
+        """Return the seams of the band that shows them most."""
+        bands = []
+        for band, pairs in self.samples.items():
+            rows, cols = (_joined([pair[axis] for pair in pairs]) for axis in (0, 1))
+            bands.append(summarise(rows, cols, f"band {band + 1}"))
+        return max(bands, key=lambda each: -np.inf if np.isnan(each.both.low) else each.both.low)
+
+
+def areas_of(source: PixelSource, size: tuple[int, int], samples: int) -> Iterator[RasterField]:
+    """Yield pieces of a raster that hold data, spread over it."""
+    if samples < 1:
+        raise ValueError(f"samples must be 1 or more, not {samples}")
+    height, width = source.domain.grid_shape
+    tall, wide = min(height, PATCHES * size[0]), min(width, PATCHES * size[1])
+    seen: set[Box] = set()
+    for index in range(samples * TRIES):
+        row = int((0.5 + index * 0.7548776662) % 1.0 * (height - tall + 1))
+        col = int((0.5 + index * 0.5698402910) % 1.0 * (width - wide + 1))
+        box = Box(row, row + tall, col, col + wide)
+        if box in seen:
+            continue
+        seen.add(box)
+        pixels = source.read(box)
+        valid = source.valid(box, pixels)
+        known = np.isfinite(pixels) if valid is None else valid
+        if known.any():
+            flat = len(source.domain.shape) == 2
+            domain = source.domain.cut(box)
+            yield RasterField(ArraySource(pixels[0] if flat else pixels, domain))
+            samples -= 1
+        if not samples:
+            return
+
+
+def reference_of(
+    area: RasterField,
+    operator: Callable[[Array], Array],
+    size: tuple[int, int],
+    aggregation: str,
+    batch_size: int,
+) -> Array:
+    """Return what the operator makes of an area in patches that begin an eighth of a patch further in.
+
+    Their borders meet none of those of steps of a half, a quarter or the whole of a patch. Shaped
+    ``(bands, h, w)`` like the area, NaN where the reference does not reach.
+    """
+    height, width = area.domain.grid_shape
+    first = [min(max(1, side // 8), length - 1) for side, length in zip(size, (height, width), strict=True)]
+    inner = Box(first[0], height, first[1], width)
+    pixels = area.source.read(inner)
+    flat = len(area.domain.shape) == 2
+    part = RasterField(ArraySource(pixels[0] if flat else pixels, area.domain.cut(inner)))
+    result = reconstruct(
+        part,
+        operator,
+        size=size,
+        window="hann",
+        aggregation=aggregation,
+        batch_size=batch_size,
+        progress=False,
+    )
+    raster = ArrayRaster(result.array, result.domain, inner.shape)
+    cells = np.full((result.domain.n_bands, height, width), np.nan)
+    bands = range(result.domain.n_bands)
+    cells[:, inner.row0 :, inner.col0 :] = raster.read(Box.of_shape(inner.shape), bands)
+    return cells
+
+
+def _reader(cells: Array) -> Callable[[Box], Array]:
+    return lambda box: cells[box.slices()]
+
+
+def _joined(parts: Sequence[Samples]) -> Samples:
+    whole = parts[0]
+    for part in parts[1:]:
+        whole = whole.join(part, whole.axis)
+    return whole

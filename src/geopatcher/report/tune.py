@@ -1,0 +1,281 @@
+"""Advice on overlap: a few steps and windows are tried on a sample, their seams and their cost measured.
+
+Each is compared with a reference: the same operator run in patches whose borders fall elsewhere, half
+overlapping under a Hann window. What jumps in both is the picture and no seam.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.axis import pixel_pair
+from geopatcher.fields.dispatch import as_field
+from geopatcher.preparing import name_of
+from geopatcher.report.seams import UNSEEN
+from geopatcher.report.trials import Measured, Remembered, areas_of, reference_of
+from geopatcher.verbs import reconstruct
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import matplotlib.axes
+    import matplotlib.figure
+
+    from geopatcher.fields.dispatch import Source
+    from geopatcher.protocols import Array
+    from geopatcher.report.results import Pixels
+    from geopatcher.report.seams import Seams
+
+#: A step and a window.
+Key: TypeAlias = "tuple[tuple[int, int], str]"
+
+#: Steps that are tried, as shares of the size.
+SHARES = (1.0, 0.75, 0.5, 0.25)
+#: Windows that are tried.
+WINDOWS = ("hann", "tukey", "boxcar")
+#: Width and height of the picture, in inches.
+FIGURE_IN = (8.4, 5.2)
+#: What is not data.
+SOFT = "#77756d"
+#: Hues of the windows.
+HUES = ("#2a78d6", "#1b9e6a", "#e2632e", "#8a5cd1", "#b58900")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A step and a window that were tried.
+
+    ``patches_per_mpx`` is how many patches a million pixels take on a large raster, ``seconds_per_mpx``
+    what operating and stitching them took here; patches cost the same whatever their step.
+    """
+
+    step: tuple[int, int]
+    window: str
+    overlap: float
+    patches_per_mpx: float
+    seconds_per_mpx: float
+    seams: Seams
+
+    @property
+    def name(self) -> str:
+        """Such as ``hann, step 64``."""
+        rows, cols = self.step
+        return f"{self.window}, step {rows if rows == cols else f'{rows}x{cols}'}"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What `tune` found: every choice, the cheapest first, and the one it recommends."""
+
+    size: tuple[int, int]
+    operator: str
+    choices: Sequence[Choice]
+    recommended: Choice
+    samples: int
+
+    @property
+    def reason(self) -> str:
+        """Why this choice is recommended."""
+        verdict = self.recommended.seams.both.verdict
+        if verdict == "not visible":
+            return "the cheapest whose seams are not visible"
+        if self.recommended.seams.both.low <= 1.0:
+            return "the cheapest whose seams may be none; give more samples to be sure"
+        return "the faintest seams of those tried; try a larger size, or a smaller step"
+
+    def plot(self, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
+        """Draw seams against cost; needs the extra ``viz``."""
+        if ax is None:
+            ax = load("matplotlib.pyplot").figure(figsize=FIGURE_IN, layout="constrained").add_subplot()
+        _draw(self, ax)
+        return ax
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture of `plot` to a file, such as ``tune.png``."""
+        figure: matplotlib.figure.Figure = load("matplotlib.figure").Figure(FIGURE_IN, layout="constrained")
+        self.plot(figure.add_subplot())
+        figure.savefig(path, dpi=130)
+
+    def __str__(self) -> str:
+        head = f"{'step':>9}  {'window':<9}{'overlap':>8}{'patches/Mpx':>13}{'s/Mpx':>9}  seam (95 %)"
+        rows, cols = self.size
+        lines = [f"{self.operator}, patches of {rows} x {cols}, {self.samples} samples", head]
+        for choice in self.choices:
+            seam = choice.seams.both
+            mark = "   <- recommended" if choice is self.recommended else ""
+            step = "x".join(map(str, dict.fromkeys(choice.step)))
+            lines.append(
+                f"{step:>9}  {choice.window:<9}{choice.overlap:>8.0%}{choice.patches_per_mpx:>13,.1f}"
+                f"{choice.seconds_per_mpx:>9.3g}  {seam.ratio:.2f} ({seam.low:.2f}-{seam.high:.2f}) "
+                f"{seam.verdict}{mark}"
+            )
+        return "\n".join([*lines, f"recommended: {self.recommended.name}: {self.reason}"])
+
+
+def tune(
+    source: Source,
+    operator: Callable[[Array], Array],
+    *,
+    size: Pixels = 256,
+    steps: Iterable[Pixels] | None = None,
+    windows: Iterable[str] = WINDOWS,
+    samples: int = 4,
+    batch_size: int = 1,
+    aggregation: str = "overlap-add",
+) -> Tuning:
+    """Try a few steps and windows on samples of a raster; measure how visible the seams are, and the cost.
+
+    Parameters
+    ----------
+    source
+        What the operator will be run over.
+    operator
+        ``array -> array``, as for `reconstruct`.
+    size
+        Patch, in pixels.
+    steps
+        Steps to try, in pixels; the whole, three quarters, half and a quarter of the size by default.
+    windows
+        Windows to try, by name.
+    samples
+        How many places are tried: squares three patches a side, spread over the raster.
+    batch_size, aggregation
+        As for `reconstruct`.
+
+    Returns
+    -------
+    Tuning
+        Printed, a table; ``.plot()`` and ``.save("tune.png")`` draw it; ``.recommended`` is the cheapest
+        choice whose seams cannot be told from none.
+
+    Raises
+    ------
+    ValueError
+        There is nothing to try, or no sample holds data.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((300, 300), dtype="float32")
+    >>> tuning = tune(image, lambda x: x * 2, size=64, steps=(64, 32), windows=("hann",))
+    >>> tuning.recommended.step  # what each pixel becomes does not depend on the others: no overlap is needed
+    (64, 64)
+
+    """
+    field_ = as_field(source)
+    rows, cols = pixel_pair(size, "size")
+    tried = _candidates((rows, cols), steps, windows)
+    found: dict[Key, Measured] = {each: Measured() for each in tried}
+    looked_at = 0
+    for area in areas_of(field_.source, (rows, cols), samples):
+        looked_at += 1
+        reference = reference_of(area, operator, (rows, cols), aggregation, batch_size)
+        for step, group in itertools.groupby(tried, key=lambda each: each[0]):
+            remembered = Remembered(operator)
+            for _, window in group:
+                result = reconstruct(
+                    area,
+                    remembered,
+                    size=(rows, cols),
+                    step=step,
+                    window=window,
+                    aggregation=aggregation,
+                    batch_size=batch_size,
+                    progress=False,
+                )
+                found[step, window].take(result, reference)
+    if not looked_at:
+        raise ValueError(f"no sample of {field_.source.name} holds data: give more samples than {samples}")
+    per_patch_s = _per_patch_s(found)
+    choices = sorted(
+        (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
+        key=lambda choice: (choice.patches_per_mpx, choice.seams.both.high),
+    )
+    return Tuning((rows, cols), name_of(operator), choices, _recommended(choices), looked_at)
+
+
+def _candidates(size: tuple[int, int], steps: Iterable[Pixels] | None, windows: Iterable[str]) -> list[Key]:
+    """Return what is tried: without overlap, all windows are the same, and the first one stands for them."""
+    given = (
+        [tuple(max(1, round(share * side)) for side in size) for share in SHARES] if steps is None else steps
+    )
+    pairs = sorted({pixel_pair(step, "step") for step in given}, reverse=True)
+    names = list(dict.fromkeys(windows))
+    if not pairs or not names:
+        raise ValueError("there is nothing to try: give at least one step and one window")
+    too_long = [step for step in pairs if step[0] > size[0] or step[1] > size[1]]
+    if too_long:
+        raise ValueError(f"step {too_long[0]} is longer than the size {size}: pixels would be left out")
+    return [(step, name) for step in pairs for name in (names[:1] if step == size else names)]
+
+
+def _choice(key: Key, size: tuple[int, int], found: Mapping[Key, Measured], per_patch_s: float) -> Choice:
+    step, window = key
+    patches = 1e6 / (step[0] * step[1])
+    overlap = max(1.0 - step[axis] / size[axis] for axis in (0, 1))
+    return Choice(step, window, overlap, patches, per_patch_s * patches, found[key].seams())
+
+
+def _per_patch_s(
+    found: Mapping[Key, Measured],
+) -> float:
+    """Return what a patch takes, operated on and stitched: no step or window changes that much.
+
+    The first window of a step called the operator; the others remembered.
+    """
+    first: dict[tuple[int, int], Measured] = {}
+    for (step, _), measured in found.items():
+        first.setdefault(step, measured)
+    operated = sum(each.patches for each in first.values())
+    operate_s = sum(each.operate_s for each in first.values()) / max(1, operated)
+    stitched = sum(each.patches for each in found.values())
+    return operate_s + sum(each.stitch_s for each in found.values()) / max(1, stitched)
+
+
+def _recommended(choices: Sequence[Choice]) -> Choice:
+    """Return the cheapest without visible seams, or else that may have none, or else the faintest."""
+    clean = [choice for choice in choices if choice.seams.both.verdict == "not visible"]
+    perhaps = [choice for choice in choices if choice.seams.both.low <= 1.0]
+    if clean or perhaps:
+        return (clean or perhaps)[0]
+    known = [choice for choice in choices if not np.isnan(choice.seams.both.ratio)]
+    return min(known, key=lambda choice: choice.seams.both.ratio) if known else choices[0]
+
+
+def _draw(tuning: Tuning, ax: matplotlib.axes.Axes) -> None:
+    windows = list(dict.fromkeys(each.window for each in tuning.choices))
+    known = [each for each in tuning.choices if not np.isnan(each.seams.both.ratio)]
+    top = max([1.2, *(each.seams.both.high for each in known if np.isfinite(each.seams.both.high))])
+    ax.axhspan(1 - UNSEEN, 1 + UNSEEN, color=HUES[0], alpha=0.09, linewidth=0)
+    ax.axhline(1.0, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
+    ax.set_xscale("log")
+    for choice in known:
+        seam, index = choice.seams.both, windows.index(choice.window)
+        # Windows of one step cost the same: a little apart, all of them can be seen.
+        x = max(choice.seconds_per_mpx, 1e-9) * 1.05 ** (index - (len(windows) - 1) / 2)
+        y, colour = min(seam.ratio, top), HUES[index % len(HUES)]
+        ax.plot([x, x], [min(seam.low, top), min(seam.high, top)], color=colour, linewidth=2)
+        ax.plot([x], [y], "o", color=colour, markersize=8, markeredgecolor="white")
+        if choice is tuning.recommended:
+            ax.plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgecolor="black")
+    for step in dict.fromkeys(each.step for each in tuning.choices):
+        x = max(next(each.seconds_per_mpx for each in tuning.choices if each.step == step), 1e-9)
+        name = f"step {'x'.join(map(str, dict.fromkeys(step)))}"
+        ax.annotate(name, (x, 0.02), xycoords=("data", "axes fraction"), ha="center", color=SOFT, fontsize=9)
+    for index, window in enumerate(windows):
+        ax.plot([], [], "o", color=HUES[index % len(HUES)], markersize=8, label=window)
+    rows, cols = tuning.size
+    ax.margins(x=0.12, y=0.16)
+    ax.set_title(f"Recommended: {tuning.recommended.name}, {tuning.reason}", fontsize=10.5, loc="left")
+    ax.set_xlabel("seconds per million pixels, operating and stitching")
+    ax.set_ylabel("jump across borders over the jump without them")
+    plain = load("matplotlib.ticker").FuncFormatter(lambda value, _: f"{value:.3g}")
+    ax.xaxis.set_major_formatter(plain)
+    ax.xaxis.set_minor_formatter(plain)
+    ax.legend(frameon=False, title=f"window, size {rows if rows == cols else f'{rows}x{cols}'}")
+    ax.spines[["top", "right"]].set_visible(False)

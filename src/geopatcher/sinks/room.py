@@ -1,0 +1,58 @@
+"""Whether a result can fit at all, asked before anything is made."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from geopatcher.errors import MemoryLimitError, TargetError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geopatcher.domain import ResultSpec
+
+#: No codec makes rasters a thousand times smaller; a result that needs more was not meant.
+BEST_COMPRESSION = 1000
+
+
+def bytes_of(spec: ResultSpec) -> int:
+    """Return the bytes of a result before compression, all arrays together."""
+    return sum(math.prod(shape) * dtype.itemsize for shape, dtype, _ in spec.arrays().values())
+
+
+def check_room(folder: Path, spec: ResultSpec) -> None:
+    """Refuse a result that no compression can make fit, such as one a damaged header asks for.
+
+    Raises
+    ------
+    TargetError
+        It is more than `BEST_COMPRESSION` times what the disk has free.
+
+    """
+    free = shutil.disk_usage(folder).free
+    if bytes_of(spec) > free * BEST_COMPRESSION:
+        raise TargetError(
+            f"a result of {spec.domain.shape} {spec.domain.dtype} takes {bytes_of(spec) / 1e12:,.1f} TB "
+            f"before compression, and {folder.parent} has {free / 1e12:,.3f} TB free: choose another disk, "
+            f"or cut the source to the part that is wanted"
+        )
+
+
+def check_memory(spec: ResultSpec) -> None:
+    """Refuse a result in memory that the machine does not have.
+
+    Raises
+    ------
+    MemoryLimitError
+        It is larger than all of the machine's memory.
+
+    """
+    have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if bytes_of(spec) > have:
+        raise MemoryLimitError(
+            f"a result of {spec.domain.shape} {spec.domain.dtype} takes {bytes_of(spec) / 1e9:,.1f} GB and "
+            f"this machine has {have / 1e9:,.1f} GB of memory: give a target on disk, x.zarr or x.tif"
+        )

@@ -1,0 +1,131 @@
+"""Arrays as sources of pixels."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from geopatcher.box import Box
+from geopatcher.domain import RasterDomain
+from geopatcher.fields.array_source import ArraySource, exact_nodata
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (1, 20, 30), (3, 20, 30)])
+def test_windows_have_bands_in_front(shape):
+    image = np.random.default_rng(0).random(shape)
+    source = ArraySource.of(image)
+    box = Box(3, 9, 10, 21)
+    pixels = source.read(box)
+    assert pixels.shape == (1 if len(shape) == 2 else shape[0], 6, 11)
+    np.testing.assert_array_equal(pixels.reshape(*shape[:-2], 6, 11), image[..., 3:9, 10:21])
+    assert source.shape == source.domain.shape == shape
+    assert source.valid(box, pixels) is None
+    assert source.block_shape == (1, 30)
+    assert not source.has_nodata
+
+
+def test_nodata_of_floats_is_nan_and_of_integers_told_apart():
+    image = np.array([[1, 2, 7], [7, 5, 6]])
+    box = Box(0, 2, 0, 3)
+    floats = ArraySource.of(image.astype("float32"), nodata=7)
+    pixels = floats.read(box)
+    assert np.isnan(pixels[0]).tolist() == (image == 7).tolist()
+    assert floats.valid(box, pixels) is None
+    integers = ArraySource.of(image.astype("uint8"), nodata=7.0)
+    pixels = integers.read(box)
+    np.testing.assert_array_equal(pixels[0], image)
+    assert integers.valid(box, pixels)[0].tolist() == (image != 7).tolist()
+    assert floats.has_nodata
+    assert integers.has_nodata
+
+
+def test_reading_leaves_the_array_alone():
+    image = np.full((1, 4, 4), 7.0)
+    ArraySource.of(image, nodata=7).read(Box(0, 4, 0, 4))
+    assert (image == 7).all()
+
+
+@pytest.mark.parametrize(
+    ("nodata", "dtype", "wanted"),
+    [
+        (None, "uint8", None),
+        (255.0, "uint8", 255),
+        (256, "uint8", None),
+        (-9999.0, "uint8", None),
+        (0.5, "int16", None),
+        (float("nan"), "int16", None),
+        (float("inf"), "int32", None),
+        (2**60, "int64", 2**60),
+        (-9999.0, "float32", -9999.0),
+        (1, "bool", 1),
+    ],
+)
+def test_a_value_no_cell_can_have_is_no_nodata(nodata, dtype, wanted):
+    got = exact_nodata(nodata, np.dtype(dtype))
+    assert got == wanted
+    assert type(got) is type(wanted)
+
+
+def test_large_integers_are_not_confused_with_their_neighbours():
+    image = np.array([[2**60 - 1, 2**60, 2**60 + 1]])
+    source = ArraySource.of(image, nodata=2**60)
+    box = Box(0, 1, 0, 3)
+    assert source.valid(box, source.read(box)).tolist() == [[[True, False, True]]]
+
+
+def test_nodata_that_cannot_be_leaves_every_cell_valid():
+    source = ArraySource.of(np.zeros((2, 2), "uint8"), nodata=-9999)
+    assert not source.has_nodata
+    assert source.valid(Box(0, 2, 0, 2), source.read(Box(0, 2, 0, 2))) is None
+
+
+def test_bytes_in_the_other_order_are_turned():
+    source = ArraySource.of(np.arange(6, dtype=">i4").reshape(2, 3))
+    assert source.domain.dtype == np.dtype("=i4")
+    pixels = source.read(Box(0, 2, 0, 3))
+    assert pixels.dtype.isnative
+    assert pixels.tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+@pytest.mark.parametrize("array", [np.full((2, 2), "x"), np.full((2, 2), None), np.zeros((2, 2), "M8[s]")])
+def test_only_numbers_make_a_raster(array):
+    with pytest.raises(TypeError, match=r"a raster holds numbers, not .* convert the array with .astype"):
+        ArraySource.of(array)
+
+
+@given(st.integers(0, 199), st.integers(1, 255))
+def test_small_arrays_that_differ_anywhere_are_told_apart(place, change):
+    image = np.arange(200, dtype="uint8").reshape(10, 20)
+    other = image.copy()
+    other.flat[place] ^= change
+    assert ArraySource.of(image).identity() == ArraySource.of(image.copy()).identity()
+    assert ArraySource.of(image).identity() != ArraySource.of(other).identity()
+
+
+def test_identity_asks_a_large_array_for_few_cells():
+    class Large:
+        shape, dtype, asked = (10_000, 10_000), np.dtype("uint8"), 0
+
+        def __getitem__(self, index):
+            cells = np.zeros([len(range(*part.indices(10_000))) for part in index[-2:]], "uint8")
+            Large.asked += cells.size
+            return cells
+
+    assert ArraySource.of(Large()).identity()["shape"] == "(10000, 10000)"
+    assert Large.asked < 1000
+
+
+def test_what_identifies_an_array_may_be_given():
+    domain = RasterDomain((2, 2), dtype=np.dtype("uint8"))
+    source = ArraySource(np.zeros((2, 2), "uint8"), domain, label="mine", origin={"path": "x"}, block=(2, 1))
+    assert (source.identity(), source.name, source.block_shape) == ({"path": "x"}, "mine", (2, 1))
+
+
+def test_a_source_pickles():
+    source = ArraySource.of(np.arange(4).reshape(2, 2), nodata=3)
+    copy = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own bytes
+    assert copy.domain == source.domain
+    np.testing.assert_array_equal(copy.read(Box(0, 2, 0, 2)), source.read(Box(0, 2, 0, 2)))

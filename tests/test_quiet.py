@@ -1,0 +1,43 @@
+"""A warning that would tell users nothing is kept from them, and no other."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import pytest
+from geopatcher.quiet import no_georeference_warning
+from rasterio.errors import NotGeoreferencedWarning
+
+
+def test_only_this_warning_is_kept_back():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with no_georeference_warning():
+            warnings.warn("nowhere", NotGeoreferencedWarning, stacklevel=1)
+            warnings.warn("other", RuntimeWarning, stacklevel=1)
+        warnings.warn("afterwards", NotGeoreferencedWarning, stacklevel=1)
+    assert [str(warning.message) for warning in seen] == ["other", "afterwards"]
+
+
+def test_filters_are_as_before_after_many_threads():
+    before = list(warnings.filters)
+
+    def work():
+        for _ in range(200):
+            with no_georeference_warning():
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert warnings.filters == before
+
+
+def test_an_error_inside_passes_and_restores():
+    before = list(warnings.filters)
+    with pytest.raises(KeyError), no_georeference_warning():
+        raise KeyError
+    assert warnings.filters == before
