@@ -172,7 +172,7 @@ def test_states_hold_no_more_than_the_plan_says(aggregation, bands, rounds, dtyp
         valid = rng.random(data.shape) < 0.9
         state = aggregation.update(state, Piece(whole, whole, data, unit_taper(grid, exact), valid, (0, 0)))
     scratch = bands * 64 * 64 * exact.itemsize  # one patch, counted elsewhere
-    planned = 64 * 64 * aggregation.state_bytes(bands, exact, depth)
+    planned = 64 * 64 * (aggregation.state_bytes(bands, exact, depth) + aggregation.gap_bytes(bands, exact))
     assert held_bytes(state) <= planned + scratch
 
 
@@ -223,7 +223,7 @@ def test_sums_of_weights_outlive_the_tapers_they_were_made_of():
     for value in range(1, 200):
         taper = Taper.of(np.full((1, 1), float(value)), (1, 1), FLOAT)
         piece = Piece(whole, whole, np.empty(0), taper, None, (0, 0))
-        total, positive = sums.of([piece], (1, 1), FLOAT)
+        total, positive = sums.of([piece], (1, 1))
         assert total[0, 0] * 16 == value
         assert positive
         del taper, piece

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from geopatcher.aggregations.collect import MAX_TAPERS, Collection
 from geopatcher.box import Box
 from geopatcher.engine.contributions import Contribution
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def contribution(row, col, seed, *, valid=False, weights=None, flat=False):
@@ -102,7 +103,9 @@ def test_a_giver_may_go_on_writing_into_what_it_gave(tmp_path):
     for max_bytes in (0, 10**6):
         with Collection.of(give(), max_bytes, tmp_path) as collection:
             assert [item.data[0, 0, 0] for item in collection] == [0, 1, 2, 3, 4]
-    with Collection.of([Contribution(Box(0, 3, 0, 4), data, None)], 10**6, tmp_path, copy=False) as collection:
+    with Collection.of(
+        [Contribution(Box(0, 3, 0, 4), data, None)], 10**6, tmp_path, copy=False
+    ) as collection:
         assert next(iter(collection)).data is data
 
 
@@ -111,11 +114,12 @@ def test_nothing_is_left_open_when_the_stream_fails(tmp_path):
         yield contribution(0, 0, 0)
         raise KeyError("broken")
 
-    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    descriptors = Path("/proc/self/fd")
+    before = len(list(descriptors.iterdir())) if descriptors.is_dir() else 0
     with pytest.raises(KeyError):
         Collection.of(give(), 0, tmp_path)
     if before:
-        assert len(os.listdir("/proc/self/fd")) == before
+        assert len(list(descriptors.iterdir())) == before
     assert list(tmp_path.iterdir()) == []
 
 

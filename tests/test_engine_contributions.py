@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import geopatcher as gp
 import numpy as np
-import oracle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+import geopatcher as gp
+import oracle
 from geopatcher.box import Box
 from geopatcher.engine.contributions import Cut, Operate, as_array, cut_patches, is_empty, mirror, validity
 from geopatcher.engine.stats import RunStats
 from geopatcher.errors import OperatorError
 from geopatcher.policy import ErrorPolicy
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 
 class Whole:

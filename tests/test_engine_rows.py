@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from geopatcher.box import Box
-from geopatcher.engine.rows import MAX_UNIT_ROWS, Loss, RowBuffer, Unit, read_units, unit_rows
 from hypothesis import given
 from hypothesis import strategies as st
+
+from geopatcher.box import Box
+from geopatcher.engine.rows import MAX_UNIT_ROWS, Loss, RowBuffer, Unit, read_units, unit_rows
 
 
 class Reads:

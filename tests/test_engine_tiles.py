@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import geopatcher as gp
 import numpy as np
-import oracle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import geopatcher as gp
+import oracle
 from geopatcher.aggregation.sums import WeightedMean
 from geopatcher.box import Box
 from geopatcher.engine.contributions import Contribution
 from geopatcher.engine.tiles import MAX_TAPERS, TileRows
 from geopatcher.planning.plan import BlockGrid
-from hypothesis import given
-from hypothesis import strategies as st
 
 F64 = np.dtype("float64")
 
@@ -69,7 +70,9 @@ def test_rows_nothing_touched_close_too():
 def test_what_comes_too_late_is_refused_and_not_lost():
     tiles = rows_of(Box(0, 20, 0, 10), (8, 8))
     list(tiles.close_above(8))
-    with pytest.raises(ValueError, match=r"patch at rows 4:12, columns 0:4 came after its rows were finished"):
+    with pytest.raises(
+        ValueError, match=r"patch at rows 4:12, columns 0:4 came after its rows were finished"
+    ):
         tiles.add(Contribution(Box(4, 12, 0, 4), np.ones((1, 8, 4)), None))
 
 
@@ -91,7 +94,13 @@ def test_a_stream_that_only_claims_the_order_of_its_plan_is_refused():
 
 def test_patches_outside_the_region_change_nothing():
     tiles = rows_of(Box(8, 16, 8, 16), (8, 8))
-    for box in (Box(0, 8, 8, 16), Box(16, 20, 8, 16), Box(8, 16, 0, 8), Box(8, 16, 16, 30), Box(-9, -1, -9, -1)):
+    for box in (
+        Box(0, 8, 8, 16),
+        Box(16, 20, 8, 16),
+        Box(8, 16, 0, 8),
+        Box(8, 16, 16, 30),
+        Box(-9, -1, -9, -1),
+    ):
         tiles.add(Contribution(box, np.ones((1, *box.shape)), None))
     assert [tile for _, tile in tiles.close_above(16)] == [None]
 

@@ -6,11 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from geopatcher.box import Box
 from geopatcher.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource, exact_nodata
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (1, 20, 30), (3, 20, 30)])

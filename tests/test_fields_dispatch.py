@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import rasterio
+
+import geopatcher as gp
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource

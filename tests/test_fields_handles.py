@@ -13,6 +13,7 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
+
 from geopatcher.errors import SourceError
 from geopatcher.fields.handles import POOL, HandlePool
 
@@ -95,7 +96,10 @@ def test_what_is_no_raster_is_named(pool, tmp_path, content):
     path = tmp_path / "it is bad.tif"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"cannot open .*it is bad\.tif as a raster: "), pool.borrow(str(path)):
+    with (
+        pytest.raises(SourceError, match=r"cannot open .*it is bad\.tif as a raster: "),
+        pool.borrow(str(path)),
+    ):
         pass
 
 
@@ -104,7 +108,7 @@ def test_no_handle_is_ever_in_two_hands(pool, tmp_path):
     held, wrong, lock = set(), [], threading.Lock()
 
     def work(seed):
-        choose = random.Random(seed)
+        choose = random.Random(seed)  # noqa: S311 - no secret
         for _ in range(60):
             number = choose.randrange(3)
             with pool.borrow(paths[number]) as dataset:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.windows import Window
+
 from geopatcher import Box, RasterField
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import ReaderSource, crs_text
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.protocols import Field, SourceField
-from rasterio.windows import Window
 
 georeader = pytest.importorskip("georeader")
 # georeader multiplies affines by points
@@ -92,7 +93,9 @@ def test_readers_that_are_not_simply_their_file_are_asked_themselves(path):
 
 
 def test_a_stack_in_time_is_refused(path):
-    with pytest.raises(ValueError, match=r"stacks 2 files; a field is one raster: make a reader of each path"):
+    with pytest.raises(
+        ValueError, match=r"stacks 2 files; a field is one raster: make a reader of each path"
+    ):
         RasterField(reader_of([path, path]))
 
 
@@ -104,7 +107,9 @@ def test_a_tensor_gives_tensors_with_their_place(shape):
     assert type(part) is type(field.reader)
     assert part.transform == Affine(10, 0, 5e5 + 50, 0, -10, 4.6e6 - 60)
     assert field.domain.shape == shape
-    np.testing.assert_array_equal(field.source.read(Box(6, 14, 5, 12))[0], values.reshape(-1, 40, 50)[0, 6:14, 5:12])
+    np.testing.assert_array_equal(
+        field.source.read(Box(6, 14, 5, 12))[0], values.reshape(-1, 40, 50)[0, 6:14, 5:12]
+    )
     assert field.domain.crs == "EPSG:32633"
 
 
@@ -138,9 +143,15 @@ def test_pixels_are_dressed_as_what_select_gives():
 
 
 def test_an_array_may_say_where_it_lies():
-    field = RasterField.from_array(IMAGE, transform=TRANSFORM, crs="EPSG:32633", nodata=7, band_names=("a", "b", "c"))
+    field = RasterField.from_array(
+        IMAGE, transform=TRANSFORM, crs="EPSG:32633", nodata=7, band_names=("a", "b", "c")
+    )
     assert field.domain.transform == TRANSFORM
-    assert (field.domain.crs, field.domain.nodata, field.domain.band_names) == ("EPSG:32633", 7, ("a", "b", "c"))
+    assert (field.domain.crs, field.domain.nodata, field.domain.band_names) == (
+        "EPSG:32633",
+        7,
+        ("a", "b", "c"),
+    )
     plain = RasterField.from_array(IMAGE[0])
     assert plain.domain.transform == Affine.identity()
     assert plain.select(Window(1, 2, 3, 4)).shape == (4, 3)
@@ -162,6 +173,12 @@ def test_a_crs_is_kept_as_text():
     assert crs_text("EPSG:4326") == "EPSG:4326"
     assert crs_text(rasterio.CRS.from_epsg(4326)).startswith('GEOGCS["WGS 84"')
     assert RasterField.from_array(IMAGE, crs=rasterio.CRS.from_epsg(4326)).domain.crs.startswith("GEOGCS")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:999999", "somewhere"])
+def test_a_crs_nobody_knows_is_refused(crs):
+    with pytest.raises(ValueError, match=f"the CRS '{crs}' is not understood"):
+        RasterField.from_array(IMAGE, crs=crs)
 
 
 def test_a_source_may_be_given_itself():

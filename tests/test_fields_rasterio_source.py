@@ -6,16 +6,17 @@ import pickle
 import warnings
 from pathlib import Path
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+
+import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.errors import SourceError
 from geopatcher.fields.rasterio_source import RasterioSource
-from hypothesis import given
-from hypothesis import strategies as st
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 WHOLE = Box(0, 40, 0, 50)
@@ -124,7 +125,9 @@ def vrt(path, bands):
 
 def test_bands_may_differ_in_nodata(tmp_path):
     one = make(tmp_path / "one.tif", image("int16", 1))
-    source = RasterioSource(vrt(tmp_path / "a.vrt", [("Int16", 3, one), ("Int16", 5, one), ("Int16", None, one)]))
+    source = RasterioSource(
+        vrt(tmp_path / "a.vrt", [("Int16", 3, one), ("Int16", 5, one), ("Int16", None, one)])
+    )
     plain = image("int16", 1)[0]
     got = known(source, WHOLE)
     np.testing.assert_array_equal(got[0], plain != 3)
@@ -204,7 +207,9 @@ def test_a_torn_file_is_an_error_that_names_file_and_window(tmp_path):
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     source = RasterioSource(str(path))
-    with pytest.raises(SourceError, match=r"cannot read .*torn one\.tif, rows 256:512, columns 0:512: ") as caught:
+    with pytest.raises(
+        SourceError, match=r"cannot read .*torn one\.tif, rows 256:512, columns 0:512: "
+    ) as caught:
         source.read(Box(256, 512, 0, 512))
     assert "See previous exception" not in str(caught.value)
     assert isinstance(caught.value, OSError)
@@ -232,7 +237,7 @@ def test_a_file_of_many_rasters_names_them(tmp_path):
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("scipy")
     data = np.zeros((4, 5), "float32")
-    xarray.Dataset({name: (("y", "x"), data) for name in ("red", "nir")}).to_netcdf(netcdf, engine="scipy")
+    xarray.Dataset(dict.fromkeys(("red", "nir"), (("y", "x"), data))).to_netcdf(netcdf, engine="scipy")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if "netCDF" not in rasterio.drivers.raster_driver_extensions().values():

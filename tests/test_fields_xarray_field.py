@@ -5,17 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.windows import Window
+
+import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.fields import DaskField, RioXarrayField, XarrayField
 from geopatcher.fields.dispatch import as_field
 from geopatcher.fields.labelled_grid import grid_of
 from geopatcher.protocols import SourceField
-from rasterio.windows import Window
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("rioxarray")
@@ -51,7 +52,8 @@ def test_dimensions_may_come_in_any_order(order):
 
 
 @pytest.mark.parametrize(
-    "names", [("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"), ("Y", "X"), ("a", "b")]
+    "names",
+    [("y", "x"), ("lat", "lon"), ("latitude", "longitude"), ("northing", "easting"), ("Y", "X"), ("a", "b")],
 )
 def test_dimensions_may_have_many_names(names):
     field = XarrayField(labelled(IMAGE[0], dims=names))
@@ -69,7 +71,9 @@ def test_cf_attributes_name_dimensions():
 def test_lengths_of_one_are_dropped_and_others_refused():
     array = labelled().expand_dims(time=1, level=1)
     assert XarrayField(array).domain.shape == (3, 40, 50)
-    with pytest.raises(ValueError, match=r"dimensions \('time', 'band', 'y', 'x'\) .* for example .isel\(time=0\)"):
+    with pytest.raises(
+        ValueError, match=r"dimensions \('time', 'band', 'y', 'x'\) .* for example .isel\(time=0\)"
+    ):
         XarrayField(labelled().expand_dims(time=2))
     with pytest.raises(ValueError, match="has no rows and columns"):
         XarrayField(xarray.DataArray(np.zeros(5), dims="x"))
@@ -88,7 +92,9 @@ def test_the_transform_comes_from_the_coordinates(transform):
 def test_coordinates_in_single_precision_are_even_enough():
     array = labelled(transform=Affine(0.01, 0, 170, 0, -0.01, 60))
     array = array.assign_coords(x=array.x.astype("float32"), y=array.y.astype("float32"))
-    np.testing.assert_allclose(XarrayField(array).domain.transform[:6], (0.01, 0, 170, 0, -0.01, 60), rtol=1e-3)
+    np.testing.assert_allclose(
+        XarrayField(array).domain.transform[:6], (0.01, 0, 170, 0, -0.01, 60), rtol=1e-3
+    )
 
 
 def test_coordinates_that_are_not_even_are_refused():
@@ -147,7 +153,9 @@ def test_windows_are_arrays_of_their_own_with_their_place():
     np.testing.assert_array_equal(patcher.merge(fresh, array), IMAGE)
 
 
-@pytest.mark.parametrize("transform", [NORTH_UP, Affine(8, 6, 5e5, 6, -8, 4.6e6)], ids=["north up", "rotated"])
+@pytest.mark.parametrize(
+    "transform", [NORTH_UP, Affine(8, 6, 5e5, 6, -8, 4.6e6)], ids=["north up", "rotated"]
+)
 def test_patches_that_overhang_have_coordinates_that_go_on(transform):
     array = xarray.DataArray(IMAGE, dims=("band", "y", "x"), coords={"band": ["r", "g", "b"]})
     array = array.rio.write_crs("EPSG:32633").rio.write_transform(transform)
@@ -182,9 +190,12 @@ def lazy(image, chunks):
     dask = pytest.importorskip("dask.array")
     counting = Counting(image)
     sizes = tuple(
-        tuple(min(step, n - at) for at in range(0, n, step)) for n, step in zip(image.shape, chunks, strict=True)
+        tuple(min(step, n - at) for at in range(0, n, step))
+        for n, step in zip(image.shape, chunks, strict=True)
     )
-    return counting, dask.map_blocks(counting, chunks=sizes, dtype=image.dtype, meta=np.empty((0,) * image.ndim))
+    return counting, dask.map_blocks(
+        counting, chunks=sizes, dtype=image.dtype, meta=np.empty((0,) * image.ndim)
+    )
 
 
 @pytest.mark.parametrize("kind", ["DataArray", "Dask array"])
@@ -224,7 +235,11 @@ def test_identity_tells_lazy_arrays_apart():
 def test_a_dask_array_says_where_it_lies():
     dask = pytest.importorskip("dask.array")
     field = DaskField(
-        dask.from_array(IMAGE, chunks=20), transform=NORTH_UP, crs="EPSG:32633", nodata=0, band_names=("a", "b", "c")
+        dask.from_array(IMAGE, chunks=20),
+        transform=NORTH_UP,
+        crs="EPSG:32633",
+        nodata=0,
+        band_names=("a", "b", "c"),
     )
     assert field.domain.transform == NORTH_UP
     assert (field.domain.crs, field.domain.nodata) == ("EPSG:32633", 0)

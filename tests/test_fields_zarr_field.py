@@ -6,11 +6,12 @@ import base64
 import struct
 from pathlib import Path
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import zarr
 from affine import Affine
+
+import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.errors import SourceError
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
@@ -68,7 +69,9 @@ def test_layers_are_read_by_name(ours):
     assert source.domain.shape == (60, 80)
     assert source.domain.transform == TRANSFORM
     assert (source.read(WHOLE) == 3).all()
-    with pytest.raises(SourceError, match=r"has no array 'spread' to read as a raster; its arrays: count, data"):
+    with pytest.raises(
+        SourceError, match=r"has no array 'spread' to read as a raster; its arrays: count, data"
+    ):
         zarr_source(ours, "spread")
 
 
@@ -147,7 +150,9 @@ def test_a_store_written_by_xarray_comes_back(tmp_path):
     coords = {"y": 4.6e6 - 5 - 10.0 * np.arange(60), "x": 5e5 + 5 + 10.0 * np.arange(80)}
     array = xarray.DataArray(IMAGE[0].astype("float32"), coords, ("y", "x"), name="ndvi")
     array = array.where(array > 9).rio.write_crs("EPSG:32633").rio.write_transform(TRANSFORM)
-    array.rio.write_nodata(-1, encoded=True).to_dataset().to_zarr(tmp_path / "x.zarr", zarr_format=3, consolidated=False)
+    array.rio.write_nodata(-1, encoded=True).to_dataset().to_zarr(
+        tmp_path / "x.zarr", zarr_format=3, consolidated=False
+    )
     source = zarr_source(tmp_path / "x.zarr")
     assert source.domain.transform == TRANSFORM
     assert "UTM zone 33N" in source.domain.crs
@@ -159,7 +164,12 @@ def test_a_store_written_by_xarray_comes_back(tmp_path):
     ("attributes", "transform", "crs", "nodata"),
     [
         ({}, Affine.identity(), None, None),
-        ({"spatial:transform": list(TRANSFORM[:6]), "proj:code": "EPSG:32633"}, TRANSFORM, "EPSG:32633", None),
+        (
+            {"spatial:transform": list(TRANSFORM[:6]), "proj:code": "EPSG:32633"},
+            TRANSFORM,
+            "EPSG:32633",
+            None,
+        ),
         ({"_FillValue": 5}, Affine.identity(), None, 5),
         ({"nodata": -1.5}, Affine.identity(), None, -1.5),
         ({"_FillValue": "NaN"}, Affine.identity(), None, np.nan),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 
-import geopatcher as gp
 import numpy as np
 import pytest
+
+import geopatcher as gp
 from geopatcher.masking import Masked
 from geopatcher.protocols import MaskAware
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 
-import geopatcher as gp
 import numpy as np
-import oracle
 import pytest
 import rasterio
 from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rasterio.windows import Window
+
+import geopatcher as gp
+import oracle
 from geopatcher import Patch, SpatialOverlapAdd, SpatialPatcher
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import OperatorError, TargetExistsError
 from geotoolz import Lambda, Sequential
 from geotoolz.patch_ops import ApplyToChips, GridSampler, Stitch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from rasterio.windows import Window
 
 IMAGE = np.random.default_rng(0).random((2, 90, 130))
 
@@ -62,7 +63,9 @@ def test_planned_listed_shuffled_and_reconstructed_are_the_same_bytes(
     def aggregation():
         if dtype is None:
             return SpatialOverlapAdd(chunks=16)
-        return SpatialOverlapAdd(streaming=True, target_path=folder / f"{next(names)}.zarr", dtype=dtype, chunks=16)
+        return SpatialOverlapAdd(
+            streaming=True, target_path=folder / f"{next(names)}.zarr", dtype=dtype, chunks=16
+        )
 
     listed = results(patcher, image, operator)
     shuffled = random.sample(listed, len(listed))
@@ -114,7 +117,10 @@ def test_a_field_too_wide_for_the_limit_is_merged_in_column_regions(tmp_path, ta
     assert len(regions) > 10
     assert sum(region.n_pixels for region in regions) == 48 * 800
     np.testing.assert_array_equal(got, wanted)
-    assert oracle.ulps(got.astype("float64"), image.astype(got.dtype).astype("float64")) <= 4 or target != "memory"
+    assert (
+        oracle.ulps(got.astype("float64"), image.astype(got.dtype).astype("float64")) <= 4
+        or target != "memory"
+    )
     leftovers = [path for path in tmp_path.rglob("*") if "scratch" in path.name or "partial" in path.name]
     assert leftovers == []
 
@@ -259,7 +265,9 @@ def test_the_domains_georeference_arrives(tmp_path):
 def test_float64_on_disk_is_what_memory_holds(tmp_path):
     patches = list(patcher_of().split(IMAGE))
     memory = SpatialOverlapAdd().merge(patches, IMAGE)
-    disk = SpatialOverlapAdd(streaming=True, target_path=tmp_path / "x.zarr", dtype="float64").merge(patches, IMAGE)
+    disk = SpatialOverlapAdd(streaming=True, target_path=tmp_path / "x.zarr", dtype="float64").merge(
+        patches, IMAGE
+    )
     np.testing.assert_array_equal(disk[:], memory)
     assert (memory.dtype, disk.dtype) == (np.float64, np.float64)
 

@@ -191,6 +191,24 @@ def test_rows_above_the_first_miss_are_not_read(tmp_path):
     assert source.boxes == [Box(400, 512, 0, 14), Box(512, 600, 0, 14)]
 
 
+def test_rows_between_misses_are_not_read(tmp_path):
+    source, cache = Counted(image(900, 14)), PatchCache(tmp_path)
+    expected = list(patcher().split(source, cache=cache))
+    source.boxes.clear()
+    for path in files(cache):
+        if int(path.name.split("_")[0]) in {0, 800}:
+            path.unlink()
+    assert equal(patcher().split(source, cache=cache), expected)
+    assert source.boxes == [Box(0, 256, 0, 14), Box(800, 900, 0, 14)]
+
+
+def test_a_patch_that_looks_back_finds_its_rows(tmp_path):
+    # The second patch overhangs and mirrors rows above the first one's.
+    made = patcher(12, boundary="reflect", sampler=SpatialExplicit([(9, 0), (19, 0)]))
+    source = Counted(image(20, 14))
+    assert equal(made.split(source, cache=PatchCache(tmp_path)), made.split(source))
+
+
 # --- which entries are whose ---------------------------------------------------------------------
 
 
@@ -221,8 +239,8 @@ def test_arrays_are_told_apart_by_every_pixel(tmp_path):
 
 def test_nodata_is_part_of_what_an_array_is(tmp_path):
     cache = PatchCache(tmp_path)
-    data = np.zeros((20, 20), np.float32)
-    for nodata in (None, 0.0):
+    data = np.zeros((20, 20), np.uint8)
+    for nodata in (None, 0):
         source = RasterField.from_array(data, nodata=nodata)
         assert equal(patcher().split(source, cache=cache), patcher().split(source))
     assert cache.hits == 0
@@ -255,6 +273,14 @@ def test_a_file_that_changes_is_read_again(tmp_path):
 
 
 # --- damage and limits ---------------------------------------------------------------------------
+
+
+def test_a_damaged_entry_is_gone_once_it_was_asked_for(tmp_path):
+    cache, path = PatchCache(tmp_path), tmp_path / "f" / "x.npy"
+    cache.put(path, Stored(np.zeros((1, 2, 2)), None))
+    path.write_bytes(path.read_bytes()[:-1])
+    assert cache.get(path) is None
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("damage", ["cut off", "a flipped bit", "emptied", "something else"])
@@ -299,6 +325,15 @@ def test_many_patches_stay_within_the_limit(tmp_path):
     for _ in range(2):
         assert equal(patcher().split(source, cache=cache), expected)
         assert 10_000 < cache.n_bytes <= 20_000
+
+
+def test_two_owners_of_a_folder_keep_the_limit_together(tmp_path):
+    limit = 200 * (800 + 128 + 4)
+    owners = [PatchCache(tmp_path, max_bytes=limit) for _ in range(2)]
+    for index in range(400):
+        owners[index % 2].put(tmp_path / "f" / f"{index}.npy", Stored(np.zeros((1, 10, 10)), None))
+        if index % 50 == 49:
+            assert owners[0].n_bytes <= limit * 1.1
 
 
 def test_an_entry_larger_than_the_limit_is_not_kept(tmp_path):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 
-import geopatcher as gp
 import numpy as np
-import oracle
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import geopatcher as gp
+import oracle
 from geopatcher import SpatialOverlapAdd, SpatialPatcher
 from geotoolz import Lambda, Operator, Sequential
 from geotoolz.patch_ops import ApplyToChips, Chips, GridSampler, SplitApplyStitch, Stitch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 IMAGE = np.random.default_rng(0).random((2, 64, 96))
 
@@ -42,7 +43,9 @@ def test_sampling_plans_and_reads_nothing():
 
 def test_operators_run_when_they_are_iterated_and_each_time():
     calls = []
-    chips = ApplyToChips(Lambda(lambda x: (calls.append(1), x * 2)[1]))(GridSampler(patcher_of(32, 32))(IMAGE))
+    chips = ApplyToChips(Lambda(lambda x: (calls.append(1), x * 2)[1]))(
+        GridSampler(patcher_of(32, 32))(IMAGE)
+    )
     assert calls == []
     for rounds in (1, 2):
         for chip, plain in zip(chips, patcher_of(32, 32).split(IMAGE), strict=True):
@@ -62,7 +65,9 @@ def test_no_list_of_patches_is_held():
         most = max(most, sum(held() is not None for held in results))
         return result
 
-    pipeline = Sequential([GridSampler(patcher_of(8, 4)), ApplyToChips(watch), Stitch(SpatialOverlapAdd(), IMAGE)])
+    pipeline = Sequential(
+        [GridSampler(patcher_of(8, 4)), ApplyToChips(watch), Stitch(SpatialOverlapAdd(), IMAGE)]
+    )
     np.testing.assert_allclose(pipeline(IMAGE), IMAGE, rtol=1e-14)
     assert len(results) == 15 * 23
     assert most <= 4
@@ -72,7 +77,11 @@ def test_steps_compose_with_bars_and_say_what_they_are():
     pipeline = GridSampler(patcher_of(16, 8)) | ApplyToChips(abs) | Stitch(SpatialOverlapAdd(), IMAGE)
     assert isinstance(pipeline, Operator)
     assert pipeline.name == "GridSampler | ApplyToChips | Stitch"
-    assert [step["type"] for step in pipeline.get_config()["steps"]] == ["GridSampler", "ApplyToChips", "Stitch"]
+    assert [step["type"] for step in pipeline.get_config()["steps"]] == [
+        "GridSampler",
+        "ApplyToChips",
+        "Stitch",
+    ]
     np.testing.assert_allclose(pipeline(IMAGE), IMAGE, rtol=1e-14)
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 
-import geopatcher as gp
 import numpy as np
-import oracle
 import pytest
 import rasterio
 from affine import Affine
-from geopatcher import Box, SpatialPatcher
-from geopatcher.errors import IncompleteScanConfiguration
-from geopatcher.fields.array_source import ArraySource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
+
+import geopatcher as gp
+import oracle
+from geopatcher import Box, SpatialPatcher
+from geopatcher.errors import IncompleteScanConfiguration
+from geopatcher.fields.array_source import ArraySource
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # georeader multiplies affines by points
@@ -57,7 +58,9 @@ KINDS = ["array", "path", "tensor", "reader"]
 
 
 def source_of(kind, path, image=IMAGE):
-    return {"array": lambda: image, "path": lambda: path, "tensor": tensor, "reader": lambda: reader(path)}[kind]()
+    return {"array": lambda: image, "path": lambda: path, "tensor": tensor, "reader": lambda: reader(path)}[
+        kind
+    ]()
 
 
 def pixels_of(data):

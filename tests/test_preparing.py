@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
-import geopatcher as gp
 import numpy as np
 import pytest
+
+import geopatcher as gp
 from geopatcher.preparing import name_of
 from geotoolz import Lambda, Sequential
 

@@ -6,8 +6,9 @@ import threading
 import warnings
 
 import pytest
-from geopatcher.quiet import no_georeference_warning
 from rasterio.errors import NotGeoreferencedWarning
+
+from geopatcher.quiet import no_georeference_warning
 
 
 def test_only_this_warning_is_kept_back():
@@ -34,6 +35,12 @@ def test_filters_are_as_before_after_many_threads():
     for thread in threads:
         thread.join()
     assert warnings.filters == before
+
+
+@pytest.mark.timeout(20)
+def test_it_may_be_asked_for_twice_over():
+    with no_georeference_warning(), no_georeference_warning(), warnings.catch_warnings():
+        warnings.warn("nowhere", NotGeoreferencedWarning, stacklevel=1)
 
 
 def test_an_error_inside_passes_and_restores():

@@ -394,6 +394,7 @@ def test_zeros_of_both_signs_are_one_value(few):
     data = np.concatenate([[0.0, -0.0], np.arange(1.0, 20.0)]).reshape(1, 1, -1)
     assert whole(SpatialApproxCardinality(), data)[0] == 20
     assert whole(SpatialApproxCardinality(), data[..., :2])[0] == 1
+    assert not np.signbit(whole(SpatialApproxMode(), np.full((1, 1, 2), -0.0))[0])
     sketch = DistinctSketch(14)
     sketch.take(np.array([0.0, -0.0]))
     assert round(sketch.estimate()) == 1
@@ -437,6 +438,40 @@ def test_the_mode_among_many_values_is_found(dtype):
     found = grouped_tiles(SpatialApproxMode(), data)
     assert found.dtype == dtype
     assert found[0] == favourite
+
+
+def test_what_was_counted_before_the_sketch_took_over_is_not_forgotten(few):
+    aggregation, incoming = SpatialApproxMode(), Incoming(1, np.dtype("float64"), flat=False)
+    few_values = Values(np.array([[[7.0] * 60 + [1.0, 2.0, 3.0]]]), None, Box(0, 1, 0, 63))
+    many = Values(np.arange(100.0, 160.0).reshape(1, 1, 60), None, Box(1, 2, 0, 60))
+
+    def state(*pieces):
+        made = aggregation.zero(incoming)
+        for piece in pieces:
+            made = aggregation.update(made, piece)
+        return made
+
+    assert aggregation.finalise(state(few_values, many))[0] == 7.0
+    assert aggregation.finalise(aggregation.merge_states(state(few_values), state(many)))[0] == 7.0
+    assert aggregation.finalise(aggregation.merge_states(state(many), state(few_values)))[0] == 7.0
+
+
+@pytest.mark.parametrize("k", [1, 2, 16, 1000])
+def test_the_librarys_bound_leaves_room_for_ours(k):
+    sketch = FrequentSketch(k, np.dtype("float64"))
+    assert sketch.sketch.epsilon + 1 / (sketch.capacity + 1) <= 1 / k
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint64", "float32"])
+def test_different_values_and_their_numbers_are_numpys(dtype):
+    rng = np.random.default_rng(8)
+    low, high = (-120, 120) if dtype == "int8" else (0 if dtype == "uint64" else -3000, 3000)
+    cells = rng.integers(low, high, 5000).astype(dtype)
+    if dtype == "uint64":
+        cells += np.uint64(2**64 - 3000)
+    for found, expected in zip(distinct(cells), np.unique(cells, return_counts=True), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert distinct(cells)[0].dtype == dtype
 
 
 def test_no_value_stands_out_among_all_different_ones():
@@ -496,6 +531,21 @@ def test_integers_have_bins_of_their_own():
     assert one["edges"][0].tolist() == [3.0, 4.0, 5.0, 6.0, 7.0]
     top = np.array([[[2**64 - 1, 2**64 - 1, 0]]], dtype=np.uint64)
     assert whole(SpatialStreamingHistogram(bins=2), top)["counts"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [[2**64 - 1, 2**64 - 5, 2**63], [2**63 + 7, 2**63 + 7], [2**60 + 1, 2**60], [-(2**63), 2**63 - 1]],
+)
+def test_bins_of_large_integers_have_edges_that_doubles_can_hold(cells):
+    data = np.array([[cells]], dtype=np.uint64 if cells[0] >= 2**63 else np.int64)
+    found = whole(SpatialStreamingHistogram(bins=4), data)
+    counts, edges = found["counts"][0], found["edges"][0]
+    assert (np.diff(edges) > 0).all() or len(set(cells)) == 1
+    exact = [int(edge) for edge in edges]
+    place = [sum(edge <= cell for edge in exact) - 1 for cell in cells]
+    assert np.bincount(place, minlength=4).tolist() == counts.tolist() or len(set(cells)) == 1
+    assert counts.sum() == len(cells)
 
 
 def test_infinities_have_no_bin_and_nothing_has_numpys_edges():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import rasterio
 import zarr
 from affine import Affine
+
+import geopatcher as gp
 from geopatcher.sinks.tiff_array import TiffArray
 
 pytestmark = [

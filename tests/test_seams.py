@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import geopatcher
 from geopatcher.axis import Axis
 from geopatcher.report.borders import LatticeBorders
-from geopatcher.report.seams import REACH, Samples, estimate, measure, sample
+from geopatcher.report.seams import LAG, MARGIN, REACH, Samples, estimate, measure, sample
 
 SIDE = 512
 
@@ -168,7 +168,7 @@ def test_only_strips_around_the_borders_are_read_and_few_of_them():
     lines = LatticeBorders.of(Axis(shape[0], 256, 128), Axis(shape[1], 256, 128))
     seams = measure(read, lines, shape, limit=40)
     assert len(seen) == 80
-    assert max(box.n_pixels for box in seen) <= (2 * REACH + 2) * 128
+    assert max(box.n_pixels for box in seen) <= 2 * MARGIN * 128
     assert seams.rows.borders == len(lines.lines(0))
 
 
@@ -210,8 +210,59 @@ def test_a_control_with_holes_hides_the_same_cells_of_both():
 def test_samples_of_one_segment_have_an_estimate():
     jumps = np.ones((1, 2 * REACH + 1))
     jumps[0, REACH] = 3.0
-    seam = estimate(Samples("rows", jumps, 1))
+    seam = estimate(Samples("rows", 1, jumps, jumps))
     assert (seam.ratio, seam.low, seam.high) == (3.0, 3.0, 3.0)
+
+
+# ---------------------------------------------------------------- ridges
+
+
+def test_the_ridge_is_that_of_a_loop_over_pixels():
+    picture = np.random.default_rng(1).random((80, 30))
+    lines = LatticeBorders.of(Axis(80, 40, 40), Axis(30, 30, 30))
+
+    def bend(q):
+        return np.mean(
+            [
+                abs(picture[q - 1, c] + picture[q, c] - picture[q - 1 - LAG, c] - picture[q + LAG, c]) / 2
+                for c in range(30)
+            ]
+        )
+
+    others = [bend(40 + d) for d in range(-16, 17) if abs(d) > 2 * LAG]
+    seam = measured(picture, lines).ridges
+    assert seam.kind == "ridge"
+    assert seam.at_borders == pytest.approx(bend(40))
+    assert seam.ratio == pytest.approx(bend(40) / np.mean(others))
+
+
+def test_a_line_along_borders_is_a_ridge_though_it_does_not_jump():
+    picture = np.random.default_rng(2).standard_normal((SIDE, SIDE))
+    for position in range(64, SIDE, 64):
+        for distance, depth in ((0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)):
+            picture[position + distance] -= depth
+            picture[position - 1 - distance] -= depth
+    seams = measured(picture)
+    assert seams.rows.verdict in ("not visible", "unsure")
+    assert seams.ridges.verdict == "visible"
+    assert seams.strongest is seams.ridges
+    assert seams.visible
+    assert "ridges   seams are visible" in str(seams)
+
+
+def test_without_seams_there_are_no_ridges():
+    seams = measured(noise(side=1024), borders(side=1024))
+    assert seams.ridges.verdict == "not visible"
+    alarms = sum(measured(noise(seed, 192), borders(48, 48, 192)).ridges.low > 1.0 for seed in range(30))
+    assert alarms <= 4
+
+
+def test_where_borders_are_too_near_each_other_and_of_labels_ridges_are_not_measured():
+    assert measured(noise(side=256), borders(32, 8, 256)).ridges.verdict == "not measured"
+    classes = np.random.default_rng(0).integers(0, 3, (SIDE, SIDE)).astype(float)
+    seams = measured(classes, labels=True)
+    assert seams.ridges.verdict == "not measured"
+    assert seams.strongest is seams.both
 
 
 # ---------------------------------------------------------------- of results

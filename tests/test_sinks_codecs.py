@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import zarr
+
+import geopatcher as gp
 from geopatcher.sinks.codecs import codec_from_name
 
 IMAGE = np.random.default_rng(0).integers(0, 9, (40, 50)).astype("float32")
@@ -34,7 +35,9 @@ def test_a_name_stands_for_a_codec_and_the_result_is_stored_with_it(tmp_path, na
     assert [type(c).__name__ for c in stored.compressors] == ([] if codec is None else [kind])
 
 
-@pytest.mark.parametrize("name", ["", "lzma", "zstd-", "zstd--1", "blosc", "blosc-lzma", "none-3", "ZSTD", "zstd-x"])
+@pytest.mark.parametrize(
+    "name", ["", "lzma", "zstd-", "zstd--1", "blosc", "blosc-lzma", "none-3", "ZSTD", "zstd-x"]
+)
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="is none of: zstd, zstd-LEVEL, gzip-LEVEL, blosc-lz4"):
         codec_from_name(name, 4)

@@ -7,6 +7,8 @@ import json
 import numpy as np
 import pytest
 from affine import Affine
+from pyproj import CRS
+
 from geopatcher.domain import RasterDomain
 from geopatcher.sinks.georef import (
     array_attributes,
@@ -15,7 +17,6 @@ from geopatcher.sinks.georef import (
     grid_mapping,
     group_attributes,
 )
-from pyproj import CRS
 
 NORTH_UP = Affine(10, 0, 5e5, 0, -10, 4.6e6)
 LOCAL = 'LOCAL_CS["site grid",UNIT["metre",1],AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
@@ -44,7 +45,9 @@ def test_no_crs_is_no_crs():
 
 def test_numbers_keep_every_digit():
     transform = Affine(10 / 3, 0, 1 / 7, 0, -np.pi, 1e7 / 3)
-    attributes = json.loads(json.dumps({**grid_mapping(domain(None, transform)), **group_attributes(domain(None, transform))}))
+    attributes = json.loads(
+        json.dumps({**grid_mapping(domain(None, transform)), **group_attributes(domain(None, transform))})
+    )
     c, a, b, f, d, e = map(float, attributes["GeoTransform"].split())
     assert Affine(a, b, c, d, e, f) == transform
     assert Affine(*attributes["spatial:transform"]) == transform
@@ -68,7 +71,9 @@ def test_the_group_says_the_crs_by_code_or_in_full(crs, key, value):
     }
 
 
-@pytest.mark.parametrize("transform", [NORTH_UP, Affine(-10, 0, 5e5, 0, 10, 4.6e6), Affine(8, 6, 5e5, 6, -8, 4.6e6)])
+@pytest.mark.parametrize(
+    "transform", [NORTH_UP, Affine(-10, 0, 5e5, 0, 10, 4.6e6), Affine(8, 6, 5e5, 6, -8, 4.6e6)]
+)
 def test_the_extent_is_that_of_the_corners(transform):
     corners = [transform @ corner for corner in ((0, 0), (50, 0), (0, 40), (50, 40))]
     xs, ys = zip(*(point[:2] for point in corners), strict=True)

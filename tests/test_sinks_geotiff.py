@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import TargetError
-from geopatcher.sinks import geotiff
+from geopatcher.sinks import tiled
 from geopatcher.sinks.geotiff import CogOptions, require_storable, write_cog
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
@@ -93,7 +94,7 @@ def test_options_reach_the_file(tmp_path):
     image = np.random.default_rng(0).integers(0, 3, (1, 700, 700)).astype("uint8")
     colors = {0: (0, 0, 0, 255), 1: (255, 0, 0, 255), 2: (0, 255, 0, 255)}
     options = CogOptions(
-        compress="ZSTD", level=3, blocksize=256, categorical=True, tags={"made": "here"}, colormap=colors
+        compress="ZSTD", level=3, blocksize=256, overview="mode", tags={"made": "here"}, colormap=colors
     )
     with rasterio.open(write(image, tmp_path, options)) as dataset:
         assert dataset.compression.name == "zstd"
@@ -116,7 +117,7 @@ def test_a_wide_raster_is_copied_in_pieces(tmp_path, monkeypatch):
             Wide.largest = max(Wide.largest, (rows.stop - rows.start) * (cols.stop - cols.start))
             return np.full((rows.stop - rows.start, cols.stop - cols.start), rows.start % 7, "uint8")
 
-    monkeypatch.setattr(geotiff, "CACHE_BYTES", 4 << 20)
+    monkeypatch.setattr(tiled, "PIECE_BYTES", 4 << 20)
     domain = RasterDomain((700, 40_000), dtype=np.dtype("uint8"))
     tracemalloc.start()
     write_cog(Wide(), domain, tmp_path / "x.tif", tmp_path, CogOptions(overviews=False))
@@ -154,5 +155,11 @@ def test_what_a_geotiff_cannot_hold_is_refused(dtype, nodata, complaint):
 
 
 def test_what_it_can_hold_is_not():
-    for dtype, nodata in [("int64", 2**53), ("uint64", 0), ("float64", 1e300), ("int8", -128), ("uint8", None)]:
+    for dtype, nodata in [
+        ("int64", 2**53),
+        ("uint64", 0),
+        ("float64", 1e300),
+        ("int8", -128),
+        ("uint8", None),
+    ]:
         require_storable(RasterDomain((4, 4), dtype=np.dtype(dtype), nodata=nodata))

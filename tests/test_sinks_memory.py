@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from geopatcher.box import Box
 from geopatcher.domain import RasterDomain, ResultSpec
 from geopatcher.sinks.memory import MemorySink

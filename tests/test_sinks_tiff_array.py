@@ -7,11 +7,12 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+
 from geopatcher.errors import SourceError
 from geopatcher.sinks import tiff_array
 from geopatcher.sinks.tiff_array import TiffArray
-from hypothesis import given
-from hypothesis import strategies as st
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 IMAGE = np.random.default_rng(0).integers(0, 9999, (3, 70, 90)).astype("int32")

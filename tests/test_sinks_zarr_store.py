@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import zarr
 from affine import Affine
+
 from geopatcher.box import Box
 from geopatcher.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
@@ -19,11 +20,15 @@ pytestmark = [
 
 
 def spec(shape=(2, 40, 50), dtype="int16", fill=-1, nodata=-1, **options):
-    domain = RasterDomain(shape, TRANSFORM, "EPSG:32633", nodata, np.dtype(dtype), ("red", "nir"), ("m", "m"))
+    n_bands = shape[0] if len(shape) == 3 else 1
+    names, units = ("red", "nir")[:n_bands], ("m", "m")[:n_bands]
+    domain = RasterDomain(shape, TRANSFORM, "EPSG:32633", nodata, np.dtype(dtype), names, units)
     return ResultSpec(domain, (16, 16), fill, **options)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int64", "float32", "float64"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int64", "float32", "float64"]
+)
 def test_blocks_are_stored_and_the_rest_is_fill(tmp_path, dtype):
     place = tmp_path / "x.zarr"
     create_store(place, spec(dtype=dtype, fill=3, nodata=3))

@@ -62,7 +62,7 @@ def load(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        what = f"pip install 'geopatcher[{extra}]'" if extra else f"pip install {module.split('.', maxsplit=1)[0]}"
+        package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
         raise MissingExtraError(
-            f"{module} is needed for this and cannot be imported ({error}): {what}"
+            f"{module} is needed for this and cannot be imported ({error}): pip install {package}"
         ) from error

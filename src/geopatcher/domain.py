@@ -43,7 +43,9 @@ class RasterDomain:
             raise ValueError(msg)
         for what, given in (("band_names", self.band_names), ("units", self.units)):
             if given and len(given) != self.n_bands:
-                raise ValueError(f"{what} are {given}: give one for each of the {self.n_bands} band(s), or none")
+                raise ValueError(
+                    f"{what} are {given}: give one for each of the {self.n_bands} band(s), or none"
+                )
         if not np.isfinite(np.asarray(self.transform[:6], dtype=float)).all():
             msg = f"the transform has values that are not finite: {tuple(self.transform[:6])}"
             raise ValueError(msg)

@@ -7,7 +7,7 @@ class GeopatcherError(Exception):
     """Base of every error this library raises on purpose."""
 
 
-class IncompleteScanConfiguration(GeopatcherError, ValueError):
+class IncompleteScanConfiguration(GeopatcherError, ValueError):  # noqa: N818 - a published name
     """The anchors of a plan leave pixels without any patch."""
 
 

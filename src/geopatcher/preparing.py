@@ -6,16 +6,19 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from geopatcher.aggregation.base import exact_dtype
+import numpy as np
+
+from geopatcher.aggregation.base import SpatialAggregation, exact_dtype
 from geopatcher.box import Box
 from geopatcher.engine.rows import unit_rows
 from geopatcher.planning.memory import MemoryModel
 from geopatcher.planning.plan import Plan, place
+from geopatcher.protocols import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
+    from numpy.typing import DTypeLike
 
     from geopatcher.aggregation.base import AnyCellAggregation
     from geopatcher.planning.anchors import AnchorSet
@@ -96,8 +99,12 @@ def model_of(
     """Return the sizes that decide memory and disk."""
     domain = source.domain
     exact = exact_dtype(result_dtype, anchors.depth)
-    masked = source.has_nodata and domain.dtype.kind != "f"
+    is_float = domain.dtype.kind == "f"
+    masked = source.has_nodata and not is_float
     parts = (aggregation, *sizes.layers)
+    state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
+    if source.has_nodata or is_float:
+        state_bytes += sum(part.gap_bytes(sizes.n_bands, exact) for part in parts)
     layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
     return MemoryModel(
         patch=anchors.patch_shape,
@@ -105,11 +112,59 @@ def model_of(
         unit_rows=unit_rows(source.block_shape[0]),
         in_bytes=domain.n_bands * domain.dtype.itemsize,
         mask_bytes=domain.n_bands if masked else 0,
-        state_bytes=sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts),
-        weight_bytes=exact.itemsize,
+        state_bytes=state_bytes,
+        weight_bytes=8,
         out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
         batch_size=sizes.batch_size,
     )
+
+
+def check_axes(window: object, aggregation: object) -> None:
+    """Refuse a window or an aggregation that is none, before anything is read.
+
+    Raises
+    ------
+    TypeError
+        Says what was given, and what is wanted.
+
+    """
+    if not isinstance(window, Window):
+        raise TypeError(
+            f"a window is a name or a SpatialWindow, not {type(window).__name__}: "
+            f"SpatialCustom makes one of a function that returns weights"
+        )
+    if not isinstance(aggregation, SpatialAggregation):  # one that gives no field can still be planned for
+        raise TypeError(f"an aggregation is a name or a SpatialAggregation, not {type(aggregation).__name__}")
+
+
+def check_operator(operator: object) -> None:
+    """Refuse an operator that cannot be called.
+
+    Raises
+    ------
+    TypeError
+        Says what was given.
+
+    """
+    if not callable(operator):
+        raise TypeError(f"the operator must be a function of an array, not {operator!r}")
+
+
+def dtype_of_result(dtype: DTypeLike | None) -> np.dtype | None:
+    """Return the dtype a caller asks for, ``None`` for the operator's.
+
+    Raises
+    ------
+    ValueError
+        A result cannot have it.
+
+    """
+    if dtype is None:
+        return None
+    known = np.dtype(dtype)
+    if known.kind not in "iufc":
+        raise ValueError(f"a result cannot have the dtype {known}: choose integers or floats, such as uint8")
+    return known.newbyteorder("=")
 
 
 def name_of(operator: Callable[..., object]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from geopatcher.box import Box, PixelWindow
     from geopatcher.domain import RasterDomain
 
-#: An array whose dtype is only known at run time: NumPy types such arrays with ``Any``, here and nowhere else.
+#: An array whose dtype is only known at run time: NumPy types such arrays with ``Any``.
 Array: TypeAlias = NDArray[Any]
 
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Filters of warnings belong to the process: two threads that change and restore them at once could
-# leave them changed. Opening is quick, so only one of ours does at a time.
-_LOCK = threading.Lock()
+# leave them changed. Opening is quick, so only one of ours does at a time; it may do so twice over.
+_LOCK = threading.RLock()
 
 
 @contextmanager

@@ -73,7 +73,8 @@ class Reconstruction:
         array = array.assign_coords(_coordinates(self.domain))
         if self.domain.crs is not None:
             array = array.rio.write_crs(self.domain.crs)
-        return array.rio.write_nodata(self.domain.nodata)
+        marked: xarray.DataArray = array.rio.write_nodata(self.domain.nodata)
+        return marked
 
     def rasters(self) -> dict[str, Raster]:
         """Return the result (``"result"``) and its layers as rasters that are read at any scale."""

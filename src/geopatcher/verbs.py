@@ -10,8 +10,8 @@ import numpy as np
 
 from geopatcher.aggregation.base import CellAggregation
 from geopatcher.aggregation.layers import layers_from_names
-from geopatcher.aggregations.base import pair
 from geopatcher.aggregations.names import aggregation_from_name
+from geopatcher.axis import pixel_pair
 from geopatcher.engine.job import Job, Output
 from geopatcher.executors.local import LocalExecutor
 from geopatcher.executors.processes import ProcessExecutor
@@ -20,12 +20,13 @@ from geopatcher.geometry import SpatialRectangular
 from geopatcher.hooks import Hooks
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.policy import ErrorPolicy
-from geopatcher.preparing import Sizes, make_plan, name_of
+from geopatcher.preparing import Sizes, check_axes, check_operator, dtype_of_result, make_plan, name_of
 from geopatcher.progress import reporting
 from geopatcher.result import Reconstruction
 from geopatcher.samplers.lattice import SpatialRegularStride
 from geopatcher.sinks.codecs import codec_from_name
-from geopatcher.sinks.targets import target_for
+from geopatcher.sinks.multiscales import check_method
+from geopatcher.sinks.targets import check_storage, target_for
 from geopatcher.windows import window_from_name
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from geopatcher.policy import OnError
     from geopatcher.progress import Advance
     from geopatcher.protocols import Array, PixelSource, RectGeometry, Sampler, Window
+    from geopatcher.sinks.geotiff import CogOptions
 
 Size: TypeAlias = "int | tuple[int, int]"
 
@@ -90,8 +92,8 @@ class Axes:
         boundary: str,
     ) -> Axes:
         """Resolve names and defaults; ``step=None`` is half of ``size``."""
-        rows, cols = pair(size)
-        stride = (max(1, rows // 2), max(1, cols // 2)) if step is None else pair(step)
+        rows, cols = pixel_pair(size, "size")
+        stride = (max(1, rows // 2), max(1, cols // 2)) if step is None else pixel_pair(step, "step")
         return cls(
             SpatialRectangular((rows, cols), boundary),
             SpatialRegularStride(stride),
@@ -148,14 +150,15 @@ def _plan(
 ) -> Plan:
     if batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
-    result = np.dtype("float32") if dtype is None else np.dtype(dtype)
+    check_axes(axes.window, axes.aggregation)
+    result = dtype_of_result(dtype) or np.dtype("float32")
     bands = source.domain.n_bands if out_bands is None else out_bands
     return make_plan(
         source,
         axes.geometry,
         axes.sampler,
         axes.aggregation,
-        chunks=pair(chunks),
+        chunks=pixel_pair(chunks, "chunks"),
         memory_limit=parse_bytes(memory_limit),
         sizes=Sizes(bands, result, batch_size, tuple(layers.values())),
         result_dtype=result,
@@ -193,6 +196,9 @@ def reconstruct(
     overwrite: bool = False,
     codec: str = "zstd",
     shards: Size | None = None,
+    multiscales: bool = False,
+    overview: str | None = None,
+    cog: CogOptions | None = None,
     skip_empty: bool | None = None,
     allow_gaps: bool = False,
 ) -> Reconstruction:
@@ -206,6 +212,11 @@ def reconstruct(
     With ``workers=8`` regions run on eight processes of this machine, which divide ``memory_limit`` and
     the cores; with an ``executor`` of `geopatcher.executors` where that runs them, such as on a Dask
     cluster. The result has the same bytes.
+
+    ``multiscales`` adds overview levels to a ``.zarr``; a ``.tif`` has them always. ``overview`` says how
+    four cells become one in them: ``"average"``, ``"mode"`` or ``"nearest"``, by default the mode for
+    aggregations of labels and the average for others. ``cog`` says how a ``.tif`` is written, its colors
+    included; layers go into files of their own beside it, such as ``result.weight.tif``.
 
     Examples
     --------
@@ -223,12 +234,16 @@ def reconstruct(
         raise TypeError(
             f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
         )
+    check_operator(operator)
     extra = layers_from_names(layers)
-    blocks = pair(chunks) if shards is None else whole_shards(pair(shards), pair(chunks))
+    pieces = pixel_pair(chunks, "chunks")
+    blocks = pieces if shards is None else whole_shards(pixel_pair(shards, "shards"), pieces)
     run_plan = _plan(field.source, axes, extra, batch_size, memory_limit, dtype, blocks, region, None)
     if not allow_gaps:
         run_plan.require_coverage()
     codec_from_name(codec, 1)
+    check_method(overview)
+    check_storage(target, shards=shards is not None, multiscales=multiscales, cog=cog)
     job = Job(
         plan=run_plan,
         source=field.source,
@@ -243,16 +258,19 @@ def reconstruct(
         log_json=None if log_json is None else Path(log_json),
         skip_empty=field.source.has_nodata if skip_empty is None else skip_empty,
         output=Output(
-            dtype=None if dtype is None else np.dtype(dtype),
+            dtype=dtype_of_result(dtype),
             nodata=nodata,
             codec=codec,
-            shards=None if shards is None else pair(shards),
-            chunks=pair(chunks),
+            shards=None if shards is None else blocks,
+            chunks=pieces,
+            multiscales=multiscales,
+            overview=overview,
+            cog=cog,
         ),
     )
     with reporting(progress, runner.n_patches(job)) as advance:
         outcome = runner.run(
-            replace(job, advance=advance), target_for(target, overwrite=overwrite, resume=resume)
+            replace(job, advance=advance), target_for(target, overwrite=overwrite, resume=resume, cog=cog)
         )
     arrays = dict(outcome.arrays)
     return Reconstruction(

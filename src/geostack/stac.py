@@ -49,7 +49,7 @@ _NAMED_SECRET = re.compile(
 )
 
 
-def load_stac_items(  # noqa: PLR0917 - the order of the parameters is part of the interface
+def load_stac_items(
     collection: str,
     bbox: Sequence[float],
     datetime: DateRange,

@@ -155,14 +155,14 @@ class WeightSums:
         # The pieces are kept with their sum: patterns name tapers by id, which must not be given anew.
         self._sums: dict[tuple[tuple[int, ...], ...], tuple[Array, bool, list[Piece]]] = {}
 
-    def of(self, log: list[Piece], shape: tuple[int, int], dtype: np.dtype) -> tuple[Array, bool]:
-        """Return the sum of weights over `HEADROOM`, ``(h, w)``, and whether it is positive everywhere."""
+    def of(self, log: list[Piece], shape: tuple[int, int]) -> tuple[Array, bool]:
+        """Return the sum of weights over `HEADROOM`, ``(h, w)`` float64, and whether all are positive."""
         key = ((*shape, 0, 0, 0, 0, 0), *(piece.pattern for piece in log))
         found = self._sums.get(key)
         if found is None:
             while len(self._sums) >= self._keep:
                 self._sums.pop(next(iter(self._sums)))
-            total = zeros(shape, dtype)
+            total = zeros(shape, np.dtype(np.float64))
             for piece in log:
                 total[piece.where] += piece.scaled_weights
             found = self._sums[key] = (total, bool(total.all()), list(log))
@@ -210,6 +210,11 @@ class SpatialAggregation:
         ``dtype`` is the floating dtype sums are kept in, ``depth`` the most patches over one cell.
         """
         _ = n_bands, dtype, depth
+        return 0
+
+    def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
+        """Bytes of state per cell that a tile takes on top once it has cells without data."""
+        _ = n_bands, dtype
         return 0
 
 

@@ -17,6 +17,7 @@ from geopatcher.aggregation.base import (
     mean_dtype,
     unit_taper,
 )
+from geopatcher.aggregation.extremes import highest, lowest
 from geopatcher.aggregation.wide import Offsets, is_wide, join, split
 from geopatcher.buffers import zeros
 
@@ -35,14 +36,16 @@ class SumState:
 
     As long as every cell of every piece counted, ``log`` keeps the pieces' places only; the first
     piece with gaps turns it into ``weight``, ``(bands, h, w)``, by the additions skipped so far.
-    Weights are scaled, see `Taper`. ``tiny`` is the sum, in float64, of products too small for
-    float32; ``offsets`` is what values are measured from, where they are 64-bit integers.
+    Weights are scaled, see `Taper`, and added in double precision. ``tiny`` is the sum of products
+    too small for float32. ``offsets`` is what values are measured from, where they are 64-bit
+    integers; ``bounds`` their least and largest, which a mean in double precision must keep to.
     """
 
     tile: Tile
     total: Array
     scratch: Array
     offsets: Offsets | None = None
+    bounds: tuple[Array, Array] | None = None
     log: list[Piece] = field(default_factory=list)
     tapers: set[int] = field(default_factory=set)
     weight: Array | None = None
@@ -58,7 +61,7 @@ class SumState:
     def materialise(self) -> Array:
         """Return the sum of weights per band, made from the log if need be."""
         if self.weight is None:
-            self.weight = zeros(self.total.shape, self.total.dtype)
+            self.weight = zeros(self.total.shape, _DOUBLE)
             for piece in self.log:
                 self.weight[:, *piece.where] += piece.scaled_weights
             self.log.clear()
@@ -68,10 +71,11 @@ class SumState:
         """Return the sum of weights, ``(h, w)`` or per band, and whether it is positive everywhere."""
         if self.weight is not None:
             return self.weight, bool(self.weight.all())
-        return self.tile.sums.of(self.log, (self.tile.shape[1], self.tile.shape[2]), self.total.dtype)
+        return self.tile.sums.of(self.log, (self.tile.shape[1], self.tile.shape[2]))
 
 
 _NOTHING = np.empty(0)
+_DOUBLE = np.dtype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,8 @@ class WeightedTotal(CellAggregation[SumState]):
         data, weights, valid = piece.data, piece.scaled_weights, piece.valid
         if state.offsets is not None:
             data = state.offsets.of(piece.where, piece.cells(state.tile.dtype), valid)
+        if state.bounds is not None:
+            _widen(state.bounds, piece)
         weighted = _multiply(state, data, weights, piece.where, valid)
         if not piece.taper.positive:
             weighted[:, weights == 0] = 0  # infinity times zero is NaN
@@ -112,6 +118,9 @@ class WeightedTotal(CellAggregation[SumState]):
             added = added + second.materialise() * first.offsets.join(second.offsets)
         first.total += added
         first.weight = first.materialise() + second.materialise()
+        if first.bounds is not None and second.bounds is not None:
+            np.minimum(first.bounds[0], second.bounds[0], out=first.bounds[0])
+            np.maximum(first.bounds[1], second.bounds[1], out=first.bounds[1])
         if second.tiny is not None:
             first.tiny = second.tiny if first.tiny is None else first.tiny + second.tiny
         return first
@@ -127,20 +136,33 @@ class WeightedTotal(CellAggregation[SumState]):
         return mean_dtype(dtype)
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
-        """Total and, once there are gaps, sum of weights per band."""
+        """Total per band; in double precision, bounds."""
         _ = depth
-        return 2 * n_bands * dtype.itemsize
+        return n_bands * (4 if dtype == np.float32 else 24)
+
+    def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
+        """Sum of weights per band, which is kept for tiles that have cells without data."""
+        _ = dtype
+        return 8 * n_bands
 
 
 @dataclass(frozen=True)
 class WeightedMean(WeightedTotal):
-    """Sum of weight times value over sum of weights; NaN and nodata cells do not count."""
+    """Sum of weight times value over sum of weights; NaN and nodata cells do not count.
+
+    In single precision the mean of equal values is within 4 ulp of them, up to `FLOAT32_DEPTH` patches
+    deep. In double precision, and of 64-bit integers, it is that value, however many there are.
+    """
 
     def zero(self, tile: Tile) -> SumState:
         """Return zeros in the accumulator's dtype."""
         state = super().zero(tile)
         if is_wide(tile.dtype):
             state.offsets = Offsets.zero(tile.shape, tile.dtype)
+        elif tile.exact == _DOUBLE:
+            state.bounds = (zeros(tile.shape, tile.dtype), zeros(tile.shape, tile.dtype))
+            state.bounds[0].fill(highest(tile.dtype))
+            state.bounds[1].fill(lowest(tile.dtype))
         return state
 
     def finalise(self, state: SumState) -> Finished:
@@ -155,6 +177,10 @@ class WeightedMean(WeightedTotal):
             exact = (state.total[small] + state.tiny[small]) / weights[small]
             _divide(state.total, weights, covered)
             state.total[small] = exact
+        if state.bounds is not None:
+            np.maximum(state.total, state.bounds[0], out=state.total)
+            np.minimum(state.total, state.bounds[1], out=state.total)
+            state.total += 0.0  # zeros of both signs are one value
         return Finished(state.total, covered, None if state.offsets is None else state.offsets.base)
 
     def out_dtype(self, dtype: np.dtype) -> np.dtype:
@@ -239,6 +265,17 @@ class Total(CellAggregation[TotalState]):
         return 9 * n_bands
 
 
+def _widen(bounds: tuple[Array, Array], piece: Piece) -> None:
+    """Let the bounds take in the values of a piece that count."""
+    data = piece.cells(bounds[0].dtype)
+    here = True if piece.valid is None else piece.valid
+    if not piece.taper.positive:
+        here = here & (piece.weights > 0)
+    for bound, keep in zip(bounds, (np.minimum, np.maximum), strict=True):
+        view = bound[:, *piece.where]
+        keep(view, data, out=view, where=here)
+
+
 def _multiply(
     state: SumState, data: Array, weights: Array, where: tuple[slice, slice], valid: Array | None
 ) -> Array:
@@ -260,7 +297,7 @@ def _multiply(
             if valid is not None:
                 lost &= valid
             if state.tiny is None:
-                state.tiny = zeros(state.total.shape, np.dtype(np.float64))
+                state.tiny = zeros(state.total.shape, _DOUBLE)
             state.tiny[:, *where] += np.where(lost, products, 0.0)
             products[lost] = 0.0
             np.copyto(out, products, casting="same_kind")
@@ -268,23 +305,30 @@ def _multiply(
 
 
 def _divide(total: Array, weights: Array, covered: Array | None) -> None:
-    """Divide in place where ``covered``: finite sums by positive weights, which give finite means.
+    """Divide in place where ``covered``, in double precision.
 
-    The mean of the largest numbers of a dtype may be rounded beyond it, to infinity: it is put back.
+    The mean of the largest numbers of single precision may be rounded beyond it: it is put back.
     """
+    if total.dtype == _DOUBLE:
+        with np.errstate(over="ignore"):  # the bounds hold it
+            np.divide(total, weights, out=total, where=True if covered is None else covered)
+        return
     height, width = total.shape[1:]
     rows = max(1, CELLS_AT_ONCE // width)
     where = None if covered is None else np.broadcast_to(covered, total.shape)
+    room = np.empty((rows, width))
+    largest = np.finfo(total.dtype).max
     for band in range(len(total)):
         for row in range(0, height, rows):
             part = (band, slice(row, row + rows))
-            sums, here = total[part].copy(), True if where is None else where[part]
+            sums, here = total[part], True if where is None else where[part]
+            mean = np.divide(sums, weights[part], out=room[: len(sums)], where=here)
             try:
                 with np.errstate(over="raise", invalid="ignore"):
-                    np.divide(sums, weights[part], out=total[part], where=here)
+                    np.copyto(sums, mean, casting="same_kind", where=here)
             except FloatingPointError:
-                beyond = np.isinf(total[part]) & np.isfinite(sums)
-                total[part][beyond] = np.copysign(np.finfo(total.dtype).max, sums[beyond])
+                finite = here & np.isfinite(mean)
+                np.copyto(sums, np.clip(mean, -largest, largest), casting="same_kind", where=finite)
 
 
 def without_data(piece: Piece) -> Piece:

@@ -50,8 +50,9 @@ class Collection:
     """Contributions in any order; iterating gives them in row-major order, as often as asked.
 
     At most ``max_bytes`` are held in memory, the rest in a file in ``scratch`` that has no name, so
-    that its space is free again after `close`, and after any other end of the process. Equal positions keep the order they came in. With ``copy`` what is held in memory is a
-    copy, so that the giver may go on to write into it.
+    that its space is free again after `close`, and after any other end of the process. Equal
+    positions keep the order they came in. With ``copy`` what is held in memory is a copy, so that the
+    giver may go on to write into it.
     """
 
     def __init__(self, max_bytes: int, scratch: Path | None, *, copy: bool = True) -> None:

@@ -123,8 +123,9 @@ class _Merge:
             unit_rows=0,
             in_bytes=0,
             mask_bytes=0,
-            state_bytes=self.aggregation.state_bytes(self.n_bands, exact, anchors.depth),
-            weight_bytes=exact.itemsize,
+            state_bytes=self.aggregation.state_bytes(self.n_bands, exact, anchors.depth)
+            + self.aggregation.gap_bytes(self.n_bands, exact),
+            weight_bytes=8,
             out_bytes=self.spec.n_bands * self.spec.domain.dtype.itemsize,
         )
         whole = Box.of_shape(grid.grid_shape)
@@ -176,7 +177,8 @@ def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
             given = weights.shape
         if given != box.shape:
             raise OperatorError(
-                f"the patch at {patch.anchor} has data of {box.shape}, and its window or weights are {given}: "
+                f"the patch at {patch.anchor} has data of {box.shape}, "
+                f"and its window or weights are {given}: "
                 f"an operator must return the height and width it was given"
             )
         plain = np.ma.getdata(data)

@@ -250,7 +250,7 @@ class SpatialStreamingHistogram(BandAggregation[Bins, "dict[str, Array]"]):
     but without, its right one. Every count is exact, and any order of merging gives the same histogram:
     edges are multiples of a power of two, chosen by the range alone, so bins are joined but never
     divided. Bins are equally wide and a little wider than ``(max - min) / bins``, so the last few
-    can be empty. Bins of integers are one, two, three… wide, and those of few different integers one.
+    can be empty. Bins of integers (up to ``2**53``) are one, two, three… wide, those of a short range one.
     Infinite cells have no bin and are left out.
 
     Examples

@@ -10,6 +10,8 @@ import numpy as np
 
 from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
 from geopatcher.aggregation.casting import default_nodata, fits
+from geopatcher.aggregation.soft import SoftVote
+from geopatcher.aggregation.tally import Counted
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.run import Finisher, contributions, stitch
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
     from geopatcher.protocols import Array, PixelSource, Sink
+    from geopatcher.sinks.geotiff import CogOptions
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,9 @@ class Output:
     codec: str = "zstd"
     shards: tuple[int, int] | None = None
     chunks: tuple[int, int] | None = None
+    multiscales: bool = False
+    overview: str | None = None
+    cog: CogOptions | None = None
 
     def spec(
         self,
@@ -82,6 +88,8 @@ class Output:
             fill=0 if nodata is None else nodata,
             codec=self.codec,
             shards=self.shards,
+            multiscales=self.multiscales,
+            overview=self.overview or ("mode" if isinstance(aggregation, Counted | SoftVote) else "average"),
         )
 
 
@@ -191,7 +199,7 @@ def run_region(
     """Compute a region and write it; ``done`` hears of each row of blocks after the sink has it.
 
     When the run is asked to stop, the rows that no patch would have touched any more are still
-    finished and written.
+    finished and written; after an error, those that had been closed.
 
     Raises
     ------
@@ -210,6 +218,9 @@ def run_region(
             finisher.finish()
             raise
         finisher.finish()
+    except Exception:
+        finisher.settle()  # rows that are closed are worth keeping, whatever went wrong behind them
+        raise
     except BaseException:
         finisher.abandon()
         raise

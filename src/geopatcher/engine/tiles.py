@@ -1,4 +1,4 @@
-"""State of the output, held as rows of blocks that open when touched and close when nothing can touch them."""
+"""State of the output: rows of blocks that open when touched and close when nothing can touch them."""
 
 from __future__ import annotations
 

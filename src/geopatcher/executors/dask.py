@@ -1,33 +1,30 @@
-"""Regions as tasks of a Dask cluster: one task per region, nothing but small records through the scheduler."""
+"""Regions as tasks of a Dask cluster: one each, and only small records pass the scheduler."""
 
 from __future__ import annotations
 
 import queue
-import threading
 import uuid
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, cast
+from typing import TYPE_CHECKING, Protocol, Self, TypedDict, cast
 
 from geopatcher._optional import load
-from geopatcher.box import Box
 from geopatcher.errors import GeopatcherError, TransportError, WorkerLostError
 from geopatcher.executors.child import Done, Failed, Told
 from geopatcher.executors.crew import Foreman
-from geopatcher.executors.regional import Assignment, News, Row, pack_job
+from geopatcher.executors.dask_worker import JobPlugin, Said, serve_region
+from geopatcher.executors.regional import Assignment, pack_job
 from geopatcher.executors.running import Executor
 from geopatcher.executors.sharing import SHARED_BYTES, array_in_memory, block_width, plain
-from geopatcher.executors.transport import Carried, pack, unpack
+from geopatcher.executors.transport import pack
 from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from distributed import Client, Future, Worker
-
+    from geopatcher.box import Box
     from geopatcher.engine.job import Job
     from geopatcher.executors.pool import Lost
-    from geopatcher.executors.regional import Making, RegionServer
     from geopatcher.executors.running import Outcome, Run
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.tasks import Tasks
@@ -44,93 +41,85 @@ RETRIES = 3
 
 
 class WorkerInfo(TypedDict):
-    """What is used of what a scheduler knows of a worker."""
+    """What is used of what a scheduler knows of a worker; a limit of 0 is none."""
 
     nthreads: int
     memory_limit: int
 
 
-class _Plugin(distributed.WorkerPlugin):  # type: ignore[misc]
-    """Something a run has on each worker, as bytes: the job, or what is being made.
+class TaskFuture(Protocol):
+    """A task that was submitted: a ``distributed.Future``."""
 
-    It is sent to each worker once, and to those that join or are replaced later, too. So a task is
-    no more than a rectangle.
-    """
+    key: str
+    status: str
 
-    def __init__(self, payload: bytes) -> None:
-        self.payload = payload
+    def done(self) -> bool:
+        """Whether it is over."""
+        ...
 
-    def setup(self, worker: Worker) -> None:
-        """Begin on a worker."""
-        _ = worker
-        self.of_thread = threading.local()
+    def result(self) -> object:
+        """Return what it returned, or raise what it raised."""
+        ...
 
-    def content(self) -> object:
-        """Return what was sent, one for each thread: a source is read by one thread at a time."""
-        if not vars(self.of_thread):
-            self.of_thread.content = unpack(self.payload)
-        return self.of_thread.content
+    def add_done_callback(self, call: Callable[[TaskFuture], None], /) -> None:
+        """Call something with it, in another thread, when it is over."""
+        ...
 
 
-class _Said(NamedTuple):
-    """What a task says, all at its end."""
+class ClusterClient(Protocol):
+    """What is used of a ``distributed.Client``."""
 
-    messages: list[object]
-    event: Done | Failed
+    status: str
 
+    def scheduler_info(self) -> Mapping[str, Mapping[str, WorkerInfo]]:
+        """Return what the scheduler knows of its workers."""
+        ...
 
-class _Channel:
-    """Keeps what a task says until its end; rows of blocks become one record for the region."""
+    def register_plugin(self, plugin: object, /, name: str) -> object:
+        """Put something on each worker, those to come included."""
+        ...
 
-    def __init__(self, worker: Worker, key: str) -> None:
-        self._worker = worker
-        self._key = key
-        self.messages: list[object] = []
+    def unregister_worker_plugin(self, name: str, /) -> object:
+        """Take it off."""
+        ...
 
-    def tell(self, message: object) -> None:
-        """Keep a message."""
-        before = self.messages[-1] if self.messages else None
-        if isinstance(message, Row) and isinstance(before, Row):
-            before.news.stats.add(message.news.stats)
-            box = Box(before.box.row0, message.box.row1, message.box.col0, message.box.col1)
-            news = News(before.news.stats, [*before.news.errors, *message.news.errors])
-            self.messages[-1] = Row(box, news)
-        else:
-            self.messages.append(message)
+    def map(
+        self,
+        call: Callable[[tuple[int, int, int, int]], object],
+        regions: Sequence[tuple[int, int, int, int]],
+        /,
+        *,
+        pure: bool,
+        retries: int,
+        key: str,
+    ) -> list[TaskFuture]:
+        """Submit a task for each region."""
+        ...
 
-    def stop_requested(self) -> bool:
-        """Whether the task was cancelled, as it is when the client is gone."""
-        task = self._worker.state.tasks.get(self._key)
-        return task is None or task.state == "cancelled"
+    def cancel(self, futures: Sequence[TaskFuture], /) -> object:
+        """Withdraw tasks."""
+        ...
 
-
-def _serve(job: str, making: str | None, region: tuple[int, int, int, int]) -> _Said:
-    """Do a region; this is the task. ``job`` and ``making`` are names of plugins."""
-    worker = distributed.get_worker()
-    channel = _Channel(worker, worker.get_current_task())
-    try:
-        made = None if making is None else cast("Making", worker.plugins[making].content())
-        serve = cast("RegionServer", worker.plugins[job].content())
-        return _Said(channel.messages, Done(serve(Assignment(Box(*region), made), channel)))
-    except GeopatcherError as error:  # it would come again: not for Dask to try
-        return _Said(channel.messages, Failed(Carried(error)))
+    def close(self) -> object:
+        """End the connection."""
+        ...
 
 
 @dataclass
 class DaskCrew:
     """The workers of a cluster; a context manager, which withdraws what is not done."""
 
-    client: Client
+    client: ClusterClient
     payload: bytes
     n_slots: int
     retries: int = RETRIES
     _name: str = field(default_factory=lambda: f"geopatcher-{uuid.uuid4().hex[:12]}")
     _making: str | None = None
-    _given: dict[str, tuple[Assignment, Future]] = field(default_factory=dict)
-    _over: queue.SimpleQueue[Future] = field(default_factory=queue.SimpleQueue)
+    _given: dict[str, tuple[Assignment, TaskFuture]] = field(default_factory=dict)
+    _over: queue.SimpleQueue[TaskFuture] = field(default_factory=queue.SimpleQueue)
 
     def __enter__(self) -> Self:
-        self.client.register_plugin(_Plugin(self.payload), name=self._name)
+        self.client.register_plugin(JobPlugin(self.payload), name=self._name)
         return self
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -157,10 +146,10 @@ class DaskCrew:
         making = tasks[0].making
         if making is not None and self._making is None:
             self._making = f"{self._name}-making"
-            self.client.register_plugin(_Plugin(pack(making)), name=self._making)
+            self.client.register_plugin(JobPlugin(pack(making)), name=self._making)
         boxes = [task.region for task in tasks]
         futures = self.client.map(
-            partial(_serve, self._name, None if making is None else self._making),
+            partial(serve_region, self._name, None if making is None else self._making),
             [(box.row0, box.row1, box.col0, box.col1) for box in boxes],
             pure=False,
             retries=self.retries,
@@ -193,17 +182,17 @@ class DaskCrew:
             if self.client.status != "running":
                 raise WorkerLostError(self._gone("is gone")) from None
             return []
-        task, _ = self._given.pop(future.key, (None, None))
-        if task is None:
+        if future.key not in self._given:
             return []
+        task, _ = self._given.pop(future.key)
         said = self._result(task, future)
         return [*((task, Told(message)) for message in said.messages), (task, said.event)]
 
-    def _result(self, task: Assignment, future: Future) -> _Said:
+    def _result(self, task: Assignment, future: TaskFuture) -> Said:
         if future.status == "cancelled":
             raise WorkerLostError(self._gone(f"cancelled {task.region}"))
         try:
-            return cast("_Said", future.result())
+            return cast("Said", future.result())
         except distributed.KilledWorker as error:
             raise WorkerLostError(
                 f"Dask workers ended again and again over {task.region}: {error}; where memory ran out lower "
@@ -218,7 +207,7 @@ class DaskCrew:
             ) from error
 
     def _gone(self, what: str) -> str:
-        return f"the Dask scheduler {self.client.scheduler.address} {what}: look after the cluster"
+        return f"the Dask scheduler {what}: see its log, then run the same again to go on"
 
 
 class DaskExecutor(Executor):
@@ -234,7 +223,8 @@ class DaskExecutor(Executor):
     Parameters
     ----------
     client
-        A connected ``distributed.Client``, or the address of a scheduler such as ``"tcp://10.0.0.1:8786"``.
+        A connected ``distributed.Client``, or the address of a scheduler such as ``"tcp://10.0.0.1:8786"``,
+        to which it connects; `close` ends that connection.
     retries
         How often a task is tried again that something outside of it ended.
 
@@ -242,6 +232,8 @@ class DaskExecutor(Executor):
     ------
     ValueError
         ``retries`` is negative.
+    WorkerLostError
+        There is no scheduler at the address.
     MissingExtraError
         ``distributed`` is not installed.
 
@@ -255,11 +247,17 @@ class DaskExecutor(Executor):
 
     """
 
-    def __init__(self, client: Client | str, *, retries: int = RETRIES) -> None:
+    def __init__(self, client: ClusterClient | str, *, retries: int = RETRIES) -> None:
         if retries < 0:
             raise ValueError(f"retries must be 0 or more, not {retries}")
-        self.client: Client = distributed.Client(client) if isinstance(client, str) else client
+        self._ours = isinstance(client, str)
+        self.client: ClusterClient = _connected(client) if isinstance(client, str) else client
         self.retries = retries
+
+    def close(self) -> None:
+        """Close the connection, if it was made from an address."""
+        if self._ours:
+            self.client.close()
 
     def memory_for(self, plan: Plan) -> int:
         """Return the bytes a region may take: the plan's limit, or what the smallest worker has."""
@@ -311,8 +309,18 @@ class DaskExecutor(Executor):
             run.tidy()
 
     def _workers(self) -> Mapping[str, WorkerInfo]:
-        return cast("Mapping[str, WorkerInfo]", self.client.scheduler_info()["workers"])
+        return self.client.scheduler_info()["workers"]
 
     def _n_slots(self) -> int:
         """Return how many tasks run at once; a cluster that starts workers on demand may have none yet."""
         return sum(worker["nthreads"] for worker in self._workers().values()) or UNKNOWN_SLOTS
+
+
+def _connected(address: str) -> ClusterClient:
+    try:
+        client: ClusterClient = distributed.Client(address)
+    except (OSError, ValueError) as error:
+        raise WorkerLostError(
+            f"there is no Dask scheduler at {address}: {error}; start one (dask scheduler), or correct it"
+        ) from error
+    return client

@@ -11,7 +11,7 @@ import io
 import pickle
 import traceback
 from types import FunctionType
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from geopatcher._optional import load
 from geopatcher.errors import GeopatcherError, MissingExtraError, OperatorError, TransportError
@@ -38,6 +38,13 @@ ADVICE = {
 }
 
 
+@runtime_checkable
+class _Named(Protocol):
+    """A function."""
+
+    __name__: str
+
+
 class NamedOperator:
     """An operator known by ``module:function``: it travels as that text, and workers import it.
 
@@ -61,7 +68,8 @@ class NamedOperator:
         self.reference = reference
         self._function = _imported(reference)
         self.__wrapped__: object = self._function
-        self.__name__ = reference.rpartition(":")[2].rpartition(".")[2]
+        named = isinstance(self.__wrapped__, _Named)
+        self.__name__ = self._function.__name__ if named else type(self._function).__name__
 
     @property
     def wants_mask(self) -> bool:

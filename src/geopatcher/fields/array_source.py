@@ -40,7 +40,8 @@ class Sliceable(Protocol):
 class ArraySource:
     """An array with the domain it lies on.
 
-    ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``. ``block`` is what the
+    ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``, and what is masked in a
+    `numpy.ma.MaskedArray`. ``block`` is what the
     array is stored in, ``origin`` what identifies it, where that is not a sample of its cells.
     """
 
@@ -72,7 +73,8 @@ class ArraySource:
     @property
     def has_nodata(self) -> bool:
         """Whether pixels may be missing."""
-        return exact_nodata(self.domain.nodata, self.domain.dtype) is not None
+        masked = isinstance(self.array, np.ma.MaskedArray)
+        return masked or exact_nodata(self.domain.nodata, self.domain.dtype) is not None
 
     @property
     def name(self) -> str:
@@ -81,7 +83,10 @@ class ArraySource:
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: a view where the array gives views."""
-        pixels = np.asarray(self.array[(..., *box.slices())], self.domain.dtype)
+        part = self.array[(..., *box.slices())]
+        pixels = np.asarray(part, self.domain.dtype)
+        if np.ma.is_masked(part) and pixels.dtype.kind == "f":
+            pixels = np.where(np.ma.getmaskarray(part), pixels.dtype.type(np.nan), pixels)
         pixels = pixels.reshape(self.domain.n_bands, *box.shape)
         nodata = self.domain.nodata
         if pixels.dtype.kind == "f" and nodata is not None and not np.isnan(nodata):
@@ -91,12 +96,16 @@ class ArraySource:
         return pixels
 
     def valid(self, box: Box, pixels: Array) -> Array | None:
-        """Return where integer pixels hold data; ``None`` without a nodata value."""
-        _ = box
-        nodata = exact_nodata(self.domain.nodata, pixels.dtype)
-        if nodata is None or pixels.dtype.kind == "f":
+        """Return where integer pixels hold data; ``None`` without a nodata value or a mask."""
+        if pixels.dtype.kind == "f" or not self.has_nodata:
             return None
-        known: Array = pixels != nodata
+        known: Array = np.ones(pixels.shape, dtype=bool)
+        nodata = exact_nodata(self.domain.nodata, pixels.dtype)
+        if nodata is not None:
+            np.not_equal(pixels, nodata, out=known)
+        if isinstance(self.array, np.ma.MaskedArray):
+            mask = np.ma.getmaskarray(self.array[(..., *box.slices())])
+            known &= ~mask.reshape(pixels.shape)
         return known
 
     def identity(self) -> Mapping[str, str | int | float]:

@@ -186,7 +186,9 @@ def _names(attributes: Mapping[str, object], shape: tuple[int, ...]) -> tuple[st
 
 
 def _units(attributes: Mapping[str, object], shape: tuple[int, ...]) -> tuple[str, ...]:
-    units = attributes.get("units")
+    units, each = attributes.get("units"), attributes.get("band_units")
+    if isinstance(each, list) and len(each) == (shape[0] if len(shape) == 3 else 1):
+        return tuple(map(str, each))
     return (units,) * (shape[0] if len(shape) == 3 else 1) if isinstance(units, str) else ()
 
 

@@ -103,7 +103,7 @@ class MemoryModel:
         )
         state = open_rows * width * self.state_bytes
         finishing = behind_rows * width * max(self.out_bytes, self.state_bytes)
-        weights = 2 * min(self.tile[0], rows) * width * self.weight_bytes
+        weights = min(self.tile[0], rows) * width * self.weight_bytes
         patch_px = self.patch[0] * self.patch[1]
         patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
         codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
@@ -123,8 +123,8 @@ class MemoryModel:
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
             raise MemoryLimitError(
-                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and {self.state_bytes} bytes of state per "
-                f"output pixel needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
+                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and {self.state_bytes} bytes of state "
+                f"per output pixel needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
                 f"use a smaller size, a smaller batch_size or smaller chunks, or raise the limit"
             )
         low, high = 1, 1

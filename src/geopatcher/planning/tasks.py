@@ -131,19 +131,22 @@ def cut_tasks(
     --------
     >>> import numpy as np, geopatcher
     >>> plan = geopatcher.plan(np.zeros((4096, 4096), "uint8"), size=128)
-    >>> print(cut_tasks(plan, 2, 256 << 20))
-    4 tasks of up to 2,048 x 2,048 pixels, 59.6 MiB each; patches computed twice: 3.20%
+    >>> tasks = cut_tasks(plan, 2, 256 << 20)
+    >>> len(tasks), tasks.largest, f"{tasks.overhead:.2%}"
+    (4, (2048, 2048), '3.20%')
 
     """
     region = plan.region
     limits = _count(*_span(plan, 0)), _count(*_span(plan, 1))
     fewest = _fewest_columns(plan, limits[1], memory_bytes, n_workers)
     columns = range(fewest, max(fewest, min(limits[1], region.width // block_width)) + 1)
-    least = max(n_workers, math.ceil(region.n_pixels / MAX_TASK_PX))
+    fewest_tasks = math.ceil(region.n_pixels / MAX_TASK_PX)
+    least = max(n_workers, fewest_tasks)
     most = max(TASKS_PER_WORKER * n_workers, least)
     shapes = {shape for wanted in _series(least, most) for shape in _shapes(wanted, plan, limits[0], columns)}
     halo = _Halo(plan)
-    cuts = [(halo.overhead(*shape), Tasks(plan, *shape)) for shape in sorted(shapes)]
+    every = [(halo.overhead(*shape), Tasks(plan, *shape)) for shape in sorted(shapes)]
+    cuts = [cut for cut in every if len(cut[1]) >= fewest_tasks]
     kept = [cut for cut in cuts if cut[0] <= max_overhead and len(cut[1]) >= n_workers]
     return min(kept or cuts, key=functools.partial(_duration, n_workers=n_workers))[1]
 

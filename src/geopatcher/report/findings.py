@@ -22,7 +22,7 @@ from geopatcher.pictures import (
 )
 from geopatcher.report.borders import borders_of
 from geopatcher.report.results import Opened, input_raster, open_result
-from geopatcher.report.seams import MAX_SEGMENTS, Seams, measure
+from geopatcher.report.seams import MAX_SEGMENTS, Seams, measure, surely
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +93,8 @@ class Findings:
     @property
     def worst(self) -> Seams | None:
         """The band with the most visible seams; ``None`` where nothing was measured."""
-        known = [each for each in self.seams if not np.isnan(each.both.ratio)]
-        return max(known, key=lambda each: each.both.low) if known else None
+        known = [each for each in self.seams if not np.isnan(each.strongest.ratio)]
+        return max(known, key=lambda each: surely(each.strongest)) if known else None
 
 
 def measure_seams(

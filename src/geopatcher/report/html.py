@@ -113,7 +113,7 @@ def _headline(findings: Findings) -> str:
         if findings.opened.anchors is None:
             text += ": it is not known where the patches lie"
     else:
-        text, kind = worst.both.sentence, worst.both.verdict.replace(" ", "-")
+        text, kind = worst.strongest.sentence, worst.strongest.verdict.replace(" ", "-")
         text = text[0].upper() + text[1:]
     failed = len(findings.opened.failures)
     extra = f'<span class="chip visible">{failed:,} failed patches</span>' if failed else ""
@@ -173,7 +173,7 @@ def _seams(findings: Findings) -> str:
     intro = (
         "<p>The jump between neighbouring pixels across the borders of patches, over the jump beside them: "
         "at 1, borders cannot be told from their surroundings; the shaded band (±5 %) is what nobody "
-        "sees.</p>"
+        "sees. Ridges are lines along borders that jump on neither side.</p>"
     )
     if worst is None:
         reason = (
@@ -183,12 +183,17 @@ def _seams(findings: Findings) -> str:
             else "There is no border inside the raster, or nothing to compare it with."
         )
         return f'<section><h2>Seams</h2><p class="note">{reason}</p></section>'
-    rows = [("across rows", worst.rows), ("across columns", worst.columns), ("together", worst.both)]
+    rows = [
+        ("across rows", worst.rows),
+        ("across columns", worst.columns),
+        ("together", worst.both),
+        ("ridges", worst.ridges),
+    ]
     if len(findings.seams) > 1:
         rows = [(f"{name}, {worst.band}", seam) for name, seam in rows]
-        rows += [(each.band, each.both) for each in findings.seams if each is not worst]
+        rows += [(each.band, each.strongest) for each in findings.seams if each is not worst]
     if findings.control is not None:
-        rows.append((f"input, {findings.control.band}", findings.control.both))
+        rows.append((f"input, {findings.control.band}", findings.control.strongest))
     measured = sum(each.both.segments for each in findings.seams)
     borders = f"{worst.both.borders:,} borders, {measured:,} pieces of them measured"
     detail = ""

@@ -5,19 +5,23 @@ divided by its own mean jump, so that a calm lake counts as much as a busy town:
 Under "no seam" the position of the border is exchangeable with those beside it, so the ratio is 1 whatever
 the picture. Its confidence is a percentile bootstrap over segments (Efron & Tibshirani 1993, An Introduction
 to the Bootstrap, chapter 13), with a fixed seed.
+
+A seam may also be a ridge: an operator that is wrong near the edges of its patches, in the same way on
+either side, leaves a line without a jump in its middle. So the cells at a border are compared with those
+`LAG` cells off on both sides, too, and that with the same at places more than twice as far away.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from geopatcher.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,12 +30,20 @@ if TYPE_CHECKING:
 
 #: Cells on either side of a border that it is compared with.
 REACH = 8
+#: Half the width of a ridge: how far from a border its flanks are taken, in cells.
+LAG = 4
+#: Where ridges are looked for, from a border: at it, and where it has no part.
+RIDGES = (*range(-2 * LAG - REACH, -2 * LAG), 0, *range(2 * LAG + 1, 2 * LAG + REACH + 1))
+#: Cells on either side of a border that are read.
+MARGIN = 2 * LAG + REACH + LAG + 1
 #: Most segments that are read for one axis.
 MAX_SEGMENTS = 1024
 #: Resamples of the bootstrap.
 RESAMPLES = 2000
 #: A jump larger by less than this share is not seen by anyone.
 UNSEEN = 0.05
+#: Jumps and ridges at their distances from one segment, or from many.
+_Found: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.float64]]"
 #: Names of the axes: borders between rows, and between columns.
 AXES = ("rows", "columns")
 
@@ -40,14 +52,16 @@ AXES = ("rows", "columns")
 class Seam:
     """What was measured across the borders of one axis, or of both.
 
-    ``ratio`` is the jump across borders over the jump beside them, ``low`` and ``high`` its 95 %
-    confidence; NaN when there was nothing to measure, infinite when only borders jump. ``at_borders``
-    and ``beside`` are mean jumps in units of the raster; ``profile`` holds the relative jump at
-    the distances ``-REACH … REACH`` from a border (NaN where that is always another border).
+    ``kind`` is ``"jump"`` or ``"ridge"``; what follows is said of jumps. ``ratio`` is the jump across
+    borders over the jump beside them, ``low`` and ``high`` its 95 % confidence; NaN when there was
+    nothing to measure, infinite when only borders jump. ``at_borders`` and ``beside`` are mean jumps
+    in units of the raster; ``profile`` holds the relative jump at the distances ``-REACH … REACH``
+    from a border (NaN where that is always another border; not told of ridges).
     ``borders`` is how many there are, ``segments`` how many pieces of them were measured.
     """
 
     axis: str
+    kind: str
     ratio: float
     low: float
     high: float
@@ -87,47 +101,62 @@ class Seam:
         return f"{known[self.verdict]} (ratio {self.ratio:.2f}, 95 % {self.low:.2f}-{self.high:.2f})"
 
     def __str__(self) -> str:
-        return f"{self.axis:<8} {self.sentence}; {self.borders:,} borders, {self.segments:,} segments"
+        name = self.axis if self.kind == "jump" else "ridges"
+        return f"{name:<8} {self.sentence}; {self.borders:,} borders, {self.segments:,} segments"
 
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """The seams of one band: across rows, across columns, and both together."""
+    """The seams of one band: jumps across rows, across columns, both together, and ridges of both."""
 
     band: str
     rows: Seam
     columns: Seam
     both: Seam
+    ridges: Seam
+
+    @property
+    def strongest(self) -> Seam:
+        """Jumps or ridges, whichever are seen more."""
+        return max(self.both, self.ridges, key=surely)
 
     @property
     def visible(self) -> bool:
         """Whether a person would see them."""
-        return self.both.verdict == "visible"
+        return self.strongest.verdict == "visible"
 
     def __str__(self) -> str:
-        return "\n".join(str(seam) for seam in (self.rows, self.columns, self.both))
+        return "\n".join(str(seam) for seam in (self.rows, self.columns, self.both, self.ridges))
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Mean absolute jumps of segments: ``jumps`` is ``(n, 2 REACH + 1)``, the border in the middle.
+    """What was found at segments: mean jumps and mean ridges, each ``(n, 2 REACH + 1)``.
 
-    NaN where there was no pair of cells, or another border. ``control`` holds the jumps at the same places
-    of a raster that has no borders there, if there is one: what is a jump in both is no seam.
+    Those of the border itself are in the middle; NaN where there was no pair of cells, or another border.
+    ``control`` holds the same of a raster that has no borders there, if there is one: what is in both is no
+    seam.
     """
 
     axis: str
-    jumps: NDArray[np.float64]
     borders: int
-    control: NDArray[np.float64] | None = None
+    jumps: NDArray[np.float64]
+    ridges: NDArray[np.float64]
+    control: Samples | None = None
 
     def join(self, other: Samples, axis: str) -> Samples:
         """Return the segments of two, both with controls or both without."""
-        control = None
-        if self.control is not None and other.control is not None:
-            control = np.concatenate([self.control, other.control])
-        jumps = np.concatenate([self.jumps, other.jumps])
-        return Samples(axis, jumps, self.borders + other.borders, control)
+        return Samples(
+            axis,
+            self.borders + other.borders,
+            np.concatenate([self.jumps, other.jumps]),
+            np.concatenate([self.ridges, other.ridges]),
+            None if self.control is None or other.control is None else self.control.join(other.control, axis),
+        )
+
+    def of(self, kind: str) -> NDArray[np.float64]:
+        """Return ``"jump"`` or ``"ridge"``."""
+        return self.jumps if kind == "jump" else self.ridges
 
 
 def measure(
@@ -168,7 +197,7 @@ def measure(
 def summarise(rows: Samples, cols: Samples, band: str = "") -> Seams:
     """Return what two axes' samples say."""
     both = rows.join(cols, "both")
-    return Seams(band, estimate(rows), estimate(cols), estimate(both))
+    return Seams(band, estimate(rows), estimate(cols), estimate(both), estimate(both, "ridge"))
 
 
 def sample(
@@ -183,74 +212,89 @@ def sample(
     control: Callable[[Box], Array] | None = None,
 ) -> Samples:
     """Read the segments of one axis; ``control`` reads a raster that has no borders there."""
-    jumps, same = [], []
+    found: list[_Found] = []
+    same: list[_Found] = []
     for segment in borders.segments(axis, limit, seed):
         box = _around(segment, grid)
         cells = np.asarray(read(box), dtype=float)
         if control is not None:
-            others = np.array(control(box), dtype=float)
+            others = np.asarray(control(box), dtype=float)
             missing = np.isnan(cells) | np.isnan(others)
             cells, others = np.where(missing, np.nan, cells), np.where(missing, np.nan, others)
-            same.append(_jumps(others, box, borders, segment, labels=labels))
-        jumps.append(_jumps(cells, box, borders, segment, labels=labels))
-    compared = None if control is None else _stacked(same)
-    return Samples(AXES[axis], _stacked(jumps), borders.count(axis), compared)
+            same.append(_find(others, box, borders, segment, labels=labels))
+        found.append(_find(cells, box, borders, segment, labels=labels))
+    compared = None if control is None else Samples(AXES[axis], 0, *_stacked(same))
+    return Samples(AXES[axis], borders.count(axis), *_stacked(found), compared)
 
 
-def estimate(samples: Samples) -> Seam:
-    """Return ratio and confidence from the jumps of segments."""
-    usable = _usable(samples.jumps)
+def estimate(samples: Samples, kind: str = "jump") -> Seam:
+    """Return ratio and confidence of jumps, or of ridges."""
+    jumps = samples.of(kind)
+    usable = _usable(jumps)
     control = None
     if samples.control is not None:
-        usable &= _usable(samples.control)
-        control = _shares(samples.control[usable])
-    jumps = samples.jumps[usable]
+        natural = samples.control.of(kind)
+        usable &= _usable(natural)
+        control = _shares(natural[usable])
+    jumps = jumps[usable]
     shares = _shares(jumps)
     ratio, low, high = _bootstrap(shares, control)
-    beside = _beside(jumps)
     return Seam(
         axis=samples.axis,
+        kind=kind,
         ratio=ratio,
         low=low,
         high=high,
         at_borders=float(jumps[:, REACH].mean()) if len(jumps) else float("nan"),
-        beside=float(_row_means(beside).mean()) if len(jumps) else float("nan"),
+        beside=float(_row_means(_beside(jumps)).mean()) if len(jumps) else float("nan"),
         borders=samples.borders,
         segments=len(jumps),
-        profile=_profile(jumps, shares),
+        profile=_profile(jumps, shares) if kind == "jump" else (),
     )
 
 
+def surely(seam: Seam) -> float:
+    """Return the lower end of a seam's confidence, to order by; one that was not measured comes first."""
+    return -np.inf if np.isnan(seam.low) else seam.low
+
+
 def _around(segment: Segment, grid: tuple[int, int]) -> Box:
-    """Return the cells within REACH of a segment, inside the raster."""
+    """Return the cells within MARGIN of a segment, inside the raster."""
     axis, position, lo, hi = segment
-    first, stop = max(0, position - REACH - 1), min(grid[axis], position + REACH + 1)
+    first, stop = max(0, position - MARGIN), min(grid[axis], position + MARGIN)
     return Box(first, stop, lo, hi) if axis == 0 else Box(lo, hi, first, stop)
 
 
-def _jumps(
+def _find(
     cells: NDArray[np.float64], box: Box, borders: Borders, segment: Segment, *, labels: bool
-) -> NDArray[np.float64]:
-    """Return the mean jump at the 2 REACH + 1 positions around a segment."""
-    first, stop = (box.row0, box.row1) if segment.axis == 0 else (box.col0, box.col1)
-    if segment.axis == 1:
-        cells = cells.T
-    # The jump at a position is between the cell before it and the cell itself.
-    positions = np.arange(segment.position - REACH, segment.position + REACH + 1)
-    if labels:
-        steps = (cells[1:] != cells[:-1]).astype(float)
-        steps[np.isnan(cells[1:]) | np.isnan(cells[:-1])] = np.nan
-    else:
-        with np.errstate(invalid="ignore"):  # infinity less infinity: not a jump anyone can measure
-            steps = np.abs(cells[1:] - cells[:-1])
-        steps[np.isinf(steps)] = np.nan
-    means = np.full(2 * REACH + 1, np.nan)
-    inside = (positions > first) & (positions < stop)
-    means[inside] = _row_means(steps)
-    others = borders.hit(segment, positions)
+) -> _Found:
+    """Return the mean jumps and ridges around a segment."""
+    # One line for each distance from the border, which lies after half of them.
+    lines = np.full((2 * MARGIN, cells.shape[1 - segment.axis]), np.nan)
+    first = (box.row0 if segment.axis == 0 else box.col0) - segment.position + MARGIN
+    lines[first : first + cells.shape[segment.axis]] = cells if segment.axis == 0 else cells.T
+    beside = np.arange(-REACH, REACH + 1)
+    with np.errstate(invalid="ignore"):  # infinity less infinity: not a jump anyone can measure
+        at = beside + MARGIN
+        before, after = lines[at - 1], lines[at]
+        steps = _changes(before, after) if labels else np.abs(after - before)
+        at = np.asarray(RIDGES) + MARGIN
+        bends = np.abs(lines[at - 1] + lines[at] - lines[at - 1 - LAG] - lines[at + LAG]) / 2
+    jumps, ridges = _row_means(steps), _row_means(bends)
+    others = borders.hit(segment, segment.position + beside)
     others[REACH] = False
-    means[others] = np.nan
-    return means
+    jumps[others] = np.nan
+    near = segment.position + np.add.outer(np.asarray(RIDGES), np.arange(-LAG, LAG + 1))
+    touched: NDArray[np.bool_] = np.any(borders.hit(segment, near.ravel()).reshape(near.shape), axis=1)
+    touched[REACH] = False
+    ridges[touched] = np.nan
+    return jumps, np.full_like(ridges, np.nan) if labels else ridges  # names have no height
+
+
+def _changes(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 where neighbours differ, NaN where either is missing."""
+    changed: NDArray[np.float64] = np.where(np.isnan(before) | np.isnan(after), np.nan, before != after)
+    return changed
 
 
 def _row_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -322,10 +366,8 @@ def _profile(jumps: NDArray[np.float64], shares: NDArray[np.float64]) -> tuple[f
     return tuple(float(value) for value in _row_means(relative.T) / scale)
 
 
-def _stacked(jumps: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.stack(jumps) if len(jumps) else np.empty((0, 2 * REACH + 1))
-
-
-def worst(seams: Iterable[Seams]) -> Seams:
-    """Return the band with the most visible seams."""
-    return max(seams, key=lambda each: -np.inf if np.isnan(each.both.low) else each.both.low)
+def _stacked(found: Sequence[_Found]) -> _Found:
+    empty = np.empty((0, 2 * REACH + 1))
+    if not found:
+        return empty, empty
+    return np.stack([jumps for jumps, _ in found]), np.stack([ridges for _, ridges in found])

@@ -15,7 +15,7 @@ from geopatcher.looks.rasters import ArrayRaster
 from geopatcher.protocols import MaskAware
 from geopatcher.report.borders import borders_of
 from geopatcher.report.findings import is_labels
-from geopatcher.report.seams import Samples, sample, summarise
+from geopatcher.report.seams import Samples, sample, summarise, surely
 from geopatcher.verbs import reconstruct
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Measured:
         for band, pairs in self.samples.items():
             rows, cols = (_joined([pair[axis] for pair in pairs]) for axis in (0, 1))
             bands.append(summarise(rows, cols, f"band {band + 1}"))
-        return max(bands, key=lambda each: -np.inf if np.isnan(each.both.low) else each.both.low)
+        return max(bands, key=lambda each: surely(each.strongest))
 
 
 def areas_of(source: PixelSource, size: tuple[int, int], samples: int) -> Iterator[RasterField]:

@@ -82,10 +82,10 @@ class Tuning:
     @property
     def reason(self) -> str:
         """Why this choice is recommended."""
-        verdict = self.recommended.seams.both.verdict
+        verdict = self.recommended.seams.strongest.verdict
         if verdict == "not visible":
             return "the cheapest whose seams are not visible"
-        if self.recommended.seams.both.low <= 1.0:
+        if self.recommended.seams.strongest.low <= 1.0:
             return "the cheapest whose seams may be none; give more samples to be sure"
         return "the faintest seams of those tried; try a larger size, or a smaller step"
 
@@ -107,7 +107,7 @@ class Tuning:
         rows, cols = self.size
         lines = [f"{self.operator}, patches of {rows} x {cols}, {self.samples} samples", head]
         for choice in self.choices:
-            seam = choice.seams.both
+            seam = choice.seams.strongest
             mark = "   <- recommended" if choice is self.recommended else ""
             step = "x".join(map(str, dict.fromkeys(choice.step)))
             lines.append(
@@ -194,7 +194,7 @@ def tune(
     per_patch_s = _per_patch_s(found)
     choices = sorted(
         (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
-        key=lambda choice: (choice.patches_per_mpx, choice.seams.both.high),
+        key=lambda choice: (choice.patches_per_mpx, choice.seams.strongest.high),
     )
     return Tuning((rows, cols), name_of(operator), choices, _recommended(choices), looked_at)
 
@@ -239,23 +239,23 @@ def _per_patch_s(
 
 def _recommended(choices: Sequence[Choice]) -> Choice:
     """Return the cheapest without visible seams, or else that may have none, or else the faintest."""
-    clean = [choice for choice in choices if choice.seams.both.verdict == "not visible"]
-    perhaps = [choice for choice in choices if choice.seams.both.low <= 1.0]
+    clean = [choice for choice in choices if choice.seams.strongest.verdict == "not visible"]
+    perhaps = [choice for choice in choices if choice.seams.strongest.low <= 1.0]
     if clean or perhaps:
         return (clean or perhaps)[0]
-    known = [choice for choice in choices if not np.isnan(choice.seams.both.ratio)]
-    return min(known, key=lambda choice: choice.seams.both.ratio) if known else choices[0]
+    known = [choice for choice in choices if not np.isnan(choice.seams.strongest.ratio)]
+    return min(known, key=lambda choice: choice.seams.strongest.ratio) if known else choices[0]
 
 
 def _draw(tuning: Tuning, ax: matplotlib.axes.Axes) -> None:
     windows = list(dict.fromkeys(each.window for each in tuning.choices))
-    known = [each for each in tuning.choices if not np.isnan(each.seams.both.ratio)]
-    top = max([1.2, *(each.seams.both.high for each in known if np.isfinite(each.seams.both.high))])
+    known = [each for each in tuning.choices if not np.isnan(each.seams.strongest.ratio)]
+    top = max([1.2, *(each.seams.strongest.high for each in known if np.isfinite(each.seams.strongest.high))])
     ax.axhspan(1 - UNSEEN, 1 + UNSEEN, color=HUES[0], alpha=0.09, linewidth=0)
     ax.axhline(1.0, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
     ax.set_xscale("log")
     for choice in known:
-        seam, index = choice.seams.both, windows.index(choice.window)
+        seam, index = choice.seams.strongest, windows.index(choice.window)
         # Windows of one step cost the same: a little apart, all of them can be seen.
         x = max(choice.seconds_per_mpx, 1e-9) * 1.05 ** (index - (len(windows) - 1) / 2)
         y, colour = min(seam.ratio, top), HUES[index % len(HUES)]

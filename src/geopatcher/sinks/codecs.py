@@ -20,7 +20,7 @@ def codec_from_name(name: str, itemsize: int) -> BloscCodec | ZstdCodec | GzipCo
     Raises
     ------
     ValueError
-        The name is unknown; lists the known ones.
+        The name is unknown; lists the known ones. Or it has no such level.
 
     Examples
     --------
@@ -34,6 +34,9 @@ def codec_from_name(name: str, itemsize: int) -> BloscCodec | ZstdCodec | GzipCo
     if match is None or (match[1] == "none" and match[2]):
         raise ValueError(f"codec {name!r} is none of: {CODEC_NAMES}")
     kind, level = match[1], int(match[2]) if match[2] else None
+    most = {"zstd": 22}.get(kind, 9)
+    if level is not None and level > most:
+        raise ValueError(f"codec {name!r} has a level of {level}: {kind} has 0 to {most}")
     if kind == "none":
         return None
     if kind == "zstd":

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
 
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.box import Box
-    from geopatcher.domain import ResultSpec
+    from geopatcher.domain import RasterDomain, ResultSpec
     from geopatcher.sinks.targets import ResultArray
+
+
+#: Of the blocks of a GeoTIFF, which are read once and removed: quick, and half the size of none at all.
+WORK_CODEC = "blosc-lz4"
 
 
 @dataclass
@@ -239,9 +244,31 @@ class CogTarget(DiskTarget):
     options: CogOptions = field(default_factory=CogOptions)
 
     def create(self, spec: ResultSpec) -> ZarrSink:
-        """Create the store of blocks, for a result that a GeoTIFF can hold."""
-        require_storable(spec.domain)
-        return super().create(spec)
+        """Create the store of blocks, for a result that a GeoTIFF can hold.
+
+        Raises
+        ------
+        TargetError
+            It cannot.
+        TargetExistsError
+            The file of a layer is there and ``overwrite`` is not set.
+
+        """
+        require_storable(spec.domain, self.options)
+        for name in spec.layers:
+            if self.layer_place(name).exists() and not self.overwrite:
+                raise TargetExistsError(
+                    f"{self.layer_place(name)}, where the layer {name!r} goes, exists: "
+                    f"choose another target, or pass overwrite=True (--overwrite)"
+                )
+        return super().create(replace(spec, codec=WORK_CODEC, shards=None, multiscales=False))
+
+    def layer_place(self, name: str) -> Path:
+        """Return where a layer goes: ``result.tif`` has ``result.weight.tif`` beside it."""
+        return self.place.with_name(f"{self.place.stem}.{name}{self.place.suffix}")
+
+    def _layer_product(self, name: str) -> Path:
+        return self.work / f"layer.{name}.tif"
 
     @property
     def product(self) -> Path:
@@ -258,24 +285,55 @@ class CogTarget(DiskTarget):
         return is_marked(self.work) and self.store.is_dir()
 
     def assemble(self) -> None:
-        """Copy the store into a GeoTIFF."""
-        data = open_store(self.store, self.spec).arrays["data"]
-        write_cog(data, self.spec.domain, self.product, self.work, self.options)
+        """Copy the store into a GeoTIFF, and each layer into one of its own."""
+        spec = self.spec
+        arrays = open_store(self.store, spec).arrays
+        plain = CogOptions(self.options.compress, self.options.level, self.options.blocksize)
+        for name in spec.layers:
+            product = self._layer_product(name)
+            write_cog(arrays[name], layer_domain(spec, name), product, self.work, plain)
+            sync_tree(product)
+        options = replace(self.options, overview=self.options.overview or spec.overview)
+        write_cog(arrays["data"], spec.domain, self.product, self.work, options)
         sync_tree(self.product)
 
+    def publish(self) -> None:
+        """Rename the files to their places, the result last: it says that all are there."""
+        for finished in sorted(
+            self.work.glob("layer.*.tif")
+        ):  # some may be there already, from before a kill
+            name = finished.name.removeprefix("layer.").removesuffix(".tif")
+            put_in_place(finished, self.layer_place(name), self.work / "replaced")
+        super().publish()
+
     def open(self, spec: ResultSpec) -> dict[str, ResultArray]:
-        """Return the GeoTIFF as a lazily read array."""
-        try:
-            with no_georeference_warning(), rasterio.open(self.place) as dataset:
-                found = (dataset.count, dataset.height, dataset.width)
-        except RasterioError as error:
-            raise TargetError(f"cannot open {self.path}: {error}") from error
-        if found != (spec.n_bands, *spec.domain.grid_shape):
-            raise TargetError(
-                f"{self.path} is {found}, not the {spec.domain.shape} its ledger tells of: it was replaced; "
-                f"choose another target, or pass overwrite=True (--overwrite)"
-            )
-        return {"data": TiffArray(self.place, spec.domain.shape, spec.domain.dtype)}
+        """Return the GeoTIFFs as lazily read arrays."""
+        return {
+            name: _open_tiff(self.place if name == "data" else self.layer_place(name), shape, dtype)
+            for name, (shape, dtype, _) in spec.arrays().items()
+        }
+
+
+def layer_domain(spec: ResultSpec, name: str) -> RasterDomain:
+    """Return the domain of a layer as a raster of its own: that of the result, with one band."""
+    layer = spec.layers[name]
+    domain = spec.domain.with_bands((name,), n_bands=None, dtype=layer.dtype)
+    # 0 is a true value of a layer; only what is not a number says that there is none.
+    return replace(domain, nodata=layer.fill if np.isnan(layer.fill) else None)
+
+
+def _open_tiff(place: Path, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray:
+    try:
+        with no_georeference_warning(), rasterio.open(place) as dataset:
+            found = (dataset.count, dataset.height, dataset.width)
+    except RasterioError as error:
+        raise TargetError(f"cannot open {place}: {error}") from error
+    if found != (shape[0] if len(shape) == 3 else 1, *shape[-2:]):
+        raise TargetError(
+            f"{place} is {found}, not the {shape} its ledger tells of: it was replaced; "
+            f"choose another target, or pass overwrite=True (--overwrite)"
+        )
+    return TiffArray(place, shape, dtype)
 
 
 def open_store(path: Path, spec: ResultSpec) -> ZarrSink:

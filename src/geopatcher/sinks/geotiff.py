@@ -2,55 +2,95 @@
 
 from __future__ import annotations
 
-import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 import rasterio.shutil
-from affine import Affine
+from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has no public name
 from rasterio.errors import RasterioError
 
 from geopatcher.box import Box
 from geopatcher.errors import TargetError
 from geopatcher.quiet import no_georeference_warning
+from geopatcher.sinks.multiscales import check_method
+from geopatcher.sinks.tiled import Records, require_tiles, write_pyramid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-    from types import EllipsisType
 
     from geopatcher.domain import RasterDomain
-    from geopatcher.protocols import Array
+    from geopatcher.sinks.tiled import Rectangles
 
-#: Bytes of blocks copied at once.
-CACHE_BYTES = 64 << 20
+#: GDAL's cache of blocks: every pixel is read once and written once, in order.
+CACHE_BYTES = 32 << 20
+#: Most bytes of a tile, all bands: GDAL holds several at a time.
+TILE_BYTES = 4 << 20
 #: Largest whole number that is exact as a float64.
 MAX_NODATA = 2**53
+#: A disk with less than this is full.
+FULL_BYTES = 1 << 20
+#: A GeoTIFF stores sixteen bits of each color at most, for as many values as sixteen bits have.
+PALETTE_DTYPES = ("uint8", "uint16")
 
 
 @dataclass(frozen=True)
 class CogOptions:
-    """How a Cloud-Optimized GeoTIFF is written; see https://gdal.org/drivers/raster/cog.html."""
+    """How a Cloud-Optimized GeoTIFF is written; see https://gdal.org/drivers/raster/cog.html.
+
+    ``blocksize`` is the side of a tile in pixels, 512 by default and less for many bands.
+    ``overview`` says how four pixels become one in the overviews: ``"average"``, ``"mode"`` or
+    ``"nearest"``; by default what suits the result. ``colormap`` gives the colors
+    ``(red, green, blue, alpha)``, 0 to 255 each, of the values of a single band of uint8 or uint16;
+    ``colorinterp`` names what bands mean, such as ``("red", "green", "blue", "alpha")``.
+
+    Raises
+    ------
+    ValueError
+        ``blocksize`` is not a multiple of 16, or ``overview`` is unknown.
+
+    """
 
     compress: str = "DEFLATE"
     level: int | None = None
-    blocksize: int = 512
+    blocksize: int | None = None
     overviews: bool = True
-    categorical: bool = False
+    overview: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     colormap: Mapping[int, tuple[int, int, int, int]] | None = None
+    colorinterp: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.blocksize is not None and (self.blocksize < 16 or self.blocksize % 16):
+            raise ValueError(f"blocksize is a multiple of 16 pixels, such as 512, not {self.blocksize}")
+        check_method(self.overview)
+
+    def tile(self, domain: RasterDomain) -> int:
+        """Return the side of a tile in pixels.
+
+        >>> from geopatcher.domain import RasterDomain
+        >>> CogOptions().tile(RasterDomain((3, 100, 100))), CogOptions().tile(RasterDomain((13, 100, 100)))
+        (512, 256)
+        """
+        if self.blocksize is not None:
+            return self.blocksize
+        side = 512
+        while side > 128 and side * side * domain.n_bands * domain.dtype.itemsize > TILE_BYTES:
+            side //= 2
+        return side
 
     def creation(self, domain: RasterDomain) -> dict[str, str | int]:
         """Return the driver's creation options."""
         options: dict[str, str | int] = {
             "COMPRESS": self.compress,
-            "BLOCKSIZE": self.blocksize,
+            "BLOCKSIZE": self.tile(domain),
             "BIGTIFF": "IF_SAFER",
             "NUM_THREADS": "ALL_CPUS",
-            "OVERVIEWS": "IGNORE_EXISTING" if self.overviews else "NONE",
-            "RESAMPLING": "MODE" if self.categorical else "AVERAGE",
+            "OVERVIEWS": "FORCE_USE_EXISTING" if self.overviews else "NONE",
             "STATISTICS": "YES",
         }
         if self.compress.upper() in ("DEFLATE", "ZSTD", "LZW"):
@@ -61,21 +101,13 @@ class CogOptions:
         return options
 
 
-class Rectangles(Protocol):
-    """An array that gives rectangles by slicing, such as a zarr array."""
-
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
-        """Return ``(h, w)`` or ``(bands, h, w)``."""
-        ...
-
-
-def require_storable(domain: RasterDomain) -> None:
+def require_storable(domain: RasterDomain, options: CogOptions | None = None) -> None:
     """Refuse what a GeoTIFF cannot hold, before anything is computed.
 
     Raises
     ------
     TargetError
-        The dtype or the nodata value cannot be stored.
+        The dtype, the nodata value or the color table cannot be stored.
 
     """
     if domain.dtype.kind not in "iuf" or domain.dtype.itemsize > 8 or domain.dtype == np.float16:
@@ -87,6 +119,15 @@ def require_storable(domain: RasterDomain) -> None:
             f"a GeoTIFF cannot hold the nodata value {nodata} of {domain.dtype} exactly: "
             f"choose nodata between -2**53 and 2**53, or a .zarr target"
         )
+    if options is None:
+        return
+    if options.colormap is not None and (domain.n_bands > 1 or domain.dtype.name not in PALETTE_DTYPES):
+        raise TargetError(
+            f"a GeoTIFF has a color table for one band of {' or '.join(PALETTE_DTYPES)}, "
+            f"and this one has {domain.n_bands} of {domain.dtype}: leave out colormap, or change the result"
+        )
+    if options.colorinterp and len(options.colorinterp) != domain.n_bands:
+        raise TargetError(f"colorinterp {options.colorinterp} does not name each of {domain.n_bands} band(s)")
 
 
 def write_cog(
@@ -98,74 +139,55 @@ def write_cog(
 ) -> int:
     """Copy an array into a Cloud-Optimized GeoTIFF at ``target``; return its size in bytes.
 
-    A tiled GeoTIFF is built in ``scratch`` first, a row of tiles at a time. ``target`` appears
-    complete or not at all.
+    Tiled GeoTIFFs of all resolutions are built in ``scratch`` first, some tiles at a time: that takes
+    four thirds of the uncompressed size there. ``target``, on the same disk, appears complete or not
+    at all, and nothing is left in ``scratch``.
 
     Raises
     ------
     TargetError
-        The file cannot be written.
+        The file cannot be written; says so when the disk is full.
 
     """
-    tiled, finished = scratch / "tiled.tif", scratch / "cog.tif"
     environment = rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, CPL_TMPDIR=str(scratch))
     try:
-        with environment:
-            _write_tiled(array, domain, tiled, options)
-            rasterio.shutil.copy(tiled, finished, driver="COG", **options.creation(domain))
-        size = finished.stat().st_size
-        os.replace(finished, target)
-    except (RasterioError, OSError) as error:
+        with tempfile.TemporaryDirectory(prefix="cog-", dir=scratch) as name, environment:
+            folder = Path(name)
+            try:
+                finished = _assemble(array, domain, folder, options)
+                size = finished.stat().st_size
+                finished.replace(target)
+            except (RasterioError, CPLE_BaseError, OSError) as error:
+                # Asked while the files are still there.
+                raise TargetError(f"cannot write {target}: {_reason(error, folder)}") from error
+    except TargetError:
+        raise
+    except OSError as error:
         raise TargetError(f"cannot write {target}: {error}") from error
-    finally:
-        tiled.unlink(missing_ok=True)
-        finished.unlink(missing_ok=True)
     return size
 
 
-def _write_tiled(array: Rectangles, domain: RasterDomain, path: Path, options: CogOptions) -> None:
-    profile = {
-        "driver": "GTiff",
-        "height": domain.height,
-        "width": domain.width,
-        "count": domain.n_bands,
-        "dtype": domain.dtype.name,
-        "crs": domain.crs,
-        # GDAL does not keep the identity, and rasterio warns of it.
-        "transform": None if domain.transform == Affine.identity() else domain.transform,
-        "nodata": domain.nodata,
-        "tiled": True,
-        "blockxsize": options.blocksize,
-        "blockysize": options.blocksize,
-        "interleave": "band",
-        "BIGTIFF": "IF_SAFER",
-        "SPARSE_OK": True,
-    }
-    with no_georeference_warning():
-        dataset = rasterio.open(path, "w", **profile)
-    with dataset:
-        for band, name in enumerate(domain.band_names, start=1):
-            dataset.set_band_description(band, name)
-        for band, unit in enumerate(domain.units, start=1):
-            dataset.set_band_unit(band, unit)
-        if options.tags:
-            dataset.update_tags(**options.tags)
-        if options.colormap:
-            dataset.write_colormap(1, dict(options.colormap))
-        for box in Box.of_shape(domain.grid_shape).tiles(_copied_at_once(domain, options.blocksize)):
-            pixels = np.asarray(array[(..., *box.slices())]).reshape(domain.n_bands, *box.shape)
-            if domain.nodata is None or not _is_empty(pixels, domain.nodata):
-                dataset.write(pixels, window=((box.row0, box.row1), (box.col0, box.col1)))
+def _assemble(array: Rectangles, domain: RasterDomain, folder: Path, options: CogOptions) -> Path:
+    side = options.tile(domain)
+    overview = (options.overview or "average") if options.overviews else None
+    records = Records(options.tags, options.colormap, options.colorinterp)
+    levels = write_pyramid(array, domain, folder, side, overview, records)
+    finished = folder / "cog.tif"
+    rasterio.shutil.copy(levels, finished, driver="COG", **options.creation(domain))
+    with no_georeference_warning(), rasterio.open(finished) as dataset:
+        n_levels = len(dataset.overviews(1))
+    grid = domain.grid_shape
+    for level in (None, *range(n_levels)):
+        if level is not None:
+            grid = (-(-grid[0] // 2), -(-grid[1] // 2))
+        boxes = Box.of_shape(grid).tiles((side, side))
+        require_tiles(finished, ((1, box.row0 // side, box.col0 // side) for box in boxes), level)
+    return finished
 
 
-def _copied_at_once(domain: RasterDomain, blocksize: int) -> tuple[int, int]:
-    """Return ``(height, width)`` of what is copied at once: a row of tiles, or what of it is not too much."""
-    column = domain.n_bands * domain.dtype.itemsize * blocksize * blocksize
-    return blocksize, max(1, CACHE_BYTES // column) * blocksize
-
-
-def _is_empty(pixels: Array, fill: float | int) -> bool:
-    """Whether a row of blocks holds nothing but fill, and may stay a hole in the file."""
-    if fill != fill:  # noqa: PLR0124 - NaN is the one value that differs from itself
-        return bool((pixels != pixels).all())  # noqa: PLR0124
-    return bool((pixels == fill).all())
+def _reason(error: Exception, folder: Path) -> str:
+    free = shutil.disk_usage(folder).free
+    said = f"{error.__cause__ or error}"
+    if free > FULL_BYTES:
+        return said
+    return f"the disk of {folder.parent} is full ({said}): make room, or choose a target on another disk"

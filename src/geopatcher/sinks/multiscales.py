@@ -32,6 +32,19 @@ MULTISCALES = {
 }
 
 
+def check_method(method: str | None) -> None:
+    """Refuse a way of making overviews that is not known; ``None`` is the default.
+
+    Raises
+    ------
+    ValueError
+        Lists the known ones.
+
+    """
+    if method is not None and method not in METHODS:
+        raise ValueError(f"overview {method!r} is none of {', '.join(METHODS)}")
+
+
 def level_domains(domain: RasterDomain, chunks: tuple[int, int]) -> list[RasterDomain]:
     """Return the grids of the levels, each of half the resolution of the one before.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.errors import TargetError
 from geopatcher.sinks.disk import CogTarget, ZarrTarget
+from geopatcher.sinks.geotiff import CogOptions
 from geopatcher.sinks.memory import MemorySink
 from geopatcher.sinks.room import check_memory
 
@@ -100,7 +101,34 @@ class MemoryTarget:
         self._sink = None
 
 
-def target_for(path: str | os.PathLike[str] | None, *, overwrite: bool, resume: bool = True) -> Target:
+def check_storage(
+    path: str | os.PathLike[str] | None, *, shards: bool, multiscales: bool, cog: CogOptions | None
+) -> None:
+    """Refuse options that a target has no use for. A ``.tif`` has overviews with or without ``multiscales``.
+
+    Raises
+    ------
+    ValueError
+        Names the option and the target it is for.
+
+    """
+    ending = "memory" if path is None else Path(os.fspath(path)).suffix.lower()
+    for given, name, kinds in (
+        (shards, "shards", (".zarr",)),
+        (multiscales, "multiscales", (".zarr", ".tif", ".tiff")),
+        (cog is not None, "cog", (".tif", ".tiff")),
+    ):
+        if given and ending not in kinds:
+            raise ValueError(f"{name}= is for a {kinds[0]} target, not {path or 'memory'}: leave it out")
+
+
+def target_for(
+    path: str | os.PathLike[str] | None,
+    *,
+    overwrite: bool,
+    resume: bool = True,
+    cog: CogOptions | None = None,
+) -> Target:
     """Return the target a path's ending asks for; ``None`` is memory.
 
     Raises
@@ -115,5 +143,5 @@ def target_for(path: str | os.PathLike[str] | None, *, overwrite: bool, resume: 
     if place.suffix == ".zarr":
         return ZarrTarget(place, overwrite, resume)
     if place.suffix.lower() in (".tif", ".tiff"):
-        return CogTarget(place, overwrite, resume)
+        return CogTarget(place, overwrite, resume, cog or CogOptions())
     raise ValueError(f"target {os.fspath(path)!r} must end in .zarr or .tif (or be None for memory)")

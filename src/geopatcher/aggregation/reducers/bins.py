@@ -98,13 +98,14 @@ class Bins:
 def fitting(low: float | int, high: float | int, n_bins: int) -> int:
     """Return the smallest exponent with which ``low`` to ``high`` lie in at most ``n_bins`` bins.
 
-    Never so small that a place would not be exact: of integers 0, of doubles that of their last bit.
+    Never so small that a place would not be exact: of integers 0, or what makes their edges doubles; of
+    doubles that of their last bit.
 
     >>> fitting(0, 255, 64), fitting(0.0, 1.0, 64)
     (2, -5)
     """
     if isinstance(low, int) and isinstance(high, int):
-        exponent = 1 if high >= 1 << 63 else 0
+        exponent = max(0, max(abs(low), abs(high)).bit_length() - 53)  # edges are doubles
         while (high >> exponent) - (low >> exponent) >= n_bins:
             exponent += 1
         return exponent

@@ -157,7 +157,14 @@ function keyboard(scene, readout, swipe) {
 async function follow(scene) {
   for (;;) {
     await new Promise((wake) => { setTimeout(wake, 700); });
-    const { share } = await ask("/progress");
+    let share;
+    try {
+      ({ share } = await ask("/progress"));
+    } catch {
+      by("progress").hidden = false;
+      write("progress", "The viewer has ended: start it again and reload this page.");
+      return;
+    }
     by("progress").hidden = share >= 1;
     write("progress", `No overviews: reading all of it, ${Math.floor(100 * share)} %`);
     if (share !== scene.version && (share >= 1 || share - scene.version > 0.05)) {
