@@ -23,6 +23,8 @@ SECONDS = 30
 #: Address space: an allocation a damaged header asks for fails, and the machine lives.
 ADDRESS_SPACE = 6 << 30
 SIDE, PATCH = 96, 32
+#: Results with more cells are not compared, only waited for.
+LARGE = 500_000
 
 BASES = {
     "tiled deflate": {"dtype": "uint8", "tiled": True, "compress": "DEFLATE", "nodata": 0},
@@ -104,6 +106,8 @@ def outcome(path, on_error):
         return f"{type(error).__name__}: {error}"
     got = np.asarray(result.array[...])
     got[got == result.domain.nodata] = np.nan
+    if got.size > LARGE:  # a header that promises much, of which little is there: it has an end
+        return "large"
     wanted, whole = window_by_window(path)
     if not whole and on_error == "raise":
         return "read what GDAL cannot read"

@@ -88,7 +88,7 @@ def fold(aggregation, group, bands, dtype):
 
 
 @pytest.mark.parametrize(("aggregation", "bands", "rounds"), ALL, ids=IDS)
-@how(max_examples=25)
+@how(max_examples=12)
 @given(
     seed=st.integers(0, 2**32),
     n=st.integers(0, 8),

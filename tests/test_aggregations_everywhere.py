@@ -64,7 +64,7 @@ OPERATORS = {
 
 
 @pytest.mark.parametrize("name", [*FLOATING, *VOTES])
-@how(max_examples=12)
+@how(max_examples=6)
 @given(
     shape=st.tuples(st.integers(1, 40), st.integers(1, 60)),
     size=st.tuples(st.integers(2, 9), st.integers(2, 9)),

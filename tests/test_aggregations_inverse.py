@@ -25,7 +25,7 @@ def dressed(kind, mean, variance):
 
 
 @pytest.mark.parametrize("kind", ["pair", "dict", "other names", "array"])
-@how(max_examples=15)
+@how(max_examples=9)
 @given(scene=cells.scenes(dtypes=("float32", "float64", "uint8")))
 def test_means_and_variances(kind, scene, tmp_path_factory):
     rng = np.random.default_rng(5)

@@ -38,7 +38,7 @@ def modes(ones):
     [(gp.SpatialMax, max), (gp.SpatialMin, min), (gp.SpatialMode, None)],
     ids=["max", "min", "mode"],
 )
-@how(max_examples=40)
+@how(max_examples=20)
 @given(scene=cells.scenes(dtypes=ALL, flavours=("plain", "ties", "edges")))
 @pytest.mark.filterwarnings("ignore:SpatialMode:RuntimeWarning")
 def test_chosen_values_are_exact_in_their_own_dtype(make, rule, scene, tmp_path_factory):
@@ -75,7 +75,7 @@ def variance(ones):
     return float(sum((Fraction(value) - middle) ** 2 for value in values) / (len(values) - 1))
 
 
-@how(max_examples=30)
+@how(max_examples=15)
 @given(scene=cells.scenes(dtypes=ALL))
 def test_variance(scene, tmp_path_factory):
     got = cells.merged(gp.SpatialVariance, scene, tmp_path_factory)
@@ -108,7 +108,7 @@ def test_variance_of_infinities_is_no_number_and_of_one_value_missing():
 
 class TestHardVote:
     @pytest.mark.parametrize("n_classes", [4, 255, 256, 70000])
-    @how(max_examples=15)
+    @how(max_examples=8)
     @given(scene=cells.scenes(dtypes=("uint8", "int16", "int64", "float32"), flavours=("ties",)))
     def test_each_patch_has_one_vote(self, n_classes, scene, tmp_path_factory):
         def make(**options):
@@ -158,7 +158,7 @@ def ballots(rng, n_classes, flavour, shape):
 
 class TestSoftVote:
     @pytest.mark.parametrize("flavour", ["exact", "any"])
-    @how(max_examples=25)
+    @how(max_examples=12)
     @given(
         scene=cells.scenes(dtypes=("float32", "float64"), bands=(1,), flat=False), n_classes=st.integers(1, 4)
     )

@@ -19,7 +19,7 @@ quiet = pytest.mark.filterwarnings("ignore:Spatial.* has streaming_safe = False:
 
 
 @quiet
-@how(max_examples=40)
+@how(max_examples=20)
 @given(
     scene=cells.scenes(
         dtypes=(*cells.FLOATS, "uint8", "int16", "uint32"), flavours=("plain", "ties", "edges")
@@ -41,7 +41,7 @@ def test_median(scene, tmp_path_factory):
 
 
 @quiet
-@how(max_examples=30)
+@how(max_examples=15)
 @given(scene=cells.scenes(dtypes=("uint64", "int64"), flavours=("plain", "ties", "edges")))
 def test_median_of_64_bit_integers_is_rounded_half_to_even(scene, tmp_path_factory):
     dtype = scene.patches[0].data.dtype
@@ -69,7 +69,7 @@ def test_median_of_any_depth(depth):
 
 
 @quiet
-@how(max_examples=25)
+@how(max_examples=12)
 @given(scene=cells.scenes(dtypes=("float32", "float64", "int16")))
 def test_a_model_sees_every_contribution_and_its_weight(scene, tmp_path_factory):
     seen = []

@@ -51,7 +51,7 @@ FLOATS_AND_SMALL = (*cells.FLOATS, "uint8", "int16", "uint32", "int32")
 @pytest.mark.parametrize(
     ("make", "weighted"), [(gp.SpatialOverlapAdd, True), (gp.SpatialMean, False)], ids=["overlap-add", "mean"]
 )
-@how(max_examples=25)
+@how(max_examples=15)
 @given(scene=cells.scenes(dtypes=FLOATS_AND_SMALL))
 def test_means(make, weighted, scene, tmp_path_factory):
     got = cells.merged(make, scene, tmp_path_factory)
@@ -62,7 +62,7 @@ def test_means(make, weighted, scene, tmp_path_factory):
 @pytest.mark.parametrize(
     ("make", "weighted"), [(gp.SpatialOverlapAdd, True), (gp.SpatialMean, False)], ids=["overlap-add", "mean"]
 )
-@how(max_examples=20)
+@how(max_examples=12)
 @given(scene=cells.scenes(dtypes=("float16", "float32"), flavours=("edges",)))
 def test_infinities_stay_and_the_largest_numbers_do_not_overflow(make, weighted, scene, tmp_path_factory):
     got = cells.merged(make, scene, tmp_path_factory)
@@ -70,7 +70,7 @@ def test_infinities_stay_and_the_largest_numbers_do_not_overflow(make, weighted,
     cells.assert_close(got, expected, bound(scene, weighted))
 
 
-@how(max_examples=25)
+@how(max_examples=15)
 @given(
     scene=cells.scenes(dtypes=("float16", "float32", "int16"), flavours=("plain", "edges"))
     | cells.scenes(dtypes=("float64",))
@@ -82,7 +82,7 @@ def test_single_precision_is_near_and_the_same_every_way(scene, tmp_path_factory
     cells.assert_close(got, expected, single + np.finfo(np.float32).tiny)
 
 
-@how(max_examples=25)
+@how(max_examples=15)
 @given(scene=cells.scenes(dtypes=("uint64", "int64"), flavours=("plain", "ties", "edges")))
 def test_means_of_64_bit_integers_are_rounded_once(scene, tmp_path_factory):
     dtype = scene.patches[0].data.dtype
@@ -100,7 +100,7 @@ def test_means_of_64_bit_integers_are_rounded_once(scene, tmp_path_factory):
             assert abs(int(one) - want) <= Fraction(1, 2) + Fraction(wide) / 2**49
 
 
-@how(max_examples=15)
+@how(max_examples=9)
 @given(scene=cells.scenes(dtypes=("uint64", "int64"), flavours=("plain",), gaps=False))
 def test_identity_on_64_bit_integers_is_exact(scene):
     rng = np.random.default_rng(1)
@@ -119,7 +119,7 @@ def test_identity_on_64_bit_integers_is_exact(scene):
         np.testing.assert_array_equal(got.array, image)
 
 
-@how(max_examples=25)
+@how(max_examples=15)
 @given(scene=cells.scenes(dtypes=cells.FLOATS))
 def test_sums_of_floats(scene, tmp_path_factory):
     got = cells.merged(gp.SpatialSum, scene, tmp_path_factory)
@@ -127,7 +127,7 @@ def test_sums_of_floats(scene, tmp_path_factory):
     cells.assert_close(got, expected, bound(scene, weighted=False, divide=False))
 
 
-@how(max_examples=40)
+@how(max_examples=24)
 @given(scene=cells.scenes(dtypes=cells.INTEGERS, flavours=("plain", "ties", "edges")))
 def test_sums_of_integers_are_exact_and_saturate(scene, tmp_path_factory):
     dtype = scene.patches[0].data.dtype
@@ -144,7 +144,7 @@ def test_sums_of_integers_are_exact_and_saturate(scene, tmp_path_factory):
     assert gp.SpatialSum().out_dtype(dtype) == wide
 
 
-@how(max_examples=20)
+@how(max_examples=12)
 @given(scene=cells.scenes(dtypes=("float32", "float64", "uint8")))
 def test_weighted_sums(scene, tmp_path_factory):
     expected = cells.field(scene, lambda ones: total([(o.value, o.weight) for o in ones]), dtype=float)
@@ -161,7 +161,7 @@ def positive(data):
     return np.ma.filled(data if data.ndim == 2 else data[0], 0) > 0
 
 
-@how(max_examples=20)
+@how(max_examples=12)
 @given(scene=cells.scenes(dtypes=("float32",)))
 def test_weights_from_the_data_of_whole_patches(scene, tmp_path_factory):
     def make(**options):
@@ -210,7 +210,7 @@ def test_a_patch_that_weighs_nothing_where_it_is_infinite():
 
 
 @pytest.mark.parametrize("window", [*cells.WINDOWS, gp.SpatialGaussian(0.1)], ids=repr)
-@how(max_examples=20)
+@how(max_examples=12)
 @given(
     dtype=st.sampled_from(("float32", "float64")),
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),

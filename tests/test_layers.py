@@ -34,7 +34,7 @@ def bend(pixels):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@how(max_examples=30)
+@how(max_examples=15)
 @given(
     scene=cells.scenes(gaps=False),
     holes=st.sampled_from([0.0, 0.3, 0.95]),

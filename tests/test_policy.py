@@ -258,7 +258,7 @@ def test_one_bad_tile_costs_the_patches_over_it_and_no_more(tmp_path, on_error, 
         (r, c) for r, c in [(16, 16), (16, 24), (24, 16), (24, 24), (64, 48), (64, 56), (72, 48), (72, 56)]
     }
     n_tiles = 6 * 5
-    assert len(source.reads) == 1 + n_tiles  # bounded: the strip, then each of its tiles once
+    assert len(source.reads) < n_tiles  # halved, not tried one by one
 
 
 def test_a_source_that_is_wholly_broken_leaves_nodata_and_says_so():
@@ -267,7 +267,7 @@ def test_a_source_that_is_wholly_broken_leaves_nodata_and_says_so():
     result = geopatcher.reconstruct(field, np.copy, size=16, step=8, on_error="skip", dtype="float32")
     assert np.isnan(result.array).all()
     assert result.stats.failed == result.plan.n_patches == len(result.errors)
-    assert len(source.reads) == 31
+    assert len(source.reads) <= 2 * 30
 
 
 def test_integers_without_nodata_get_one_when_patches_may_be_left_out():

@@ -45,8 +45,11 @@ if TYPE_CHECKING:
         TargetError,
         TargetExistsError,
         TargetLockedError,
+        TransportError,
         UnsafeStreamingError,
+        WorkerLostError,
     )
+    from geopatcher.exporting import export
     from geopatcher.expression import Expression
     from geopatcher.fields.raster import RasterField
     from geopatcher.geometry import SpatialGeometry, SpatialRectangular
@@ -65,6 +68,7 @@ if TYPE_CHECKING:
     from geopatcher.report.viewer import view
     from geopatcher.result import Reconstruction
     from geopatcher.samplers.lattice import SpatialJitteredStride, SpatialRegularStride
+    from geopatcher.sinks.geotiff import CogOptions
     from geopatcher.verbs import plan, reconstruct
     from geopatcher.windows import (
         SpatialBoxcar,
@@ -115,8 +119,11 @@ _HOMES = {
         "TargetError",
         "TargetExistsError",
         "TargetLockedError",
+        "TransportError",
         "UnsafeStreamingError",
+        "WorkerLostError",
     ),
+    "exporting": ("export",),
     "expression": ("Expression",),
     "fields.raster": ("RasterField",),
     "geometry": ("SpatialGeometry", "SpatialRectangular"),
@@ -135,6 +142,7 @@ _HOMES = {
     "report.viewer": ("view",),
     "result": ("Reconstruction",),
     "samplers.lattice": ("SpatialJitteredStride", "SpatialRegularStride"),
+    "sinks.geotiff": ("CogOptions",),
     "verbs": ("plan", "reconstruct"),
     "windows": (
         "SpatialBoxcar",
@@ -149,6 +157,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Box",
+    "CogOptions",
     "ErrorPolicy",
     "Expression",
     "Field",
@@ -206,9 +215,12 @@ __all__ = [
     "TargetError",
     "TargetExistsError",
     "TargetLockedError",
+    "TransportError",
     "Tuning",
     "UnsafeStreamingError",
+    "WorkerLostError",
     "__version__",
+    "export",
     "get_strict",
     "masked",
     "measure_seams",

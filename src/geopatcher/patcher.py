@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from geopatcher._optional import load
 from geopatcher.box import Box
+from geopatcher.delayed import Cutting, delayed_batches
 from geopatcher.fields.dispatch import as_field
 from geopatcher.hooks import Hooks
 from geopatcher.looks.plotting import draw_patches
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import matplotlib.figure
+    from dask.bag import Bag
+    from dask.delayed import Delayed
 
     from geopatcher.aggregations.base import Mergeable
     from geopatcher.fields.dispatch import Source
@@ -165,6 +169,33 @@ class SpatialPatcher:
     def n_anchors(self, source: Source) -> int:
         """Return how many patches there are."""
         return self.plan(source).n_patches
+
+    def to_delayed(
+        self, source: Source, operator: Callable[[Array], Array] | None = None, *, batch_size: int = 64
+    ) -> list[Delayed]:
+        """Return Dask tasks that give the patches of a field, for a graph of your own; needs ``dask``.
+
+        Each task is a list of up to ``batch_size`` neighbouring patches, which it reads by itself, in
+        one piece; with an ``operator`` their data is what that returns. No pixel is in the graph, but
+        of a field in memory. To stitch a whole raster on a cluster, `geopatcher.reconstruct` with a
+        `geopatcher.executors.DaskExecutor` reads and computes less twice, and holds less.
+
+        Raises
+        ------
+        ValueError
+            ``batch_size`` is less than 1.
+        MissingExtraError
+            Dask is not installed.
+
+        """
+        field = as_field(source)
+        cutting = Cutting(field, self.plan(field), self.window.weights(self.geometry), operator)
+        return delayed_batches(cutting, batch_size)
+
+    def to_dask_bag(self, source: Source) -> Bag:
+        """Return the patches of a field as a Dask bag, in partitions of 64; see `to_delayed`."""
+        bag: Bag = load("dask.bag").from_delayed(self.to_delayed(source))
+        return bag
 
     def plot(self, source: Source) -> matplotlib.figure.Figure:
         """Draw where patches fall on a field, how deep they overlap, and the four axes at a glance.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from types import MethodType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from geopatcher.aggregation.base import SpatialAggregation, exact_dtype
+from geopatcher.aggregation.base import SpatialAggregation
 from geopatcher.box import Box
-from geopatcher.engine.rows import unit_rows
-from geopatcher.planning.memory import MemoryModel
+from geopatcher.engine.sizing import Sizes, model_of
 from geopatcher.planning.plan import Plan, place
 from geopatcher.protocols import Window
 
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from geopatcher.aggregation.base import AnyCellAggregation
-    from geopatcher.planning.anchors import AnchorSet
     from geopatcher.protocols import PixelSource, RectGeometry, Sampler
 
 
@@ -43,19 +41,6 @@ class Titled(Protocol):
     def name(self) -> object:
         """Its name."""
         ...
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What decides memory beside the plan's geometry.
-
-    ``n_bands`` and ``dtype`` are the operator's, as far as they are known.
-    """
-
-    n_bands: int
-    dtype: np.dtype
-    batch_size: int = 1
-    layers: tuple[AnyCellAggregation, ...] = ()
 
 
 def make_plan(
@@ -86,37 +71,6 @@ def make_plan(
         source_name=source.name,
     )
     return plan if region is None else plan.restrict(region)
-
-
-def model_of(
-    source: PixelSource,
-    anchors: AnchorSet,
-    aggregation: AnyCellAggregation,
-    chunks: tuple[int, int],
-    sizes: Sizes,
-    result_dtype: np.dtype,
-) -> MemoryModel:
-    """Return the sizes that decide memory and disk."""
-    domain = source.domain
-    exact = exact_dtype(result_dtype, anchors.depth)
-    is_float = domain.dtype.kind == "f"
-    masked = source.has_nodata and not is_float
-    parts = (aggregation, *sizes.layers)
-    state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
-    if source.has_nodata or is_float:
-        state_bytes += sum(part.gap_bytes(sizes.n_bands, exact) for part in parts)
-    layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
-    return MemoryModel(
-        patch=anchors.patch_shape,
-        tile=chunks,
-        unit_rows=unit_rows(source.block_shape[0]),
-        in_bytes=domain.n_bands * domain.dtype.itemsize,
-        mask_bytes=domain.n_bands if masked else 0,
-        state_bytes=state_bytes,
-        weight_bytes=8,
-        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
-        batch_size=sizes.batch_size,
-    )
 
 
 def check_axes(window: object, aggregation: object) -> None:
@@ -178,4 +132,6 @@ def name_of(operator: Callable[..., object]) -> str:
         named = named.func
     if isinstance(named, Titled) and isinstance(named.name, str):
         return named.name
+    if isinstance(named, MethodType):  # which has its name from its function only
+        named = named.__func__
     return named.__name__ if isinstance(named, Named) else type(named).__name__

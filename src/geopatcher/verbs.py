@@ -13,6 +13,7 @@ from geopatcher.aggregation.layers import layers_from_names
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.axis import pixel_pair
 from geopatcher.engine.job import Job, Output
+from geopatcher.engine.sizing import Sizes
 from geopatcher.executors.local import LocalExecutor
 from geopatcher.executors.processes import ProcessExecutor
 from geopatcher.fields.dispatch import as_field
@@ -20,7 +21,7 @@ from geopatcher.geometry import SpatialRectangular
 from geopatcher.hooks import Hooks
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.policy import ErrorPolicy
-from geopatcher.preparing import Sizes, check_axes, check_operator, dtype_of_result, make_plan, name_of
+from geopatcher.preparing import check_axes, check_operator, dtype_of_result, make_plan, name_of
 from geopatcher.progress import reporting
 from geopatcher.result import Reconstruction
 from geopatcher.samplers.lattice import SpatialRegularStride

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 from geopatcher.axis import BOUNDARIES
+from geopatcher.policy import ON_ERROR
 from geopatcher.windows import WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from geopatcher.policy import OnError
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -21,6 +24,10 @@ DTYPES = (
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float32", "float64"),
 )
+
+
+#: As `geopatcher.sinks.multiscales` has them, which takes longer to import than help may take to appear.
+OVERVIEWS = ("average", "mode", "nearest")
 
 
 def read_size(ctx: click.Context, param: click.Parameter, value: str | None) -> int | tuple[int, int] | None:
@@ -43,6 +50,12 @@ def read_bands(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if not re.fullmatch(r"[1-9][0-9]*(,[1-9][0-9]*)*", value.replace(" ", "")):
         raise click.BadParameter(f"{value!r} are not bands counted from 1, such as 4,3,2", ctx, param)
     return tuple(int(band) for band in value.split(","))
+
+
+def read_names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read names such as ``weight,spread``."""
+    _ = ctx, param
+    return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | float | None:
@@ -69,12 +82,25 @@ class PatchKeywords(TypedDict):
     chunks: int | tuple[int, int]
 
 
-class ResultKeywords(TypedDict):
-    """How a result is written; for ``run``."""
+class StorageKeywords(TypedDict):
+    """How a result is stored; shared by ``run`` and ``export``."""
 
     codec: str
+    shards: int | tuple[int, int] | None
+    multiscales: bool
+    overview: str | None
+
+
+class ResultKeywords(StorageKeywords):
+    """How a result is written; for ``run``."""
+
     overwrite: bool
+    resume: bool
     allow_gaps: bool
+    layers: tuple[str, ...]
+    on_error: OnError
+    max_retries: int
+    log_json: str | None
 
 
 class RunKeywords(PatchKeywords, ResultKeywords):
@@ -133,11 +159,50 @@ PATCHES = (
     ),
 )
 
+STORAGE = (
+    click.option("--codec", default="zstd", show_default=True, help="Compression of a .zarr."),
+    click.option("--shards", callback=read_size, metavar="PIXELS", help="Of a .zarr: chunks in one file."),
+    click.option("--multiscales", is_flag=True, help="Add overviews to a .zarr; a .tif has them always."),
+    click.option(
+        "--overview",
+        type=click.Choice(OVERVIEWS),
+        help="How four cells become one in them.  [default: mode for labels, else average]",
+    ),
+)
+
 RESULT = (
     click.option("--nodata", callback=read_number, metavar="NUMBER", help="What cells without data hold."),
-    click.option("--codec", default="zstd", show_default=True, help="Compression of a .zarr."),
+    *STORAGE,
     click.option("--overwrite", is_flag=True, help="Replace a target that exists."),
+    click.option(
+        "--resume/--no-resume",
+        default=True,
+        show_default=True,
+        help="Go on where an earlier run of the same stopped.",
+    ),
     click.option("--allow-gaps", is_flag=True, help="Leave nodata where no patch reaches."),
+    click.option(
+        "--layers",
+        callback=read_names,
+        default="",
+        metavar="NAME,NAME",
+        help="Written beside the result: weight, count, spread.",
+    ),
+    click.option(
+        "--on-error",
+        type=click.Choice(ON_ERROR),
+        default="raise",
+        show_default=True,
+        help="What becomes of a patch whose read or operator fails.",
+    ),
+    click.option(
+        "--max-retries",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        help="Further tries after an error of reading or of the network.",
+    ),
+    click.option("--log-json", metavar="FILE", help="Write a line of JSON for each strip."),
 )
 
 
@@ -147,8 +212,8 @@ def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     >>> @click.command()
     ... @options(RESULT)
     ... def command(**keywords): ...
-    >>> [option.name for option in command.params]
-    ['nodata', 'codec', 'overwrite', 'allow_gaps']
+    >>> [option.name for option in command.params][:7]
+    ['nodata', 'codec', 'shards', 'multiscales', 'overview', 'overwrite', 'resume']
     """
 
     def decorate(function: F) -> F:

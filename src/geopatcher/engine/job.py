@@ -15,6 +15,7 @@ from geopatcher.aggregation.tally import Counted
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.run import Finisher, contributions, stitch
+from geopatcher.engine.sizing import Sizes, model_of
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.hooks import Hooks
@@ -140,6 +141,15 @@ class Job:
     advance: Advance = no_progress
     hooks: Hooks = field(default_factory=Hooks)
     log_json: Path | None = None
+
+    def resized(self, first: Contribution) -> Job:
+        """Return this job with a plan that knows the operator's bands and dtype from its first result."""
+        spec = self.spec_for(first, flat=first.flat)
+        layers = tuple(self.layers.values())
+        sizes = Sizes(first.data.shape[0], spec.domain.dtype, self.batch_size, layers)
+        plan = self.plan
+        model = model_of(self.source, plan.anchors, self.aggregation, plan.chunks, sizes, spec.domain.dtype)
+        return replace(self, plan=replace(plan, model=model))
 
     def operate(self, stats: RunStats) -> Operate:
         """Return what calls the operator."""

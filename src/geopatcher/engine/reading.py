@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,20 +22,28 @@ if TYPE_CHECKING:
     from geopatcher.protocols import Array, PixelSource
 
 
-@dataclass(frozen=True)
+#: Most reads spent on finding out what of a rectangle can be read.
+RESCUE_READS = 256
+#: The same after a rectangle of which nothing could: the disk or the network is gone, not a tile.
+FEW_READS = 8
+
+
+@dataclass
 class Reader:
     """Reads rectangles of a source under an error policy.
 
-    A rectangle that fails under ``"skip"`` or ``"mask"``, after its retries, is read again in the
-    pieces the storage decodes at once, each once: at most as many reads as there are such pieces.
-    The ones that fail are the `Loss` of the unit; their pixels are zero, and every patch that needs
-    one of them fails. So one bad tile costs the patches over it, not the strip.
+    A rectangle that fails under ``"skip"`` or ``"mask"``, after its retries, is halved along the
+    blocks of the storage, the halves that fail again, and so on: a bad block among ``n`` costs about
+    ``2 log2(n)`` reads, and never are more than `RESCUE_READS` spent. What cannot be read is the
+    `Loss` of the unit; its pixels are zero, and every patch that needs one of them fails. So one bad
+    block costs the patches over it, not the strip.
     """
 
     source: PixelSource
     stats: RunStats
     policy: ErrorPolicy = field(default_factory=ErrorPolicy)
     sleep: Callable[[float], None] = time.sleep
+    _budget: int = field(default=RESCUE_READS, init=False)
 
     def __call__(self, box: Box) -> Unit:
         """Return the pixels of ``box`` and what of it could not be read.
@@ -55,7 +64,8 @@ class Reader:
                 f"cannot read {box} of {self.source.name}: {type(error).__name__}: {error}"
             ) from error
         if isinstance(unit, Failure):
-            unit = self._rescued(box, unit)
+            with self.stats.stage("read"):
+                unit = self._rescued(box, unit)
         self.stats.bytes_read += unit.pixels.nbytes
         return unit
 
@@ -64,25 +74,53 @@ class Reader:
         return Unit(pixels, self.source.valid(box, pixels))
 
     def _rescued(self, box: Box, failure: Failure) -> Unit:
-        pieces = list(box.tiles(self.source.block_shape))
-        domain = self.source.domain
-        pixels: Array = np.zeros((domain.n_bands, *box.shape), domain.dtype)
-        valid: Array | None = None
-        losses = []
-        for piece in pieces:
-            try:
-                part = self._read(piece) if len(pieces) > 1 else None
-            except Exception as error:  # noqa: BLE001 - the policy said to carry on
-                losses.append(Loss(piece, error, failure.attempts))
+        found: list[tuple[Box, Unit]] = []
+        losses: list[Loss] = []
+        left = self._budget
+        waiting = deque([(box, failure.error)])  # rectangles that failed, the large ones first
+        while waiting:
+            failed, error = waiting.popleft()
+            pieces = halves(failed, self.source.block_shape)
+            if not pieces or left < len(pieces):
+                losses.append(Loss(failed, error, failure.attempts))
                 continue
-            if part is None:
-                losses.append(Loss(piece, failure.error, failure.attempts))
-                continue
-            if part.pixels.dtype != pixels.dtype:
-                pixels = pixels.astype(part.pixels.dtype)
-            where = piece.slices(box)
-            pixels[:, *where] = part.pixels
-            if part.valid is not None:
-                valid = np.ones(pixels.shape, dtype=bool) if valid is None else valid
-                valid[:, *where] = part.valid
-        return Unit(pixels, valid, tuple(losses))
+            left -= len(pieces)
+            for piece in pieces:
+                try:
+                    found.append((piece, self._read(piece)))
+                except Exception as again:  # noqa: BLE001 - the policy said to carry on
+                    waiting.append((piece, again))
+        self._budget = RESCUE_READS if found else FEW_READS
+        return _joined(box, found, losses, self.source)
+
+
+def _joined(box: Box, found: list[tuple[Box, Unit]], losses: list[Loss], source: PixelSource) -> Unit:
+    dtype = found[0][1].pixels.dtype if found else source.domain.dtype
+    pixels: Array = np.zeros((source.domain.n_bands, *box.shape), dtype)
+    valid: Array | None = None
+    for piece, part in found:
+        where = piece.slices(box)
+        pixels[:, *where] = part.pixels
+        if part.valid is not None:
+            valid = np.ones(pixels.shape, dtype=bool) if valid is None else valid
+            valid[:, *where] = part.valid
+    return Unit(pixels, valid, tuple(losses))
+
+
+def halves(box: Box, block: tuple[int, int]) -> list[Box]:
+    """Cut a rectangle in two along a line of a ``(height, width)`` grid; one within a cell gives none.
+
+    >>> from geopatcher.box import Box
+    >>> [str(half) for half in halves(Box(0, 100, 0, 40), (32, 32))]
+    ['rows 0:64, columns 0:40', 'rows 64:100, columns 0:40']
+    """
+    spans = ((box.row0, box.row1, block[0]), (box.col0, box.col1, block[1]))
+    cells = [-(-stop // size) - start // size for start, stop, size in spans]
+    if max(cells) < 2:
+        return []
+    axis = 0 if cells[0] >= cells[1] else 1
+    start, _, size = spans[axis]
+    line = (start // size + cells[axis] // 2) * size
+    if axis == 0:
+        return [replace(box, row1=line), replace(box, row0=line)]
+    return [replace(box, col1=line), replace(box, col0=line)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.engine.job import Job, peeked
-from geopatcher.executors.running import Executor, Outcome, Run
+from geopatcher.executors.running import Executor, LargerThanPlannedError, Outcome, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +43,9 @@ class LocalExecutor(Executor):
                     if first is None:  # says nothing about the result: left for when another region has
                         empty.append(region)
                         continue
+                    job = run.job.resized(first)
+                    if job.plan.n_regions > run.job.plan.n_regions:
+                        raise LargerThanPlannedError(job)
                     run.start(first)
                 run.region(plan, contributions)
         if run.session.sink is None:

@@ -43,7 +43,7 @@ class Outcome:
     job: Job
 
 
-@dataclass(frozen=True)
+@dataclass
 class Run:
     """A run on its way: what an executor computes regions with, and what it tells of them."""
 
@@ -83,6 +83,14 @@ class Run:
             self.session.sink.sweep(_any)
 
 
+class LargerThanPlannedError(Exception):
+    """The first result takes more memory than was assumed: the regions must be cut anew."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.name)
+        self.job = job
+
+
 class Executor(ABC):
     """Runs the regions of a job somewhere. `run` is the same for all: where, `compute` says."""
 
@@ -96,7 +104,14 @@ class Executor(ABC):
 
     @abstractmethod
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
-        """Compute what is left of the regions, and have each row of their blocks recorded."""
+        """Compute what is left of the regions, and have each row of their blocks recorded.
+
+        Raises
+        ------
+        LargerThanPlannedError
+            Before anything is made, when regions of this size cannot keep the memory limit.
+
+        """
 
     def n_patches(self, job: Job) -> int:
         """Return how many patches all regions have together, those in several counted in each."""
@@ -130,6 +145,7 @@ class Executor(ABC):
                 if arrays is None:
                     run = Run(job, session, operate, Watch(stop.requested, () if log is None else (log,)))
                     arrays = self._to_the_end(run, started, log)
+                    job = run.job
             except BaseException as error:
                 kept = session.fail()
                 if log is not None:
@@ -151,14 +167,18 @@ class Executor(ABC):
         """Run what is left, and let the result appear."""
         job, session, stats = run.job, run.session, run.operate.stats
         _check_storage(job, self.memory_for(job.plan))
-        regions = [box for region in self.cut(job) for box in session.left(region)]
+        regions = self._left(run)
         n_patches = sum(map(job.plan.anchors.count_in, regions))
         job.advance(max(0, self.n_patches(job) - n_patches))
         if log is not None:
             log.began(job.source.name, str(session.path or "memory"), n_patches)
         job.hooks.split_start(n_patches)
         job.hooks.merge_start(n_patches)
-        self.compute(run, regions)
+        try:
+            self.compute(run, regions)
+        except LargerThanPlannedError as larger:
+            run.job = larger.job
+            self.compute(run, self._left(run))
         job.hooks.split_end()
         session.assemble()
         domain = session.domain
@@ -168,6 +188,10 @@ class Executor(ABC):
         arrays = session.publish()
         job.hooks.merge_end(stats.bytes_written)
         return arrays
+
+    def _left(self, run: Run) -> list[Box]:
+        """Return what is left to do of each region."""
+        return [box for region in self.cut(run.job) for box in run.session.left(region)]
 
 
 def session_for(job: Job, target: Target, operate: Operate, stats: RunStats) -> Session:

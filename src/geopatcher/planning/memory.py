@@ -109,8 +109,8 @@ class MemoryModel:
         codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
         return int(reading + state + finishing + weights + patches + codecs + GDAL_CACHE_BYTES + FIXED_BYTES)
 
-    def widest(self, limit: int, height: int) -> int:
-        """Most columns (whole tiles) that stay within ``limit`` bytes.
+    def widest(self, limit: int, height: int, width: int | None = None) -> int:
+        """Most columns (whole tiles) that stay within ``limit`` bytes, of a raster ``width`` columns wide.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class MemoryModel:
 
         """
         step = self.tile[1]
-        one = self.bytes_for(step, height)
+        one = self.bytes_for(step if width is None else min(step, width), height)
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
             raise MemoryLimitError(

@@ -130,7 +130,7 @@ class Plan:
     def n_regions(self) -> int:
         """Column regions the run is cut into to keep the memory limit."""
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
-        widest = self.model.widest(self.memory_limit, self.region.height) // self.chunks[1]
+        widest = self.model.widest(self.memory_limit, *self.region.shape) // self.chunks[1]
         return max(1, -(-n_cols // widest))
 
     def regions(self) -> Iterator[Plan]:

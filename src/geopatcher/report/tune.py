@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from geopatcher.fields.dispatch import Source
-    from geopatcher.protocols import Array
+    from geopatcher.protocols import Array, PixelSource
     from geopatcher.report.results import Pixels
     from geopatcher.report.seams import Seams
 
@@ -170,18 +170,37 @@ def tune(
     field_ = as_field(source)
     rows, cols = pixel_pair(size, "size")
     tried = _candidates((rows, cols), steps, windows)
+    found, looked_at = _try(field_.source, operator, (rows, cols), tried, samples, batch_size, aggregation)
+    per_patch_s = _per_patch_s(found)
+    choices = sorted(
+        (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
+        key=lambda choice: (choice.patches_per_mpx, choice.seams.strongest.high),
+    )
+    return Tuning((rows, cols), name_of(operator), choices, _recommended(choices), looked_at)
+
+
+def _try(
+    source: PixelSource,
+    operator: Callable[[Array], Array],
+    size: tuple[int, int],
+    tried: Sequence[Key],
+    samples: int,
+    batch_size: int,
+    aggregation: str,
+) -> tuple[dict[Key, Measured], int]:
+    """Run every choice over every sample; return what was measured, and how many samples there were."""
     found: dict[Key, Measured] = {each: Measured() for each in tried}
     looked_at = 0
-    for area in areas_of(field_.source, (rows, cols), samples):
+    for area in areas_of(source, size, samples):
         looked_at += 1
-        reference = reference_of(area, operator, (rows, cols), aggregation, batch_size)
+        reference = reference_of(area, operator, size, aggregation, batch_size)
         for step, group in itertools.groupby(tried, key=lambda each: each[0]):
             remembered = Remembered(operator)
             for _, window in group:
                 result = reconstruct(
                     area,
                     remembered,
-                    size=(rows, cols),
+                    size=size,
                     step=step,
                     window=window,
                     aggregation=aggregation,
@@ -190,13 +209,8 @@ def tune(
                 )
                 found[step, window].take(result, reference)
     if not looked_at:
-        raise ValueError(f"no sample of {field_.source.name} holds data: give more samples than {samples}")
-    per_patch_s = _per_patch_s(found)
-    choices = sorted(
-        (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
-        key=lambda choice: (choice.patches_per_mpx, choice.seams.strongest.high),
-    )
-    return Tuning((rows, cols), name_of(operator), choices, _recommended(choices), looked_at)
+        raise ValueError(f"no sample of {source.name} holds data: give more samples than {samples}")
+    return found, looked_at
 
 
 def _candidates(size: tuple[int, int], steps: Iterable[Pixels] | None, windows: Iterable[str]) -> list[Key]:

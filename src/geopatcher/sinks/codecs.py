@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from zarr.codecs import BloscCodec, BloscShuffle, GzipCodec, ZstdCodec
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 #: What `codec_from_name` understands, for messages and the command line.
 CODEC_NAMES = "zstd, zstd-LEVEL, gzip-LEVEL, blosc-lz4, blosc-zstd-LEVEL, none"
@@ -46,6 +46,6 @@ def codec_from_name(name: str, itemsize: int) -> BloscCodec | ZstdCodec | GzipCo
     return BloscCodec(
         cname=kind.removeprefix("blosc-"),
         clevel=1 if level is None else level,
-        shuffle=BloscShuffle.shuffle,
+        shuffle="shuffle",
         typesize=itemsize,
     )

@@ -1,0 +1,61 @@
+"""From a source, an aggregation and what is known of an operator to the sizes that decide memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geopatcher.aggregation.base import exact_dtype
+from geopatcher.engine.rows import unit_rows
+from geopatcher.planning.memory import MemoryModel
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from geopatcher.aggregation.base import AnyCellAggregation
+    from geopatcher.planning.anchors import AnchorSet
+    from geopatcher.protocols import PixelSource
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What decides memory beside the plan's geometry.
+
+    ``n_bands`` and ``dtype`` are the operator's, as far as they are known.
+    """
+
+    n_bands: int
+    dtype: np.dtype
+    batch_size: int = 1
+    layers: tuple[AnyCellAggregation, ...] = ()
+
+
+def model_of(
+    source: PixelSource,
+    anchors: AnchorSet,
+    aggregation: AnyCellAggregation,
+    chunks: tuple[int, int],
+    sizes: Sizes,
+    result_dtype: np.dtype,
+) -> MemoryModel:
+    """Return the sizes that decide memory and disk."""
+    domain = source.domain
+    exact = exact_dtype(result_dtype, anchors.depth)
+    is_float = domain.dtype.kind == "f"
+    masked = source.has_nodata and not is_float
+    parts = (aggregation, *sizes.layers)
+    state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
+    if source.has_nodata or is_float:
+        state_bytes += sum(part.gap_bytes(sizes.n_bands, exact) for part in parts)
+    layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
+    return MemoryModel(
+        patch=anchors.patch_shape,
+        tile=chunks,
+        unit_rows=unit_rows(source.block_shape[0]),
+        in_bytes=domain.n_bands * domain.dtype.itemsize,
+        mask_bytes=domain.n_bands if masked else 0,
+        state_bytes=state_bytes,
+        weight_bytes=8,
+        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
+        batch_size=sizes.batch_size,
+    )
