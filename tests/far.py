@@ -146,4 +146,4 @@ class InlineExecutor(Executor):
 
     def compute(self, run, regions):
         self.crew = InlineCrew(pack_job(run.job), self.deaths)
-        Foreman(run, self.crew).work(regions)
+        Foreman(run, self.crew, run.job.plan.memory_limit).work(regions)

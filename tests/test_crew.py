@@ -14,6 +14,7 @@ import far
 import geopatcher as gp
 from geopatcher.errors import InterruptedRunError, OperatorError, WorkerLostError
 from geopatcher.ledger.book import read_ledger
+from geopatcher.planning.tasks import cut_tasks
 from test_aggregations_everywhere import FLOATING, OPERATORS, VOTES
 
 IMAGE = np.random.default_rng(4).random((2, 300, 260), dtype="float32")
@@ -240,3 +241,25 @@ def test_hooks_that_fail_there_are_warnings_here():
         warnings.simplefilter("always")
         gp.reconstruct(IMAGE, far.bend, hooks=Fails(), executor=far.InlineExecutor(), **SIZES)
     assert any("a hook raised" in str(warning.message) for warning in caught)
+
+
+def test_an_operator_that_returns_more_than_assumed_has_regions_cut_anew():
+    image = np.random.default_rng(1).random((1, 64, 2048), dtype="float32")
+
+    class Cuts(far.InlineExecutor):
+        cuts = []
+
+        def cut(self, job):
+            tasks = cut_tasks(job.plan, 1, job.plan.memory_limit)
+            self.cuts.append((tasks.n_cols, job.plan.model.out_bytes))
+            return tasks
+
+    def many(pixels):
+        return np.repeat(far.bend(pixels), 40, axis=0)
+
+    keywords = {"size": 16, "chunks": 64, "memory_limit": "70MiB"}
+    there = gp.reconstruct(image, many, executor=Cuts(), **keywords)
+    assert Cuts.cuts[0] == (1, 4)
+    assert Cuts.cuts[-1][0] > 1
+    assert Cuts.cuts[-1][1] == 160
+    assert there.array.tobytes() == gp.reconstruct(image, many, **keywords).array.tobytes()

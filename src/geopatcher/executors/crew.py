@@ -11,6 +11,7 @@ from geopatcher.errors import TransportError, WorkerLostError
 from geopatcher.executors.child import Done, Failed, Told
 from geopatcher.executors.pool import Lost
 from geopatcher.executors.regional import Assignment, Blocks, Computed, Looked, Making, Progress, Row
+from geopatcher.executors.running import LargerThanPlannedError
 from geopatcher.executors.transport import Carried
 from geopatcher.planning.anchors import Strip
 from geopatcher.sinks.zarr_store import ZarrSink
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from geopatcher.box import Box
+    from geopatcher.engine.contributions import Contribution
     from geopatcher.executors.regional import Happening, News
     from geopatcher.executors.running import Run
 
@@ -59,10 +61,13 @@ class Foreman:
     """Hands out the regions of a run, and takes down what comes back.
 
     The first regions are only looked at, until one has a result that says what is being made.
+    ``memory_bytes`` is what a region may take.
     """
 
     run: Run
     crew: Crew
+    memory_bytes: int
+    _largest: Box | None = None
     _todo: Iterator[Box] = field(default_factory=lambda: iter(()))
     _again: deque[Box] = field(default_factory=deque)
     _empty: list[Box] = field(default_factory=list)
@@ -72,11 +77,13 @@ class Foreman:
     _stopping: bool = False
     _unfinished: bool = False
 
-    def work(self, regions: Iterable[Box]) -> None:
+    def work(self, regions: Sequence[Box]) -> None:
         """Have every region done.
 
         Raises
         ------
+        LargerThanPlannedError
+            The first result shows that a region takes more memory than it may.
         StopRequested
             The run was asked to stop, and every worker has.
         WorkerLostError
@@ -84,6 +91,7 @@ class Foreman:
 
         """
         self._todo = iter(regions)
+        self._largest = max(regions, key=_area, default=None)
         self._give()
         while self.crew.busy:
             if self.run.watch.stop() and not self._stopping:
@@ -148,7 +156,7 @@ class Foreman:
             case Row(box=box, news=news):
                 self._reached[region] = box.row1
                 self._take(news)
-                self.run.session.note(box)
+                self.run.session.record(box)
                 strip, plan = Strip((box.row0, box.row1), ()), self.run.job.plan.restrict(box)
                 for listener in self.run.watch.listeners:
                     listener.strip_done(plan, strip)
@@ -160,9 +168,20 @@ class Foreman:
         else:
             self._again.append(region)
             if self.run.session.sink is None:
+                self._check_memory(looked.first)
                 self.run.start(looked.first)
         if self.run.session.sink is not None:
             self._record_empty()
+
+    def _check_memory(self, first: Contribution) -> None:
+        """Have regions cut anew when the largest one takes more memory than was assumed."""
+        largest, job = self._largest, self.run.job
+        if largest is None:
+            return
+        assumed, resized = job.plan.model, job.resized(first)
+        needed = resized.plan.model.bytes_for(largest.width, largest.height)
+        if needed > max(self.memory_bytes, assumed.bytes_for(largest.width, largest.height)):
+            raise LargerThanPlannedError(resized)
 
     def _record_empty(self) -> None:
         while self._empty:
@@ -201,3 +220,7 @@ class Foreman:
                     error = carried.revive()
                     if isinstance(error, Exception):
                         hooks.error(anchor, error)
+
+
+def _area(box: Box) -> int:
+    return box.n_pixels

@@ -304,7 +304,7 @@ class DaskExecutor(Executor):
             return
         before = set(self._workers())
         with DaskCrew(self.client, pack_job(run.job), self._n_slots(), self.retries) as crew:
-            Foreman(run, crew).work(regions)
+            Foreman(run, crew, self.memory_for(run.job.plan)).work(regions)
         if set(self._workers()) != before:
             run.tidy()
 

@@ -88,4 +88,4 @@ class ProcessExecutor(Executor):
             return
         n_threads = self.n_threads or thread_share(n_workers)
         with shared(run.job) as job, Pool[Assignment](n_workers, pack_job(job), n_threads) as pool:
-            Foreman(run, pool).work(regions)
+            Foreman(run, pool, self.memory_for(job.plan)).work(regions)

@@ -9,11 +9,9 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from geopatcher.engine.job import Job, peeked, run_region
-from geopatcher.engine.pipeline import Behind
 from geopatcher.engine.stats import RunStats, peak_rss_bytes
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.executors.transport import Carried, pack_parts
@@ -105,7 +103,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a region's blocks is on the disk."""
+    """The store has a row of a region's blocks."""
 
     box: Box
     news: News
@@ -185,31 +183,19 @@ class _Region:
 
     def compute(self, watch: Watch) -> bool:
         """Compute and write the region; return whether it was stopped early."""
-        making, stats = self.making, self.operate.stats
+        job, making = self.job, self.making
         sink = making.sink or _Relay(self.reporter.channel)
-        behind = Behind(1 if self.job.pipelined else 0)
         stopped = False
-
-        def done(box: Box) -> None:
-            behind.submit(partial(self._written, box), 1)
-
-        try:
-            with closing(self.job.stream(self.plan, self.operate, watch)) as stream:
-                try:
-                    run_region(self.job, self.plan, making.spec, sink, stream, done, stats)
-                except StopRequested:
-                    stopped = True
-        except BaseException:
-            behind.abandon()
-            raise
-        behind.finish()
+        with closing(job.stream(self.plan, self.operate, watch)) as stream:
+            try:
+                run_region(job, self.plan, making.spec, sink, stream, self._written, self.operate.stats)
+            except StopRequested:
+                stopped = True
         self.reporter.flush()
         return stopped
 
     def _written(self, box: Box) -> None:
-        """Wait until a row of blocks is on the disk, and say so; called in the thread behind."""
-        if self.making.sink is not None:
-            self.making.sink.sync(box)
+        """Say that the store has a row of blocks; called in the thread that writes."""
         self.reporter.channel.tell(Row(box, self.reporter.news_of(self.operate)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from geopatcher.executors.fingerprint import fingerprint_of, source_identity
 from geopatcher.executors.survey import settle, survey
 from geopatcher.ledger.book import Account, Completion, Fingerprint, Flaw, Header, Ledger, differences
 from geopatcher.sinks.folders import remove_work
+from geopatcher.sinks.room import check_memory, check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from geopatcher.sinks.disk import DiskTarget
     from geopatcher.sinks.targets import ResultArray, Target
     from geopatcher.sinks.zarr_store import ZarrSink
+
+#: Longest time between two syncs of the blocks to the disk: the work a system that goes down may cost.
+SYNC_SECONDS = 30.0
 
 
 class Session(Protocol):
@@ -74,10 +79,6 @@ class Session(Protocol):
         """Take a row of blocks that the sink has."""
         ...
 
-    def note(self, box: Box) -> None:
-        """Take rows of blocks that are on the disk."""
-        ...
-
     def assemble(self) -> None:
         """Wait until everything is recorded, and make the result from its blocks."""
         ...
@@ -114,6 +115,7 @@ class MemorySession:
     def open(self) -> None:
         """Check the target."""
         self.target.check()
+        check_memory(*_at_least(self.job))
 
     def left(self, region: Box) -> Iterable[Box]:
         """Return the region."""
@@ -125,9 +127,6 @@ class MemorySession:
         return self.sink
 
     def record(self, box: Box) -> None:
-        """Do nothing."""
-
-    def note(self, box: Box) -> None:
         """Do nothing."""
 
     def assemble(self) -> None:
@@ -147,9 +146,11 @@ class MemorySession:
 class DiskSession:
     """A run whose finished rows of blocks are written down, and kept whatever happens to it.
 
-    Rows are recorded in a thread behind the writer: it waits until a row is on the disk, then
-    appends it to the ledger. ``operate`` is who knows the patches that failed, and is told what the
-    first patch of an earlier session said of the results.
+    Rows are recorded in a thread behind the writer, which appends a line to the ledger. Whatever
+    ends the process, the files outlive it. So that a system that goes down costs little too, the
+    blocks are synced to the disk every `SYNC_SECONDS`, and the ledger says so: waiting for the disk
+    after each row would make a run as slow as the disk. ``operate`` is who knows the patches that
+    failed, and is told what the first patch of an earlier session said of the results.
     """
 
     job: Job
@@ -164,6 +165,9 @@ class DiskSession:
     _ledger: Ledger | None = None
     _begun: bool = False
     _behind: Behind | None = None
+    _unsynced: list[Box] = field(default_factory=list)
+    _synced_at: float = field(default_factory=time.monotonic)
+    _long: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -190,6 +194,7 @@ class DiskSession:
         found = survey(self.target, self._fingerprint)
         account = found.account
         if account is None:
+            check_room(self.target.place.parent, *_at_least(self.job))
             return None
         if found.state == "done":
             return self._what_is_there(account)
@@ -240,15 +245,26 @@ class DiskSession:
         return self.sink
 
     def record(self, box: Box) -> None:
-        """Sync a row of blocks and write it down, in the thread behind."""
-        if self._behind is not None and self.sink is not None and self._ledger is not None:
-            call = partial(_record, self.sink, self._ledger, box, self._flaws_in(box))
-            self._behind.submit(call, 1)
+        """Write down rows of blocks that the store has, in the thread behind."""
+        if self._behind is not None:
+            self._behind.submit(partial(self._write_down, box, self._flaws_in(box)), 1)
 
-    def note(self, box: Box) -> None:
-        """Write down rows of blocks that whoever wrote them has synced."""
-        if self._behind is not None and self._ledger is not None:
-            self._behind.submit(partial(self._ledger.row, box, self._flaws_in(box)), 1)
+    def _write_down(self, box: Box, flaws: list[Flaw]) -> None:
+        if self._ledger is not None:
+            self._ledger.row(box, flaws)
+        self._unsynced.append(box)
+        if time.monotonic() - self._synced_at >= SYNC_SECONDS:
+            self._sync()
+
+    def _sync(self) -> None:
+        """Wait until all blocks so far are on the disk, and write that down."""
+        if self.sink is not None and self._ledger is not None:
+            for box in self._unsynced:
+                self.sink.sync(box)
+            self._ledger.synced()
+        self._unsynced.clear()
+        self._synced_at = time.monotonic()
+        self._long = True
 
     def _flaws_in(self, box: Box) -> list[Flaw]:
         height, width = self.job.plan.anchors.patch_shape
@@ -264,6 +280,9 @@ class DiskSession:
         if self._behind is not None:
             self._behind.finish()
         self.target.assemble()
+        if self._long:
+            self._sync()
+            self.target.sync()
 
     def publish(self) -> dict[str, ResultArray]:
         """Write down that the result is complete, and let it appear."""
@@ -274,6 +293,8 @@ class DiskSession:
             self.stats.notes.append(f"the source changed during the run: {'; '.join(changed)}")
         if self._ledger is not None:
             self._ledger.complete(Completion(self.stats.as_dict(), tuple(changed)))
+            if self._long:
+                self._ledger.synced()
             self._ledger.close()
         self.target.publish()
         settle(self.target, flawed=bool(self.operate.errors))
@@ -308,9 +329,10 @@ class DiskSession:
         )
 
 
-def _record(sink: ZarrSink, ledger: Ledger, box: Box, flaws: list[Flaw]) -> None:
-    sink.sync(box)
-    ledger.row(box, flaws)
+def _at_least(job: Job) -> tuple[int, str]:
+    """Return the least bytes a result can take, asked before a first patch is looked for."""
+    height, width = job.plan.region.shape
+    return height * width, f"a result of {height:,} x {width:,} pixels, as large as {job.source.name},"
 
 
 def _known(spec: ResultSpec | None) -> ResultSpec:

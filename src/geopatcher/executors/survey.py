@@ -52,7 +52,7 @@ def survey(target: DiskTarget, fingerprint: Fingerprint) -> Found:
             target.check()
         else:
             _require_same(target, standing, fingerprint)
-            if not standing.flawed:
+            if not standing.flawed and not standing.lost:
                 if building is None and is_ours(target.work):  # left by a run killed while it tidied up
                     remove_work(target.work)
                 return Found("done", standing)

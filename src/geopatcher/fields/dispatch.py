@@ -57,4 +57,6 @@ def _opened(path: str) -> RasterField:
     elsewhere = "://" in path or path.startswith("/vsi") or ":" in path
     if not elsewhere and not Path(path).exists():
         raise SourceError(f"there is no file {path} (working directory: {Path.cwd()})")
+    if Path(path).exists() and not (Path(path).is_file() or Path(path).is_dir()):
+        raise SourceError(f"{path} is not a file but a pipe or a device, and opening it may never end")
     return RasterField(path)

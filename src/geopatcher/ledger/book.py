@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
@@ -19,7 +21,6 @@ from geopatcher.ledger.spec_json import spec_from_json, spec_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from geopatcher.domain import ResultSpec
 
@@ -108,7 +109,9 @@ class Account:
     """What a ledger says.
 
     ``finished`` holds the rows of blocks that are done without a flaw; ``flawed`` are those done
-    without some patches, to be tried again, with the ``flaws`` of each.
+    without some patches, to be tried again, with the ``flaws`` of each. ``lost`` counts the lines
+    that cannot be trusted any more: written by a system that has gone down since, without a later
+    line saying that all before it was on the disk.
     """
 
     header: Header
@@ -117,6 +120,10 @@ class Account:
     completion: Completion | None = None
     rows: int = 0
     good_bytes: int = 0
+    lost: int = 0
+    _boot: str = ""
+    _unsynced: list[Box] = field(default_factory=list)
+    _completed_here: bool = False
 
     def flaws(self) -> list[Flaw]:
         """Return the failed patches, each once."""
@@ -134,19 +141,39 @@ class Account:
         if "row" in record:
             box, flaws = _box(record["row"]), _flaws(record.get("flaws", ()))
             self.rows += 1
+            self._unsynced.append(box)
             self.flawed.pop(box, None)
             if flaws:
                 self.flawed[box] = flaws
                 self.finished.remove(box)
             else:
                 self.finished.add(box)
+        elif "synced" in record:
+            self._unsynced.clear()
+            self._completed_here = False
         elif "session" in record:
+            self.doubt(str(record.get("boot", "")))
             self.completion = None
         elif "complete" in record:
             stats, changed = record.get("stats"), record.get("changed")
             if not isinstance(stats, dict) or not isinstance(changed, list):
                 raise ValueError("the last line is damaged")
             self.completion = Completion(stats, tuple(map(str, changed)), str(record["complete"]))
+            self._completed_here = True
+
+    def doubt(self, boot: str) -> None:
+        """Forget what was not on the disk for sure, if ``boot`` says that the system went down since."""
+        if boot != self._boot:
+            for box in self._unsynced:
+                self.finished.remove(box)
+                self.flawed.pop(box, None)
+            self.lost += len(self._unsynced) + self._completed_here
+            self.rows -= len(self._unsynced)
+            if self._unsynced or self._completed_here:
+                self.completion = None
+        self._boot = boot
+        self._unsynced = []
+        self._completed_here = False
 
 
 def read_ledger(path: Path) -> Account | None:
@@ -177,6 +204,7 @@ def read_ledger(path: Path) -> Account | None:
             account.take(record)
         except ValueError as error:
             raise TargetError(f"the ledger {path} is damaged: {error}; pass overwrite=True") from error
+    account.doubt(boot_id())
     return account
 
 
@@ -228,6 +256,11 @@ class Ledger:
             append(self._descriptor, record)
         self.rows += 1
 
+    def synced(self) -> None:
+        """Write down that the blocks of all rows so far are on the disk."""
+        with _explained(self.path):
+            append(self._descriptor, {"synced": now()})
+
     def complete(self, completion: Completion) -> None:
         """Write down that the result is complete."""
         with _explained(self.path):
@@ -274,7 +307,18 @@ def now() -> str:
 
 
 def _session() -> Record:
-    return {"session": now(), "pid": os.getpid(), "host": socket.gethostname()}
+    return {"session": now(), "pid": os.getpid(), "host": socket.gethostname(), "boot": boot_id()}
+
+
+def boot_id() -> str:
+    """Return what tells one start of the operating system from another.
+
+    What a process has written outlives it, but not the system, unless it was synced to the disk.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:  # not Linux: nothing is trusted that is not synced, but in the same hour of the clock
+        return f"{socket.gethostname()} {int(time.time() - time.monotonic()) // 3600}"
 
 
 def _open(path: Path) -> int:

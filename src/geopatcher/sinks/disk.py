@@ -16,8 +16,8 @@ from geopatcher.sinks.chunk_files import remove_litter, sync_tree
 from geopatcher.sinks.folders import is_marked, link_tree, make_work, put_in_place, remove_work
 from geopatcher.sinks.geotiff import CogOptions, require_storable, write_cog
 from geopatcher.sinks.lock import TargetLock
-from geopatcher.sinks.pyramid import finish_store
-from geopatcher.sinks.room import check_room
+from geopatcher.sinks.pyramid import finish_store, sync_additions
+from geopatcher.sinks.room import bytes_of, check_room, describe
 from geopatcher.sinks.tiff_array import TiffArray
 from geopatcher.sinks.zarr_store import ZarrSink, create_store
 
@@ -134,7 +134,7 @@ class DiskTarget(ABC):
         """Create the store in a new working folder."""
         self.claim()
         make_work(self.work)
-        check_room(self.work, spec)
+        check_room(self.place.parent, bytes_of(spec), describe(spec))
         create_store(self.store, spec)
         sync_tree(self.store)
         self._spec = spec
@@ -162,6 +162,10 @@ class DiskTarget(ABC):
     @abstractmethod
     def assemble(self) -> None:
         """Make the product from the store."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Wait until what `assemble` made is on the disk."""
 
     def publish(self) -> None:
         """Rename the product to its place."""
@@ -232,6 +236,10 @@ class ZarrTarget(DiskTarget):
         """Add what only a complete store can have: overview levels and consolidated metadata."""
         finish_store(self.store, self.spec)
 
+    def sync(self) -> None:
+        """Wait for levels and metadata; the blocks are synced as they come."""
+        sync_additions(self.store, self.spec)
+
     def open(self, spec: ResultSpec) -> dict[str, ResultArray]:
         """Return the store's arrays."""
         return dict(open_store(self.place, spec).arrays)
@@ -292,10 +300,13 @@ class CogTarget(DiskTarget):
         for name in spec.layers:
             product = self._layer_product(name)
             write_cog(arrays[name], layer_domain(spec, name), product, self.work, plain)
-            sync_tree(product)
         options = replace(self.options, overview=self.options.overview or spec.overview)
         write_cog(arrays["data"], spec.domain, self.product, self.work, options)
-        sync_tree(self.product)
+
+    def sync(self) -> None:
+        """Wait for the files."""
+        for product in (*self.work.glob("layer.*.tif"), self.product):
+            sync_tree(product)
 
     def publish(self) -> None:
         """Rename the files to their places, the result last: it says that all are there."""

@@ -32,8 +32,6 @@ CACHE_BYTES = 32 << 20
 TILE_BYTES = 4 << 20
 #: Largest whole number that is exact as a float64.
 MAX_NODATA = 2**53
-#: A disk with less than this is full.
-FULL_BYTES = 1 << 20
 #: A GeoTIFF stores sixteen bits of each color at most, for as many values as sixteen bits have.
 PALETTE_DTYPES = ("uint8", "uint16")
 
@@ -159,7 +157,7 @@ def write_cog(
                 finished.replace(target)
             except (RasterioError, CPLE_BaseError, OSError) as error:
                 # Asked while the files are still there.
-                raise TargetError(f"cannot write {target}: {_reason(error, folder)}") from error
+                raise TargetError(f"cannot write {target}: {_reason(error, domain, folder)}") from error
     except TargetError:
         raise
     except OSError as error:
@@ -185,9 +183,14 @@ def _assemble(array: Rectangles, domain: RasterDomain, folder: Path, options: Co
     return finished
 
 
-def _reason(error: Exception, folder: Path) -> str:
+def _reason(error: Exception, domain: RasterDomain, folder: Path) -> str:
+    """Return what GDAL said, and whether the disk may be full, which it does not always say."""
     free = shutil.disk_usage(folder).free
+    most = domain.n_bands * domain.height * domain.width * domain.dtype.itemsize * 4 // 3
     said = f"{error.__cause__ or error}"
-    if free > FULL_BYTES:
+    if free > most:
         return said
-    return f"the disk of {folder.parent} is full ({said}): make room, or choose a target on another disk"
+    return (
+        f"{said}; the disk of {folder.parent} has {free / 1e6:,.1f} MB left and the file may take "
+        f"{most / 1e6:,.1f} MB: make room, or choose a target on another disk"
+    )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def finish_store(store: Path, spec: ResultSpec) -> None:
-    """Make a store whose blocks are all written complete: levels, consolidated metadata, all on the disk.
+    """Make a store whose blocks are all written complete: levels and consolidated metadata.
 
     May be called again, after an interruption or after blocks were replaced.
 
@@ -39,6 +39,17 @@ def finish_store(store: Path, spec: ResultSpec) -> None:
     if spec.multiscales:
         build_levels(store, spec)
     consolidate(store)
+
+
+def sync_additions(store: Path, spec: ResultSpec) -> None:
+    """Wait until all of a finished store but the blocks of its arrays is on the disk.
+
+    Raises
+    ------
+    TargetError
+        The disk cannot take it.
+
+    """
     try:
         sync_files(_all_but_blocks(store, {store / name for name in spec.arrays()}), store)
     except OSError as error:

@@ -23,7 +23,12 @@ def bytes_of(spec: ResultSpec) -> int:
     return sum(math.prod(shape) * dtype.itemsize for shape, dtype, _ in spec.arrays().values())
 
 
-def check_room(folder: Path, spec: ResultSpec) -> None:
+def describe(spec: ResultSpec) -> str:
+    """Return what messages call a result."""
+    return f"a result of {spec.domain.shape} {spec.domain.dtype}"
+
+
+def check_room(folder: Path, n_bytes: int, what: str) -> None:
     """Refuse a result that no compression can make fit, such as one a damaged header asks for.
 
     Raises
@@ -33,15 +38,14 @@ def check_room(folder: Path, spec: ResultSpec) -> None:
 
     """
     free = shutil.disk_usage(folder).free
-    if bytes_of(spec) > free * BEST_COMPRESSION:
+    if n_bytes > free * BEST_COMPRESSION:
         raise TargetError(
-            f"a result of {spec.domain.shape} {spec.domain.dtype} takes {bytes_of(spec) / 1e12:,.1f} TB "
-            f"before compression, and {folder.parent} has {free / 1e12:,.3f} TB free: choose another disk, "
-            f"or cut the source to the part that is wanted"
+            f"{what} takes {n_bytes / 1e12:,.1f} TB before compression, and {folder} has "
+            f"{free / 1e12:,.3f} TB free: choose another disk, or cut the source to the part that is wanted"
         )
 
 
-def check_memory(spec: ResultSpec) -> None:
+def check_memory(n_bytes: int, what: str) -> None:
     """Refuse a result in memory that the machine does not have.
 
     Raises
@@ -51,8 +55,8 @@ def check_memory(spec: ResultSpec) -> None:
 
     """
     have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if bytes_of(spec) > have:
+    if n_bytes > have:
         raise MemoryLimitError(
-            f"a result of {spec.domain.shape} {spec.domain.dtype} takes {bytes_of(spec) / 1e9:,.1f} GB and "
-            f"this machine has {have / 1e9:,.1f} GB of memory: give a target on disk, x.zarr or x.tif"
+            f"{what} takes {n_bytes / 1e9:,.1f} GB and this machine has {have / 1e9:,.1f} GB of memory: "
+            f"give a target on disk, x.zarr or x.tif"
         )

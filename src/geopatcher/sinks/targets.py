@@ -11,7 +11,7 @@ from geopatcher.errors import TargetError
 from geopatcher.sinks.disk import CogTarget, ZarrTarget
 from geopatcher.sinks.geotiff import CogOptions
 from geopatcher.sinks.memory import MemorySink
-from geopatcher.sinks.room import check_memory
+from geopatcher.sinks.room import bytes_of, check_memory, describe
 
 if TYPE_CHECKING:
     from types import EllipsisType
@@ -86,7 +86,7 @@ class MemoryTarget:
             The machine does not have that much.
 
         """
-        check_memory(spec)
+        check_memory(bytes_of(spec), describe(spec))
         self._sink = MemorySink(spec)
         return self._sink
 
