@@ -13,6 +13,7 @@ import pytest
 
 import geopatcher
 from geopatcher.executors.fingerprint import digest, operator_fingerprint
+from geopatcher.samplers.scattered import SpatialRandom
 
 SCRIPT = """
 import sys
@@ -140,7 +141,7 @@ def test_listed_anchors_and_custom_windows_are_in_it(tmp_path, change):
     def run(seed=1, n=8, edge=0.5):
         patcher = geopatcher.SpatialPatcher(
             geopatcher.SpatialRectangular(16),
-            geopatcher.SpatialRandom(n, seed=seed),
+            SpatialRandom(n, seed=seed),
             geopatcher.SpatialTukey(edge),
             geopatcher.SpatialOverlapAdd(),
         )

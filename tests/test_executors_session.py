@@ -85,6 +85,7 @@ def test_a_failed_run_keeps_what_it_finished_and_says_so(tmp_path, name, truth):
     assert operator.calls < result.plan.n_patches
     assert np.array_equal(values(result), truth)
     assert result.stats.notes[0].startswith("goes on where an earlier run stopped")
+    assert "note       goes on where an earlier run stopped" in str(result)
 
 
 def test_a_run_that_finished_nothing_leaves_nothing(tmp_path):

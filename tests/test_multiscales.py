@@ -8,11 +8,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from affine import Affine
-from geopatcher.domain import RasterDomain, ResultSpec
-from geopatcher.sinks.multiscales import check_method, halve, level_domains, pyramid_attributes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from geopatcher.domain import RasterDomain, ResultSpec
+from geopatcher.sinks.multiscales import check_method, halve, level_domains, pyramid_attributes
 
 DTYPES = ["uint8", "int8", "int16", "uint16", "int64", "uint64", "float32", "float64"]
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=7)
@@ -23,7 +24,7 @@ def naive(cells, method, nodata, fill):
     out = np.empty((-(-height // 2), -(-width // 2)), cells.dtype)
     for row, col in np.ndindex(out.shape):
         four = cells[2 * row : 2 * row + 2, 2 * col : 2 * col + 2].ravel().tolist()
-        known = [value for value in four if value == value and value != nodata]
+        known = [value for value in four if not np.isnan(value) and value != nodata]
         if not known:
             out[row, col] = fill
         elif method == "mode":

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import rasterio
 import rasterio.windows
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+
+import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.picking import box_of_bounds, box_within, pick_bands
-from hypothesis import given
-from hypothesis import strategies as st
 
 UP = Affine(10, 0, 5000, 0, -10, 8000)
 IMAGE = np.arange(4 * 20 * 30).reshape(4, 20, 30).astype("int16")

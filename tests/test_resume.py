@@ -104,7 +104,9 @@ def test_killed_before_every_third_step_on_the_file_system(server, reference, tm
         target = tmp_path / str(number) / "x.zarr"
         target.parent.mkdir()
         request = {"target": str(target), "calls": str(tmp_path / "calls"), "shape": SMALL}
-        ended = server(**request, kill_before_step=number)  # threads race to make folders: steps vary by a few
+        ended = server(
+            **request, kill_before_step=number
+        )  # threads race to make folders: steps vary by a few
         assert ended in (0, -signal.SIGKILL)
         killed_before += ended != 0
         assert not target.exists() or digest(target) == wanted, "a result that is there is complete"

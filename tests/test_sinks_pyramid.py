@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import geopatcher as gp
 import numpy as np
 import pytest
 import zarr
 from affine import Affine
+
+import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.sinks.multiscales import halve

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+
 from geopatcher.box import Box
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import TargetError

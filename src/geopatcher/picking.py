@@ -51,7 +51,8 @@ def _picked(domain: RasterDomain, picked: tuple[int, ...]) -> RasterDomain:
     return replace(
         domain,
         shape=(len(picked), *domain.grid_shape),
-        band_names=tuple(domain.band_names[band] for band in picked) if domain.band_names else (),
+        # Bands without a name keep their number, as those of a file do.
+        band_names=tuple(domain.band_names[band] if domain.band_names else f"b{band + 1}" for band in picked),
         units=tuple(domain.units[band] for band in picked) if domain.units else (),
     )
 
@@ -74,8 +75,9 @@ class SomeBands:
         return self.array.dtype
 
     def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
-        """Return a rectangle of all of these bands."""
-        parts = [np.asarray(self.array[(slice(band, band + 1), *index[-2:])]) for band in self.bands]
+        """Return a rectangle of these bands, or of some of them."""
+        some = index[0] if len(index) == 3 and isinstance(index[0], slice) else slice(None)
+        parts = [np.asarray(self.array[(slice(band, band + 1), *index[-2:])]) for band in self.bands[some]]
         return np.concatenate(parts)
 
 

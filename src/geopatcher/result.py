@@ -123,6 +123,7 @@ class Reconstruction:
             f"read       {read}, {stats.read_amplification:.2f} times the raster",
             f"written    {written}, {stats.write_amplification:.2f} times the result",
             f"result     {'in memory' if self.path is None else self.path}",
+            *(f"note       {note}" for note in stats.notes),
         ]
         return "\n".join(lines)
 

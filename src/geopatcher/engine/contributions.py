@@ -310,7 +310,8 @@ class Operate:
         data = self._same_dtype(cut, data[np.newaxis] if flat else data)
         if data.dtype.kind == cut.pixels.dtype.kind == "f" and not self.masked:
             valid = cut.valid  # NaN shows
-        return Contribution(cut.box, np.ma.getdata(data), validity(valid, data), self._taper(cut.crop), flat)
+        plain = data.data if isinstance(data, np.ma.MaskedArray) else data
+        return Contribution(cut.box, plain, validity(valid, data), self._taper(cut.crop), flat)
 
     def _same_dtype(self, cut: Cut, data: Array) -> Array:
         if self.dtype is None:
@@ -357,8 +358,9 @@ def validity(valid: Array | None, data: Array) -> Array | None:
     it was made from, says that there was no data: band by band when the numbers of bands agree, in
     any band otherwise.
     """
-    counts = _where_not_nan(np.ma.getdata(data))
-    if np.ma.is_masked(data):
+    masked = isinstance(data, np.ma.MaskedArray)
+    counts = _where_not_nan(np.ma.getdata(data) if masked else data)
+    if masked and np.ma.is_masked(data):
         unmasked = ~np.ma.getmaskarray(data)
         counts = unmasked if counts is None else counts & unmasked
     if valid is not None:
