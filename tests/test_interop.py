@@ -204,8 +204,10 @@ def test_colors_are_those_asked_for(tmp_path):
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem)
 def test_real_rasters(tmp_path, path):
     options = {"size": 64, "chunks": 128, "dtype": "float32"}
-    stored = gp.reconstruct(path, lambda x: x * 2, tmp_path / "x.zarr", multiscales=True, **options)
-    tiff = gp.reconstruct(path, lambda x: x * 2, tmp_path / "x.tif", **options)
+    stored = gp.reconstruct(
+        path, lambda x: x * np.float32(2), tmp_path / "x.zarr", multiscales=True, **options
+    )
+    tiff = gp.reconstruct(path, lambda x: x * np.float32(2), tmp_path / "x.tif", **options)
     assert cogeo.cog_validate(tiff.path, strict=True) == (True, [], [])
     with rasterio.open(path) as source, rasterio.open(tiff.path) as dataset:
         array = xarray.open_zarr(stored.path)["data"]

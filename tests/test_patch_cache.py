@@ -130,7 +130,7 @@ def test_cold_warm_and_half_warm_passes_are_those_without_a_cache(
     expected = list(made.split(source))
     cache = PatchCache(tmp_path_factory.mktemp("cache"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("geopatcher.preparing.unit_rows", lambda _: unit_rows)
+        patch.setattr("geopatcher.engine.sizing.unit_rows", lambda _: unit_rows)
         assert equal(made.split(source, cache=cache), expected)
         rng = np.random.default_rng(dropped)
         share = rng.random()

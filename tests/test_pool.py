@@ -118,6 +118,22 @@ def test_workers_that_never_live_end_the_wait(monkeypatch):
         insist()
 
 
+def explode():
+    raise ZeroDivisionError("while it was unpacked")
+
+
+class Explodes:
+    def __reduce__(self):
+        return (explode, ())
+
+
+def test_a_task_that_cannot_be_unpacked_is_told(pool):
+    (failed,) = everything(pool, [task := Explodes()])[task]
+    with pytest.raises(TransportError, match="ZeroDivisionError: while it was unpacked"):
+        raise failed.carried.revive()
+    assert everything(pool, ["x"])["x"][-1] == Done("xx")
+
+
 def test_leaving_early_ends_the_workers():
     processes = []
 

@@ -222,3 +222,9 @@ def test_the_command_line_names_operators_to_workers(scene, tmp_path):
     assert done.exit_code == 0, done.output
     header = json.loads((tmp_path / "x.zarr.ledger.jsonl").read_text().splitlines()[0])
     assert header["fingerprint"]["operator"] == "bend"
+
+
+def test_the_command_line_plans_for_workers(scene):
+    done = CliRunner().invoke(main, ["plan", str(scene), "--size", "32", "--chunks", "64", "--workers", "2"])
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1].startswith("workers    2 tasks of up to ")

@@ -82,7 +82,7 @@ def test_a_slow_loop_holds_the_others_back(n_workers, batch_size):
         next(stream)
         assert len(begun) <= taken + (n_workers + 2) * batch_size
     stream.close()
-    assert threading.active_count() < 5
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("geopatcher-map")]
 
 
 def test_nothing_is_read_before_it_is_asked_for():
@@ -115,7 +115,9 @@ def test_the_first_error_is_raised_and_names_operator_and_patch():
 
     for backend in ("thread", "process"):
         stream = parallel_map(patcher_of(), IMAGE, fail, n_workers=2, backend=backend)
-        with pytest.raises(OperatorError, match=r"fail failed on the patch at \(0, 0\): ArithmeticError: no"):
+        with pytest.raises(
+            OperatorError, match=r"fail failed on the patch at \(\d+, \d+\): ArithmeticError: no"
+        ):
             next(stream)
 
 

@@ -12,8 +12,9 @@ from affine import Affine
 import geopatcher as gp
 from geopatcher.box import Box
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.sinks import disk
 from geopatcher.sinks.multiscales import halve
-from geopatcher.sinks.pyramid import finish_store
+from geopatcher.sinks.pyramid import build_levels, finish_store
 from geopatcher.sinks.zarr_store import ZarrSink, create_store
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
@@ -137,3 +138,42 @@ def test_options_a_target_has_no_use_for_are_refused(tmp_path, name, options, co
     with pytest.raises(ValueError, match=complaint):
         gp.reconstruct(np.ones((9, 9)), lambda x: x, name and tmp_path / name, size=4, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x.zarr", "x.tif"])
+def test_a_run_that_fails_while_it_is_put_together_goes_on_from_there(tmp_path, monkeypatch, name):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    image = np.random.default_rng(0).random((1, 100, 110)).astype("float32")
+    calls = []
+
+    def operator(x):
+        calls.append(1)
+        return x
+
+    def go(folder):
+        folder.mkdir(exist_ok=True)
+        return gp.reconstruct(
+            image, operator, folder / name, size=32, chunks=32, multiscales=True, layers=["weight"]
+        )
+
+    go(whole)
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "finish_store", fail_after_levels)
+        patched.setattr(disk, "write_cog", fail_after_levels)
+        with pytest.raises(OSError, match="full"):
+            go(broken)
+    calls.clear()
+    go(broken)
+    assert calls == []  # every block was there
+    if name == "x.zarr":
+        assert contents(whole / name) == contents(broken / name)
+    else:
+        for file in ("x.tif", "x.weight.tif"):
+            assert (whole / file).read_bytes() == (broken / file).read_bytes()
+    assert not list(broken.glob("*.partial"))
+
+
+def fail_after_levels(store, *rest):
+    if len(rest) == 1:
+        build_levels(store, *rest)
+    raise OSError("the disk is full")

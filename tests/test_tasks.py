@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -154,3 +157,9 @@ def test_a_cut_says_what_it_is():
     text = str(cut_tasks(plan_of(4096, 4096, 128), 2, 1 << 30))
     assert text.startswith("4 tasks of up to 2,048 x 2,048 pixels, ")
     assert text.endswith("patches computed twice: 3.20%")
+
+
+def test_the_document_tells_what_the_code_does():
+    script = Path(__file__).parents[1] / "docs" / "make_scaling_table.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from geopatcher.errors import (
         GeopatcherError,
         IncompleteScanConfiguration,
+        InterruptedRunError,
         MemoryLimitError,
         MissingExtraError,
         OperatorError,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from geopatcher.expression import Expression
     from geopatcher.fields.raster import RasterField
     from geopatcher.geometry import SpatialGeometry, SpatialRectangular
+    from geopatcher.hooks import PatcherHook
+    from geopatcher.journal import PatchJournal
     from geopatcher.masking import masked
     from geopatcher.patch import Patch
     from geopatcher.patch_cache import PatchCache
@@ -112,6 +115,7 @@ _HOMES = {
     "errors": (
         "GeopatcherError",
         "IncompleteScanConfiguration",
+        "InterruptedRunError",
         "MemoryLimitError",
         "MissingExtraError",
         "OperatorError",
@@ -127,6 +131,8 @@ _HOMES = {
     "expression": ("Expression",),
     "fields.raster": ("RasterField",),
     "geometry": ("SpatialGeometry", "SpatialRectangular"),
+    "hooks": ("PatcherHook",),
+    "journal": ("PatchJournal",),
     "masking": ("masked",),
     "patch": ("Patch",),
     "patch_cache": ("PatchCache",),
@@ -165,6 +171,7 @@ __all__ = [
     "GlobalAggregation",
     "IncompleteScanConfiguration",
     "IndexedPatchView",
+    "InterruptedRunError",
     "MemoryLimitError",
     "MissingExtraError",
     "OperatorError",
@@ -172,6 +179,8 @@ __all__ = [
     "PatchBatch",
     "PatchCache",
     "PatchErrorRecord",
+    "PatchJournal",
+    "PatcherHook",
     "Plan",
     "RasterDomain",
     "RasterField",

@@ -9,6 +9,8 @@ import click
 import geopatcher
 from geopatcher.cli.operators import expression_task, field_of
 from geopatcher.cli.options import PATCHES, SELECTION, options
+from geopatcher.executors.sharing import block_width
+from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:
     from geopatcher.cli.options import PatchKeywords
@@ -22,11 +24,15 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Bands the operator returns.  [default: as many as it gets; 1 with --expr]",
 )
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Say how N workers would divide it, too."
+)
 def plan(
     source: str,
     expr: str | None,
     bands: tuple[int, ...] | None,
     out_bands: int | None,
+    workers: int | None,
     **keywords: Unpack[PatchKeywords],
 ) -> None:
     """Say what a run over SOURCE would do and cost; no pixel is read."""
@@ -34,4 +40,8 @@ def plan(
     if expr is not None:
         task = expression_task(source, expr, bands)
         field, out_bands = task.field, out_bands or task.out_bands
-    click.echo(str(geopatcher.plan(field, out_bands=out_bands, **keywords)))
+    made = geopatcher.plan(field, out_bands=out_bands, **keywords)
+    click.echo(str(made))
+    if workers is not None:
+        share = made.memory_limit // workers
+        click.echo(f"workers    {cut_tasks(made, workers, share, block_width=block_width(field.source))}")

@@ -47,9 +47,10 @@ class Failed:
     carried: Carried
 
 
-@dataclass(frozen=True)
-class Stop:
-    """Asks the task that runs to end soon; what that means is the task's own business."""
+#: Asks the task that runs to end soon; what that means is the task's own business.
+STOP = b"stop"
+#: Says that there are no more tasks.
+END = b""
 
 
 class Channel(Protocol):
@@ -97,13 +98,13 @@ class PipeChannel:
 def main(pipe: Connection) -> None:
     """Serve tasks until there are no more, or the parent is gone."""
     channel = PipeChannel(pipe)
-    inbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(channel, inbox), daemon=True).start()
-    serve = _work(cast("bytes", inbox.get()))
+    serve = _work(inbox.get())
     channel.send(Ready())
-    while (task := inbox.get()) is not None:
+    while task := inbox.get():
         try:
-            channel.send(Done(serve(task, channel)))
+            channel.send(Done(serve(unpack(task), channel)))
         except BaseException as error:  # noqa: BLE001 - raised again by the parent
             channel.send(Failed(Carried(error)))
 
@@ -122,14 +123,17 @@ def _work(payload: bytes) -> Serve:
     return refuse
 
 
-def _listen(channel: PipeChannel, inbox: queue.SimpleQueue[object]) -> None:
-    """Take what the parent sends; when it is gone, so is the reason for this process."""
+def _listen(channel: PipeChannel, inbox: queue.SimpleQueue[bytes]) -> None:
+    """Take what the parent sends; when it is gone, so is the reason for this process.
+
+    Messages stay bytes here: what unpacking them may raise belongs to the thread that does the tasks.
+    """
     while True:
         try:
-            message = channel.pipe.recv()
+            message = channel.pipe.recv_bytes()
         except (EOFError, OSError):
             os._exit(1)
-        if isinstance(message, Stop):
+        if message == STOP:
             channel.stop()
         else:
             inbox.put(message)

@@ -289,8 +289,7 @@ class DaskExecutor(Executor):
                 "workers on a Dask cluster cannot write into the memory of this process: give a target they "
                 "all reach, x.zarr or x.tif, or use workers= for processes of this machine"
             )
-        job = plain(job)
-        array = array_in_memory(job.source)
+        array = array_in_memory(plain(job).source)
         if array is not None and array.nbytes > SHARED_BYTES:
             raise TransportError(
                 f"{job.source.name} takes {array.nbytes / 1e6:,.0f} MB in the memory of this process, out of "
@@ -303,7 +302,7 @@ class DaskExecutor(Executor):
         if not regions:  # an earlier run computed all, and ended before it said so
             return
         before = set(self._workers())
-        with DaskCrew(self.client, pack_job(run.job), self._n_slots(), self.retries) as crew:
+        with DaskCrew(self.client, pack_job(plain(run.job)), self._n_slots(), self.retries) as crew:
             Foreman(run, crew, self.memory_for(run.job.plan)).work(regions)
         if set(self._workers()) != before:
             run.tidy()

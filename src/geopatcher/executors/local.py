@@ -46,6 +46,8 @@ class LocalExecutor(Executor):
                     job = run.job.resized(first)
                     if job.plan.n_regions > run.job.plan.n_regions:
                         raise LargerThanPlannedError(job)
+                    if job.plan.n_regions == run.job.plan.n_regions:  # the plan now says what the run takes
+                        run.job = job
                     run.start(first)
                 run.region(plan, contributions)
         if run.session.sink is None:

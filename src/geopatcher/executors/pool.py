@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,11 +10,13 @@ import sys
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Self, TypeVar, cast
 
 from geopatcher.errors import WorkerLostError
-from geopatcher.executors.child import Done, Failed, Ready, Stop, Told
+from geopatcher.executors.child import END, STOP, Done, Failed, Ready, Told
 from geopatcher.executors.threads import thread_environment, thread_share
+from geopatcher.executors.transport import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +26,9 @@ T = TypeVar("T")
 
 #: Before anything else is imported the child takes over the parent's module path.
 START = (
-    "import sys; from multiprocessing.connection import Connection; pipe = Connection(int(sys.argv[1])); "
-    "sys.path[:] = pipe.recv(); from geopatcher.executors.child import main; main(pipe)"
+    "import json, sys; from multiprocessing.connection import Connection; "
+    "pipe = Connection(int(sys.argv[1])); sys.path[:] = json.loads(pipe.recv_bytes()); "
+    "from geopatcher.executors.child import main; main(pipe)"
 )
 #: Seconds a worker that has nothing more to do is given to end by itself.
 GRACE_S = 5.0
@@ -89,7 +93,7 @@ class Pool(Generic[T]):
             if worker.task is not None or kind is not None:
                 worker.process.kill()
             else:
-                _send(worker.pipe, None)
+                _send(worker.pipe, END)
         for worker in self._workers:
             try:
                 worker.process.wait(GRACE_S)
@@ -114,12 +118,12 @@ class Pool(Generic[T]):
         waiting = [worker for worker in self._workers if worker.task is None]
         for worker, task in zip(waiting, tasks, strict=False):
             worker.task = task
-            _send(worker.pipe, task)  # to a dead one it is lost, which the next `wait` tells
+            _send(worker.pipe, pack(task))  # to a dead one it is lost, which the next `wait` tells
 
     def stop(self) -> bool:
         """Ask the tasks that run to end soon; none is dropped, so this is false."""
         for worker in self._workers:
-            _send(worker.pipe, Stop())
+            _send(worker.pipe, STOP)
         return False
 
     def wait(self, timeout_s: float | None = None) -> list[tuple[T, Told | Done | Failed | Lost]]:
@@ -175,14 +179,14 @@ class Pool(Generic[T]):
                 process_group=0,  # a Ctrl-C at the terminal is for the parent, who tells them to stop
             )
         worker: _Worker[T] = _Worker(process, ours)
-        _send(ours, [path or os.getcwd() for path in sys.path])  # noqa: PTH109 - as Python puts it there
+        _send(ours, json.dumps([path or str(Path.cwd()) for path in sys.path]).encode())
         _send(ours, self.payload)
         return worker
 
 
-def _send(pipe: Connection, message: object) -> None:
+def _send(pipe: Connection, message: bytes) -> None:
     """Send to a worker; to one that has just died nothing, which `Pool.wait` will notice."""
     try:
-        pipe.send(message)
+        pipe.send_bytes(message)
     except OSError:  # a broken pipe
         return

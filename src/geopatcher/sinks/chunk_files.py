@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.box import Box
 from geopatcher.errors import TargetError
+from geopatcher.sinks.folders import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -106,7 +107,9 @@ def _sync_one(path: Path) -> tuple[Path, bool]:
 
 
 def remove_litter(store: Path) -> None:
-    """Remove files a killed writer left among the arrays of a store, where zarr would wonder at them.
+    """Remove what a killed writer left among the arrays of a store, where zarr would wonder at it.
+
+    Files on their way to their name, and overview levels, which are made anew in any case.
 
     Raises
     ------
@@ -115,8 +118,9 @@ def remove_litter(store: Path) -> None:
 
     """
     try:
-        for file in store.glob("*.partial"):
-            file.unlink()
+        for path in store.iterdir():
+            if path.name.endswith(".partial") or path.name.isdecimal():
+                remove(path)
     except OSError as error:
         raise TargetError(f"cannot tidy {store}: {error}") from error
 
