@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -212,7 +213,7 @@ def test_lazy_arrays_are_computed_strip_by_strip_each_cell_once(kind):
     result = gp.reconstruct(field, lambda x: x, size=32)
     np.testing.assert_allclose(result.array, image, rtol=1e-14)
     assert counting.cells == image.size
-    assert result.plan == plan
+    assert replace(result.plan, model=plan.model) == plan  # the run learnt that results are float64
 
 
 def test_lazy_windows_stay_lazy():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 #: An empty file that says a working folder is ours to remove.
 MARK = ".geopatcher"
+#: How often removing a folder is tried, and how long to wait between.
+REMOVALS, REMOVAL_PAUSE_S = 20, 0.1
 
 
 def make_work(path: Path) -> None:
@@ -47,14 +50,24 @@ def remove_work(path: Path) -> None:
         raise TargetError(
             f"{path} is in the way and was not made by a run: move it, or choose another target"
         )
-    try:
-        for child in path.iterdir():  # the mark last, so that a folder removed half-way is still known
-            if child.name != MARK:
-                remove(child)
-        remove(path / MARK)
-        path.rmdir()
-    except OSError as error:
-        raise TargetError(f"cannot remove {path}: {error}") from error
+    for tries_left in reversed(range(REMOVALS)):
+        try:
+            _remove_children(path)
+        except OSError as error:  # a write that failed may have others under way, which still make files
+            if not tries_left:
+                raise TargetError(f"cannot remove {path}: {error}") from error
+            time.sleep(REMOVAL_PAUSE_S)
+        else:
+            return
+
+
+def _remove_children(path: Path) -> None:
+    """Remove the ledger first and the mark last: a folder removed half-way is known, and not gone on with."""
+    for child in sorted(path.iterdir(), key=lambda child: child.suffix != ".jsonl"):
+        if child.name != MARK:
+            remove(child)
+    remove(path / MARK)
+    path.rmdir()
 
 
 def is_marked(path: Path) -> bool:
