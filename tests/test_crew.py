@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 import far
 import geopatcher as gp
 from geopatcher.errors import InterruptedRunError, OperatorError, WorkerLostError
+from geopatcher.executors.crew import Foreman
+from geopatcher.executors.regional import pack_job
+from geopatcher.executors.transport import unpack
 from geopatcher.ledger.book import read_ledger
 from geopatcher.planning.tasks import cut_tasks
 from test_aggregations_everywhere import FLOATING, OPERATORS, VOTES
@@ -264,3 +268,31 @@ def test_an_operator_that_returns_more_than_assumed_has_regions_cut_anew():
     assert cuts[-1].memory_bytes <= 120 << 20
     assert {task.region for task in executor.crew.assignments} == set(cuts[-1]), "nothing was begun before"
     assert there.array.tobytes() == gp.reconstruct(image, many, **keywords).array.tobytes()
+
+
+def test_a_region_done_by_two_workers_at_once_is_the_same_bytes(tmp_path):
+    class Twice(far.InlineExecutor):
+        def compute(self, run, regions):
+            self.crew = far.InlineCrew(pack_job(run.job))
+            first, second = self.crew.serve, unpack(pack_job(run.job))
+
+            def both(task, channel):
+                with ThreadPoolExecutor(1) as pool:
+                    twin = pool.submit(second, far.sent(task), Deaf())
+                    result = first(task, channel)
+                    assert type(twin.result()) is type(result)
+                return result
+
+            self.crew.serve = both
+            Foreman(run, self.crew, run.job.plan.memory_limit).work(regions)
+
+    class Deaf:
+        def tell(self, message):
+            pass
+
+        def stop_requested(self):
+            return False
+
+    gp.reconstruct(IMAGE, far.bend, tmp_path / "once.zarr", **SIZES)
+    gp.reconstruct(IMAGE, far.bend, tmp_path / "twice.zarr", executor=Twice((3, 2)), **SIZES)
+    assert files_of(tmp_path / "once.zarr") == files_of(tmp_path / "twice.zarr")

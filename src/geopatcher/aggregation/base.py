@@ -13,7 +13,7 @@ from geopatcher.aggregation.casting import to_dtype
 from geopatcher.buffers import zeros
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from geopatcher.patch import Patch
     from geopatcher.protocols import Array, HasShape
@@ -29,20 +29,14 @@ UNKNOWN_FROM = 1 << 20
 FLOAT32_DEPTH = 9
 
 
-#: Sums keep weights this much smaller, a power of two, so that as many contributions near the limit of
-#: their dtype do not overflow: the mean of numbers that float32 can hold is one, too.
-HEADROOM = 16.0
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Taper:
     """The weights of a patch, made once and shared by every patch that has the same.
 
-    ``values`` is ``(h, w)`` in the dtype of the accumulator; ``scaled`` are these over `HEADROOM`.
+    ``values`` is ``(h, w)`` in the dtype of the accumulator; ``positive`` says that none is zero.
     """
 
     values: Array
-    scaled: Array
     positive: bool
 
     @classmethod
@@ -63,23 +57,22 @@ class Taper:
         low = float(values.min()) if values.size else 0.0
         if not (np.isfinite(values).all() and low >= 0.0):
             raise ValueError(f"weights must be finite and not negative; the smallest is {low}")
-        scaled = values / dtype.type(HEADROOM)
-        return cls(values, scaled, positive=bool(scaled.all()))
+        return cls(values, positive=bool(values.all()))
 
 
 @lru_cache(maxsize=16)
 def unit_taper(shape: tuple[int, int], dtype: np.dtype) -> Taper:
     """Return the taper of a patch of ``shape`` in which every cell counts the same: ones."""
-    ones = np.ones(shape, dtype)
-    return Taper(ones, ones / dtype.type(HEADROOM), positive=True)
+    return Taper(np.ones(shape, dtype), positive=True)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Piece:
     """The part of a patch that falls into one tile of state.
 
     ``where`` places it in the tile, ``crop`` in the patch. ``data`` is ``(bands, h, w)``, already
-    cut; ``valid`` is shaped like it, or ``None`` when every cell counts.
+    cut; ``valid`` is shaped like it, or ``None`` when every cell counts. ``shares`` are those of the
+    whole patch, see `History`; they hold where every cell of every patch so far counted.
     """
 
     where: tuple[slice, slice]
@@ -88,6 +81,7 @@ class Piece:
     taper: Taper
     valid: Array | None
     anchor: tuple[int, int]
+    shares: Array | None = None
 
     def cells(self, dtype: np.dtype) -> Array:
         """Return the data in ``dtype``, converted as results are: integers round and saturate."""
@@ -102,32 +96,11 @@ class Piece:
         return cut
 
     @property
-    def scaled_weights(self) -> Array:
-        """The same over `HEADROOM`."""
-        cut: Array = self.taper.scaled[self.crop]
-        return cut
-
-    @property
     def window(self) -> str:
         """The whole patch this is a part of, for messages."""
         row, col = self.anchor
         height, width = self.taper.values.shape
         return f"rows [{row}, {row + height}), columns [{col}, {col + width})"
-
-    @property
-    def pattern(self) -> tuple[int, ...]:
-        """What decides this piece's weights in the tile: place, crop and taper."""
-        rows, cols = self.where
-        return (
-            rows.start,
-            rows.stop,
-            cols.start,
-            cols.stop,
-            self.crop[0].start,
-            self.crop[1].start,
-            id(self.taper),
-        )
-
 
 class Finished(NamedTuple):
     """Values of a tile, ``(bands, h, w)``, and which cells have one.
@@ -142,31 +115,42 @@ class Finished(NamedTuple):
     base: Array | None = None
 
 
-class WeightSums:
-    """Sums of weights of tiles in which every cell of every patch counted.
+class Place(NamedTuple):
+    """Where a patch counted: its cells in the tile, those of its taper, and the taper."""
 
-    They depend on the pattern of patches alone, and on a lattice the pattern repeats from tile to
-    tile: the last few are kept. The additions are those that accumulating would have made, in the
-    same order, so the result has the same bits.
+    where: tuple[slice, slice]
+    crop: tuple[slice, slice]
+    taper: Taper
+
+    @property
+    def pattern(self) -> tuple[int | Taper, ...]:
+        """The same, to be compared."""
+        rows, cols = self.where
+        top, left = self.crop
+        return (rows.start, rows.stop, cols.start, cols.stop, top.start, left.start, self.taper)
+
+
+class Coverings:
+    """Which cells of tiles have any weight, where every cell of every patch counted.
+
+    That depends on the pattern of patches alone, and on a lattice the pattern repeats from tile to
+    tile: the last one is kept.
     """
 
-    def __init__(self, keep: int = 1) -> None:
-        self._keep = keep
-        # The pieces are kept with their sum: patterns name tapers by id, which must not be given anew.
-        self._sums: dict[tuple[tuple[int, ...], ...], tuple[Array, bool, list[Piece]]] = {}
+    def __init__(self) -> None:
+        self._pattern: tuple[tuple[int | Taper, ...], ...] = ()
+        self._covered: Array | None = None
 
-    def of(self, log: list[Piece], shape: tuple[int, int]) -> tuple[Array, bool]:
-        """Return the sum of weights over `HEADROOM`, ``(h, w)`` float64, and whether all are positive."""
-        key = ((*shape, 0, 0, 0, 0, 0), *(piece.pattern for piece in log))
-        found = self._sums.get(key)
-        if found is None:
-            while len(self._sums) >= self._keep:
-                self._sums.pop(next(iter(self._sums)))
-            total = zeros(shape, np.dtype(np.float64))
-            for piece in log:
-                total[piece.where] += piece.scaled_weights
-            found = self._sums[key] = (total, bool(total.all()), list(log))
-        return found[0], found[1]
+    def of(self, log: Sequence[Place], shape: tuple[int, int]) -> Array | None:
+        """Return the cells, ``(h, w)``; ``None`` for all."""
+        pattern = (shape, *(place.pattern for place in log))
+        if pattern != self._pattern:
+            covered = np.zeros(shape, dtype=bool)
+            for place in log:
+                covered[place.where] |= place.taper.values[place.crop] > 0
+            self._covered = None if covered.all() else covered
+            self._pattern = pattern
+        return self._covered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,13 +158,13 @@ class Tile:
     """What a fresh state is made for.
 
     ``shape`` is ``(bands, h, w)`` of the incoming data, ``dtype`` theirs; ``exact`` is the floating
-    dtype sums are kept in; ``sums`` is shared by the tiles of one run.
+    dtype sums are kept in; ``coverings`` is shared by the tiles of one run.
     """
 
     shape: tuple[int, int, int]
     dtype: np.dtype
     exact: np.dtype
-    sums: WeightSums
+    coverings: Coverings
 
 
 class SpatialAggregation:
@@ -223,6 +207,8 @@ class CellAggregation(SpatialAggregation, ABC, Generic[S]):
 
     #: Whether the result is ``(h, w)`` whatever the bands of the patches.
     flat: ClassVar[bool] = False
+    #: Whether it asks pieces for their shares.
+    takes_shares: ClassVar[bool] = False
 
     @abstractmethod
     def zero(self, tile: Tile) -> S:

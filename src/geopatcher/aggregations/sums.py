@@ -13,7 +13,7 @@ from geopatcher.aggregations.base import Mergeable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.aggregation.base import Finished, Tile
+    from geopatcher.aggregation.base import Finished, Piece, Tile
     from geopatcher.protocols import Array
 
 
@@ -44,8 +44,20 @@ class SpatialOverlapAdd(Mergeable[SumState], WeightedMean):
         """Return zeros in the accumulator's dtype."""
         return super().zero(tile) if self.normalize_by_window else WeightedTotal.zero(self, tile)
 
+    def update(self, state: SumState, piece: Piece) -> SumState:
+        """Take in one more value per cell."""
+        if self.normalize_by_window:
+            return super().update(state, piece)
+        return WeightedTotal.update(self, state, piece)
+
+    def merge_states(self, first: SumState, second: SumState) -> SumState:
+        """Join two groups of patches."""
+        if self.normalize_by_window:
+            return super().merge_states(first, second)
+        return WeightedTotal.merge_states(self, first, second)
+
     def finalise(self, state: SumState) -> Finished:
-        """Divide by the sum of weights, unless asked not to."""
+        """Return the mean, or the sum."""
         return super().finalise(state) if self.normalize_by_window else WeightedTotal.finalise(self, state)
 
     def out_dtype(self, dtype: np.dtype) -> np.dtype:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from geopatcher.aggregation.base import (
     AnyCellAggregation,
     CellAggregation,
+    Coverings,
     Finished,
     Piece,
     Taper,
     Tile,
-    WeightSums,
 )
+from geopatcher.aggregation.shares import History
 from geopatcher.box import Box
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class TileRows:
     exact: np.dtype
     _open: dict[int, OpenTile] = field(default_factory=dict)
     _next: int | None = None
-    _sums: WeightSums = field(default_factory=WeightSums)
+    _coverings: Coverings = field(default_factory=Coverings)
+    _history: History = field(default_factory=History)
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
 
     def add(self, contribution: Contribution) -> None:
@@ -86,6 +88,8 @@ class TileRows:
         if row0 >= row1 or col0 >= col1:
             return
         tapers = self._tapers_for(contribution)
+        wanted = [aggregation.takes_shares for aggregation in self.aggregations.values()]
+        shares = self._history.enter(box, tapers, wanted)
         data, valid = contribution.data, contribution.valid
         cols, crop_cols = (
             slice(col0 - region.col0, col1 - region.col0),
@@ -102,7 +106,7 @@ class TileRows:
                 tile = self._open[index] = self._new(index, contribution)
             top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
             crop = (slice(top - box.row0, bottom - box.row0), crop_cols)
-            for aggregated, taper in zip(tile.parts.values(), tapers, strict=True):
+            for aggregated, taper, share in zip(tile.parts.values(), tapers, shares, strict=True):
                 piece = Piece(
                     where=(slice(top - tile.box.row0, bottom - tile.box.row0), cols),
                     crop=crop,
@@ -110,6 +114,7 @@ class TileRows:
                     taper=taper,
                     valid=None if valid is None else valid[:, *crop],
                     anchor=(box.row0, box.col0),
+                    shares=share,
                 )
                 aggregated.update(piece)
 
@@ -149,5 +154,5 @@ class TileRows:
     def _new(self, index: int, contribution: Contribution) -> OpenTile:
         box = self._box(index)
         data = contribution.data
-        tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._sums)
+        tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._coverings)
         return OpenTile(box, {name: Part(agg, agg.zero(tile)) for name, agg in self.aggregations.items()})

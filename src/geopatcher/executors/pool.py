@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
@@ -88,20 +89,18 @@ class Pool(Generic[T]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        """End the workers: those that are idle by themselves, others at once."""
+        """End the workers: those that are idle by themselves, for which nobody waits; others at once."""
+        leaving = []
         for worker in self._workers:
-            if worker.task is not None or kind is not None:
-                worker.process.kill()
-            else:
+            if worker.task is None and kind is None:
                 _send(worker.pipe, END)
-        for worker in self._workers:
-            try:
-                worker.process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
+                leaving.append(worker)
+            else:
                 worker.process.kill()
                 worker.process.wait()
-            worker.pipe.close()
+                worker.pipe.close()
         self._workers.clear()
+        threading.Thread(target=_see_off, args=(leaving,), name="geopatcher-see-off", daemon=True).start()
 
     @property
     def room(self) -> int:
@@ -190,3 +189,14 @@ def _send(pipe: Connection, message: bytes) -> None:
         pipe.send_bytes(message)
     except OSError:  # a broken pipe
         return
+
+
+def _see_off(workers: Sequence[_Worker[T]]) -> None:
+    """Wait until workers have ended; a fifth of a second that the result need not wait for."""
+    for worker in workers:
+        try:
+            worker.process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            worker.process.kill()
+            worker.process.wait()
+        worker.pipe.close()

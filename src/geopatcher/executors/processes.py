@@ -10,7 +10,8 @@ from geopatcher.executors.pool import Pool
 from geopatcher.executors.regional import Assignment, pack_job
 from geopatcher.executors.running import Executor
 from geopatcher.executors.sharing import block_width, shared
-from geopatcher.executors.threads import thread_share, usable_cores
+from geopatcher.cores import usable_cores
+from geopatcher.executors.threads import thread_share
 from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:

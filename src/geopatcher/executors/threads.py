@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
+
+from geopatcher.cores import usable_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,13 +27,6 @@ THREAD_VARIABLES = (
     "BLOSC_NTHREADS",
     "ZARR_THREADING__MAX_WORKERS",
 )
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use, which can be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def thread_share(n_workers: int, n_cores: int | None = None) -> int:

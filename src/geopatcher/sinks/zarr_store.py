@@ -11,6 +11,7 @@ import zarr
 
 from geopatcher.errors import TargetError
 from geopatcher.sinks.chunk_files import files_of, sweep_files, sync_files
+from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of
 from geopatcher.sinks.codecs import codec_from_name
 from geopatcher.sinks.georef import (
     GRID_MAPPING,
@@ -154,6 +155,11 @@ class ZarrSink:
         self.arrays: dict[str, zarr.Array] = {
             name: array for name, array in group.arrays() if len(array.shape) >= 2
         }
+        self._writers = {
+            name: ChunkWriter(array, path / name, encode)
+            for name, array in self.arrays.items()
+            if (encode := encoder_of(array)) is not None
+        }
 
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))
@@ -168,9 +174,12 @@ class ZarrSink:
 
         """
         for name, values in arrays.items():
-            array = self.arrays[name]
+            array, writer = self.arrays[name], self._writers.get(name)
             try:
-                array[(..., *box.slices())] = values if array.ndim == 3 else values[0]
+                if writer is not None:
+                    writer.write(box, values)
+                else:
+                    array[(..., *box.slices())] = values if array.ndim == 3 else values[0]
             except OSError as error:
                 raise TargetError(f"cannot write {box} of {array.store_path}: {error}") from error
         return sum(values.nbytes for values in arrays.values())
