@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import cells
 import geopatcher as gp
-from geopatcher.aggregation.base import Piece, Taper, Tile, WeightSums, known_depth, unit_taper
+from geopatcher.aggregation.base import Coverings, Piece, Place, Taper, Tile, known_depth, unit_taper
 from geopatcher.aggregation.layers import CountLayer, SpreadLayer, WeightLayer
 from geopatcher.aggregation.tally import Tally
 
@@ -69,7 +69,7 @@ def pieces(rng, bands, dtype, n, aggregation):
 
 
 def tile(bands, dtype):
-    return Tile((bands, *SHAPE), np.dtype(dtype), FLOAT, WeightSums())
+    return Tile((bands, *SHAPE), np.dtype(dtype), FLOAT, Coverings())
 
 
 def finished(aggregation, state):
@@ -165,7 +165,7 @@ def test_states_hold_no_more_than_the_plan_says(aggregation, bands, rounds, dtyp
     _ = rounds
     rng = np.random.default_rng(0)
     grid, depth, exact = (64, 64), 6, np.dtype(dtype)
-    state = aggregation.zero(Tile((bands, *grid), exact, exact, WeightSums()))
+    state = aggregation.zero(Tile((bands, *grid), exact, exact, Coverings()))
     for _turn in range(depth):
         data = rng.integers(0, 2, (bands, *grid)).astype(dtype)
         whole = (slice(0, 64), slice(0, 64))
@@ -216,17 +216,15 @@ class TestTaper:
         assert not Taper.of(np.full((1, 1), 1e-60), (1, 1), np.dtype("float32")).positive
 
 
-def test_sums_of_weights_outlive_the_tapers_they_were_made_of():
+def test_coverings_outlive_the_tapers_they_were_made_of():
     """A taper made anew at the address of one that is gone must not be taken for it."""
-    sums = WeightSums()
+    coverings = Coverings()
     whole = (slice(0, 1), slice(0, 1))
-    for value in range(1, 200):
-        taper = Taper.of(np.full((1, 1), float(value)), (1, 1), FLOAT)
-        piece = Piece(whole, whole, np.empty(0), taper, None, (0, 0))
-        total, positive = sums.of([piece], (1, 1))
-        assert total[0, 0] * 16 == value
-        assert positive
-        del taper, piece
+    for value in range(200):
+        taper = Taper.of(np.full((1, 1), float(value % 2)), (1, 1), FLOAT)
+        covered = coverings.of([Place(whole, whole, taper)], (1, 1))
+        assert (covered is None) == bool(value % 2)
+        del taper
         gc.collect(0)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cells
 import geopatcher as gp
-from geopatcher.aggregation.base import Piece, Tile, WeightSums, unit_taper
+from geopatcher.aggregation.base import Coverings, Piece, Tile, unit_taper
 from geopatcher.aggregation.layers import LAYERS, CountLayer, layers_from_names
 
 NAMES = ("weight", "count", "spread")
@@ -131,7 +131,7 @@ def test_what_no_patch_touched(tmp_path):
 def test_counts_stay_at_their_limit():
     layer = CountLayer()
     whole = (slice(0, 1), slice(0, 1))
-    tile = Tile((1, 1, 1), np.dtype("float64"), np.dtype("float64"), WeightSums())
+    tile = Tile((1, 1, 1), np.dtype("float64"), np.dtype("float64"), Coverings())
     state = layer.zero(tile)
     state[...] = 65_534
     piece = Piece(whole, whole, np.ones((1, 1, 1)), unit_taper((1, 1), np.dtype("float64")), None, (0, 0))

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from geopatcher.box import Box
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
+from geopatcher.finished import Finished
 from geopatcher.ledger.book import Completion, Flaw, Header, Ledger, differences, read_ledger
 from geopatcher.ledger.lines import decode, encode, number_from_json, number_to_json, read_lines
-from geopatcher.ledger.remaining import Finished
 from geopatcher.ledger.spec_json import spec_from_json, spec_to_json
 
 SPEC = ResultSpec(

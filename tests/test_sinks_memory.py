@@ -21,13 +21,15 @@ def test_what_is_never_written_is_fill(fill):
     n_bytes = sink.write(Box(64, 128, 0, 300), {"data": np.ones((2, 64, 300), dtype)})
     wanted = np.full((2, 200, 300), fill, dtype)
     wanted[:, 64:128] = 1
-    np.testing.assert_array_equal(sink.arrays["data"], wanted)
-    assert sink.arrays["data"].dtype == dtype
+    array = sink.complete()["data"]
+    np.testing.assert_array_equal(array, wanted)
+    assert array.dtype == dtype
     assert n_bytes == 2 * 64 * 300 * dtype.itemsize
 
 
 def test_two_dimensional_results_lose_the_band():
     sink = MemorySink(ResultSpec(RasterDomain((20, 30), dtype=np.dtype("uint8")), (8, 8), 0))
     sink.write(Box(8, 16, 0, 30), {"data": np.full((1, 8, 30), 5, "uint8")})
-    assert sink.arrays["data"].shape == (20, 30)
-    assert sink.arrays["data"].sum() == 5 * 8 * 30
+    array = sink.complete()["data"]
+    assert array.shape == (20, 30)
+    assert array.sum() == 5 * 8 * 30

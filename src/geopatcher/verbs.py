@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
+from geopatcher import executors
 from geopatcher.aggregation.base import CellAggregation
 from geopatcher.aggregation.layers import layers_from_names
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.axis import pixel_pair
 from geopatcher.engine.job import Job, Output
 from geopatcher.engine.sizing import Sizes
-from geopatcher.executors.local import LocalExecutor
-from geopatcher.executors.processes import ProcessExecutor
 from geopatcher.fields.dispatch import as_field
 from geopatcher.geometry import SpatialRectangular
 from geopatcher.hooks import Hooks
@@ -300,7 +299,7 @@ def executor_for(executor: Executor | None, workers: int | None) -> Executor:
                 f"workers={workers} and an executor were both given: the executor knows its own workers"
             )
         return executor
-    return LocalExecutor() if workers in (None, 1) else ProcessExecutor(workers)
+    return executors.LocalExecutor() if workers in (None, 1) else executors.ProcessExecutor(workers)
 
 
 def whole_shards(shards: tuple[int, int], chunks: tuple[int, int]) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeAlias,
 import numpy as np
 
 from geopatcher.aggregation.casting import to_dtype
-from geopatcher.buffers import zeros
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,6 +100,7 @@ class Piece:
         row, col = self.anchor
         height, width = self.taper.values.shape
         return f"rows [{row}, {row + height}), columns [{col}, {col + width})"
+
 
 class Finished(NamedTuple):
     """Values of a tile, ``(bands, h, w)``, and which cells have one.
@@ -209,6 +209,8 @@ class CellAggregation(SpatialAggregation, ABC, Generic[S]):
     flat: ClassVar[bool] = False
     #: Whether it asks pieces for their shares.
     takes_shares: ClassVar[bool] = False
+    #: Whether updating sees to what is infinite or overflows; NumPy is told not to warn of it otherwise.
+    watches_overflow: ClassVar[bool] = False
 
     @abstractmethod
     def zero(self, tile: Tile) -> S:

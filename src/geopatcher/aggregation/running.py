@@ -35,30 +35,31 @@ def approach(mean: Array, data: Array, shares: Array, step: Array, leave_out: Ca
     cell alone.
 
     """
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            np.subtract(data, mean, out=step, casting="same_kind")
+    # NumPy is twice as fast on arrays in one piece, even though the mean is copied there and back.
+    before = mean.copy()
+    with np.errstate(over="raise", invalid="raise"):
+        try:
+            np.subtract(data, before, out=step, casting="same_kind")
             np.multiply(step, shares, out=step)
-    except FloatingPointError:
-        _approach_carefully(mean, data, shares, step, leave_out)
-        return
-    leave_out()
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            np.add(mean, step, out=mean)
-    except FloatingPointError:  # the sum is there nevertheless
-        _repair(mean, data, step)
+        except FloatingPointError:
+            _approach_carefully(mean, data, shares, step, leave_out)
+            return
+        leave_out()
+        try:
+            mean[...] = np.add(before, step, out=step)
+        except FloatingPointError:
+            _approach_carefully(mean, data, shares, step, leave_out)
 
 
 def _approach_carefully(
     mean: Array, data: Array, shares: Array, step: Array, leave_out: Callable[[], None]
 ) -> None:
-    """Do the same where a difference is too large for its dtype, or of two infinite values."""
+    """Do the same where values are infinite or too far apart."""
     with np.errstate(over="ignore", invalid="ignore"):
         np.subtract(data, mean, out=step, casting="same_kind")
         np.multiply(step, shares, out=step)
         leave_out()
-        far = ~np.isfinite(step)
+        far = ~np.isfinite(step + mean) & (step != 0)
         before, value = mean[far].astype(np.float64), data[far].astype(np.float64)
         share = np.broadcast_to(shares, step.shape)[far].astype(np.float64)
         between = before * (1.0 - share) + value * share
@@ -68,12 +69,3 @@ def _approach_carefully(
         step[far] = 0.0
         np.add(mean, step, out=mean)
         mean[far] = after
-
-
-def _repair(mean: Array, data: Array, step: Array) -> None:
-    """Mend a sum: infinite cells that met finite values, finite cells that were rounded to infinity."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        stayed = np.isnan(mean) & np.isinf(step) & np.isfinite(data)
-        mean[stayed] = -step[stayed]
-        rounded = np.isinf(mean) & np.isfinite(step) & (step != 0)
-        mean[rounded] = np.copysign(np.finfo(mean.dtype).max, step[rounded])

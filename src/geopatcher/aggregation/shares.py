@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from geopatcher.box import Box
     from geopatcher.protocols import Array
 
-#: A patch's taper and, of each patch before it that lies over some of its cells, the distance and the taper.
-Pattern: TypeAlias = "tuple[Taper, tuple[tuple[int, int, Taper], ...]]"
+#: Patches of one taper: the distance of their row, that of their columns, and the taper.
+Around: TypeAlias = "tuple[tuple[int, tuple[int, ...], Taper], ...]"
 
 #: Arrays kept at most: those of a lattice's corners, edges and middle.
 MAX_KEPT = 9
@@ -43,41 +43,31 @@ def kept_arrays(patch_bytes: int) -> int:
     return max(MIN_KEPT, min(MAX_KEPT, MAX_KEPT_BYTES // patch_bytes))
 
 
-class _Come(NamedTuple):
-    box: Box
-    tapers: Sequence[Taper]
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Row:
-    """Patches whose first row is the same, in the order they came."""
+    """Patches side by side, from left to right, that differ in nothing but their columns."""
 
     row0: int
-    row1: int = 0
-    widest: int = 0
-    ascending: bool = True
-    columns: list[int] = field(default_factory=list)
-    come: list[_Come] = field(default_factory=list)
+    row1: int
+    width: int
+    tapers: Sequence[Taper]
+    columns: list[int]
 
-    def add(self, box: Box, tapers: Sequence[Taper]) -> None:
-        """Note a patch."""
-        self.ascending = self.ascending and (not self.columns or self.columns[-1] <= box.col0)
-        self.row1 = max(self.row1, box.row1)
-        self.widest = max(self.widest, box.width)
-        self.columns.append(box.col0)
-        self.come.append(_Come(box, tapers))
+    def takes(self, box: Box, tapers: Sequence[Taper]) -> bool:
+        """Whether a patch is the next of them."""
+        return (
+            self.row0 == box.row0
+            and self.row1 == box.row1
+            and self.width == box.width
+            and self.columns[-1] <= box.col0
+            and all(mine is its for mine, its in zip(self.tapers, tapers, strict=True))
+        )
 
-    def over(self, box: Box) -> list[_Come]:
-        """Return the patches that lie over some cell of ``box``, whose first row is not above theirs."""
-        come = self.come
-        if self.ascending:
-            start = bisect_right(self.columns, box.col0 - self.widest)
-            come = come[start : bisect_left(self.columns, box.col1)]
-        return [
-            one
-            for one in come
-            if one.box.row1 > box.row0 and one.box.col0 < box.col1 and one.box.col1 > box.col0
-        ]
+    def over(self, box: Box) -> tuple[int, ...]:
+        """Return how far those begin from a patch, to the right, that share a column with it."""
+        columns, col0 = self.columns, box.col0
+        start, stop = bisect_right(columns, col0 - self.width), bisect_left(columns, box.col1)
+        return tuple([column - col0 for column in columns[start:stop]])
 
 
 class History:
@@ -89,40 +79,44 @@ class History:
     order the patches come in, so that a share has the same bits however the field is cut.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: Sequence[bool]) -> None:
+        self._wanted = wanted
         self._rows: deque[_Row] = deque()
-        self._kept: OrderedDict[Pattern, Array] = OrderedDict()
+        self._kept: OrderedDict[tuple[Taper, Around], Array] = OrderedDict()
         self._made = self._found = 0
-        self._useful = True
+        self._useful = any(wanted)
 
-    def enter(self, box: Box, tapers: Sequence[Taper], wanted: Sequence[bool]) -> list[Array | None]:
+    def enter(self, box: Box, tapers: Sequence[Taper]) -> Sequence[Array | None]:
         """Take in a patch; return its shares ``(h, w)`` for each taper, if they are wanted and worth it.
 
         First rows must come ascending.
         """
+        rows = self._rows
         if not self._useful:
             return [None] * len(tapers)
-        while self._rows and self._rows[0].row1 <= box.row0:
-            self._rows.popleft()
-        before = [one for row in self._rows for one in row.over(box)]
-        if not self._rows or self._rows[-1].row0 != box.row0:
-            self._rows.append(_Row(box.row0))
-        self._rows[-1].add(box, tapers)
-        if len(before) > MAX_BEFORE:
+        while rows and rows[0].row1 <= box.row0:
+            rows.popleft()
+        before = [(row, row.over(box)) for row in rows if row.row1 > box.row0]
+        if rows and rows[-1].takes(box, tapers):
+            rows[-1].columns.append(box.col0)
+        else:
+            rows.append(_Row(box.row0, box.row1, box.width, tapers, [box.col0]))
+        if sum([len(columns) for _, columns in before]) > MAX_BEFORE:
             return [None] * len(tapers)
-        return [
-            self._of(box, before, index) if asked else None
-            for index, (asked, _) in enumerate(zip(wanted, tapers, strict=True))
-        ]
+        shares: list[Array | None] = []
+        for index, taper in enumerate(tapers):
+            around = tuple(
+                [(row.row0 - box.row0, columns, row.tapers[index]) for row, columns in before if columns]
+            )
+            shares.append(self._of(taper, around) if self._wanted[index] else None)
+        return shares
 
-    def _of(self, box: Box, before: Sequence[_Come], index: int) -> Array:
-        row0, col0 = box.row0, box.col0
-        taper = self._rows[-1].come[-1].tapers[index]
-        around = tuple((one.box.row0 - row0, one.box.col0 - col0, one.tapers[index]) for one in before)
-        found = self._kept.get((taper, around))
+    def _of(self, taper: Taper, around: Around) -> Array:
+        pattern = (taper, around)
+        found = self._kept.get(pattern)
         if found is not None:
             self._found += 1
-            self._kept.move_to_end((taper, around))
+            self._kept.move_to_end(pattern)
             return found
         self._made += 1
         if self._made > PATIENCE and self._found < 2 * self._made:  # patches in no order that repeats
@@ -130,17 +124,19 @@ class History:
             self._rows.clear()
         while len(self._kept) >= kept_arrays(taper.values.nbytes):
             self._kept.popitem(last=False)
-        share = self._kept[taper, around] = _share(taper, around)
+        share = self._kept[pattern] = _share(taper, around)
         return share
 
 
-def _share(taper: Taper, around: tuple[tuple[int, int, Taper], ...]) -> Array:
+def _share(taper: Taper, around: Around) -> Array:
     height, width = taper.values.shape
     weights = np.zeros((height, width))
-    for row, col, other in around:
+    for row, columns, other in around:
         rows = slice(max(row, 0), min(row + other.values.shape[0], height))
-        cols = slice(max(col, 0), min(col + other.values.shape[1], width))
-        weights[rows, cols] += other.values[rows.start - row : rows.stop - row, cols.start - col : cols.stop - col]
+        for col in columns:
+            cols = slice(max(col, 0), min(col + other.values.shape[1], width))
+            part = (slice(rows.start - row, rows.stop - row), slice(cols.start - col, cols.stop - col))
+            weights[rows, cols] += other.values[part]
     weights += taper.values
     return shares_in(taper.values, weights)
 

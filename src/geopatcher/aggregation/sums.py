@@ -86,12 +86,11 @@ class WeightedTotal(CellAggregation[SumState]):
 
     def update(self, state: SumState, piece: Piece) -> SumState:
         """Add ``weight * value`` in place."""
-        products = np.multiply(
-            piece.data, piece.weights, out=state.room(piece.data.shape), casting="same_kind"
-        )
-        _leave_out(products, piece, piece.weights)
-        view = state.values[:, *piece.where]
-        np.add(view, products, out=view)
+        view, products = state.values[:, *piece.where], state.room(piece.data.shape)
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.multiply(piece.data, piece.weights, out=products, casting="same_kind")
+            _leave_out(products, piece, piece.weights)
+            np.add(view, products, out=view)
         state.note(piece)
         return state
 
@@ -129,6 +128,7 @@ class WeightedMean(WeightedTotal):
     """
 
     takes_shares: ClassVar[bool] = True
+    watches_overflow: ClassVar[bool] = True
 
     def zero(self, tile: Tile) -> SumState:
         """Return zeros in the accumulator's dtype."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 import numpy as np
 
@@ -163,6 +163,7 @@ class Operate:
     advance: Advance = no_progress
     hooks: Hooks = field(default_factory=Hooks)
     _clipped: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
+    _seconds: float = field(default=0.0, repr=False)
 
     def __call__(self, cuts: Iterator[Cut]) -> Iterator[Contribution]:
         """Yield the contributions of a strip's patches, in their order."""
@@ -185,23 +186,27 @@ class Operate:
                 yield from self._run(batch)
                 batch = []
         yield from self._run(batch)
+        self.stats.spend("operate", self._seconds)
+        self._seconds = 0.0
 
     def _run(self, batch: list[Cut]) -> Iterator[Contribution]:
         if not batch:
             return
         # Looked at before the call: an operator may write into what it is given.
         gaps = [self._gaps(cut) for cut in batch]
-        for cut in batch:
-            self.hooks.patch_start(cut.anchor)
+        if self.hooks.any:
+            for cut in batch:
+                self.hooks.patch_start(cut.anchor)
         started = time.perf_counter()
         results = self._attempt(batch)
         seconds = time.perf_counter() - started
-        self.stats.spend("operate", seconds)
+        self._seconds += seconds
         self.stats.patches += len(batch)
         self.advance(len(batch))
         for cut, valid, data in zip(batch, gaps, results, strict=True):
             if data is not None:
-                self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
+                if self.hooks.any:
+                    self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
                 yield self._contribution(cut, valid, data)
 
     def _lost(self, cut: Cut, loss: Loss) -> Iterator[Contribution]:
@@ -310,10 +315,12 @@ class Operate:
         data = self._same_dtype(cut, data[np.newaxis] if flat else data)
         if data.dtype.kind == cut.pixels.dtype.kind == "f" and not self.masked:
             valid = cut.valid  # NaN shows
-        plain = data.data if isinstance(data, np.ma.MaskedArray) else data
+        plain = data.data if is_masked_array(data) else data
         return Contribution(cut.box, plain, validity(valid, data), self._taper(cut.crop), flat)
 
     def _same_dtype(self, cut: Cut, data: Array) -> Array:
+        if self.dtype is not None and data.dtype == self.dtype:
+            return data
         if self.dtype is None:
             if data.dtype.kind not in "biuf":
                 raise OperatorError(
@@ -330,9 +337,14 @@ class Operate:
         return data.astype(self.dtype, copy=False)
 
 
+def is_masked_array(data: object) -> TypeGuard[np.ma.MaskedArray]:
+    """Whether an array is masked. ``numpy.ma``, which takes time to load, is not loaded for a plain one."""
+    return type(data) is not np.ndarray and isinstance(data, np.ma.MaskedArray)
+
+
 def as_array(result: object) -> Array:
     """Return what an operator returned as an array; a masked one stays masked."""
-    return result if isinstance(result, np.ma.MaskedArray) else np.asarray(result)
+    return result if is_masked_array(result) else np.asarray(result)
 
 
 def is_empty(cut: Cut) -> bool:
@@ -358,7 +370,7 @@ def validity(valid: Array | None, data: Array) -> Array | None:
     it was made from, says that there was no data: band by band when the numbers of bands agree, in
     any band otherwise.
     """
-    masked = isinstance(data, np.ma.MaskedArray)
+    masked = is_masked_array(data)
     counts = _where_not_nan(np.ma.getdata(data) if masked else data)
     if masked and np.ma.is_masked(data):
         unmasked = ~np.ma.getmaskarray(data)

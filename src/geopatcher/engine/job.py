@@ -12,6 +12,7 @@ from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
 from geopatcher.aggregation.casting import default_nodata, fits
 from geopatcher.aggregation.soft import SoftVote
 from geopatcher.aggregation.tally import Counted
+from geopatcher.buffers import recycling
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.run import Finisher, contributions, stitch
@@ -221,7 +222,8 @@ def run_region(
     tiles = job.tiles(plan, spec)
     try:
         try:
-            stitch(stream, tiles, finisher.emit, stats)
+            with recycling():
+                stitch(stream, tiles, finisher.emit, stats)
         except StopRequested as stop:
             for box, tile in tiles.close_above(stop.row):
                 finisher.emit(box, tile)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from geopatcher.box import Box
-from geopatcher.buffers import zeros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -65,7 +65,7 @@ def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Un
 
 
 class RowBuffer:
-    """The rows in hand: units come in at the bottom, rows no patch needs leave at the top.
+    """The rows in hand: units come in at the bottom, those no patch needs any more leave at the top.
 
     `advance` makes a span of rows available; `cut` copies a rectangle out of them.
     """
@@ -73,34 +73,39 @@ class RowBuffer:
     def __init__(self, units: Iterator[Unit], box: Box) -> None:
         self._units = units
         self._box = box
-        self._pixels: Array = np.empty((0, 0, 0))
-        self._valid: Array | None = None
-        self._row0 = self._row1 = box.row0  # rows in hand
-        self._at = 0  # where row0 sits in the buffer
+        self._held: deque[tuple[int, Unit]] = deque()  # first row and unit
+        self._end = box.row0
         self._losses: list[Loss] = []
 
     def advance(self, row0: int, row1: int) -> None:
         """Hold the rows ``[row0, row1)`` that exist; rows above ``row0`` will not be asked for again."""
-        row0 = min(max(row0, self._row0), self._box.row1)
-        if self._losses:
-            self._losses = [loss for loss in self._losses if loss.box.row1 > row0]
-        while self._row1 <= row0 < self._box.row1:  # rows no patch needs
-            self._at = 0
-            self._row0 = self._row1
-            self._append(next(self._units))
-        self._at += row0 - self._row0
-        self._row0 = row0
-        while self._row1 < min(row1, self._box.row1):
-            self._append(next(self._units))
+        self._drop_above(row0)
+        while self._end < min(row1, self._box.row1):
+            unit = next(self._units)
+            self._held.append((self._end, unit))
+            self._end += unit.pixels.shape[1]
+            self._losses += unit.losses
+            self._drop_above(row0)
 
     def cut(self, box: Box) -> tuple[Array, Array | None]:
         """Return a copy of ``box``'s pixels, ``(bands, h, w)``, and where they are valid (``None``: all)."""
-        rows, cols = box.shift(self._at - self._row0, -self._box.col0).slices()
-        pixels = self._pixels[:, rows, cols].copy()  # operators may write into what they are given
-        if self._valid is None:
+        parts = [(row, unit) for row, unit in self._held if row < box.row1]
+        while parts[0][0] + parts[0][1].pixels.shape[1] <= box.row0:
+            del parts[0]
+        cols = slice(box.col0 - self._box.col0, box.col1 - self._box.col0)
+        spans = [slice(max(box.row0 - row, 0), box.row1 - row) for row, _ in parts]
+        pixels = _gathered([unit.pixels[:, span, cols] for (_, unit), span in zip(parts, spans, strict=True)])
+        if all(unit.valid is None for _, unit in parts):
             return pixels, None
-        valid = self._valid[:, rows, cols]
-        return pixels, None if valid.all() else valid.copy()
+        valid = _gathered(
+            [
+                np.ones(unit.pixels[:, span, cols].shape, bool)
+                if unit.valid is None
+                else unit.valid[:, span, cols]
+                for (_, unit), span in zip(parts, spans, strict=True)
+            ]
+        )
+        return pixels, None if valid.all() else valid
 
     @property
     def has_losses(self) -> bool:
@@ -111,32 +116,13 @@ class RowBuffer:
         """Return what of ``box`` could not be read, the first of it; ``None`` when all could."""
         return next((loss for loss in self._losses if loss.box.intersect(box).n_pixels), None)
 
-    def _append(self, unit: Unit) -> None:
-        self._losses += unit.losses
-        held, new = self._row1 - self._row0, unit.pixels.shape[1]
-        span = slice(self._at, self._at + held)
-        room = self._pixels.shape[1]
-        if span.stop + new > room:
-            self._pixels = _moved_up(self._pixels, span, max(room, held + new), unit.pixels)
-            if self._valid is not None:
-                self._valid = _moved_up(self._valid, span, max(room, held + new), self._valid)
-            self._at = 0
-        if unit.valid is not None and self._valid is None:
-            self._valid = np.ones(self._pixels.shape, dtype=bool)
-        stop = self._at + held + new
-        self._pixels[:, stop - new : stop] = unit.pixels
-        if self._valid is not None:
-            self._valid[:, stop - new : stop] = True if unit.valid is None else unit.valid
-        self._row1 += new
+    def _drop_above(self, row0: int) -> None:
+        while self._held and self._held[0][0] + self._held[0][1].pixels.shape[1] <= row0:
+            self._held.popleft()
+        if self._losses:
+            self._losses = [loss for loss in self._losses if loss.box.row1 > row0]
 
 
-def _moved_up(buffer: Array, span: slice, rows: int, like: Array) -> Array:
-    """Return a buffer of ``rows`` rows that starts with the rows in ``span``."""
-    held = span.stop - span.start
-    if buffer.shape[1] == rows:
-        buffer[:, :held] = buffer[:, span]
-        return buffer
-    grown = zeros((like.shape[0], rows, like.shape[2]), like.dtype)
-    if held:
-        grown[:, :held] = buffer[:, span]
-    return grown
+def _gathered(parts: list[Array]) -> Array:
+    """Return a copy of rows that lie one below the other: operators may write into what they are given."""
+    return parts[0].copy() if len(parts) == 1 else np.concatenate(parts, axis=1)

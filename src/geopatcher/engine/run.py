@@ -76,8 +76,7 @@ def stitch(
             spent = 0.0
             emit(box, tile)
         started = time.perf_counter()
-        with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs
-            tiles.add(contribution)
+        tiles.add(contribution)
         spent += time.perf_counter() - started
     stats.spend("accumulate", spent)
     for box, tile in tiles.close_above(tiles.grid.region.row1):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
 
 from geopatcher.aggregation.base import (
     AnyCellAggregation,
@@ -19,8 +22,6 @@ from geopatcher.box import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    import numpy as np
 
     from geopatcher.engine.contributions import Contribution
     from geopatcher.planning.plan import BlockGrid
@@ -41,7 +42,11 @@ class Part(Generic[S]):
 
     def update(self, piece: Piece) -> None:
         """Add one piece."""
-        self.state = self.aggregation.update(self.state, piece)
+        if self.aggregation.watches_overflow:
+            self.state = self.aggregation.update(self.state, piece)
+        else:
+            with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs
+                self.state = self.aggregation.update(self.state, piece)
 
     def finalise(self) -> Finished:
         """Return the values; the state is used up."""
@@ -70,8 +75,12 @@ class TileRows:
     _open: dict[int, OpenTile] = field(default_factory=dict)
     _next: int | None = None
     _coverings: Coverings = field(default_factory=Coverings)
-    _history: History = field(default_factory=History)
+    _history: History = field(init=False)
+    _row: int = -sys.maxsize
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._history = History([aggregation.takes_shares for aggregation in self.aggregations.values()])
 
     def add(self, contribution: Contribution) -> None:
         """Accumulate what of a contribution lies in the region.
@@ -79,7 +88,8 @@ class TileRows:
         Raises
         ------
         ValueError
-            It reaches into a row of blocks that is closed: contributions came in another order.
+            It begins above the one before, or in a row of blocks that is closed: contributions came in
+            another order, and the result would be wrong without a word.
 
         """
         box, region, height = contribution.box, self.grid.region, self.grid.chunks[0]
@@ -87,9 +97,14 @@ class TileRows:
         col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
         if row0 >= row1 or col0 >= col1:
             return
+        if box.row0 < self._row or (self._next is not None and row0 < self._next * height):
+            raise ValueError(
+                f"the patch at {box} came after its rows were finished: patches that carry a plan "
+                f"must come in its order; pass them without the plan, for example as a list"
+            )
+        self._row = box.row0
         tapers = self._tapers_for(contribution)
-        wanted = [aggregation.takes_shares for aggregation in self.aggregations.values()]
-        shares = self._history.enter(box, tapers, wanted)
+        shares = self._history.enter(box, tapers)
         data, valid = contribution.data, contribution.valid
         cols, crop_cols = (
             slice(col0 - region.col0, col1 - region.col0),
@@ -98,11 +113,6 @@ class TileRows:
         for index in range(row0 // height, -(-row1 // height)):
             tile = self._open.get(index)
             if tile is None:
-                if self._next is not None and index < self._next:  # it would be lost without a word
-                    raise ValueError(
-                        f"the patch at {box} came after its rows were finished: patches that carry a plan "
-                        f"must come in its order; pass them without the plan, for example as a list"
-                    )
                 tile = self._open[index] = self._new(index, contribution)
             top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
             crop = (slice(top - box.row0, bottom - box.row0), crop_cols)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from geopatcher.cores import usable_cores
 from geopatcher.executors.crew import Foreman
 from geopatcher.executors.pool import Pool
 from geopatcher.executors.regional import Assignment, pack_job
 from geopatcher.executors.running import Executor
 from geopatcher.executors.sharing import block_width, shared
-from geopatcher.cores import usable_cores
 from geopatcher.executors.threads import thread_share
 from geopatcher.planning.tasks import cut_tasks
 

@@ -12,7 +12,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from geopatcher.buffers import zeros
+from geopatcher.buffers import empty
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import exact_nodata
@@ -125,7 +125,7 @@ class RasterioSource:
             with POOL.borrow(self.path) as dataset, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
                 read = dataset.read_masks if masks else dataset.read
                 dtype = np.dtype("uint8") if masks else self.domain.dtype
-                pixels = zeros((len(self.indexes), *box.shape), dtype)
+                pixels = empty((len(self.indexes), *box.shape), dtype)
                 if masks or self._record.one_dtype:
                     read(list(self.indexes), out=pixels, window=window)
                 else:  # bands of a VRT or a netCDF file may differ, and are then read one by one

@@ -15,8 +15,8 @@ import numpy as np
 
 from geopatcher.box import Box
 from geopatcher.errors import TargetError
+from geopatcher.finished import Finished
 from geopatcher.ledger.lines import Json, Record, append, encode, read_lines
-from geopatcher.ledger.remaining import Finished
 from geopatcher.ledger.spec_json import spec_from_json, spec_to_json
 
 if TYPE_CHECKING:

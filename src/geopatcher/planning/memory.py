@@ -88,8 +88,10 @@ class MemoryModel:
 
     @property
     def buffer_rows(self) -> int:
-        """Rows of input held for cutting."""
-        return self.patch[0] + self.unit_rows
+        """Rows of input held for cutting: the units one row of patches can touch."""
+        if not self.unit_rows:
+            return self.patch[0]
+        return ((self.patch[0] + self.unit_rows - 2) // self.unit_rows + 1) * self.unit_rows
 
     def bytes_for(self, width: int, height: int) -> int:
         """Peak bytes above the idle process for a region ``width`` columns and ``height`` rows large."""

@@ -7,7 +7,6 @@ millisecond of Python per chunk, in which no other thread computes: as much as e
 from __future__ import annotations
 
 import itertools
-import os
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -71,18 +70,19 @@ class Stored(Protocol):
 
 
 def encoder_of(array: Stored) -> Encoder | None:
-    """Return what encodes the chunks of an array; ``None`` for one that is stored in another way than ours."""
+    """Return what encodes the chunks of an array; ``None`` for one that is stored in other ways than ours."""
+    encode: Encoder | None = None
     match tuple(array.metadata.codecs):
         case (BytesCodec(),):
-            return _as_they_are
+            encode = _as_they_are
         case (BytesCodec(), ZstdCodec() as codec):
-            return Zstd(level=codec.level, checksum=codec.checksum).encode
+            encode = Zstd(level=codec.level, checksum=codec.checksum).encode
         case (BytesCodec(), GzipCodec() as codec):
-            return GZip(level=codec.level).encode
+            encode = GZip(level=codec.level).encode
         case (BytesCodec(), BloscCodec() as codec) if codec.typesize == array.dtype.itemsize:
             shuffle = SHUFFLES[codec.shuffle.value]
-            return Blosc(codec.cname.value, codec.clevel, shuffle=shuffle, blocksize=codec.blocksize).encode
-    return None
+            encode = Blosc(codec.cname.value, codec.clevel, shuffle=shuffle, blocksize=codec.blocksize).encode
+    return encode
 
 
 def _as_they_are(cells: Array) -> memoryview:
@@ -155,7 +155,7 @@ class ChunkWriter:
         partial = file.with_name(f"{file.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(self._encode(chunk))
-            os.replace(partial, file)
+            partial.replace(file)
         except BaseException:
             partial.unlink(missing_ok=True)
             raise

@@ -4,27 +4,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from geopatcher.box import Box
+from geopatcher.buffers import zeros
+from geopatcher.finished import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
     from geopatcher.protocols import Array
 
 
 class MemorySink:
-    """Holds the whole result; the only sink that does."""
+    """Holds the whole result; the only sink that does.
+
+    Memory is taken when blocks are written, in the thread that writes them.
+    """
 
     def __init__(self, spec: ResultSpec) -> None:
-        self.arrays = {name: np.zeros(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
-        for name, (_, _, fill) in spec.arrays().items():
-            if fill != 0:
-                self.arrays[name].fill(fill)
+        self._spec = spec
+        self._finished = Finished(spec.chunks[0])
+        self._arrays = {name: zeros(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
 
     def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
         """Copy the blocks of ``box`` into place; return their bytes."""
         for name, array in arrays.items():
-            self.arrays[name][..., *box.slices()] = array if self.arrays[name].ndim == 3 else array[0]
+            self._arrays[name][..., *box.slices()] = array if self._arrays[name].ndim == 3 else array[0]
+        self._finished.add(box)
         return sum(array.nbytes for array in arrays.values())
+
+    def complete(self) -> dict[str, Array]:
+        """Return the arrays, with fill where nothing was written."""
+        whole = Box.of_shape(self._spec.domain.grid_shape)
+        for box in self._finished.missing(whole):
+            for name, (_, _, fill) in self._spec.arrays().items():
+                self._arrays[name][..., *box.slices()] = fill
+        return self._arrays

@@ -94,7 +94,7 @@ class MemoryTarget:
         """Return the arrays."""
         if self._sink is None:
             raise TargetError("the result was completed before it was created")
-        return dict(self._sink.arrays)
+        return dict(self._sink.complete())
 
     def discard(self) -> None:
         """Let go of the arrays."""
