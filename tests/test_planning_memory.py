@@ -20,7 +20,7 @@ MODEL = MemoryModel(
     in_bytes=2,
     mask_bytes=0,
     state_bytes=4,
-    weight_bytes=4,
+    kept_bytes=4,
     out_bytes=4,
 )
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from geopatcher.protocols import Array
 
 #: Smaller arrays are left to the allocator, which serves them faster.
-LARGE_BYTES = 4 << 20
+LARGE_BYTES = 1 << 20
 
 
 class _Shelf:
     """Memory that was given back, while some run may need it again.
 
-    It never holds more than was in use at one time: who asks for a size that is not there has the shelf
-    cleared first.
+    Of each size it holds no more than was in use at one time. Who asks for a size that was not asked for
+    before has the shelf cleared first: another phase begins.
     """
 
     def __init__(self) -> None:
@@ -53,17 +53,17 @@ class _Shelf:
     def take(self, n_bytes: int) -> mmap.mmap | None:
         """Return memory of a size, with anything in it; ``None`` when there is none."""
         with self._lock:
-            found = self._memory.get(n_bytes)
-            if found:
-                return found.pop()
-            self._memory.clear()
-            return None
+            if n_bytes not in self._memory:
+                self._memory.clear()
+                self._memory[n_bytes] = []
+            found = self._memory[n_bytes]
+            return found.pop() if found else None
 
     def put(self, memory: mmap.mmap) -> None:
         """Take memory back."""
         with self._lock:
-            if self._runs:
-                self._memory.setdefault(len(memory), []).append(memory)
+            if self._runs and len(memory) in self._memory:
+                self._memory[len(memory)].append(memory)
 
 
 _SHELF = _Shelf()
@@ -96,12 +96,9 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     >>> int(zeros((3, 1024, 1024), np.dtype("uint16")).sum())
     0
     """
-    memory, fresh = _memory(math.prod(shape) * dtype.itemsize)
-    if memory is None:
-        return np.zeros(shape, dtype)
-    array = _array(memory, shape, dtype)
-    if not fresh:
-        array.fill(0)
+    array = empty(shape, dtype)
+    # New memory is zero, too; but pages that are read before they are written cost twice.
+    array.fill(0)
     return array
 
 
@@ -111,22 +108,12 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     >>> empty((3, 1024, 1024), np.dtype("uint16")).shape
     (3, 1024, 1024)
     """
-    memory, _ = _memory(math.prod(shape) * dtype.itemsize)
-    return np.empty(shape, dtype) if memory is None else _array(memory, shape, dtype)
-
-
-def _memory(n_bytes: int) -> tuple[mmap.mmap | None, bool]:
-    """Return memory and whether it is new, that is zero; ``None`` for little."""
+    n_bytes = math.prod(shape) * dtype.itemsize
     if n_bytes < LARGE_BYTES or sys.platform != "linux":
-        return None, True
-    used = _SHELF.take(n_bytes)
-    if used is not None:
-        return used, False
-    memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    memory.madvise(mmap.MADV_HUGEPAGE)  # a five-hundredth of the page faults
-    return memory, True
-
-
-def _array(memory: mmap.mmap, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        return np.empty(shape, dtype)
+    memory = _SHELF.take(n_bytes)
+    if memory is None:
+        memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        memory.madvise(mmap.MADV_HUGEPAGE)  # a five-hundredth of the page faults
     array: Array = np.asarray(_Lent(memory)).view(dtype).reshape(shape)
     return array

@@ -196,6 +196,11 @@ class SpatialAggregation:
         _ = n_bands, dtype, depth
         return 0
 
+    def wide_bytes(self, n_bands: int) -> int:
+        """Bytes of state per cell that 64-bit integers take on top."""
+        _ = n_bands
+        return 0
+
     def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
         """Bytes of state per cell that a tile takes on top once it has cells without data."""
         _ = n_bands, dtype

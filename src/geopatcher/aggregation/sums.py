@@ -109,9 +109,9 @@ class WeightedTotal(CellAggregation[SumState]):
         return mean_dtype(dtype)
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
-        """Sum or mean per band; in double precision, where integers may be of 64 bits, first values, too."""
+        """Sum or mean per band."""
         _ = depth
-        return n_bands * (4 if dtype == np.float32 else 17)
+        return n_bands * dtype.itemsize
 
     def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
         """Sum of weights per band, which is kept for tiles that have cells without data."""
@@ -167,6 +167,10 @@ class WeightedMean(WeightedTotal):
     def finalise(self, state: SumState) -> Finished:
         """Return the mean where any weight arrived."""
         return Finished(state.values, state.covered(), None if state.offsets is None else state.offsets.base)
+
+    def wide_bytes(self, n_bands: int) -> int:
+        """Return those of the first value, which the mean is measured from, and its mark."""
+        return 9 * n_bands
 
     def out_dtype(self, dtype: np.dtype) -> np.dtype:
         """Return the patches' own dtype: a mean lies among the values."""

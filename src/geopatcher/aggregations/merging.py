@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
+from geopatcher.aggregation.wide import is_wide
 from geopatcher.aggregations.collect import Collection
 from geopatcher.box import Box, box_of
 from geopatcher.engine.contributions import Contribution, validity
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.run import Finisher, stitch
+from geopatcher.engine.sizing import kept_bytes
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
 from geopatcher.errors import OperatorError
@@ -124,8 +126,9 @@ class _Merge:
             in_bytes=0,
             mask_bytes=0,
             state_bytes=self.aggregation.state_bytes(self.n_bands, exact, anchors.depth)
-            + self.aggregation.gap_bytes(self.n_bands, exact),
-            weight_bytes=8,
+            + self.aggregation.gap_bytes(self.n_bands, exact)
+            + (self.aggregation.wide_bytes(self.n_bands) if is_wide(self.spec.domain.dtype) else 0),
+            kept_bytes=kept_bytes((self.aggregation,), anchors.patch_shape, exact),
             out_bytes=self.spec.n_bands * self.spec.domain.dtype.itemsize,
         )
         whole = Box.of_shape(grid.grid_shape)

@@ -64,6 +64,9 @@ def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Un
         row = stop
 
 
+_ALL = np.ones((1, 1, 1), dtype=bool)
+
+
 class RowBuffer:
     """The rows in hand: units come in at the bottom, those no patch needs any more leave at the top.
 
@@ -89,23 +92,20 @@ class RowBuffer:
 
     def cut(self, box: Box) -> tuple[Array, Array | None]:
         """Return a copy of ``box``'s pixels, ``(bands, h, w)``, and where they are valid (``None``: all)."""
-        parts = [(row, unit) for row, unit in self._held if row < box.row1]
-        while parts[0][0] + parts[0][1].pixels.shape[1] <= box.row0:
-            del parts[0]
         cols = slice(box.col0 - self._box.col0, box.col1 - self._box.col0)
-        spans = [slice(max(box.row0 - row, 0), box.row1 - row) for row, _ in parts]
-        pixels = _gathered([unit.pixels[:, span, cols] for (_, unit), span in zip(parts, spans, strict=True)])
-        if all(unit.valid is None for _, unit in parts):
-            return pixels, None
-        valid = _gathered(
-            [
-                np.ones(unit.pixels[:, span, cols].shape, bool)
-                if unit.valid is None
-                else unit.valid[:, span, cols]
-                for (_, unit), span in zip(parts, spans, strict=True)
-            ]
-        )
-        return pixels, None if valid.all() else valid
+        pixels: list[Array] = []
+        valid: list[Array] = []
+        masked = False
+        for row, unit in self._held:
+            if row < box.row1 and row + unit.pixels.shape[1] > box.row0:
+                where = (slice(None), slice(max(box.row0 - row, 0), box.row1 - row), cols)
+                pixels.append(unit.pixels[where])
+                masked = masked or unit.valid is not None
+                valid.append(_ALL if unit.valid is None else unit.valid[where])
+        if not masked:
+            return _gathered(pixels), None
+        known = _gathered([np.broadcast_to(part, of.shape) for part, of in zip(valid, pixels, strict=True)])
+        return _gathered(pixels), None if known.all() else known
 
     @property
     def has_losses(self) -> bool:

@@ -69,12 +69,14 @@ def stitch(
 
     This is the one loop: in memory, to disk, planned and unplanned runs all come through here.
     """
-    spent = 0.0
+    spent, row = 0.0, None
     for contribution in stream:
-        for box, tile in tiles.close_above(contribution.box.row0):
+        if contribution.box.row0 != row:
+            row = contribution.box.row0
             stats.spend("accumulate", spent)
             spent = 0.0
-            emit(box, tile)
+            for box, tile in tiles.close_above(row):
+                emit(box, tile)
         started = time.perf_counter()
         tiles.add(contribution)
         spent += time.perf_counter() - started

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.aggregation.base import exact_dtype
+from geopatcher.aggregation.shares import kept_arrays
+from geopatcher.aggregation.wide import is_wide
 from geopatcher.engine.rows import unit_rows
 from geopatcher.planning.memory import MemoryModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from geopatcher.aggregation.base import AnyCellAggregation
@@ -45,6 +49,8 @@ def model_of(
     masked = source.has_nodata and not is_float
     parts = (aggregation, *sizes.layers)
     state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
+    if is_wide(sizes.dtype):
+        state_bytes += sum(part.wide_bytes(sizes.n_bands) for part in parts)
     if source.has_nodata or is_float:
         state_bytes += sum(part.gap_bytes(sizes.n_bands, exact) for part in parts)
     layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
@@ -55,7 +61,14 @@ def model_of(
         in_bytes=domain.n_bands * domain.dtype.itemsize,
         mask_bytes=domain.n_bands if masked else 0,
         state_bytes=state_bytes,
-        weight_bytes=8,
+        kept_bytes=kept_bytes(parts, anchors.patch_shape, exact),
         out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
         batch_size=sizes.batch_size,
     )
+
+
+def kept_bytes(parts: Sequence[AnyCellAggregation], patch: tuple[int, int], exact: np.dtype) -> int:
+    """Return what is kept of windows: as it was given, as a taper, and the shares that follow from it."""
+    taper = patch[0] * patch[1] * exact.itemsize
+    shares = kept_arrays(taper) * taper if any(part.takes_shares for part in parts) else 0
+    return patch[0] * patch[1] * 8 + taper + shares

@@ -14,8 +14,8 @@ _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 #: GDAL's own cache of decoded blocks, kept small: strips are read once.
 GDAL_CACHE_BYTES = 16 << 20
-#: What codecs and the store hold for the chunks they have in hand (ten of them, in and out).
-CODEC_CHUNKS = 10
+#: Chunks in the hands of the threads that encode them, which hold what they become and tables, too.
+CODEC_CHUNKS = 4
 #: Threads, event loop, codec tables, allocator slack: measured with one-chunk runs.
 FIXED_BYTES = 24 << 20
 #: Tile rows waiting for or being encoded behind the open ones.
@@ -68,7 +68,8 @@ class MemoryModel:
     """The sizes that decide a run's memory.
 
     Pixels unless said otherwise. ``state_bytes`` is what the aggregation keeps per cell of the
-    output grid and ``out_bytes`` what a finished cell takes, both over all bands and layers.
+    output grid and ``out_bytes`` what a finished cell takes, both over all bands and layers;
+    ``kept_bytes`` is what is kept of windows, for all patches together.
     """
 
     patch: tuple[int, int]
@@ -77,7 +78,7 @@ class MemoryModel:
     in_bytes: int
     mask_bytes: int
     state_bytes: int
-    weight_bytes: int
+    kept_bytes: int
     out_bytes: int
     batch_size: int = 1
 
@@ -104,12 +105,16 @@ class MemoryModel:
             (min(self.buffer_rows, height) + READ_AHEAD * min(self.unit_rows, height)) * cell_in * width_in
         )
         state = open_rows * width * self.state_bytes
-        finishing = behind_rows * width * max(self.out_bytes, self.state_bytes)
-        weights = min(self.tile[0], rows) * width * self.weight_bytes
+        finishing = behind_rows * width * self.state_bytes
+        # What is converted one row of blocks at a time, and where it has any weight.
+        converted = 0 if self.out_bytes == self.state_bytes else self.out_bytes
+        turning = min(self.tile[0], rows) * width * (converted + 1)
         patch_px = self.patch[0] * self.patch[1]
         patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
-        codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
-        return int(reading + state + finishing + weights + patches + codecs + GDAL_CACHE_BYTES + FIXED_BYTES)
+        cache = min(GDAL_CACHE_BYTES, width_in * height * cell_in)
+        codecs = 3 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
+        held = reading + state + finishing + turning + patches + self.kept_bytes + codecs
+        return int(held + cache + FIXED_BYTES)
 
     def widest(self, limit: int, height: int, width: int | None = None) -> int:
         """Most columns (whole tiles) that stay within ``limit`` bytes, of a raster ``width`` columns wide.

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     #: From a chunk's cells, in one piece of memory, to what is in its file.
     Encoder: TypeAlias = Callable[[Array], bytes | memoryview]
 
+#: Most threads that encode: each holds a chunk and what becomes of it.
+MAX_THREADS = 4
 #: Of blosc, by the name zarr has for them.
 SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 
@@ -103,6 +105,7 @@ class ChunkWriter:
         self._array, self._folder, self._encode = array, folder, encode
         self._dtype = array.dtype.newbyteorder("<")
         self._fill = np.asarray(array.fill_value, self._dtype)
+        self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
 
     def write(self, box: Box, values: Array) -> None:
         """Write ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
@@ -116,7 +119,8 @@ class ChunkWriter:
         ]
         for folder in {file.parent for file, _ in chunks}:
             folder.mkdir(parents=True, exist_ok=True)
-        threads = min(zarr.config.get("threading.max_workers") or usable_cores(), len(chunks))
+        allowed = zarr.config.get("threading.max_workers") or usable_cores()
+        threads = min(allowed, MAX_THREADS, len(chunks))
         if threads == 1:
             for chunk in chunks:
                 self._put(*chunk)
@@ -146,12 +150,13 @@ class ChunkWriter:
         if self._is_fill(cells):
             file.unlink(missing_ok=True)
             return
-        shape = self._array.chunks[-2:]
-        if cells.shape == shape:
-            chunk = np.ascontiguousarray(cells, self._dtype)
-        else:
-            chunk = np.full(shape, self._fill)
-            chunk[: cells.shape[0], : cells.shape[1]] = cells
+        try:
+            chunk = self._scratch.pop()
+        except IndexError:
+            chunk = np.empty(self._array.chunks[-2:], self._dtype)
+        if cells.shape != chunk.shape:
+            chunk.fill(self._fill)
+        chunk[: cells.shape[0], : cells.shape[1]] = cells
         partial = file.with_name(f"{file.name}.{uuid.uuid4().hex}.partial")
         try:
             partial.write_bytes(self._encode(chunk))
@@ -159,6 +164,7 @@ class ChunkWriter:
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+        self._scratch.append(chunk)
 
     def _is_fill(self, cells: Array) -> bool:
         fill = self._fill

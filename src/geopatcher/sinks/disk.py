@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
+import zarr
 from rasterio.errors import RasterioError
 
 from geopatcher.errors import TargetError, TargetExistsError
@@ -297,11 +298,12 @@ class CogTarget(DiskTarget):
         spec = self.spec
         arrays = open_store(self.store, spec).arrays
         plain = CogOptions(self.options.compress, self.options.level, self.options.blocksize)
-        for name in spec.layers:
-            product = self._layer_product(name)
-            write_cog(arrays[name], layer_domain(spec, name), product, self.work, plain)
         options = replace(self.options, overview=self.options.overview or spec.overview)
-        write_cog(arrays["data"], spec.domain, self.product, self.work, options)
+        with zarr.config.set({"async.concurrency": 1}):  # each thread that decodes keeps memory for itself
+            for name in spec.layers:
+                product = self._layer_product(name)
+                write_cog(arrays[name], layer_domain(spec, name), product, self.work, plain)
+            write_cog(arrays["data"], spec.domain, self.product, self.work, options)
 
     def sync(self) -> None:
         """Wait for the files."""
