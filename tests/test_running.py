@@ -275,6 +275,19 @@ def test_what_is_left_out_does_not_count_even_with_a_share_of_zero(dtype, value)
     np.testing.assert_array_equal(after, [[[7.0, 2.0]]])
 
 
+@pytest.mark.parametrize("dtype", MEANS, ids=str)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 2.0])
+def test_what_is_left_out_does_not_change_an_infinite_mean(dtype, value):
+    mean = np.array([[[np.inf, -np.inf, np.nan, 5.0, np.inf]]], dtype)
+
+    def leave_out(step):
+        step[..., :4] = 0
+
+    data = np.array([[[value, value, value, value, -np.inf]]])
+    after = stepped(mean, data, np.full((1, 5), 0.5, dtype), leave_out)
+    np.testing.assert_array_equal(after, [[[np.inf, -np.inf, np.nan, 5.0, np.nan]]])
+
+
 @pytest.mark.parametrize("values", [[1.0, 2.0], [np.inf, -np.inf]])
 def test_how_numpy_treats_errors_is_as_before(values):
     with np.errstate(over="print", invalid="call", divide="warn", under="ignore"):

@@ -5,9 +5,9 @@ The names below are loaded when they are first used, so that importing the packa
 
 from __future__ import annotations
 
-import gc
-import importlib
 from typing import TYPE_CHECKING
+
+from geopatcher._optional import import_quickly
 
 if TYPE_CHECKING:
     from geopatcher.aggregation.base import SpatialAggregation
@@ -249,14 +249,7 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Importing makes a hundred thousand objects and no garbage: looking for it takes a tenth of a second.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        value: object = vars(importlib.import_module(f"{__name__}.{home}"))[name]
-    finally:
-        if collecting:
-            gc.enable()
+    value: object = vars(import_quickly(f"{__name__}.{home}"))[name]
     globals()[name] = value
     return value
 

@@ -6,6 +6,7 @@ that does not need it should take to start.
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,24 @@ MODULES: dict[str, str] = {
 }
 
 
+def import_quickly(module: str) -> ModuleType:
+    """Import a module without looking for garbage meanwhile.
+
+    Importing makes some hundred thousand objects, and hardly any garbage: looking for it again and again
+    is a fifth of the time.
+
+    >>> import_quickly("numexpr").__name__
+    'numexpr'
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        if collecting:
+            gc.enable()
+
+
 def load(module: str) -> ModuleType:
     """Import an optional module, or say which extra brings it.
 
@@ -60,7 +79,7 @@ def load(module: str) -> ModuleType:
     """
     extra = MODULES[module]
     try:
-        return importlib.import_module(module)
+        return import_quickly(module)
     except ImportError as error:
         package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
         raise MissingExtraError(

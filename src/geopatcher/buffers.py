@@ -12,7 +12,8 @@ import math
 import mmap
 import sys
 import threading
-from contextlib import contextmanager
+from collections import OrderedDict
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,17 +27,21 @@ if TYPE_CHECKING:
 LARGE_BYTES = 1 << 20
 
 
+#: Sizes of memory that are kept: rows of input and of masks, sums and weights.
+MAX_SIZES = 4
+
+
 class _Shelf:
     """Memory that was given back, while some run may need it again.
 
-    Of each size it holds no more than was in use at one time. Who asks for a size that was not asked for
-    before has the shelf cleared first: another phase begins.
+    Of each size it holds no more than was in use at one time, and it knows the `MAX_SIZES` asked for
+    last. Who asks for another has the shelf cleared first: another phase begins.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # an array can be dropped, by the collector, in the middle of this
         self._runs = 0
-        self._memory: dict[int, list[mmap.mmap]] = {}
+        self._memory: OrderedDict[int, list[mmap.mmap]] = OrderedDict()
 
     def open(self) -> None:
         """Begin to keep what is given back."""
@@ -54,8 +59,12 @@ class _Shelf:
         """Return memory of a size, with anything in it; ``None`` when there is none."""
         with self._lock:
             if n_bytes not in self._memory:
-                self._memory.clear()
+                for kept in self._memory.values():
+                    kept.clear()
                 self._memory[n_bytes] = []
+                if len(self._memory) > MAX_SIZES:
+                    self._memory.popitem(last=False)
+            self._memory.move_to_end(n_bytes)
             found = self._memory[n_bytes]
             return found.pop() if found else None
 
@@ -114,6 +123,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     memory = _SHELF.take(n_bytes)
     if memory is None:
         memory = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        memory.madvise(mmap.MADV_HUGEPAGE)  # a five-hundredth of the page faults
+        with suppress(OSError):  # a system may not have them
+            memory.madvise(mmap.MADV_HUGEPAGE)  # a five-hundredth of the page faults
     array: Array = np.asarray(_Lent(memory)).view(dtype).reshape(shape)
     return array

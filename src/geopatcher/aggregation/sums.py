@@ -261,6 +261,6 @@ def _weights(piece: Piece) -> Array:
 def _leave_out(products: Array, piece: Piece, weights: Array) -> None:
     """Set products to zero where a cell does not count: what is not finite is no zero times zero."""
     if not piece.taper.positive:
-        products[:, weights == 0] = 0
+        products[np.broadcast_to(weights == 0, products.shape)] = 0
     if piece.valid is not None:
         products[~piece.valid] = 0

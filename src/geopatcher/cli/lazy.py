@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import click
 
+from geopatcher._optional import import_quickly
 from geopatcher.errors import GeopatcherError, InterruptedRunError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def import_reference(reference: str) -> object:
 
     """
     module, _, name = reference.partition(":")
-    found: object = attrgetter(name)(importlib.import_module(module))
+    found: object = attrgetter(name)(import_quickly(module))
     return found
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from geopatcher._optional import import_quickly
 
 if TYPE_CHECKING:
     from geopatcher.executors.dask import DaskExecutor
@@ -28,7 +29,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = vars(importlib.import_module(f"{__name__}.{home}"))[name]
+    value: object = vars(import_quickly(f"{__name__}.{home}"))[name]
     return value
 
 

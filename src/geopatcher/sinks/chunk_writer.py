@@ -6,20 +6,21 @@ millisecond of Python per chunk, in which no other thread computes: as much as e
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 import zarr
-from numcodecs import Blosc, GZip, Zstd
-from zarr.codecs import BloscCodec, BytesCodec, GzipCodec, ZstdCodec
+from numcodecs import Blosc, Zstd
 
 from geopatcher.cores import usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from geopatcher.box import Box
@@ -34,11 +35,19 @@ MAX_THREADS = 4
 SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 
 
+class Described(Protocol):
+    """A codec, as far as it can be told."""
+
+    def to_dict(self) -> Mapping[str, object]:
+        """Return its name and configuration."""
+        ...
+
+
 class Metadata(Protocol):
     """What an array says of its chunks."""
 
     @property
-    def codecs(self) -> Sequence[object]:
+    def codecs(self) -> Sequence[Described]:
         """What chunks go through, in turn."""
         ...
 
@@ -74,17 +83,36 @@ class Stored(Protocol):
 def encoder_of(array: Stored) -> Encoder | None:
     """Return what encodes the chunks of an array; ``None`` for one that is stored in other ways than ours."""
     encode: Encoder | None = None
-    match tuple(array.metadata.codecs):
-        case (BytesCodec(),):
+    match [codec.to_dict() for codec in array.metadata.codecs]:
+        case [{"name": "bytes", **order}, *rest] if _is_little(order) or array.dtype.itemsize == 1:
+            encode = _compressor(rest, array.dtype.itemsize)
+    return encode if set(array.chunks[:-2]) <= {1} else None
+
+
+def _is_little(order: Mapping[str, object]) -> bool:
+    return order.get("configuration") == {"endian": "little"}
+
+
+def _compressor(codecs: Sequence[Mapping[str, object]], itemsize: int) -> Encoder | None:
+    """Return what compresses as codecs say, given by their metadata."""
+    encode: Encoder | None = None
+    match codecs:
+        case []:
             encode = _as_they_are
-        case (BytesCodec(), ZstdCodec() as codec):
-            encode = Zstd(level=codec.level, checksum=codec.checksum).encode
-        case (BytesCodec(), GzipCodec() as codec):
-            encode = GZip(level=codec.level).encode
-        case (BytesCodec(), BloscCodec() as codec) if codec.typesize == array.dtype.itemsize:
-            shuffle = SHUFFLES[codec.shuffle.value]
-            encode = Blosc(codec.cname.value, codec.clevel, shuffle=shuffle, blocksize=codec.blocksize).encode
+        case [{"name": "zstd", "configuration": {"level": int(level), "checksum": bool(checksum)}}]:
+            encode = Zstd(level=level, checksum=checksum).encode
+        case [{"name": "gzip", "configuration": {"level": int(level)}}]:
+            encode = partial(_gzipped, level=level)
+        case [{"name": "blosc", "configuration": {"cname": str(name), "clevel": int(level), **more}}]:
+            if more["typesize"] == itemsize:
+                shuffle = SHUFFLES[str(more["shuffle"])]
+                encode = Blosc(name, level, shuffle=shuffle, blocksize=more["blocksize"]).encode
     return encode
+
+
+def _gzipped(cells: Array, level: int) -> bytes:
+    """Compress without the time that usually stands in the header: the same chunk has the same bytes."""
+    return gzip.compress(cells.data.cast("B"), level, mtime=0)
 
 
 def _as_they_are(cells: Array) -> memoryview:
@@ -117,6 +145,8 @@ class ChunkWriter:
             (file, values[band, rows.start - box.row0 : rows.stop - box.row0, cols])
             for file, band, rows, cols in self._chunks(box, len(values))
         ]
+        if not chunks:
+            return
         for folder in {file.parent for file, _ in chunks}:
             folder.mkdir(parents=True, exist_ok=True)
         allowed = zarr.config.get("threading.max_workers") or usable_cores()
@@ -173,4 +203,5 @@ class ChunkWriter:
         if cells[0, 0] != fill:
             return False
         zero = fill == 0 and fill.dtype.kind == "f"  # of which there are two
-        return bool((cells == fill).all() and not (zero and np.signbit(cells).any() != np.signbit(fill)))
+        signs = zero and (np.signbit(cells) != np.signbit(fill)).any()
+        return bool((cells == fill).all() and not signs)
