@@ -52,7 +52,7 @@ def test_a_run_that_finished_nothing_leaves_nothing(tmp_path):
 
 def test_going_on_in_another_cut_of_regions_gives_the_same_pixels(tmp_path, truth):
     plan = geopatcher.plan(IMAGE, **BASE)
-    narrow = min(limit for limit in range(40 << 20, plan.memory_bytes + 1, 1 << 20) if _fits(limit))
+    narrow = min(limit for limit in range(20 << 20, plan.memory_bytes + 1, 1 << 20) if _fits(limit))
     assert geopatcher.plan(IMAGE, **BASE, memory_limit=narrow).n_regions > 1
     begun(tmp_path / "x.zarr", fail_at=100, memory_limit=narrow)
     begun(tmp_path / "x.zarr", fail_at=50)

@@ -174,6 +174,8 @@ class SpatialAggregation:
     streaming_safe: ClassVar[bool] = True
     #: What to use instead when it does not.
     substitute: ClassVar[str] = ""
+    #: Whether it asks pieces for their shares.
+    takes_shares: ClassVar[bool] = False
 
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> object:
         """Bring patches, any iterable of them in any order, together into a result over ``domain``."""
@@ -212,8 +214,6 @@ class CellAggregation(SpatialAggregation, ABC, Generic[S]):
 
     #: Whether the result is ``(h, w)`` whatever the bands of the patches.
     flat: ClassVar[bool] = False
-    #: Whether it asks pieces for their shares.
-    takes_shares: ClassVar[bool] = False
     #: Whether updating sees to what is infinite or overflows; NumPy is told not to warn of it otherwise.
     watches_overflow: ClassVar[bool] = False
 
