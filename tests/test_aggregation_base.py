@@ -222,7 +222,7 @@ def test_coverings_outlive_the_tapers_they_were_made_of():
     whole = (slice(0, 1), slice(0, 1))
     for value in range(200):
         taper = Taper.of(np.full((1, 1), float(value % 2)), (1, 1), FLOAT)
-        covered = coverings.of([Place(whole, whole, taper)], (1, 1))
+        covered = coverings.of([Place(whole, whole, taper)], (1, 1, 1))
         assert (covered is None) == bool(value % 2)
         del taper
         gc.collect(0)

@@ -116,41 +116,55 @@ class Finished(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a patch counted: its cells in the tile, those of its taper, and the taper."""
+    """Where a patch counted: its cells in the tile, those of its taper, the taper, and which are valid."""
 
     where: tuple[slice, slice]
     crop: tuple[slice, slice]
     taper: Taper
+    valid: Array | None = None
 
     @property
     def pattern(self) -> tuple[int | Taper, ...]:
-        """The same, to be compared."""
+        """What decides the weights of a place where every cell is valid, to be compared."""
         rows, cols = self.where
         top, left = self.crop
         return (rows.start, rows.stop, cols.start, cols.stop, top.start, left.start, self.taper)
 
+    @property
+    def weights(self) -> Array:
+        """The weights of the cells that count, ``(h, w)`` or per band."""
+        weights: Array = self.taper.values[self.crop]
+        return weights if self.valid is None else weights * self.valid
+
 
 class Coverings:
-    """Which cells of tiles have any weight, where every cell of every patch counted.
+    """Which cells of tiles have any weight.
 
-    That depends on the pattern of patches alone, and on a lattice the pattern repeats from tile to
-    tile: the last one is kept.
+    Where every cell of every patch counted that depends on the pattern of patches alone, and on a lattice
+    the pattern repeats from tile to tile: the last one is kept.
     """
 
     def __init__(self) -> None:
-        self._pattern: tuple[tuple[int | Taper, ...], ...] = ()
+        self._pattern: tuple[object, ...] = ()
         self._covered: Array | None = None
 
-    def of(self, log: Sequence[Place], shape: tuple[int, int]) -> Array | None:
-        """Return the cells, ``(h, w)``; ``None`` for all."""
+    def of(self, log: Sequence[Place], shape: tuple[int, int, int]) -> Array | None:
+        """Return the cells of a tile of ``shape``, ``(h, w)`` or per band; ``None`` for all."""
+        if any(place.valid is not None for place in log):
+            return _covered(log, shape)
         pattern = (shape, *(place.pattern for place in log))
         if pattern != self._pattern:
-            covered = np.zeros(shape, dtype=bool)
-            for place in log:
-                covered[place.where] |= place.taper.values[place.crop] > 0
-            self._covered = None if covered.all() else covered
+            self._covered = _covered(log, shape[1:])
             self._pattern = pattern
         return self._covered
+
+
+def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:
+    covered = np.zeros(shape, dtype=bool)
+    for where, crop, taper, valid in log:
+        counts = True if taper.positive else taper.values[crop] > 0
+        covered[..., *where] |= counts if valid is None else valid & counts
+    return None if covered.all() else covered
 
 
 @dataclass(frozen=True, slots=True, eq=False)

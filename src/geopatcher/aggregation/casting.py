@@ -58,7 +58,7 @@ def to_dtype(finished: Finished, dtype: np.dtype, fill: float | int) -> Array:
         with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, as IEEE 754 rounds it
             out = values.astype(dtype, copy=False)
     if covered is not None:
-        out[np.broadcast_to(~covered, out.shape)] = fill
+        np.copyto(out, out.dtype.type(fill), where=~covered)
     return out
 
 

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 LOGGED_TAPERS = 16
 
 
+#: Cells of a side that are taken together where gaps are noted.
+GAP_CELLS = 64
+
+
 @dataclass(slots=True, eq=False)
 class SumState:
     """Weighted sum or mean of the values so far, ``(bands, h, w)``, and what is known of the weights.
 
-    As long as every cell of every piece counted, ``log`` keeps the pieces' places only; the first
-    piece with gaps turns it into ``weight``, ``(bands, h, w)``, by the additions skipped so far, in
-    double precision. ``offsets`` is what values are measured from, where they are 64-bit integers.
+    ``log`` keeps the places of the pieces, and ``gaps`` says near which cells (`GAP_CELLS` together) some
+    had no data. When that takes more than a sum of weights would, it becomes ``weight``, ``(bands, h, w)``,
+    by the additions skipped so far, in double precision. ``offsets`` is what values are measured from,
+    where they are 64-bit integers.
     """
 
     tile: Tile
@@ -36,7 +41,9 @@ class SumState:
     scratch: Array
     offsets: Offsets | None = None
     log: list[Place] = field(default_factory=list)
+    logged_bytes: int = 0
     tapers: set[Taper] = field(default_factory=set)
+    gaps: Array | None = None
     weight: Array | None = None
 
     def room(self, shape: tuple[int, ...]) -> Array:
@@ -48,29 +55,72 @@ class SumState:
 
     def note(self, piece: Piece) -> None:
         """Take in the weights of a piece."""
-        if self.weight is None and piece.valid is None:
-            self.log.append(Place(piece.where, piece.crop, piece.taper))
-            self.tapers.add(piece.taper)
-            if len(self.tapers) > LOGGED_TAPERS:
-                self.materialise()
-        else:
-            self.materialise()[:, *piece.where] += _weights(piece)
+        place = Place(piece.where, piece.crop, piece.taper, piece.valid)
+        if self.weight is not None:
+            self.weight[:, *piece.where] += place.weights
+            return
+        self.log.append(place)
+        self.tapers.add(piece.taper)
+        if piece.valid is not None:
+            self._note_gaps(piece.where, piece.valid)
+        if len(self.tapers) > LOGGED_TAPERS or self.logged_bytes > self.values.size * _DOUBLE.itemsize:
+            self.materialise()
+
+    def _note_gaps(self, where: tuple[slice, slice], valid: Array) -> None:
+        self.logged_bytes += valid.nbytes
+        if self.gaps is None:
+            height, width = self.values.shape[1:]
+            self.gaps = np.zeros((-(-height // GAP_CELLS), -(-width // GAP_CELLS)), dtype=bool)
+        self.gaps[_coarse(where)] = True
+
+    def has_gaps(self, where: tuple[slice, slice]) -> bool:
+        """Whether a piece so far may have had cells without data there."""
+        return self.weight is not None or (self.gaps is not None and bool(self.gaps[_coarse(where)].any()))
+
+    def weights_in(self, where: tuple[slice, slice]) -> Array:
+        """Return the sum of weights so far of some cells, ``(bands, h, w)``."""
+        if self.weight is not None:
+            found: Array = self.weight[:, *where]
+            return found
+        rows, cols = where
+        total = np.zeros((self.values.shape[0], rows.stop - rows.start, cols.stop - cols.start))
+        for place in self.log:
+            top, bottom = max(rows.start, place.where[0].start), min(rows.stop, place.where[0].stop)
+            left, right = max(cols.start, place.where[1].start), min(cols.stop, place.where[1].stop)
+            if top < bottom and left < right:
+                row, col = place.where[0].start, place.where[1].start
+                part = (slice(top - row, bottom - row), slice(left - col, right - col))
+                into = total[
+                    :, top - rows.start : bottom - rows.start, left - cols.start : right - cols.start
+                ]
+                weights = place.taper.values[place.crop][part]
+                into += weights if place.valid is None else weights * place.valid[:, *part]
+        return total
 
     def materialise(self) -> Array:
         """Return the sum of weights per band, made from the log if need be."""
         if self.weight is None:
             self.weight = zeros(self.values.shape, _DOUBLE)
-            for where, crop, taper in self.log:
-                self.weight[:, *where] += taper.values[crop]
+            for place in self.log:
+                self.weight[:, *place.where] += place.weights
             self.log.clear()
             self.tapers.clear()
+            self.gaps = None
         return self.weight
 
     def covered(self) -> Array | None:
         """Return where any weight arrived, ``(h, w)`` or per band; ``None`` for everywhere."""
         if self.weight is None:
-            return self.tile.coverings.of(self.log, (self.tile.shape[1], self.tile.shape[2]))
+            return self.tile.coverings.of(self.log, self.tile.shape)
         return None if self.weight.all() else self.weight > 0
+
+
+def _coarse(where: tuple[slice, slice]) -> tuple[slice, slice]:
+    rows, cols = where
+    return (
+        slice(rows.start // GAP_CELLS, -(-rows.stop // GAP_CELLS)),
+        slice(cols.start // GAP_CELLS, -(-cols.stop // GAP_CELLS)),
+    )
 
 
 _DOUBLE = np.dtype(np.float64)
@@ -143,12 +193,13 @@ class WeightedMean(WeightedTotal):
         if state.offsets is not None:
             data = state.offsets.of(piece.where, piece.cells(state.tile.dtype), piece.valid)
         state.note(piece)
-        if state.weight is None and piece.shares is not None:
+        if piece.shares is not None and not state.has_gaps(piece.where):
             shares = piece.shares[piece.crop]
         else:
-            shares = shares_in(_weights(piece), state.materialise()[:, *piece.where]).astype(
-                state.values.dtype, copy=False
-            )
+            if piece.shares is None:  # patches in no order that repeats: each would go through the log
+                state.materialise()
+            own = Place(piece.where, piece.crop, piece.taper, piece.valid).weights
+            shares = shares_in(own, state.weights_in(piece.where)).astype(state.values.dtype, copy=False)
         step = state.room(data.shape)
         approach(state.values[:, *piece.where], data, shares, step, partial(_leave_out, step, piece, shares))
         return state
@@ -251,11 +302,6 @@ class Total(CellAggregation[TotalState]):
         """Sum, of integers in 64 bits, and a mark."""
         _ = dtype, depth
         return 9 * n_bands
-
-
-def _weights(piece: Piece) -> Array:
-    """Return the weights of the cells that count, ``(h, w)`` or per band."""
-    return piece.weights if piece.valid is None else piece.weights * piece.valid
 
 
 def _leave_out(products: Array, piece: Piece, weights: Array) -> None:

@@ -62,9 +62,15 @@ class Cut(NamedTuple):
         return (self.box.row0, self.box.col0)
 
 
-def cut_strips(plan: Plan, units: Iterator[Unit], box: Box) -> Iterator[Iterator[Cut]]:
-    """Yield the patches of each strip of a plan, cut from the units ``box`` is read in."""
-    rows = RowBuffer(units, box)
+def cut_strips(
+    plan: Plan, units: Iterator[Unit], box: Box, *, copy_empty: bool = True
+) -> Iterator[Iterator[Cut]]:
+    """Yield the patches of each strip of a plan, cut from the units ``box`` is read in.
+
+    Without ``copy_empty`` those inside the raster that hold no data have no pixels of their own: for
+    callers who pass over them.
+    """
+    rows = RowBuffer(units, box, copy_empty=copy_empty or plan.boundary in ("pad", "reflect"))
     extent = plan.anchors.extent(plan.region)
     # Patches below the raster's end look back to rows that strips above them have done with.
     kept_for_mirror = plan.reach(Box(plan.domain.height - 1, extent.row1, extent.col0, extent.col1)).row0

@@ -71,7 +71,7 @@ class Reader:
 
     def _read(self, box: Box) -> Unit:
         pixels = self.source.read(box)
-        return Unit(pixels, self.source.valid(box, pixels))
+        return Unit.of(pixels, self.source.valid(box, pixels))
 
     def _rescued(self, box: Box, failure: Failure) -> Unit:
         found: list[tuple[Box, Unit]] = []
@@ -104,7 +104,7 @@ def _joined(box: Box, found: list[tuple[Box, Unit]], losses: list[Loss], source:
         if part.valid is not None:
             valid = np.ones(pixels.shape, dtype=bool) if valid is None else valid
             valid[:, *where] = part.valid
-    return Unit(pixels, valid, tuple(losses))
+    return Unit.of(pixels, valid, tuple(losses))
 
 
 def halves(box: Box, block: tuple[int, int]) -> list[Box]:

@@ -30,6 +30,9 @@ def unit_rows(block_height: int) -> int:
     return min(whole, MAX_UNIT_ROWS) if block_height <= MAX_UNIT_ROWS else MAX_UNIT_ROWS
 
 
+_NOTHING = np.zeros((1, 1, 1), dtype=bool)
+
+
 class Loss(NamedTuple):
     """A rectangle that could not be read: why, and how often it was tried."""
 
@@ -42,11 +45,34 @@ class Unit(NamedTuple):
     """Rows as they were read: ``pixels`` and ``valid`` are ``(bands, rows, cols)``.
 
     ``losses`` are the rectangles among them that could not be read; their pixels mean nothing.
+    ``columns`` says of each column whether any of its cells is valid, and whether all are.
     """
 
     pixels: Array
     valid: Array | None
     losses: tuple[Loss, ...] = ()
+    columns: tuple[Array, Array] | None = None
+
+    @classmethod
+    def of(cls, pixels: Array, valid: Array | None, losses: tuple[Loss, ...] = ()) -> Unit:
+        """Return a unit with its columns looked at, which spares looking at all cells of most patches."""
+        columns = None
+        if valid is not None:
+            columns = (np.logical_or.reduce(valid, (0, 1)), np.logical_and.reduce(valid, (0, 1)))
+        return cls(pixels, valid, losses, columns)
+
+    def valid_in(self, where: tuple[slice, slice, slice]) -> Array | None:
+        """Return which cells of a part are valid, ``None`` for all; of none, it may be one for all."""
+        if self.valid is None:
+            return None
+        if self.columns is not None:
+            some, every = (of[where[2]] for of in self.columns)
+            if every.all():
+                return None
+            if not some.any():
+                return _NOTHING
+        known: Array = self.valid[where]
+        return None if known.all() else known
 
     @property
     def n_bytes(self) -> int:
@@ -64,18 +90,17 @@ def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Un
         row = stop
 
 
-_ALL = np.ones((1, 1, 1), dtype=bool)
-
-
 class RowBuffer:
     """The rows in hand: units come in at the bottom, those no patch needs any more leave at the top.
 
-    `advance` makes a span of rows available; `cut` copies a rectangle out of them.
+    `advance` makes a span of rows available; `cut` copies a rectangle out of them. Without
+    ``copy_empty`` one that holds no data is not copied: who asked will do nothing with its pixels.
     """
 
-    def __init__(self, units: Iterator[Unit], box: Box) -> None:
+    def __init__(self, units: Iterator[Unit], box: Box, *, copy_empty: bool = True) -> None:
         self._units = units
         self._box = box
+        self._copy_empty = copy_empty
         self._held: deque[tuple[int, Unit]] = deque()  # first row and unit
         self._end = box.row0
         self._losses: list[Loss] = []
@@ -94,18 +119,22 @@ class RowBuffer:
         """Return a copy of ``box``'s pixels, ``(bands, h, w)``, and where they are valid (``None``: all)."""
         cols = slice(box.col0 - self._box.col0, box.col1 - self._box.col0)
         pixels: list[Array] = []
-        valid: list[Array] = []
-        masked = False
+        valid: list[Array | None] = []
         for row, unit in self._held:
             if row < box.row1 and row + unit.pixels.shape[1] > box.row0:
                 where = (slice(None), slice(max(box.row0 - row, 0), box.row1 - row), cols)
                 pixels.append(unit.pixels[where])
-                masked = masked or unit.valid is not None
-                valid.append(_ALL if unit.valid is None else unit.valid[where])
-        if not masked:
+                valid.append(unit.valid_in(where))
+        if all(known is None for known in valid):
             return _gathered(pixels), None
-        known = _gathered([np.broadcast_to(part, of.shape) for part, of in zip(valid, pixels, strict=True)])
-        return _gathered(pixels), None if known.all() else known
+        if not self._copy_empty and not any(known is None or known.any() for known in valid):
+            shape = (pixels[0].shape[0], *box.shape)
+            return pixels[0] if len(pixels) == 1 else np.empty(shape, pixels[0].dtype), _NOTHING
+        masks = [
+            np.broadcast_to(True if known is None else known, part.shape)
+            for part, known in zip(pixels, valid, strict=True)
+        ]
+        return _gathered(pixels), _gathered(masks)
 
     @property
     def has_losses(self) -> bool:

@@ -48,7 +48,7 @@ def contributions(
     units = read_units(read, box, plan.model.unit_rows)
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
     with ahead(units, _size_of, waiting if pipelined else 0) as stream:
-        cut = cut_strips(plan, stream, box)
+        cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
         for strip in plan.strips():
             watch.begin(strip)
             yield from operate(next(cut))

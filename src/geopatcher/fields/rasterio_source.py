@@ -93,14 +93,14 @@ class RasterioSource:
         """Return where integer pixels hold data, ``None`` when the file has no way to say otherwise."""
         if pixels.dtype.kind == "f" or not self.has_nodata:
             return None
-        valid: Array
-        if self._record.has_mask:
-            valid = self._fetch(box, masks=True) > 0
-        else:
-            valid = np.ones(pixels.shape, dtype=bool)
+        valid = empty(pixels.shape, np.dtype(bool))
         for band, value in enumerate(self._record.nodata):
-            if value is not None:
-                valid[band] &= pixels[band] != value
+            if value is None:
+                valid[band] = True
+            else:
+                np.not_equal(pixels[band], value, out=valid[band])
+        if self._record.has_mask:
+            valid &= self._fetch(box, masks=True) > 0
         return valid
 
     def identity(self) -> Mapping[str, str | int | float]:
