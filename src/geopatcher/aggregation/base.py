@@ -162,6 +162,9 @@ class Coverings:
 def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:
     covered = np.zeros(shape, dtype=bool)
     for where, crop, taper, valid in log:
+        if taper.positive and valid is None:
+            covered[..., *where] = True
+            continue
         counts = True if taper.positive else taper.values[crop] > 0
         covered[..., *where] |= counts if valid is None else valid & counts
     return None if covered.all() else covered
