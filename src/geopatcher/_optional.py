@@ -31,6 +31,7 @@ MODULES: dict[str, str] = {
     "matplotlib.patches": "viz",
     "matplotlib.pyplot": "viz",
     "matplotlib.ticker": "viz",
+    "numcodecs": "",
     "numexpr": "",
     "numexpr.necompiler": "",
     "rich.console": "",
@@ -42,6 +43,9 @@ MODULES: dict[str, str] = {
     "rioxarray": "xarray",
     "scipy.spatial": "",
     "xarray": "xarray",
+    "zarr": "",
+    "zarr.codecs": "",
+    "zarr.errors": "",
 }
 
 

@@ -23,7 +23,7 @@ from geopatcher.fields.zarr_field import is_zarr, zarr_source
 from geopatcher.picking import box_of_bounds, box_within, pick_bands
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.progress import reporting
-from geopatcher.sinks.codecs import codec_from_name
+from geopatcher.sinks.codecs import check_codec
 from geopatcher.sinks.disk import CogTarget, ZarrTarget
 from geopatcher.sinks.folders import is_marked, make_work, remove_work
 from geopatcher.sinks.geotiff import PALETTE_DTYPES, CogOptions, require_storable, write_cog
@@ -104,7 +104,7 @@ def export(
     """
     check_method(overview)
     check_storage(target, shards=shards is not None, multiscales=multiscales, cog=cog)
-    codec_from_name(codec, 1)
+    check_codec(codec)
     pieces = pixel_pair(chunks, "chunks")
     blocks = None if shards is None else whole_shards(pixel_pair(shards, "shards"), pieces)
     pixels = _opened(source, layer)

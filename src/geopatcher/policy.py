@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -130,9 +129,9 @@ def attempt(
 async def attempt_async(
     call: Callable[[], Awaitable[T]],
     policy: ErrorPolicy,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    sleep: Callable[[float], Awaitable[None]],
 ) -> T | Failure:
-    """Do what `attempt` does, awaiting the call and the delays."""
+    """Do what `attempt` does, awaiting the call and the delays, for which `asyncio.sleep` will do."""
     tries = 0
     while True:
         tries += 1

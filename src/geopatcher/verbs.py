@@ -24,7 +24,7 @@ from geopatcher.preparing import check_axes, check_operator, dtype_of_result, ma
 from geopatcher.progress import reporting
 from geopatcher.result import Reconstruction
 from geopatcher.samplers.lattice import SpatialRegularStride
-from geopatcher.sinks.codecs import codec_from_name
+from geopatcher.sinks.codecs import check_codec
 from geopatcher.sinks.multiscales import check_method
 from geopatcher.sinks.targets import check_storage, target_for
 from geopatcher.windows import window_from_name
@@ -241,7 +241,7 @@ def reconstruct(
     run_plan = _plan(field.source, axes, extra, batch_size, memory_limit, dtype, blocks, region, None)
     if not allow_gaps:
         run_plan.require_coverage()
-    codec_from_name(codec, 1)
+    check_codec(codec)
     check_method(overview)
     check_storage(target, shards=shards is not None, multiscales=multiscales, cog=cog)
     job = Job(

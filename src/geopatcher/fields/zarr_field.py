@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 from affine import Affine
 
+from geopatcher._optional import load
 from geopatcher.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource
@@ -19,6 +19,8 @@ from geopatcher.fields.array_source import ArraySource
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import EllipsisType
+
+    import zarr
 
     from geopatcher.protocols import Array
 
@@ -77,11 +79,12 @@ def zarr_source(path: str | Path, array: str = "data") -> ArraySource:
 
     """
     place = Path(path)
+    zarr = load("zarr")
     try:
         node = zarr.open(place, mode="r")
         if isinstance(node, zarr.Group):  # consolidated metadata may be older than the store
             node = zarr.open_group(place, mode="r", use_consolidated=False)
-    except (*_CORRUPT, zarr.errors.BaseZarrError) as error:
+    except (*_CORRUPT, load("zarr.errors").BaseZarrError) as error:
         raise SourceError(f"cannot open {place} as a zarr store: {type(error).__name__}: {error}") from error
     if isinstance(node, zarr.Group):
         chosen = _choose(node, place, array)

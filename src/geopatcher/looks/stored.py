@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 
+from geopatcher._optional import load
 from geopatcher.fields.dispatch import as_field
 from geopatcher.fields.zarr_field import StoredArray, is_zarr, zarr_source
 from geopatcher.looks.rasters import ArrayRaster, raster_of
@@ -15,6 +15,8 @@ from geopatcher.looks.rasters import ArrayRaster, raster_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    import zarr
 
     from geopatcher.domain import RasterDomain
     from geopatcher.fields.array_source import ArraySource, Sliceable
@@ -54,6 +56,7 @@ def rasters_of(
 def _of_store(path: Path) -> dict[str, Raster]:
     """Return the arrays of a zarr group that lie on the result's grid, with their smaller copies."""
     source = zarr_source(path)
+    zarr = load("zarr")
     node = zarr.open(path, mode="r")
     if not isinstance(node, zarr.Group):
         return {RESULT: raster_of(source)}

@@ -14,9 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-import zarr
-from numcodecs import Blosc, Zstd
 
+from geopatcher._optional import load
 from geopatcher.cores import usable_cores
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
 
 #: Most threads that encode: each holds a chunk and what becomes of it.
 MAX_THREADS = 4
-#: Of blosc, by the name zarr has for them.
-SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
+#: How blosc shuffles: its numbers, by the names zarr has for them.
+SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 
 class Described(Protocol):
@@ -96,17 +95,18 @@ def _is_little(order: Mapping[str, object]) -> bool:
 def _compressor(codecs: Sequence[Mapping[str, object]], itemsize: int) -> Encoder | None:
     """Return what compresses as codecs say, given by their metadata."""
     encode: Encoder | None = None
+    numcodecs = load("numcodecs")
     match codecs:
         case []:
             encode = _as_they_are
         case [{"name": "zstd", "configuration": {"level": int(level), "checksum": bool(checksum)}}]:
-            encode = Zstd(level=level, checksum=checksum).encode
+            encode = numcodecs.Zstd(level=level, checksum=checksum).encode
         case [{"name": "gzip", "configuration": {"level": int(level)}}]:
             encode = partial(_gzipped, level=level)
         case [{"name": "blosc", "configuration": {"cname": str(name), "clevel": int(level), **more}}]:
             if more["typesize"] == itemsize:
                 shuffle = SHUFFLES[str(more["shuffle"])]
-                encode = Blosc(name, level, shuffle=shuffle, blocksize=more["blocksize"]).encode
+                encode = numcodecs.Blosc(name, level, shuffle=shuffle, blocksize=more["blocksize"]).encode
     return encode
 
 
@@ -149,7 +149,7 @@ class ChunkWriter:
             return
         for folder in {file.parent for file, _ in chunks}:
             folder.mkdir(parents=True, exist_ok=True)
-        allowed = zarr.config.get("threading.max_workers") or usable_cores()
+        allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
         threads = min(allowed, MAX_THREADS, len(chunks))
         if threads == 1:
             for chunk in chunks:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
-import zarr
 from rasterio.errors import RasterioError
 
+from geopatcher._optional import load
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.quiet import no_georeference_warning
 from geopatcher.sinks.chunk_files import remove_litter, sync_tree
@@ -299,7 +299,9 @@ class CogTarget(DiskTarget):
         arrays = open_store(self.store, spec).arrays
         plain = CogOptions(self.options.compress, self.options.level, self.options.blocksize)
         options = replace(self.options, overview=self.options.overview or spec.overview)
-        with zarr.config.set({"async.concurrency": 1}):  # each thread that decodes keeps memory for itself
+        with load("zarr").config.set(
+            {"async.concurrency": 1}
+        ):  # each thread that decodes keeps memory for itself
             for name in spec.layers:
                 product = self._layer_product(name)
                 write_cog(arrays[name], layer_domain(spec, name), product, self.work, plain)

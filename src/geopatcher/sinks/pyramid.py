@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 
+from geopatcher._optional import load
 from geopatcher.box import Box
 from geopatcher.errors import TargetError
 from geopatcher.sinks.chunk_files import sync_files
@@ -21,6 +21,8 @@ from geopatcher.sinks.zarr_store import consolidate, fill_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import zarr
 
     from geopatcher.domain import ResultSpec
 
@@ -79,7 +81,7 @@ def build_levels(store: Path, spec: ResultSpec) -> None:
 
     """
     try:
-        root = zarr.open_group(store, mode="r+", use_consolidated=False)
+        root = load("zarr").open_group(store, mode="r+", use_consolidated=False)
         finer = root
         for number, domain in enumerate(level_domains(spec.domain, spec.chunks), start=1):
             remove(store / str(number))

@@ -7,8 +7,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-import zarr
 
+from geopatcher._optional import load
 from geopatcher.errors import TargetError
 from geopatcher.sinks.chunk_files import files_of, sweep_files, sync_files
 from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of
@@ -26,6 +26,8 @@ from geopatcher.sinks.multiscales import pyramid_attributes
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    import zarr
 
     from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
@@ -57,7 +59,7 @@ def create_store(path: Path, spec: ResultSpec) -> None:
     """
     attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
     try:
-        fill_group(zarr.create_group(path, zarr_format=3, attributes=attributes), spec)
+        fill_group(load("zarr").create_group(path, zarr_format=3, attributes=attributes), spec)
     except OSError as error:
         raise TargetError(f"cannot create {path}: {error}") from error
 
@@ -138,7 +140,7 @@ def consolidate(path: Path) -> None:
         with _FILTERS, warnings.catch_warnings():
             # The specification of zarr v3 leaves this to its implementations: all that matter here have it.
             warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
-            zarr.consolidate_metadata(path)
+            load("zarr").consolidate_metadata(path)
     except OSError as error:
         raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
 
@@ -151,7 +153,7 @@ class ZarrSink:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        group = zarr.open_group(path, mode="r+", use_consolidated=False)
+        group = load("zarr").open_group(path, mode="r+", use_consolidated=False)
         self.arrays: dict[str, zarr.Array] = {
             name: array for name, array in group.arrays() if len(array.shape) >= 2
         }
