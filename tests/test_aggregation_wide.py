@@ -105,3 +105,8 @@ def test_which_integers_float64_does_not_hold():
         "int64",
         "uint64",
     ]
+
+
+def test_halfway_between_the_infinities_is_nothing_and_warns_of_nothing():
+    got, _ = halfway(np.array([-np.inf], "float32"), np.array([np.inf], "float32"))
+    assert np.isnan(got[0])

@@ -74,8 +74,8 @@ def halfway(low: Array, high: Array) -> tuple[Array, Array | None]:
     if low.dtype.kind == "f":
         with np.errstate(over="ignore", invalid="ignore"):
             total = low + high
-        beyond = np.isinf(total)  # halved first, where halves are exact; an infinite one stays
-        middle = np.where(beyond, low / 2 + high / 2, total / 2)
+            beyond = np.isinf(total)  # halved first, where halves are exact; an infinite one stays
+            middle = np.where(beyond, low / 2 + high / 2, total / 2)
         return middle + low.dtype.type(0), None  # one zero, not two
     return (low.astype(np.float64) + high) / 2.0, None
 
