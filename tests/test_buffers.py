@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
 import pickle
 import subprocess
 import sys
@@ -414,3 +415,30 @@ def test_memory_given_back_while_memory_is_given_back_stops_nothing(monkeypatch)
     thread.start()
     thread.join(2)
     assert not thread.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+def test_a_process_forked_off_while_the_shelf_is_in_use_is_not_stopped_by_it():
+    program = (
+        "import os, threading\n"
+        "import numpy as np\n"
+        "from geopatcher import buffers\n"
+        "held, done = threading.Event(), threading.Event()\n"
+        "def hold():\n"
+        "    with buffers._SHELF._lock:\n"
+        "        held.set(); done.wait()\n"
+        "threading.Thread(target=hold).start(); held.wait()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    buffers.empty((1 << 21,), np.dtype('uint8')); os._exit(7)\n"
+        "_, status = os.waitpid(child, 0); done.set()\n"
+        "print(os.waitstatus_to_exitcode(status))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "7\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import sys
 import threading
 from collections import OrderedDict
@@ -39,6 +40,10 @@ class _Shelf:
     """
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as in a process forked off: a thread that is not in it may have held the lock."""
         self._lock = threading.RLock()  # an array can be dropped, by the collector, in the middle of this
         self._runs = 0
         self._memory: OrderedDict[int, list[mmap.mmap]] = OrderedDict()
@@ -76,6 +81,8 @@ class _Shelf:
 
 
 _SHELF = _Shelf()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_SHELF.forget)
 
 
 class _Lent:
