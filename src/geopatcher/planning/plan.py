@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from geopatcher.protocols import HasShape, RectGeometry, Sampler
 
 
+#: Share of the memory limit that the regions of a run take, where one region does not fit.
+CUT_TO = 0.75
+
+
 @dataclass(frozen=True, slots=True)
 class BlockGrid:
     """The output blocks of a region: counted, iterated and sliced without being listed."""
@@ -128,9 +132,17 @@ class Plan:
 
     @cached_property
     def n_regions(self) -> int:
-        """Column regions the run is cut into to keep the memory limit."""
+        """Column regions the run is cut into to keep the memory limit.
+
+        A run that has to be cut is cut to `CUT_TO` of the limit, so that twice the width does not come
+        nearer to it.
+        """
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
-        widest = self.model.widest(self.memory_limit, *self.region.shape) // self.chunks[1]
+        height, width = self.region.shape
+        widest = self.model.widest(self.memory_limit, height, width) // self.chunks[1]
+        if n_cols > widest > 1:
+            least = self.model.bytes_for(self.chunks[1], height)
+            widest = self.model.widest(max(int(CUT_TO * self.memory_limit), least), height) // self.chunks[1]
         return max(1, -(-n_cols // widest))
 
     def regions(self) -> Iterator[Plan]:
