@@ -24,7 +24,7 @@ ASSUMED_DEPTH = 16
 #: Depths from here on say that it is not known.
 UNKNOWN_FROM = 1 << 20
 
-#: Deepest overlap for which single-precision sums stay within 4 ulp of the input of an identity.
+#: Deepest overlap for which means are kept in single precision: a step rounds by up to half an ulp.
 FLOAT32_DEPTH = 9
 
 

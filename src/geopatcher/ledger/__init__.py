@@ -8,10 +8,10 @@ locked.
 
 What is promised:
 
-- A line is written after the blocks it tells of, with the folders that name them, have been synced
-  to the disk, and is synced itself. So what it says holds after the death of the process, at any
-  instant, and after the loss of power too, as far as the disk keeps what it has confirmed. This
-  happens in a thread behind the writer and costs a few per cent of a run that only copies.
+- A line is written after the blocks it tells of, so what it says holds after the death of the process,
+  at any instant. Blocks are synced to the disk every half minute, and a line says so; each session notes
+  which start of the system it runs under. After the system went down, rows that had not been synced
+  are computed again. This happens in a thread behind the writer.
 - A result that is there under its name is complete (but for patches left out by ``on_error``).
 - A run that goes on gives the same bytes as one that was never interrupted, provided that the operator's
   result for a patch does not depend on the patches it shares a batch with.
