@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from geopatcher.protocols import Array
 
 
-def approach(mean: Array, data: Array, shares: Array, step: Array, leave_out: Callable[[], None]) -> None:
+def approach(
+    mean: Array, data: Array, shares: Array, step: Array, leave_out: Callable[[], None] | None
+) -> None:
     """Set ``mean`` to ``mean + shares * (data - mean)``, in place.
 
     Parameters
@@ -26,7 +28,7 @@ def approach(mean: Array, data: Array, shares: Array, step: Array, leave_out: Ca
     step
         Shaped and typed like ``mean``; what is in it does not matter, and is changed.
     leave_out
-        Sets ``step`` to zero where ``data`` does not count.
+        Sets ``step`` to zero where ``data`` does not count; ``None`` where all of it does.
 
     Notes
     -----
@@ -44,7 +46,8 @@ def approach(mean: Array, data: Array, shares: Array, step: Array, leave_out: Ca
         except FloatingPointError:
             _approach_carefully(mean, data, shares, step, leave_out)
             return
-        leave_out()
+        if leave_out is not None:
+            leave_out()
         try:
             mean[...] = np.add(before, step, out=step)
         except FloatingPointError:
@@ -52,13 +55,14 @@ def approach(mean: Array, data: Array, shares: Array, step: Array, leave_out: Ca
 
 
 def _approach_carefully(
-    mean: Array, data: Array, shares: Array, step: Array, leave_out: Callable[[], None]
+    mean: Array, data: Array, shares: Array, step: Array, leave_out: Callable[[], None] | None
 ) -> None:
     """Do the same where values are infinite or too far apart."""
     with np.errstate(over="ignore", invalid="ignore"):
         np.subtract(data, mean, out=step, casting="same_kind")
         np.multiply(step, shares, out=step)
-        leave_out()
+        if leave_out is not None:
+            leave_out()
         far = ~np.isfinite(step + mean) & (step != 0)
         before, value = mean[far].astype(np.float64), data[far].astype(np.float64)
         share = np.broadcast_to(shares, step.shape)[far].astype(np.float64)

@@ -58,15 +58,15 @@ class _Row:
         return (
             self.row0 == box.row0
             and self.row1 == box.row1
-            and self.width == box.width
             and self.columns[-1] <= box.col0
-            and all(mine is its for mine, its in zip(self.tapers, tapers, strict=True))
+            and self.width == box.col1 - box.col0
+            and self.tapers == tapers  # the same ones: tapers are equal to themselves alone
         )
 
-    def over(self, box: Box) -> tuple[int, ...]:
+    def over(self, col0: int, col1: int) -> tuple[int, ...]:
         """Return how far those begin from a patch, to the right, that share a column with it."""
-        columns, col0 = self.columns, box.col0
-        start, stop = bisect_right(columns, col0 - self.width), bisect_left(columns, box.col1)
+        columns = self.columns
+        start, stop = bisect_right(columns, col0 - self.width), bisect_left(columns, col1)
         return tuple([column - col0 for column in columns[start:stop]])
 
 
@@ -82,6 +82,10 @@ class History:
     def __init__(self, wanted: Sequence[bool]) -> None:
         self._wanted = wanted
         self._rows: deque[_Row] = deque()
+        self._before: list[_Row] = []  # those over the row in hand, itself included
+        self._around: list[object] = []  # what decides its shares, but for its own columns
+        self._entered: list[tuple[int, list[Array | None]]] = []  # its columns and shares so far
+        self._again: list[tuple[int, list[Array | None]]] = []  # those of a row that was alike
         self._kept: OrderedDict[tuple[Taper, Around], Array] = OrderedDict()
         self._made = self._found = 0
         self._useful = any(wanted)
@@ -91,24 +95,46 @@ class History:
 
         First rows must come ascending.
         """
-        rows = self._rows
         if not self._useful:
             return [None] * len(tapers)
+        if not (self._rows and self._rows[-1].takes(box, tapers)):
+            self._begin(box, tapers)
+        row, col0, again = self._rows[-1], box.col0, self._again
+        number = len(row.columns)
+        if number < len(again) and again[number][0] == col0:
+            shares = again[number][1]
+            self._found += 1
+        else:
+            self._again = []
+            shares = self._look(box, tapers)
+        row.columns.append(col0)
+        self._entered.append((col0, shares))
+        return shares
+
+    def _begin(self, box: Box, tapers: Sequence[Taper]) -> None:
+        """Begin a row with a patch that is about to come."""
+        rows = self._rows
+        complete = rows and len(self._entered) == len(rows[-1].columns)
         while rows and rows[0].row1 <= box.row0:
             rows.popleft()
-        before = [(row, row.over(box)) for row in rows if row.row1 > box.row0]
-        if rows and rows[-1].takes(box, tapers):
-            rows[-1].columns.append(box.col0)
-        else:
-            rows.append(_Row(box.row0, box.row1, box.width, tapers, [box.col0]))
-        if sum([len(columns) for _, columns in before]) > MAX_BEFORE:
+        before = [row for row in rows if row.row1 > box.row0]
+        around: list[object] = [tapers, *[(row.row0 - box.row0, row.columns, row.tapers) for row in before]]
+        self._again = self._entered if complete and around == self._around else []
+        self._entered, self._around = [], around
+        rows.append(_Row(box.row0, box.row1, box.width, tapers, []))
+        self._before = [*before, rows[-1]]
+
+    def _look(self, box: Box, tapers: Sequence[Taper]) -> list[Array | None]:
+        """Find the shares of a patch by the patches it touches."""
+        columns = [row.over(box.col0, box.col1) for row in self._before]
+        if sum(map(len, columns)) > MAX_BEFORE:
             return [None] * len(tapers)
-        shares: list[Array | None] = []
+        over = [(row, cols) for row, cols in zip(self._before, columns, strict=True) if cols]
+        shares: list[Array | None] = [None] * len(tapers)
         for index, taper in enumerate(tapers):
-            around = tuple(
-                [(row.row0 - box.row0, columns, row.tapers[index]) for row, columns in before if columns]
-            )
-            shares.append(self._of(taper, around) if self._wanted[index] else None)
+            if self._wanted[index]:
+                around = tuple([(row.row0 - box.row0, cols, row.tapers[index]) for row, cols in over])
+                shares[index] = self._of(taper, around)
         return shares
 
     def _of(self, taper: Taper, around: Around) -> Array:
@@ -124,6 +150,7 @@ class History:
             self._rows.clear()
         while len(self._kept) >= kept_arrays(taper.values.nbytes):
             self._kept.popitem(last=False)
+            self._again, self._entered = [], []
         share = self._kept[pattern] = _share(taper, around)
         return share
 

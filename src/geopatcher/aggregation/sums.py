@@ -38,6 +38,7 @@ class SumState:
 
     tile: Tile
     values: Array
+    buffer: Array
     scratch: Array
     offsets: Offsets | None = None
     log: list[Place] = field(default_factory=list)
@@ -48,10 +49,12 @@ class SumState:
 
     def room(self, shape: tuple[int, ...]) -> Array:
         """Return scratch space: one buffer for all pieces, whatever their shape."""
-        cells = math.prod(shape)
-        if self.scratch.size < cells:
-            self.scratch = np.empty(cells, self.values.dtype)
-        return self.scratch[:cells].reshape(shape)
+        if self.scratch.shape != shape:
+            cells = math.prod(shape)
+            if self.buffer.size < cells:
+                self.buffer = np.empty(cells, self.values.dtype)
+            self.scratch = self.buffer[:cells].reshape(shape)
+        return self.scratch
 
     def note(self, piece: Piece) -> None:
         """Take in the weights of a piece."""
@@ -132,7 +135,8 @@ class WeightedTotal(CellAggregation[SumState]):
 
     def zero(self, tile: Tile) -> SumState:
         """Return zeros in the accumulator's dtype."""
-        return SumState(tile, zeros(tile.shape, tile.exact), np.empty(0, tile.exact))
+        nothing = np.empty(0, tile.exact)
+        return SumState(tile, zeros(tile.shape, tile.exact), nothing, nothing)
 
     def update(self, state: SumState, piece: Piece) -> SumState:
         """Add ``weight * value`` in place."""
@@ -201,7 +205,9 @@ class WeightedMean(WeightedTotal):
             own = Place(piece.where, piece.crop, piece.taper, piece.valid).weights
             shares = shares_in(own, state.weights_in(piece.where)).astype(state.values.dtype, copy=False)
         step = state.room(data.shape)
-        approach(state.values[:, *piece.where], data, shares, step, partial(_leave_out, step, piece, shares))
+        counts = piece.valid is None and piece.taper.positive
+        leave_out = None if counts else partial(_leave_out, step, piece, shares)
+        approach(state.values[:, *piece.where], data, shares, step, leave_out)
         return state
 
     def merge_states(self, first: SumState, second: SumState) -> SumState:

@@ -77,13 +77,14 @@ def cut_strips(
     for strip in plan.strips():
         needed = plan.reach(Box(*strip.rows, extent.col0, extent.col1))
         rows.advance(min(needed.row0, kept_for_mirror), needed.row1)
-        yield _with_losses(plan, cut_patches(plan, strip.boxes, rows), rows)
+        cuts = cut_patches(plan, strip.boxes, rows)
+        yield _with_losses(plan, cuts, rows) if rows.has_losses else cuts
 
 
 def _with_losses(plan: Plan, cuts: Iterator[Cut], rows: RowBuffer) -> Iterator[Cut]:
     """Mark the patches that need pixels which could not be read."""
     for cut in cuts:
-        loss = rows.loss_in(plan.reach(cut.box)) if rows.has_losses else None
+        loss = rows.loss_in(plan.reach(cut.box))
         yield cut if loss is None else cut._replace(loss=loss)
 
 
@@ -195,9 +196,9 @@ class Operate:
         self.stats.spend("operate", self._seconds)
         self._seconds = 0.0
 
-    def _run(self, batch: list[Cut]) -> Iterator[Contribution]:
+    def _run(self, batch: list[Cut]) -> list[Contribution]:
         if not batch:
-            return
+            return []
         # Looked at before the call: an operator may write into what it is given.
         gaps = [self._gaps(cut) for cut in batch]
         if self.hooks.any:
@@ -209,11 +210,13 @@ class Operate:
         self._seconds += seconds
         self.stats.patches += len(batch)
         self.advance(len(batch))
+        made = []
         for cut, valid, data in zip(batch, gaps, results, strict=True):
             if data is not None:
                 if self.hooks.any:
                     self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
-                yield self._contribution(cut, valid, data)
+                made.append(self._contribution(cut, valid, data))
+        return made
 
     def _lost(self, cut: Cut, loss: Loss) -> Iterator[Contribution]:
         """Note a patch that could not be read, and put its mask where the policy wants one."""
@@ -363,7 +366,10 @@ def is_empty(cut: Cut) -> bool:
 
 def _where_not_nan(pixels: Array) -> Array | None:
     """Return where floats are numbers; ``None`` when all of them are."""
-    if pixels.dtype.kind != "f" or not np.isnan(pixels.max(initial=-np.inf)):  # NaN passes through max
+    if pixels.dtype.kind != "f":
+        return None
+    largest = np.maximum.reduce(pixels, axis=None, initial=-np.inf)
+    if largest == largest:  # noqa: PLR0124 - NaN passes through the maximum, and is not equal to itself
         return None
     known: Array = ~np.isnan(pixels)
     return known

@@ -120,12 +120,15 @@ class RowBuffer:
         cols = slice(box.col0 - self._box.col0, box.col1 - self._box.col0)
         pixels: list[Array] = []
         valid: list[Array | None] = []
+        whole = True
         for row, unit in self._held:
             if row < box.row1 and row + unit.pixels.shape[1] > box.row0:
                 where = (slice(None), slice(max(box.row0 - row, 0), box.row1 - row), cols)
+                known = unit.valid_in(where)
+                whole = whole and known is None
                 pixels.append(unit.pixels[where])
-                valid.append(unit.valid_in(where))
-        if all(known is None for known in valid):
+                valid.append(known)
+        if whole:
             return _gathered(pixels), None
         if not self._copy_empty and not any(known is None or known.any() for known in valid):
             shape = (pixels[0].shape[0], *box.shape)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -61,6 +61,14 @@ class OpenTile:
     parts: dict[str, Part[Any]]
 
 
+class Span(NamedTuple):
+    """What patches with the same rows touch of a tile: its parts, the rows in it, those in the patch."""
+
+    parts: list[Part[Any]]
+    where: slice
+    crop: slice
+
+
 @dataclass
 class TileRows:
     """The rows of blocks of a region, from the top.
@@ -76,7 +84,9 @@ class TileRows:
     _next: int | None = None
     _coverings: Coverings = field(default_factory=Coverings)
     _history: History = field(init=False)
-    _row: int = -sys.maxsize
+    _last: int = -sys.maxsize
+    _rows: tuple[int, int] | None = None
+    _spans: list[Span] = field(default_factory=list)
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,41 +102,50 @@ class TileRows:
             another order, and the result would be wrong without a word.
 
         """
+        box, region = contribution.box, self.grid.region
+        col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
+        if col0 >= col1:
+            return
+        if self._rows != (box.row0, box.row1):
+            self._begin(contribution)
+        if not self._spans:
+            return
+        tapers = self._tapers_for(contribution)
+        shares = self._history.enter(box, tapers)
+        data, valid = contribution.data, contribution.valid
+        cols = slice(col0 - region.col0, col1 - region.col0)
+        crop_cols = slice(col0 - box.col0, col1 - box.col0)
+        anchor = (box.row0, box.col0)
+        for span in self._spans:
+            crop = (span.crop, crop_cols)
+            cut = data[:, span.crop, crop_cols]
+            known = None if valid is None else valid[:, span.crop, crop_cols]
+            for part, taper, share in zip(span.parts, tapers, shares, strict=True):
+                part.update(Piece((span.where, cols), crop, cut, taper, known, anchor, share))
+
+    def _begin(self, contribution: Contribution) -> None:
+        """Look which tiles the patches of a row touch, before the first of them."""
         box, region, height = contribution.box, self.grid.region, self.grid.chunks[0]
         row0, row1 = max(box.row0, region.row0), min(box.row1, region.row1)
-        col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
-        if row0 >= row1 or col0 >= col1:
+        self._rows, self._spans = (box.row0, box.row1), []
+        if row0 >= row1:
             return
-        if box.row0 < self._row or (self._next is not None and row0 < self._next * height):
+        if box.row0 < self._last or (self._next is not None and row0 < self._next * height):
+            self._rows = None
             raise ValueError(
                 f"the patch at {box} came after its rows were finished: patches that carry a plan "
                 f"must come in its order; pass them without the plan, for example as a list"
             )
-        self._row = box.row0
-        tapers = self._tapers_for(contribution)
-        shares = self._history.enter(box, tapers)
-        data, valid = contribution.data, contribution.valid
-        cols, crop_cols = (
-            slice(col0 - region.col0, col1 - region.col0),
-            slice(col0 - box.col0, col1 - box.col0),
-        )
+        self._last = box.row0
         for index in range(row0 // height, -(-row1 // height)):
             tile = self._open.get(index)
             if tile is None:
                 tile = self._open[index] = self._new(index, contribution)
             top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
-            crop = (slice(top - box.row0, bottom - box.row0), crop_cols)
-            for aggregated, taper, share in zip(tile.parts.values(), tapers, shares, strict=True):
-                piece = Piece(
-                    where=(slice(top - tile.box.row0, bottom - tile.box.row0), cols),
-                    crop=crop,
-                    data=data[:, *crop],
-                    taper=taper,
-                    valid=None if valid is None else valid[:, *crop],
-                    anchor=(box.row0, box.col0),
-                    shares=share,
-                )
-                aggregated.update(piece)
+            where = slice(top - tile.box.row0, bottom - tile.box.row0)
+            self._spans.append(
+                Span(list(tile.parts.values()), where, slice(top - box.row0, bottom - box.row0))
+            )
 
     def close_above(self, row: int) -> Iterator[tuple[Box, OpenTile | None]]:
         """Yield each row of blocks that ends at or above ``row``, once; ``None`` where nothing arrived."""
@@ -134,13 +153,14 @@ class TileRows:
         index = region.row0 // height if self._next is None else self._next
         while index * height < region.row1 and min((index + 1) * height, region.row1) <= row:
             self._next = index + 1
+            self._rows = None
             yield self._box(index), self._open.pop(index, None)
             index += 1
 
     def _tapers_for(self, contribution: Contribution) -> list[Taper]:
         """Return the taper each aggregation gives a patch; mostly that of its window, for all."""
         data = contribution.data[0] if contribution.flat else contribution.data
-        shape = contribution.box.shape
+        shape = contribution.data.shape[-2:]
         return [
             self._taper(aggregation.weights_for(data, contribution.weights), shape)
             for aggregation in self.aggregations.values()

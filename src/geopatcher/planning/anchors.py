@@ -84,8 +84,10 @@ class LatticeRow:
         return Box(self.row, self.row + self.height, col, col + self.cols.size)
 
     def __iter__(self) -> Iterator[Box]:
-        for index in range(len(self.span)):
-            yield self[index]
+        row0, row1, size = self.row, self.row + self.height, self.cols.size
+        for index in self.span:
+            col = self.cols.anchor(index)
+            yield Box(row0, row1, col, col + size)
 
 
 @dataclass(frozen=True, slots=True)
