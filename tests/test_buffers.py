@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geopatcher import buffers
-from geopatcher.buffers import LARGE_BYTES, empty, recycling, zeros
+from geopatcher.buffers import LARGE_BYTES, empty, once, recycling, zeros
 
 U8 = np.dtype("uint8")
 N = LARGE_BYTES
@@ -46,7 +46,7 @@ def test_they_are_zeros_and_can_be_written(shape, dtype):
     assert array.flags.c_contiguous
 
 
-@pytest.mark.parametrize("make", [zeros, empty])
+@pytest.mark.parametrize("make", [zeros, empty, once])
 @pytest.mark.parametrize("again", [False, True], ids=["new", "used"])
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", ">i4", "float16", "float32", "complex128"])
 @pytest.mark.parametrize("n_bytes", [N - 32, N, N + 32])
@@ -63,16 +63,28 @@ def test_they_are_arrays_like_any_other(make, again, dtype, n_bytes):
         assert array.flags.writeable
         assert array.flags.aligned
         assert array.nbytes == n_bytes
-        if make is zeros:
+        if make in (zeros, once):
             assert array.tobytes() == bytes(n_bytes)
         array[...] = 1
         assert (array == 1).all()
         del array
 
 
-def test_large_ones_go_back_to_the_system_at_once():
+@on_linux
+def test_those_written_once_take_memory_as_they_are_written():
     process = psutil.Process()
-    array = zeros((64 * LARGE_BYTES,), np.dtype("uint8"))
+    held = process.memory_info().rss
+    array = once((64 * LARGE_BYTES,), np.dtype("uint8"))
+    array[: LARGE_BYTES // 4] = 1
+    assert process.memory_info().rss - held < 2 * LARGE_BYTES
+    array[...] = 1
+    assert process.memory_info().rss - held > 60 * LARGE_BYTES
+
+
+@pytest.mark.parametrize("make", [zeros, once])
+def test_large_ones_go_back_to_the_system_at_once(make):
+    process = psutil.Process()
+    array = make((64 * LARGE_BYTES,), np.dtype("uint8"))
     array += 1
     held = process.memory_info().rss
     del array

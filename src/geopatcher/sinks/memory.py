@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geopatcher.box import Box
-from geopatcher.buffers import empty
+from geopatcher.buffers import once
 from geopatcher.finished import Finished
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class MemorySink:
     def __init__(self, spec: ResultSpec) -> None:
         self._spec = spec
         self._finished = Finished(spec.chunks[0])
-        self._arrays = {name: empty(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
+        self._arrays = {name: once(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
 
     def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
         """Copy the blocks of ``box`` into place; return their bytes."""
