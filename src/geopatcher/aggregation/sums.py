@@ -76,9 +76,18 @@ class SumState:
             self.gaps = np.zeros((-(-height // GAP_CELLS), -(-width // GAP_CELLS)), dtype=bool)
         self.gaps[_coarse(where)] = True
 
-    def has_gaps(self, where: tuple[slice, slice]) -> bool:
-        """Whether a piece so far may have had cells without data there."""
-        return self.weight is not None or (self.gaps is not None and bool(self.gaps[_coarse(where)].any()))
+    def gaps_in(self, where: tuple[slice, slice]) -> tuple[slice, slice] | None:
+        """Return the part of some cells in which a piece so far may have had no data; ``None`` for none."""
+        if self.weight is not None:
+            return where
+        if self.gaps is None:
+            return None
+        coarse = _coarse(where)
+        found = self.gaps[coarse]
+        if not found.any():
+            return None
+        rows, cols = np.logical_or.reduce(found, axis=1), np.logical_or.reduce(found, axis=0)
+        return _spanned(rows, coarse[0].start, where[0]), _spanned(cols, coarse[1].start, where[1])
 
     def weights_in(self, where: tuple[slice, slice]) -> Array:
         """Return the sum of weights so far of some cells, ``(bands, h, w)``."""
@@ -87,18 +96,41 @@ class SumState:
             return found
         rows, cols = where
         total = np.zeros((self.values.shape[0], rows.stop - rows.start, cols.stop - cols.start))
-        for place in self.log:
-            top, bottom = max(rows.start, place.where[0].start), min(rows.stop, place.where[0].stop)
-            left, right = max(cols.start, place.where[1].start), min(cols.stop, place.where[1].stop)
-            if top < bottom and left < right:
-                row, col = place.where[0].start, place.where[1].start
-                part = (slice(top - row, bottom - row), slice(left - col, right - col))
-                into = total[
-                    :, top - rows.start : bottom - rows.start, left - cols.start : right - cols.start
-                ]
-                weights = place.taper.values[place.crop][part]
-                into += weights if place.valid is None else weights * place.valid[:, *part]
+        row0, row1, col0, col1 = rows.start, rows.stop, cols.start, cols.stop
+        for (its_rows, its_cols), crop, taper, valid in self.log:
+            row, col = its_rows.start, its_cols.start
+            if row >= row1 or its_rows.stop <= row0 or col >= col1 or its_cols.stop <= col0:
+                continue
+            top, bottom = max(row0, row), min(row1, its_rows.stop)
+            left, right = max(col0, col), min(col1, its_cols.stop)
+            part = (slice(top - row, bottom - row), slice(left - col, right - col))
+            into = total[:, top - row0 : bottom - row0, left - col0 : right - col0]
+            weights = taper.values[crop][part]
+            into += weights if valid is None else weights * valid[:, *part]
         return total
+
+    def shares_of(self, piece: Piece) -> Array:
+        """Return the shares of a piece that was noted, ``(h, w)`` or ``(bands, h, w)``."""
+        if piece.shares is None:  # patches in no order that repeats: each would go through the log
+            self.materialise()
+            return self._counted_shares(piece, piece.where)
+        known: Array = piece.shares[piece.crop]
+        part = self.gaps_in(piece.where)
+        if part is None:
+            return known
+        counted = self._counted_shares(piece, part)
+        if part == piece.where:
+            return counted
+        shares = np.empty(piece.data.shape, self.values.dtype)
+        shares[...] = known
+        shares[:, *_within(part, piece.where)] = counted
+        return shares
+
+    def _counted_shares(self, piece: Piece, part: tuple[slice, slice]) -> Array:
+        """Return a piece's shares of some cells by the sums of weights there, ``(bands, h, w)``."""
+        weights = Place(piece.where, piece.crop, piece.taper, piece.valid).weights
+        shares = shares_in(weights[..., *_within(part, piece.where)], self.weights_in(part))
+        return shares.astype(self.values.dtype, copy=False)
 
     def materialise(self) -> Array:
         """Return the sum of weights per band, made from the log if need be."""
@@ -124,6 +156,20 @@ def _coarse(where: tuple[slice, slice]) -> tuple[slice, slice]:
         slice(rows.start // GAP_CELLS, -(-rows.stop // GAP_CELLS)),
         slice(cols.start // GAP_CELLS, -(-cols.stop // GAP_CELLS)),
     )
+
+
+def _within(part: tuple[slice, slice], whole: tuple[slice, slice]) -> tuple[slice, slice]:
+    row, col = whole[0].start, whole[1].start
+    return (
+        slice(part[0].start - row, part[0].stop - row),
+        slice(part[1].start - col, part[1].stop - col),
+    )
+
+
+def _spanned(marks: Array, first: int, span: slice) -> slice:
+    """Return the part of a span of cells from the first mark to the last; ``first`` is where marks begin."""
+    start, stop = int(marks.argmax()), len(marks) - int(marks[::-1].argmax())
+    return slice(max(span.start, (first + start) * GAP_CELLS), min(span.stop, (first + stop) * GAP_CELLS))
 
 
 _DOUBLE = np.dtype(np.float64)
@@ -197,13 +243,7 @@ class WeightedMean(WeightedTotal):
         if state.offsets is not None:
             data = state.offsets.of(piece.where, piece.cells(state.tile.dtype), piece.valid)
         state.note(piece)
-        if piece.shares is not None and not state.has_gaps(piece.where):
-            shares = piece.shares[piece.crop]
-        else:
-            if piece.shares is None:  # patches in no order that repeats: each would go through the log
-                state.materialise()
-            own = Place(piece.where, piece.crop, piece.taper, piece.valid).weights
-            shares = shares_in(own, state.weights_in(piece.where)).astype(state.values.dtype, copy=False)
+        shares = state.shares_of(piece)
         step = state.room(data.shape)
         counts = piece.valid is None and piece.taper.positive
         leave_out = None if counts else partial(_leave_out, step, piece, shares)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard
 import numpy as np
 
 from geopatcher.box import Box
-from geopatcher.engine.rows import RowBuffer
+from geopatcher.engine.rows import NOTHING, RowBuffer
 from geopatcher.errors import OperatorError
 from geopatcher.hooks import Hooks
 from geopatcher.policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
@@ -358,7 +358,7 @@ def as_array(result: object) -> Array:
 
 def is_empty(cut: Cut) -> bool:
     """Whether no pixel of a patch holds data."""
-    if cut.valid is not None and not cut.valid.any():
+    if cut.valid is NOTHING or (cut.valid is not None and not cut.valid.any()):
         return True
     pixels = cut.pixels
     return pixels.dtype.kind == "f" and bool(np.isnan(pixels[..., 0, 0]).all() and np.isnan(pixels).all())

@@ -30,7 +30,8 @@ def unit_rows(block_height: int) -> int:
     return min(whole, MAX_UNIT_ROWS) if block_height <= MAX_UNIT_ROWS else MAX_UNIT_ROWS
 
 
-_NOTHING = np.zeros((1, 1, 1), dtype=bool)
+#: Which cells are valid where none is: one for all.
+NOTHING = np.zeros((1, 1, 1), dtype=bool)
 
 
 class Loss(NamedTuple):
@@ -45,7 +46,8 @@ class Unit(NamedTuple):
     """Rows as they were read: ``pixels`` and ``valid`` are ``(bands, rows, cols)``.
 
     ``losses`` are the rectangles among them that could not be read; their pixels mean nothing.
-    ``columns`` says of each column whether any of its cells is valid, and whether all are.
+    ``columns`` counts, for each column, those before it that have a valid cell and those that have one
+    that is not: of a patch between two columns that often tells all.
     """
 
     pixels: Array
@@ -58,7 +60,10 @@ class Unit(NamedTuple):
         """Return a unit with its columns looked at, which spares looking at all cells of most patches."""
         columns = None
         if valid is not None:
-            columns = (np.logical_or.reduce(valid, (0, 1)), np.logical_and.reduce(valid, (0, 1)))
+            columns = (
+                _counted(np.logical_or.reduce(valid, (0, 1))),
+                _counted(~np.logical_and.reduce(valid, (0, 1))),
+            )
         return cls(pixels, valid, losses, columns)
 
     def valid_in(self, where: tuple[slice, slice, slice]) -> Array | None:
@@ -66,11 +71,12 @@ class Unit(NamedTuple):
         if self.valid is None:
             return None
         if self.columns is not None:
-            some, every = (of[where[2]] for of in self.columns)
-            if every.all():
+            some, gaps = self.columns
+            first, last = where[2].start, where[2].stop
+            if gaps[first] == gaps[last]:
                 return None
-            if not some.any():
-                return _NOTHING
+            if some[first] == some[last]:
+                return NOTHING
         known: Array = self.valid[where]
         return None if known.all() else known
 
@@ -78,6 +84,11 @@ class Unit(NamedTuple):
     def n_bytes(self) -> int:
         """Bytes held."""
         return self.pixels.nbytes + (self.valid.nbytes if self.valid is not None else 0)
+
+
+def _counted(marks: Array) -> Array:
+    """Return how many marks lie before each place, and before the end."""
+    return np.concatenate([[0], np.cumsum(marks)])
 
 
 def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Unit, None, None]:
@@ -132,7 +143,7 @@ class RowBuffer:
             return _gathered(pixels), None
         if not self._copy_empty and not any(known is None or known.any() for known in valid):
             shape = (pixels[0].shape[0], *box.shape)
-            return pixels[0] if len(pixels) == 1 else np.empty(shape, pixels[0].dtype), _NOTHING
+            return pixels[0] if len(pixels) == 1 else np.empty(shape, pixels[0].dtype), NOTHING
         masks = [
             np.broadcast_to(True if known is None else known, part.shape)
             for part, known in zip(pixels, valid, strict=True)
