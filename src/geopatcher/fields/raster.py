@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import pyproj
 from affine import Affine
-from pyproj.exceptions import CRSError
 from rasterio.windows import Window
 
 from geopatcher._optional import load
@@ -136,8 +134,8 @@ class RasterField:
         """
         if isinstance(crs, str):
             try:
-                pyproj.CRS.from_user_input(crs)
-            except CRSError as error:
+                load("pyproj").CRS.from_user_input(crs)
+            except load("pyproj.exceptions").CRSError as error:
                 raise ValueError(f"the CRS {crs!r} is not understood: {error}") from error
         place = Affine.identity() if transform is None else transform
         record = {"transform": place, "crs": crs_text(crs), "nodata": nodata, "band_names": band_names}

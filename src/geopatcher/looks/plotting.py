@@ -7,7 +7,6 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyproj import CRS
 
 from geopatcher._optional import load
 from geopatcher.box import Box
@@ -249,7 +248,7 @@ def _frame(domain: RasterDomain) -> tuple[tuple[float, float, float, float], tup
         rotated = "" if domain.crs is None else " (the grid is rotated)"
         return (0.0, domain.width, domain.height, 0.0), (f"column{rotated}", "row")
     left, bottom, right, top = domain.bounds
-    crs = CRS.from_user_input(domain.crs)
+    crs = load("pyproj").CRS.from_user_input(domain.crs)
     unit = crs.axis_info[0].unit_name if crs.axis_info else ""
     authority = ":".join(crs.to_authority() or (crs.name,))
     shown = f" [{unit}]" if unit else ""
@@ -261,7 +260,7 @@ def _aspect(domain: RasterDomain) -> float:
     """Return how much taller than wide a unit is drawn: degrees of longitude shrink towards the poles."""
     if domain.crs is None or domain.transform.b or domain.transform.d:
         return 1.0
-    if not CRS.from_user_input(domain.crs).is_geographic:
+    if not load("pyproj").CRS.from_user_input(domain.crs).is_geographic:
         return 1.0
     middle = (domain.bounds[1] + domain.bounds[3]) / 2
     return 1.0 / max(0.05, math.cos(math.radians(min(abs(middle), 89.0))))

@@ -13,7 +13,8 @@ import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyproj import CRS
+
+from geopatcher._optional import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +46,7 @@ def grid_mapping(domain: RasterDomain) -> dict[str, object]:
     """Return the CF attributes of the ``spatial_ref`` variable, with the transform in GDAL's order."""
     attributes: dict[str, object] = {}
     if domain.crs is not None:
-        crs = CRS.from_user_input(domain.crs)
+        crs = load("pyproj").CRS.from_user_input(domain.crs)
         attributes |= crs.to_cf()
         attributes["spatial_ref"] = attributes.get("crs_wkt", crs.to_wkt())
     a, b, c, d, e, f = domain.transform[:6]
@@ -90,7 +91,7 @@ def conventions(domain: RasterDomain) -> list[dict[str, str]]:
 def _proj(domain: RasterDomain) -> dict[str, object]:
     if domain.crs is None:
         return {}
-    crs = CRS.from_user_input(domain.crs)
+    crs = load("pyproj").CRS.from_user_input(domain.crs)
     # A code found with less confidence would name a system that is not quite this one.
     code = ":".join(crs.to_authority(min_confidence=100) or ())
     # The schema allows numbers only; OGC:CRS84 is written out.
@@ -119,7 +120,11 @@ def coordinates(domain: RasterDomain) -> dict[str, tuple[Array, dict[str, str]]]
 
 def _axes(crs: str | None) -> dict[str, dict[str, str]]:
     """Return the CF attributes of ``x`` and ``y``; only which is which where the CRS does not tell more."""
-    found = {} if crs is None else {axis["axis"]: axis for axis in CRS.from_user_input(crs).cs_to_cf()}
+    found = (
+        {}
+        if crs is None
+        else {axis["axis"]: axis for axis in load("pyproj").CRS.from_user_input(crs).cs_to_cf()}
+    )
     if not {"X", "Y"} <= found.keys():
         found = {"X": {"axis": "X"}, "Y": {"axis": "Y"}}
     return {"x": dict(sorted(found["X"].items())), "y": dict(sorted(found["Y"].items()))}
