@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 import cells
 import geopatcher as gp
 from geopatcher import Patch
+from geopatcher.aggregation import sums as sums_module
 
 EPS = np.finfo(np.float64).eps
 
@@ -251,6 +253,54 @@ def test_gaps_under_a_window_that_ends_at_zero(gap_in):
     wanted = np.full_like(total, np.nan)
     np.divide(total, weight, out=wanted, where=weight > 0)
     np.testing.assert_allclose(got, wanted, rtol=1e-13)
+
+
+@how(max_examples=60)
+@given(
+    shape=st.tuples(st.integers(9, 30), st.integers(9, 30)),
+    bands=st.integers(1, 2),
+    size=st.integers(2, 9),
+    step=st.integers(1, 9),
+    chunks=st.integers(4, 16),
+    together=st.integers(1, 7),
+    holes=st.lists(
+        st.tuples(st.integers(0, 29), st.integers(0, 12), st.integers(0, 29), st.integers(0, 12)), max_size=4
+    ),
+    seed=st.integers(0, 9),
+)
+def test_how_many_cells_are_taken_together_where_gaps_are_noted_changes_no_bit(
+    shape, bands, size, step, chunks, together, holes, seed
+):
+    def operator(x):  # patches disagree, on values and on what counts
+        made = np.sqrt(x, dtype="float32") + x.std(dtype="float32")
+        made[x % 50 == int(x.sum()) % 50] = np.nan
+        return made
+
+    rng = np.random.default_rng(seed)
+    image = rng.integers(1, 1000, (bands, *shape)).astype("uint16")
+    for row, height, col, width in holes:
+        image[rng.integers(bands), row : row + height, col : col + width] = 0
+    image[rng.random(image.shape) < 0.01] = 0
+    field = gp.RasterField.from_array(image, nodata=0)
+    given_back = []
+    for cells_together in (together, 1 << 20):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sums_module, "GAP_CELLS", cells_together)
+            result = gp.reconstruct(field, operator, size=size, step=min(step, size), chunks=chunks)
+        given_back.append(np.asarray(result.array))
+    np.testing.assert_array_equal(given_back[0].view("uint32"), given_back[1].view("uint32"))
+    taper = np.sin(np.pi * (np.arange(size) + 0.5) / size) ** 2
+    rows, cols = ([*range(0, n - size, min(step, size)), n - size] for n in shape)
+    total, weight = np.zeros(image.shape), np.zeros(image.shape)
+    for row, col in itertools.product(rows, cols):
+        where = (slice(None), slice(row, row + size), slice(col, col + size))
+        made = operator(image[where])
+        counts = np.outer(taper, taper) * ((image[where] != 0) & ~np.isnan(made))
+        total[where] += counts * np.nan_to_num(made)
+        weight[where] += counts
+    wanted = np.full(image.shape, np.nan)
+    np.divide(total, weight, out=wanted, where=weight > 0)
+    np.testing.assert_allclose(given_back[0], wanted, rtol=2e-6)
 
 
 @pytest.mark.parametrize("dtype", [*cells.FLOATS, *cells.INTEGERS])

@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as hnp
 import geopatcher as gp
 import oracle
 from geopatcher.box import Box
-from geopatcher.engine.contributions import Cut, Operate, as_array, cut_patches, is_empty, mirror, validity
+from geopatcher.engine.contributions import Cut, Operate, as_array, cut_patches, is_empty, mirror
 from geopatcher.engine.stats import RunStats
+from geopatcher.engine.validity import validity
 from geopatcher.errors import OperatorError
 from geopatcher.policy import ErrorPolicy
 

@@ -11,11 +11,12 @@ from rasterio.windows import Window as RasterWindow
 from geopatcher.aggregation.base import CellAggregation
 from geopatcher.aggregation.reducers.values import Values, pieces_of
 from geopatcher.aggregations.reducing import GlobalAggregation, Incoming
-from geopatcher.engine.contributions import ArrayOperator, Contribution, Operate, validity
+from geopatcher.engine.contributions import ArrayOperator, Contribution, Operate
 from geopatcher.engine.pipeline import ahead
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
+from geopatcher.engine.validity import validity
 from geopatcher.patch import Patch
 from geopatcher.policy import ErrorPolicy
 from geopatcher.preparing import name_of

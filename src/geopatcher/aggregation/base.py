@@ -71,7 +71,8 @@ class Piece:
 
     ``where`` places it in the tile, ``crop`` in the patch. ``data`` is ``(bands, h, w)``, already
     cut; ``valid`` is shaped like it, or ``None`` when every cell counts. ``shares`` are those of the
-    whole patch, see `History`; they hold where every cell of every patch so far counted.
+    whole patch, see `History`; they hold where a cell counts in every patch so far, or in none. With
+    ``own_gaps`` a cell that does not count may count in other patches.
     """
 
     where: tuple[slice, slice]
@@ -81,6 +82,7 @@ class Piece:
     valid: Array | None
     anchor: tuple[int, int]
     shares: Array | None = None
+    own_gaps: bool = True
 
     def cells(self, dtype: np.dtype) -> Array:
         """Return the data in ``dtype``, converted as results are: integers round and saturate."""

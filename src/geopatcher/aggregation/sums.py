@@ -30,10 +30,10 @@ GAP_CELLS = 64
 class SumState:
     """Weighted sum or mean of the values so far, ``(bands, h, w)``, and what is known of the weights.
 
-    ``log`` keeps the places of the pieces, and ``gaps`` says near which cells (`GAP_CELLS` together) some
-    had no data. When that takes more than a sum of weights would, it becomes ``weight``, ``(bands, h, w)``,
-    by the additions skipped so far, in double precision. ``offsets`` is what values are measured from,
-    where they are 64-bit integers.
+    ``log`` keeps the places of the pieces, and ``gaps`` says in which cells (`GAP_CELLS` together) some
+    had no data where others may have. When that takes more than a sum of weights would, it becomes
+    ``weight``, ``(bands, h, w)``, by the additions skipped so far, in double precision. ``offsets`` is
+    what values are measured from, where they are 64-bit integers.
     """
 
     tile: Tile
@@ -65,19 +65,22 @@ class SumState:
         self.log.append(place)
         self.tapers.add(piece.taper)
         if piece.valid is not None:
-            self._note_gaps(piece.where, piece.valid)
+            self.logged_bytes += piece.valid.nbytes
+            if piece.own_gaps:
+                self._note_gaps(piece.where, piece.valid)
         if len(self.tapers) > LOGGED_TAPERS or self.logged_bytes > self.values.size * _DOUBLE.itemsize:
             self.materialise()
 
     def _note_gaps(self, where: tuple[slice, slice], valid: Array) -> None:
-        self.logged_bytes += valid.nbytes
         if self.gaps is None:
             height, width = self.values.shape[1:]
             self.gaps = np.zeros((-(-height // GAP_CELLS), -(-width // GAP_CELLS)), dtype=bool)
-        self.gaps[_coarse(where)] = True
+        rows, cols = (_starts(span) for span in where)
+        whole = np.logical_and.reduceat(np.logical_and.reduceat(valid, rows, axis=1), cols, axis=2)
+        self.gaps[_coarse(where)] |= ~np.logical_and.reduce(whole, axis=0)
 
     def gaps_in(self, where: tuple[slice, slice]) -> tuple[slice, slice] | None:
-        """Return the part of some cells in which a piece so far may have had no data; ``None`` for none."""
+        """Return the part of some cells in which pieces so far may differ in what counts, if any."""
         if self.weight is not None:
             return where
         if self.gaps is None:
@@ -156,6 +159,13 @@ def _coarse(where: tuple[slice, slice]) -> tuple[slice, slice]:
         slice(rows.start // GAP_CELLS, -(-rows.stop // GAP_CELLS)),
         slice(cols.start // GAP_CELLS, -(-cols.stop // GAP_CELLS)),
     )
+
+
+def _starts(span: slice) -> Array:
+    """Return where, in a span of cells, those that are taken together begin."""
+    first = span.start // GAP_CELLS * GAP_CELLS
+    starts: Array = np.maximum(np.arange(first, span.stop, GAP_CELLS) - span.start, 0)
+    return starts
 
 
 def _within(part: tuple[slice, slice], whole: tuple[slice, slice]) -> tuple[slice, slice]:
@@ -355,4 +365,4 @@ def _leave_out(products: Array, piece: Piece, weights: Array) -> None:
     if not piece.taper.positive:
         products[np.broadcast_to(weights == 0, products.shape)] = 0
     if piece.valid is not None:
-        products[~piece.valid] = 0
+        np.copyto(products, 0, where=~piece.valid)

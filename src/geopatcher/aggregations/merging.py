@@ -15,12 +15,13 @@ from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
 from geopatcher.aggregation.wide import is_wide
 from geopatcher.aggregations.collect import Collection
 from geopatcher.box import Box, box_of
-from geopatcher.engine.contributions import Contribution, validity
+from geopatcher.engine.contributions import Contribution
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.run import Finisher, stitch
 from geopatcher.engine.sizing import kept_bytes
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
+from geopatcher.engine.validity import validity
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.planning.anchors import AnchorSet, Listed

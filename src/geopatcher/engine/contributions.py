@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from geopatcher.box import Box
 from geopatcher.engine.rows import NOTHING, RowBuffer
+from geopatcher.engine.validity import both_count, is_masked_array, known_cells, where_not_nan
 from geopatcher.errors import OperatorError
 from geopatcher.hooks import Hooks
 from geopatcher.policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
@@ -34,6 +35,7 @@ class Contribution(NamedTuple):
     ``box`` is the patch's nominal rectangle, ``data`` ``(bands, h, w)`` of that size; the part
     that overhangs the raster is ignored. ``valid`` is shaped like ``data``, ``None`` when all counts;
     ``weights`` is the taper ``(h, w)``, ``None`` for ones. ``flat`` says the result was ``(h, w)``.
+    Without ``own_gaps`` the cells that do not count do not count in any patch.
     """
 
     box: Box
@@ -41,6 +43,7 @@ class Contribution(NamedTuple):
     valid: Array | None
     weights: Array | None = None
     flat: bool = False
+    own_gaps: bool = True
 
 
 class Cut(NamedTuple):
@@ -235,7 +238,7 @@ class Operate:
         if self.masked:
             return None
         if cut.valid is None and cut.pixels.dtype.kind == "f" and not self._is_float():
-            return _where_not_nan(cut.pixels)
+            return where_not_nan(cut.pixels)
         return cut.valid
 
     def _is_float(self) -> bool:
@@ -289,7 +292,7 @@ class Operate:
         if self.policy.max_retries:
             pixels = pixels.copy()  # a try that failed half-way may have written into it
         if self.masked:
-            valid = _where_not_nan(pixels) if cut.valid is None else cut.valid
+            valid = where_not_nan(pixels) if cut.valid is None else cut.valid
             pixels = np.ma.array(pixels, mask=False if valid is None else ~valid)
         return pixels[0] if self.flat else pixels
 
@@ -325,7 +328,9 @@ class Operate:
         if data.dtype.kind == cut.pixels.dtype.kind == "f" and not self.masked:
             valid = cut.valid  # NaN shows
         plain = data.data if is_masked_array(data) else data
-        return Contribution(cut.box, plain, validity(valid, data), self._taper(cut.crop), flat)
+        own = known_cells(data)
+        counts = both_count(valid, own, data.shape)
+        return Contribution(cut.box, plain, counts, self._taper(cut.crop), flat, own is not None)
 
     def _same_dtype(self, cut: Cut, data: Array) -> Array:
         if self.dtype is not None and data.dtype == self.dtype:
@@ -346,11 +351,6 @@ class Operate:
         return data.astype(self.dtype, copy=False)
 
 
-def is_masked_array(data: object) -> TypeGuard[np.ma.MaskedArray]:
-    """Whether an array is masked. ``numpy.ma``, which takes time to load, is not loaded for a plain one."""
-    return type(data) is not np.ndarray and isinstance(data, np.ma.MaskedArray)
-
-
 def as_array(result: object) -> Array:
     """Return what an operator returned as an array; a masked one stays masked."""
     return result if is_masked_array(result) else np.asarray(result)
@@ -362,32 +362,3 @@ def is_empty(cut: Cut) -> bool:
         return True
     pixels = cut.pixels
     return pixels.dtype.kind == "f" and bool(np.isnan(pixels[..., 0, 0]).all() and np.isnan(pixels).all())
-
-
-def _where_not_nan(pixels: Array) -> Array | None:
-    """Return where floats are numbers; ``None`` when all of them are."""
-    if pixels.dtype.kind != "f":
-        return None
-    largest = np.maximum.reduce(pixels, axis=None, initial=-np.inf)
-    if largest == largest:  # noqa: PLR0124 - NaN passes through the maximum, and is not equal to itself
-        return None
-    known: Array = ~np.isnan(pixels)
-    return known
-
-
-def validity(valid: Array | None, data: Array) -> Array | None:
-    """Return which cells of a result count, shaped like it; ``None`` for all.
-
-    A cell does not count where the result is NaN or masked, nor where ``valid``, that of the pixels
-    it was made from, says that there was no data: band by band when the numbers of bands agree, in
-    any band otherwise.
-    """
-    masked = is_masked_array(data)
-    counts = _where_not_nan(np.ma.getdata(data) if masked else data)
-    if masked and np.ma.is_masked(data):
-        unmasked = ~np.ma.getmaskarray(data)
-        counts = unmasked if counts is None else counts & unmasked
-    if valid is not None:
-        known = valid if valid.shape == data.shape else valid.all(axis=0)
-        counts = np.broadcast_to(known, data.shape) if counts is None else counts & known
-    return None if counts is None or counts.all() else counts

@@ -34,6 +34,9 @@ def unit_rows(block_height: int) -> int:
 NOTHING = np.zeros((1, 1, 1), dtype=bool)
 
 
+_BANDS = slice(None)
+
+
 class Loss(NamedTuple):
     """A rectangle that could not be read: why, and how often it was tried."""
 
@@ -105,7 +108,7 @@ class RowBuffer:
     """The rows in hand: units come in at the bottom, those no patch needs any more leave at the top.
 
     `advance` makes a span of rows available; `cut` copies a rectangle out of them. Without
-    ``copy_empty`` one that holds no data is not copied: who asked will do nothing with its pixels.
+    ``copy_empty`` one that holds no data is not cut at all: who asked will do nothing with its pixels.
     """
 
     def __init__(self, units: Iterator[Unit], box: Box, *, copy_empty: bool = True) -> None:
@@ -128,22 +131,24 @@ class RowBuffer:
 
     def cut(self, box: Box) -> tuple[Array, Array | None]:
         """Return a copy of ``box``'s pixels, ``(bands, h, w)``, and where they are valid (``None``: all)."""
+        row0, row1 = box.row0, box.row1
         cols = slice(box.col0 - self._box.col0, box.col1 - self._box.col0)
-        pixels: list[Array] = []
+        parts: list[tuple[Unit, tuple[slice, slice, slice]]] = []
         valid: list[Array | None] = []
-        whole = True
+        whole, empty = True, not self._copy_empty
         for row, unit in self._held:
-            if row < box.row1 and row + unit.pixels.shape[1] > box.row0:
-                where = (slice(None), slice(max(box.row0 - row, 0), box.row1 - row), cols)
+            if row < row1 and row + unit.pixels.shape[1] > row0:
+                where = (_BANDS, slice(max(row0 - row, 0), row1 - row), cols)
                 known = unit.valid_in(where)
                 whole = whole and known is None
-                pixels.append(unit.pixels[where])
+                empty = empty and (known is NOTHING or (known is not None and not known.any()))
+                parts.append((unit, where))
                 valid.append(known)
+        if empty:
+            return parts[0][0].pixels, NOTHING
+        pixels = [unit.pixels[where] for unit, where in parts]
         if whole:
             return _gathered(pixels), None
-        if not self._copy_empty and not any(known is None or known.any() for known in valid):
-            shape = (pixels[0].shape[0], *box.shape)
-            return pixels[0] if len(pixels) == 1 else np.empty(shape, pixels[0].dtype), NOTHING
         masks = [
             np.broadcast_to(True if known is None else known, part.shape)
             for part, known in zip(pixels, valid, strict=True)

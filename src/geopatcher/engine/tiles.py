@@ -121,7 +121,9 @@ class TileRows:
             cut = data[:, span.crop, crop_cols]
             known = None if valid is None else valid[:, span.crop, crop_cols]
             for part, taper, share in zip(span.parts, tapers, shares, strict=True):
-                part.update(Piece((span.where, cols), crop, cut, taper, known, anchor, share))
+                part.update(
+                    Piece((span.where, cols), crop, cut, taper, known, anchor, share, contribution.own_gaps)
+                )
 
     def _begin(self, contribution: Contribution) -> None:
         """Look which tiles the patches of a row touch, before the first of them."""

@@ -1,0 +1,59 @@
+"""Which cells of a patch's result count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeGuard
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from geopatcher.protocols import Array
+
+
+def is_masked_array(data: object) -> TypeGuard[np.ma.MaskedArray]:
+    """Whether an array is masked. ``numpy.ma``, which takes time to load, is not loaded for a plain one."""
+    return type(data) is not np.ndarray and isinstance(data, np.ma.MaskedArray)
+
+
+def where_not_nan(pixels: Array) -> Array | None:
+    """Return where floats are numbers; ``None`` when all of them are."""
+    if pixels.dtype.kind != "f":
+        return None
+    largest = np.maximum.reduce(pixels, axis=None, initial=-np.inf)
+    if largest == largest:  # noqa: PLR0124 - NaN passes through the maximum, and is not equal to itself
+        return None
+    known: Array = ~np.isnan(pixels)
+    return known
+
+
+def known_cells(data: Array) -> Array | None:
+    """Return which cells of a result are neither NaN nor masked; ``None`` for all."""
+    if not is_masked_array(data):
+        return where_not_nan(data)
+    known = where_not_nan(np.ma.getdata(data))
+    if not np.ma.is_masked(data):
+        return known
+    unmasked = ~np.ma.getmaskarray(data)
+    return unmasked if known is None else known & unmasked
+
+
+def both_count(valid: Array | None, known: Array | None, shape: tuple[int, ...]) -> Array | None:
+    """Return which cells of a result of ``shape`` count in the pixels it was made from and by themselves.
+
+    Of the pixels, ``valid`` counts band by band when the numbers of bands agree, and in all bands
+    together otherwise. ``None`` is all cells.
+    """
+    counts = known
+    if valid is not None:
+        wanted = valid if valid.shape == shape else valid.all(axis=0)
+        counts = np.broadcast_to(wanted, shape) if known is None else known & wanted
+    return None if counts is None or counts.all() else counts
+
+
+def validity(valid: Array | None, data: Array) -> Array | None:
+    """Return which cells of a result count, shaped like it; ``None`` for all.
+
+    A cell does not count where the result is NaN or masked, nor where ``valid``, that of the pixels
+    it was made from, says that there was no data.
+    """
+    return both_count(valid, known_cells(data), data.shape)
