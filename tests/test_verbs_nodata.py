@@ -133,6 +133,34 @@ def test_a_source_without_any_data_gives_nothing_but_nodata():
     assert result.stats.patches == 0
 
 
+@pytest.mark.parametrize("shape", [(10, 10), (10, 40), (40, 10)])
+@pytest.mark.parametrize("boundary", ["cover", "pad", "reflect", "shrink"])
+def test_a_source_smaller_than_a_patch_without_any_data_gives_nothing_but_nodata(shape, boundary):
+    field = gp.RasterField.from_array(np.zeros(shape, "uint8"), nodata=0)
+    result = gp.reconstruct(field, same, size=16, boundary=boundary)
+    assert result.array.shape == shape
+    assert (result.array == 0).all()
+    assert result.stats.patches == 0
+
+
+@pytest.mark.parametrize("boundary", ["cover", "pad", "reflect", "shrink"])
+def test_nan_is_missing_in_every_patch_whether_it_overhangs_or_not(boundary):
+    image = np.ones((13, 13), "float32")
+    image[9, 9] = np.nan
+    result = gp.reconstruct(
+        image, lambda x: np.full(x.shape, 7, "int32"), size=8, step=4, boundary=boundary, dtype="float64"
+    )
+    np.testing.assert_array_equal(result.array, np.where(np.isnan(image), np.nan, 7))
+
+
+@pytest.mark.parametrize("boundary", ["cover", "pad", "reflect", "shrink"])
+def test_a_masked_operator_sees_nan_in_patches_that_overhang_too(boundary):
+    image = np.ones((10, 10), "float32")
+    image[9, 9] = np.nan
+    result = gp.reconstruct(image, gp.masked(lambda x: x.filled(7)), size=8, step=4, boundary=boundary)
+    np.testing.assert_array_equal(result.array, np.where(np.isnan(image), 7, 1))
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 @pytest.mark.parametrize("target", [None, "x.zarr", "x.tif"])
 def test_gaps_that_are_allowed_are_nodata(tmp_path, dtype, target):

@@ -88,7 +88,8 @@ class History:
         self._again: list[tuple[int, list[Array | None]]] = []  # those of a row that was alike
         self._kept: OrderedDict[tuple[Taper, Around], Array] = OrderedDict()
         self._made = self._found = 0
-        self._useful = any(wanted)
+        self._n_wanted = sum(wanted)
+        self._useful = self._n_wanted > 0
 
     def enter(self, box: Box, tapers: Sequence[Taper]) -> Sequence[Array | None]:
         """Take in a patch; return its shares ``(h, w)`` for each taper, if they are wanted and worth it.
@@ -103,7 +104,7 @@ class History:
         number = len(row.columns)
         if number < len(again) and again[number][0] == col0:
             shares = again[number][1]
-            self._found += 1
+            self._found += self._n_wanted
         else:
             self._again = []
             shares = self._look(box, tapers)

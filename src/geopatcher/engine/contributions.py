@@ -70,11 +70,12 @@ def cut_strips(
 ) -> Iterator[Iterator[Cut]]:
     """Yield the patches of each strip of a plan, cut from the units ``box`` is read in.
 
-    Without ``copy_empty`` those inside the raster that hold no data have no pixels of their own: for
-    callers who pass over them.
+    Without ``copy_empty`` those that hold no data have no pixels of their own, if all lie inside the
+    raster: for callers who pass over them.
     """
-    rows = RowBuffer(units, box, copy_empty=copy_empty or plan.boundary in ("pad", "reflect"))
     extent = plan.anchors.extent(plan.region)
+    overhang = not Box.of_shape(plan.domain.grid_shape).contains(extent)
+    rows = RowBuffer(units, box, copy_empty=copy_empty or overhang)
     # Patches below the raster's end look back to rows that strips above them have done with.
     kept_for_mirror = plan.reach(Box(plan.domain.height - 1, extent.row1, extent.col0, extent.col1)).row0
     for strip in plan.strips():
@@ -237,9 +238,7 @@ class Operate:
         """
         if self.masked:
             return None
-        if cut.valid is None and cut.pixels.dtype.kind == "f" and not self._is_float():
-            return where_not_nan(cut.pixels)
-        return cut.valid
+        return cut.valid if self._is_float() else _present(cut)
 
     def _is_float(self) -> bool:
         return self.dtype is not None and self.dtype.kind == "f"
@@ -292,7 +291,7 @@ class Operate:
         if self.policy.max_retries:
             pixels = pixels.copy()  # a try that failed half-way may have written into it
         if self.masked:
-            valid = where_not_nan(pixels) if cut.valid is None else cut.valid
+            valid = _present(cut)
             pixels = np.ma.array(pixels, mask=False if valid is None else ~valid)
         return pixels[0] if self.flat else pixels
 
@@ -354,6 +353,11 @@ class Operate:
 def as_array(result: object) -> Array:
     """Return what an operator returned as an array; a masked one stays masked."""
     return result if is_masked_array(result) else np.asarray(result)
+
+
+def _present(cut: Cut) -> Array | None:
+    """Return which pixels of a patch hold data: neither missing nor NaN. ``None`` is all."""
+    return both_count(cut.valid, where_not_nan(cut.pixels), cut.pixels.shape)
 
 
 def is_empty(cut: Cut) -> bool:
