@@ -228,6 +228,29 @@ def test_coverings_outlive_the_tapers_they_were_made_of():
         gc.collect(0)
 
 
+@given(
+    places=st.lists(
+        st.tuples(*[st.integers(0, 7)] * 4, st.sampled_from(["whole", "gaps", "zeros"])), max_size=12
+    ),
+    seed=st.integers(0, 9),
+)
+def test_what_is_covered_is_what_any_place_covers(places, seed):
+    rng = np.random.default_rng(seed)
+    log, wanted = [], np.zeros((2, 8, 8), bool)
+    for row, col, height, width, kind in places:
+        where = (slice(row, min(row + height + 1, 8)), slice(col, min(col + width + 1, 8)))
+        shape = tuple(span.stop - span.start for span in where)
+        weights = rng.integers(0, 2, shape) if kind == "zeros" else np.ones(shape)
+        valid = rng.random((2, *shape)) < 0.5 if kind == "gaps" else None
+        whole = (slice(0, shape[0]), slice(0, shape[1]))
+        log.append(Place(where, whole, Taper.of(weights, shape, FLOAT), valid))
+        wanted[:, *where] |= (weights > 0) & (True if valid is None else valid)
+    covered = Coverings().of(log, (2, 8, 8))
+    got = np.ones_like(wanted) if covered is None else np.broadcast_to(covered, wanted.shape)
+    np.testing.assert_array_equal(got, wanted)
+    assert (covered is None) == wanted.all()
+
+
 def test_depths():
     assert [known_depth(depth) for depth in (1, 64, 1 << 30)] == [1, 64, 16]
 

@@ -11,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import geopatcher as gp
+from geopatcher.box import Box
 from geopatcher.engine.pipeline import Behind, ahead
 from geopatcher.errors import GeopatcherError, OperatorError, SourceError
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.ledger.book import read_ledger
+from geopatcher.sinks.memory import MemorySink
+from geopatcher.sinks.zarr_store import ZarrSink
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -196,14 +200,72 @@ def test_errors_of_the_operator_end_the_run_and_its_threads(tmp_path, target):
 
 
 def test_errors_of_the_sink_end_the_run_and_its_threads(tmp_path, monkeypatch):
-    from geopatcher.sinks.memory import MemorySink
-
     def full(self, box, arrays):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(MemorySink, "write", full)
     with pytest.raises(OSError, match="No space left"):
         gp.reconstruct(IMAGE, lambda x: x, size=32, chunks=64)
+
+
+WIDE = np.arange(1.0, 50 * 900 + 1).reshape(50, 900)
+IN_REGIONS = {"size": 16, "step": 8, "chunks": 32}
+
+
+def narrow():
+    """A plan that cuts `WIDE` into regions of a few chunks, and how many patches the first has."""
+    limit = gp.plan(WIDE, **IN_REGIONS).model.bytes_for(64, 50) + 40_000
+    plan = gp.plan(WIDE, **IN_REGIONS, memory_limit=limit)
+    first = next(plan.regions()).region
+    assert plan.n_regions > 2
+    return limit, first, plan.anchors.count_in(first)
+
+
+def test_a_region_is_begun_while_the_last_rows_of_the_one_before_are_written(monkeypatch):
+    limit, region, n_patches = narrow()
+    calls, met, next_begun = [], [], threading.Event()
+
+    def write(self, box, arrays):
+        if (box.row1, box.col1) == (50, region.col1):
+            met.append(next_begun.wait(10))
+        return write_as_ever(self, box, arrays)
+
+    def operator(patch):
+        calls.append(1)
+        if len(calls) > n_patches:
+            next_begun.set()
+        return patch
+
+    write_as_ever = MemorySink.write
+    monkeypatch.setattr(MemorySink, "write", write)
+    result = gp.reconstruct(WIDE, operator, memory_limit=limit, **IN_REGIONS)
+    assert met == [True]
+    np.testing.assert_array_equal(result.array, WIDE)
+
+
+@pytest.mark.parametrize("stage", ["operator", "sink"])
+def test_an_error_where_two_regions_meet_ends_the_run_and_its_threads(tmp_path, stage, monkeypatch):
+    limit, region, n_patches = narrow()
+    calls = []
+
+    def operator(patch):
+        calls.append(1)
+        if stage == "operator" and len(calls) > n_patches:
+            raise ValueError("begun, the second region")
+        return patch
+
+    def write(self, box, arrays):
+        if stage == "sink" and (box.row1, box.col1) == (50, region.col1):
+            raise OSError(28, "the last rows of the first region")
+        return write_as_ever(self, box, arrays)
+
+    write_as_ever = ZarrSink.write
+    monkeypatch.setattr(ZarrSink, "write", write)
+    with pytest.raises((GeopatcherError, OSError), match="region"):
+        gp.reconstruct(WIDE, operator, tmp_path / "x.zarr", memory_limit=limit, **IN_REGIONS)
+    account = read_ledger(tmp_path / "x.zarr.partial" / "ledger.jsonl")
+    left = list(account.finished.missing(region))
+    assert left == ([] if stage == "operator" else [Box(32, 50, 0, region.col1)])
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])

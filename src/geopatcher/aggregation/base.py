@@ -163,12 +163,18 @@ class Coverings:
 
 def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:
     covered = np.zeros(shape, dtype=bool)
+    rows, start, stop = slice(0, 0), 0, 0  # of whole places side by side, which are marked together
     for where, crop, taper, valid in log:
         if taper.positive and valid is None:
-            covered[..., *where] = True
+            if where[0] == rows and start <= where[1].start <= stop:
+                stop = max(stop, where[1].stop)
+                continue
+            covered[..., rows, start:stop] = True
+            rows, start, stop = where[0], where[1].start, where[1].stop
             continue
         counts = True if taper.positive else taper.values[crop] > 0
         covered[..., *where] |= counts if valid is None else valid & counts
+    covered[..., rows, start:stop] = True
     return None if covered.all() else covered
 
 

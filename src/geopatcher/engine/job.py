@@ -206,11 +206,13 @@ def run_region(
     stream: Iterator[Contribution],
     done: Callable[[Box], None],
     stats: RunStats,
+    meanwhile: Callable[[], None] | None = None,
 ) -> None:
     """Compute a region and write it; ``done`` hears of each row of blocks after the sink has it.
 
-    When the run is asked to stop, the rows that no patch would have touched any more are still
-    finished and written; after an error, those that had been closed.
+    ``meanwhile`` is called when all is computed, while the last rows are still being written. When the
+    run is asked to stop, the rows that no patch would have touched any more are still finished and
+    written; after an error, those that had been closed.
 
     Raises
     ------
@@ -229,6 +231,8 @@ def run_region(
                 finisher.emit(box, tile)
             finisher.finish()
             raise
+        if meanwhile is not None:
+            meanwhile()
         finisher.finish()
     except Exception:
         finisher.settle()  # rows that are closed are worth keeping, whatever went wrong behind them

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from geopatcher.buffers import recycling
 from geopatcher.engine.job import Job, peeked
 from geopatcher.executors.running import Executor, LargerThanPlannedError, Outcome, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from geopatcher.box import Box
     from geopatcher.engine.contributions import Contribution
@@ -34,23 +36,61 @@ class LocalExecutor(Executor):
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
         """Compute the regions in their order."""
         empty = []
-        for region in regions:
-            plan = run.job.plan.restrict(region)
-            with closing(run.job.stream(plan, run.operate, run.watch)) as stream:
-                contributions: Iterator[Contribution] = stream
-                if run.session.sink is None:
-                    first, contributions = peeked(stream)
-                    if first is None:  # says nothing about the result: left for when another region has
-                        empty.append(region)
-                        continue
-                    job = run.job.resized(first)
-                    if job.plan.n_regions > run.job.plan.n_regions:
-                        raise LargerThanPlannedError(job)
-                    if job.plan.n_regions == run.job.plan.n_regions:  # the plan now says what the run takes
-                        run.job = job
-                    run.start(first)
-                run.region(plan, contributions)
+        with recycling(), closing(_Turns(run, regions)) as turns:
+            turns.advance()
+            while (turn := turns.turn) is not None:
+                if run.session.sink is None and turn.first is None:
+                    # It says nothing about the result: left for when another region has.
+                    empty.append(turn.plan.region)
+                    turns.advance()
+                    continue
+                if run.session.sink is None and turn.first is not None:
+                    _begin(run, turn.first)
+                run.region(turn.plan, turn.contributions, turns.advance)
         if run.session.sink is None:
             run.start(None)
         for region in empty:
             run.nothing_in(region)
+
+
+def _begin(run: Run, first: Contribution) -> None:
+    """Make the place for the result, if regions of the size planned can hold it."""
+    job = run.job.resized(first)
+    if job.plan.n_regions > run.job.plan.n_regions:
+        raise LargerThanPlannedError(job)
+    if job.plan.n_regions == run.job.plan.n_regions:  # the plan now says what the run takes
+        run.job = job
+    run.start(first)
+
+
+class _Turn(NamedTuple):
+    """A region, its first contribution (``None`` where nothing holds data), and all of them."""
+
+    plan: Plan
+    first: Contribution | None
+    contributions: Iterator[Contribution]
+
+
+class _Turns:
+    """The regions in their order. The next is begun while the one before is being written."""
+
+    def __init__(self, run: Run, regions: Sequence[Box]) -> None:
+        self._run = run
+        self._left = deque(regions)
+        self._stream: Generator[Contribution, None, None] | None = None
+        self.turn: _Turn | None = None
+
+    def advance(self) -> None:
+        """Begin the next region; ``turn`` is ``None`` after the last."""
+        self.close()
+        if self._left:
+            run = self._run
+            plan = run.job.plan.restrict(self._left.popleft())
+            self._stream = run.job.stream(plan, run.operate, run.watch)
+            self.turn = _Turn(plan, *peeked(self._stream))
+
+    def close(self) -> None:
+        """Stop reading."""
+        self.turn = None
+        if self._stream is not None:
+            self._stream.close()

@@ -19,7 +19,7 @@ from geopatcher.sinks.disk import DiskTarget
 from geopatcher.sinks.zarr_store import ZarrSink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from geopatcher.box import Box
@@ -59,8 +59,16 @@ class Run:
             operate.n_bands, operate.dtype = first.data.shape[0], first.data.dtype
         self.session.start(self.job.spec_for(first, flat=operate.flat if first is None else first.flat))
 
-    def region(self, plan: Plan, contributions: Iterator[Contribution]) -> None:
-        """Compute a region here, and write and record its rows of blocks."""
+    def region(
+        self,
+        plan: Plan,
+        contributions: Iterator[Contribution],
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
+        """Compute a region here, and write and record its rows of blocks.
+
+        ``meanwhile`` is called while the last of them are still being written.
+        """
         session = self.session
         if session.spec is not None and session.sink is not None:
             run_region(
@@ -71,6 +79,7 @@ class Run:
                 contributions,
                 session.record,
                 self.operate.stats,
+                meanwhile,
             )
 
     def nothing_in(self, region: Box) -> None:
