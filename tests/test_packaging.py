@@ -124,7 +124,7 @@ def test_the_wheel_says_what_it_is(wheel):
             wanted[extra].add(requirement.strip())
     assert wanted["all"] == set().union(*(wanted[extra] for extra in extras - {"all"}))
     assert wanted["all"]
-    assert "geopatcher = geopatcher.cli:main" in wheel.read(f"{folder}/entry_points.txt").decode()
+    assert "geopatcher = geopatcher.__main__:run" in wheel.read(f"{folder}/entry_points.txt").decode()
     assert metadata.get_payload().startswith("# geopatcher")
 
 

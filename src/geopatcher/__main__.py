@@ -1,6 +1,18 @@
-"""``python -m geopatcher``: the same as the command ``geopatcher``."""
+"""``python -m geopatcher``, and the command ``geopatcher``."""
+
+import atexit
+import gc
 
 from geopatcher.cli import main
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the command line in a process of its own."""
+    # The system takes back what is left at the end; looking through all of it for garbage first takes
+    # longer than a small raster.
+    atexit.register(gc.freeze)
     main(prog_name="geopatcher")
+
+
+if __name__ == "__main__":
+    run()
