@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from geopatcher.buffers import recycling
 from geopatcher.engine.job import Job, peeked
 from geopatcher.executors.running import Executor, LargerThanPlannedError, Outcome, Run
 
@@ -36,7 +35,7 @@ class LocalExecutor(Executor):
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
         """Compute the regions in their order."""
         empty = []
-        with recycling(), closing(_Turns(run, regions)) as turns:
+        with closing(_Turns(run, regions)) as turns:
             turns.advance()
             while (turn := turns.turn) is not None:
                 if run.session.sink is None and turn.first is None:
