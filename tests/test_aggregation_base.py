@@ -14,6 +14,7 @@ import cells
 import geopatcher as gp
 from geopatcher.aggregation.base import Coverings, Piece, Place, Taper, Tile, known_depth, unit_taper
 from geopatcher.aggregation.layers import CountLayer, SpreadLayer, WeightLayer
+from geopatcher.aggregation.shares import DEEPEST
 from geopatcher.aggregation.tally import Tally
 
 FLOAT = np.dtype("float64")
@@ -172,7 +173,9 @@ def test_states_hold_no_more_than_the_plan_says(aggregation, bands, rounds, dtyp
         valid = rng.random(data.shape) < 0.9
         state = aggregation.update(state, Piece(whole, whole, data, unit_taper(grid, exact), valid, (0, 0)))
     scratch = bands * 64 * 64 * exact.itemsize  # one patch, counted elsewhere
-    planned = 64 * 64 * (aggregation.state_bytes(bands, exact, depth) + aggregation.gap_bytes(bands, exact))
+    planned = (
+        64 * 64 * (aggregation.state_bytes(bands, exact, depth) + aggregation.gap_bytes(bands, DEEPEST + 1))
+    )
     assert held_bytes(state) <= planned + scratch
 
 
@@ -222,7 +225,7 @@ def test_coverings_outlive_the_tapers_they_were_made_of():
     whole = (slice(0, 1), slice(0, 1))
     for value in range(200):
         taper = Taper.of(np.full((1, 1), float(value % 2)), (1, 1), FLOAT)
-        covered = coverings.of([Place(whole, whole, taper)], (1, 1, 1))
+        covered = coverings.of([Place(whole, whole, taper, None)], (1, 1, 1))
         assert (covered is None) == bool(value % 2)
         del taper
         gc.collect(0)
@@ -243,7 +246,8 @@ def test_what_is_covered_is_what_any_place_covers(places, seed):
         weights = rng.integers(0, 2, shape) if kind == "zeros" else np.ones(shape)
         valid = rng.random((2, *shape)) < 0.5 if kind == "gaps" else None
         whole = (slice(0, shape[0]), slice(0, shape[1]))
-        log.append(Place(where, whole, Taper.of(weights, shape, FLOAT), valid))
+        taper = Taper.of(weights, shape, FLOAT)
+        log.append(Place.of(Piece(where, whole, np.zeros((2, *shape)), taper, valid, (0, 0))))
         wanted[:, *where] |= (weights > 0) & (True if valid is None else valid)
     covered = Coverings().of(log, (2, 8, 8))
     got = np.ones_like(wanted) if covered is None else np.broadcast_to(covered, wanted.shape)

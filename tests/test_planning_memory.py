@@ -20,8 +20,10 @@ MODEL = MemoryModel(
     in_bytes=2,
     mask_bytes=0,
     state_bytes=4,
+    gap_bytes=0,
     kept_bytes=4,
     out_bytes=4,
+    item_bytes=4,
 )
 
 

@@ -234,3 +234,42 @@ def test_padding_is_masked_and_reflection_is_not(boundary):
     operator = gp.masked(lambda x: (masks.append(np.ma.getmaskarray(x).sum()), x)[1])
     gp.reconstruct(image, operator, size=4, step=4, boundary=boundary)
     assert masks == ([0, 8, 8, 12] if boundary == "pad" else [0, 0, 0, 0])
+
+
+@st.composite
+def moody(draw):
+    """A raster with gaps, and an operator that keeps, fills and makes gaps, each patch as it likes."""
+    shape = (draw(st.integers(1, 2)), draw(st.integers(8, 40)), draw(st.integers(8, 40)))
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    dtype, missing = draw(st.sampled_from([("float32", np.nan), ("int16", -1)]))
+    image = rng.integers(1, 100, shape).astype(dtype)
+    image[rng.random(shape) < draw(st.sampled_from([0.0, 0.02, 0.4]))] = missing
+    makes = draw(st.booleans())
+
+    def operator(patch):
+        mood = int(np.nansum(patch)) % 3
+        out = patch.astype("float64")
+        if mood == 0:
+            out[np.isnan(out)] = 7
+        if mood == 1 and makes:
+            out[:, 1::3] = np.nan
+        return out
+
+    return image, missing, operator
+
+
+@given(made=moody(), size=st.integers(3, 8), step=st.integers(1, 8))
+def test_gaps_that_patches_disagree_about_weigh_as_if_added_up_one_by_one(made, size, step):
+    image, missing, operator = made
+    step = min(step, size)
+    window = np.asarray(gp.SpatialHann().weights(gp.SpatialRectangular((size, size))))
+    field = gp.RasterField.from_array(image, nodata=missing)
+
+    def on_numbers(patch):  # nodata of integers cannot be filled
+        result = operator(patch)
+        result[patch == missing] = np.nan
+        return result
+
+    wanted = oracle.overlap_add(image, on_numbers, (size, size), (step, step), window)
+    got = gp.reconstruct(field, operator, size=size, step=step, dtype="float64", chunks=8)
+    np.testing.assert_allclose(np.asarray(got.array), wanted, rtol=1e-12)

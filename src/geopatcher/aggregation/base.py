@@ -71,8 +71,9 @@ class Piece:
 
     ``where`` places it in the tile, ``crop`` in the patch. ``data`` is ``(bands, h, w)``, already
     cut; ``valid`` is shaped like it, or ``None`` when every cell counts. ``shares`` are those of the
-    whole patch, see `History`; they hold where a cell counts in every patch so far, or in none. With
-    ``own_gaps`` a cell that does not count may count in other patches.
+    whole patch, see `History`; they hold where a cell counts in every patch so far, or in none.
+    ``present`` is where the source holds data, shaped like ``data``, ``None`` for everywhere, and
+    ``valid`` itself where the cells that count are those: then other patches say the same of them.
     """
 
     where: tuple[slice, slice]
@@ -82,7 +83,16 @@ class Piece:
     valid: Array | None
     anchor: tuple[int, int]
     shares: Array | None = None
-    own_gaps: bool = True
+    present: Array | None = None
+
+    @property
+    def differs(self) -> Array | None:
+        """Cells that count though the source holds no data, or do not though it does; ``None`` for none."""
+        if self.valid is self.present:
+            return None
+        counts, present = (np.True_ if cells is None else cells for cells in (self.valid, self.present))
+        found: Array = np.not_equal(counts, present)
+        return found
 
     def cells(self, dtype: np.dtype) -> Array:
         """Return the data in ``dtype``, converted as results are: integers round and saturate."""
@@ -118,12 +128,21 @@ class Finished(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a patch counted: its cells in the tile, those of its taper, the taper, and which are valid."""
+    """Where a patch counted: its cells in the tile, those of its taper, the taper, and which are valid.
+
+    ``bits`` are these, ``(bands, h, w)``, eight columns to a byte; ``None`` when every cell is.
+    """
 
     where: tuple[slice, slice]
     crop: tuple[slice, slice]
     taper: Taper
-    valid: Array | None = None
+    bits: Array | None
+
+    @classmethod
+    def of(cls, piece: Piece) -> Place:
+        """Return the place of a piece."""
+        bits = None if piece.valid is None else np.packbits(piece.valid, axis=-1)
+        return cls(piece.where, piece.crop, piece.taper, bits)
 
     @property
     def pattern(self) -> tuple[int | Taper, ...]:
@@ -132,11 +151,23 @@ class Place(NamedTuple):
         top, left = self.crop
         return (rows.start, rows.stop, cols.start, cols.stop, top.start, left.start, self.taper)
 
+    def valid(self, rows: slice, cols: slice) -> Array | None:
+        """Return which cells of a part are valid, ``(bands, h, w)``, ``None`` for all."""
+        if self.bits is None:
+            return None
+        return np.unpackbits(self.bits[:, rows], axis=-1, count=cols.stop)[..., cols].view(bool)
+
+    def weights(self, rows: slice, cols: slice) -> Array:
+        """Return the weights of the cells of a part that count, ``(h, w)`` or per band."""
+        weights: Array = self.taper.values[self.crop][rows, cols]
+        valid = self.valid(rows, cols)
+        return weights if valid is None else weights * valid
+
     @property
-    def weights(self) -> Array:
-        """The weights of the cells that count, ``(h, w)`` or per band."""
-        weights: Array = self.taper.values[self.crop]
-        return weights if self.valid is None else weights * self.valid
+    def whole(self) -> tuple[slice, slice]:
+        """All its rows and columns, counted from its first."""
+        rows, cols = self.where
+        return slice(0, rows.stop - rows.start), slice(0, cols.stop - cols.start)
 
 
 class Coverings:
@@ -152,7 +183,7 @@ class Coverings:
 
     def of(self, log: Sequence[Place], shape: tuple[int, int, int]) -> Array | None:
         """Return the cells of a tile of ``shape``, ``(h, w)`` or per band; ``None`` for all."""
-        if any(place.valid is not None for place in log):
+        if any(place.bits is not None for place in log):
             return _covered(log, shape)
         pattern = (shape, *(place.pattern for place in log))
         if pattern != self._pattern:
@@ -164,8 +195,9 @@ class Coverings:
 def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:
     covered = np.zeros(shape, dtype=bool)
     rows, start, stop = slice(0, 0), 0, 0  # of whole places side by side, which are marked together
-    for where, crop, taper, valid in log:
-        if taper.positive and valid is None:
+    for place in log:
+        where, crop, taper, bits = place
+        if taper.positive and bits is None:
             if where[0] == rows and start <= where[1].start <= stop:
                 stop = max(stop, where[1].stop)
                 continue
@@ -173,6 +205,7 @@ def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:
             rows, start, stop = where[0], where[1].start, where[1].stop
             continue
         counts = True if taper.positive else taper.values[crop] > 0
+        valid = place.valid(*place.whole)
         covered[..., *where] |= counts if valid is None else valid & counts
     covered[..., rows, start:stop] = True
     return None if covered.all() else covered
@@ -228,9 +261,12 @@ class SpatialAggregation:
         _ = n_bands
         return 0
 
-    def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
-        """Bytes of state per cell that a tile takes on top once it has cells without data."""
-        _ = n_bands, dtype
+    def gap_bytes(self, n_bands: int, depth: int) -> float:
+        """Bytes of state per cell that a tile takes on top once it has cells without data.
+
+        Those of every tile, if ``depth`` is beyond `DEEPEST` or not known: shares are not kept then.
+        """
+        _ = n_bands, depth
         return 0
 
 

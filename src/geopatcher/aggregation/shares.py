@@ -30,6 +30,8 @@ MAX_KEPT_BYTES = 64 << 20
 MIN_KEPT = 3
 #: Patches over one patch beyond which finding them takes longer than adding up weights.
 MAX_BEFORE = 128
+#: The same as a depth: each axis of a lattice has twice as many patches over a patch as over a cell.
+DEEPEST = MAX_BEFORE // 4
 #: Patterns made before it is asked whether they are ever met again.
 PATIENCE = 64
 

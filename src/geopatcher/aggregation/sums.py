@@ -11,7 +11,7 @@ import numpy as np
 
 from geopatcher.aggregation.base import CellAggregation, Finished, Piece, Place, Taper, Tile, mean_dtype
 from geopatcher.aggregation.running import approach
-from geopatcher.aggregation.shares import shares_in
+from geopatcher.aggregation.shares import DEEPEST, shares_in
 from geopatcher.aggregation.wide import Offsets, is_wide, join, split
 from geopatcher.buffers import zeros
 
@@ -58,26 +58,27 @@ class SumState:
 
     def note(self, piece: Piece) -> None:
         """Take in the weights of a piece."""
-        place = Place(piece.where, piece.crop, piece.taper, piece.valid)
         if self.weight is not None:
-            self.weight[:, *piece.where] += place.weights
+            self.weight[:, *piece.where] += _weights(piece)
             return
+        place = Place.of(piece)
         self.log.append(place)
         self.tapers.add(piece.taper)
-        if piece.valid is not None:
-            self.logged_bytes += piece.valid.nbytes
-            if piece.own_gaps:
-                self._note_gaps(piece.where, piece.valid)
+        if place.bits is not None:
+            self.logged_bytes += place.bits.nbytes
+        differs = piece.differs
+        if differs is not None:
+            self._note_gaps(piece.where, differs)
         if len(self.tapers) > LOGGED_TAPERS or self.logged_bytes > self.values.size * _DOUBLE.itemsize:
             self.materialise()
 
-    def _note_gaps(self, where: tuple[slice, slice], valid: Array) -> None:
+    def _note_gaps(self, where: tuple[slice, slice], differs: Array) -> None:
         if self.gaps is None:
             height, width = self.values.shape[1:]
             self.gaps = np.zeros((-(-height // GAP_CELLS), -(-width // GAP_CELLS)), dtype=bool)
         rows, cols = (_starts(span) for span in where)
-        whole = np.logical_and.reduceat(np.logical_and.reduceat(valid, rows, axis=1), cols, axis=2)
-        self.gaps[_coarse(where)] |= ~np.logical_and.reduce(whole, axis=0)
+        some = np.logical_or.reduceat(np.logical_or.reduceat(differs, rows, axis=1), cols, axis=2)
+        self.gaps[_coarse(where)] |= np.logical_or.reduce(some, axis=0)
 
     def gaps_in(self, where: tuple[slice, slice]) -> tuple[slice, slice] | None:
         """Return the part of some cells in which pieces so far may differ in what counts, if any."""
@@ -100,16 +101,15 @@ class SumState:
         rows, cols = where
         total = np.zeros((self.values.shape[0], rows.stop - rows.start, cols.stop - cols.start))
         row0, row1, col0, col1 = rows.start, rows.stop, cols.start, cols.stop
-        for (its_rows, its_cols), crop, taper, valid in self.log:
+        for place in self.log:
+            its_rows, its_cols = place.where
             row, col = its_rows.start, its_cols.start
             if row >= row1 or its_rows.stop <= row0 or col >= col1 or its_cols.stop <= col0:
                 continue
             top, bottom = max(row0, row), min(row1, its_rows.stop)
             left, right = max(col0, col), min(col1, its_cols.stop)
-            part = (slice(top - row, bottom - row), slice(left - col, right - col))
             into = total[:, top - row0 : bottom - row0, left - col0 : right - col0]
-            weights = taper.values[crop][part]
-            into += weights if valid is None else weights * valid[:, *part]
+            into += place.weights(slice(top - row, bottom - row), slice(left - col, right - col))
         return total
 
     def shares_of(self, piece: Piece) -> Array:
@@ -131,8 +131,8 @@ class SumState:
 
     def _counted_shares(self, piece: Piece, part: tuple[slice, slice]) -> Array:
         """Return a piece's shares of some cells by the sums of weights there, ``(bands, h, w)``."""
-        weights = Place(piece.where, piece.crop, piece.taper, piece.valid).weights
-        shares = shares_in(weights[..., *_within(part, piece.where)], self.weights_in(part))
+        inner = _within(part, piece.where)
+        shares = shares_in(_weights(piece)[..., *inner], self.weights_in(part))
         return shares.astype(self.values.dtype, copy=False)
 
     def materialise(self) -> Array:
@@ -140,7 +140,7 @@ class SumState:
         if self.weight is None:
             self.weight = zeros(self.values.shape, _DOUBLE)
             for place in self.log:
-                self.weight[:, *place.where] += place.weights
+                self.weight[:, *place.where] += place.weights(*place.whole)
             self.log.clear()
             self.tapers.clear()
             self.gaps = None
@@ -223,10 +223,9 @@ class WeightedTotal(CellAggregation[SumState]):
         _ = depth
         return n_bands * dtype.itemsize
 
-    def gap_bytes(self, n_bands: int, dtype: np.dtype) -> int:
-        """Sum of weights per band, which is kept for tiles that have cells without data."""
-        _ = dtype
-        return 8 * n_bands
+    def gap_bytes(self, n_bands: int, depth: int) -> float:
+        """Per band a bit for each patch, while shares are known; the sum of weights otherwise."""
+        return n_bands * (depth / 8 if depth <= DEEPEST else _DOUBLE.itemsize)
 
 
 @dataclass(frozen=True)
@@ -358,6 +357,11 @@ class Total(CellAggregation[TotalState]):
         """Sum, of integers in 64 bits, and a mark."""
         _ = dtype, depth
         return 9 * n_bands
+
+
+def _weights(piece: Piece) -> Array:
+    """Return the weights of the cells of a piece that count, ``(h, w)`` or per band."""
+    return piece.weights if piece.valid is None else piece.weights * piece.valid
 
 
 def _leave_out(products: Array, piece: Piece, weights: Array) -> None:

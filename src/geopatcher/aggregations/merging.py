@@ -18,7 +18,7 @@ from geopatcher.box import Box, box_of
 from geopatcher.engine.contributions import Contribution
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.run import Finisher, stitch
-from geopatcher.engine.sizing import kept_bytes
+from geopatcher.engine.sizing import gap_bytes, kept_bytes
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.validity import validity
@@ -127,10 +127,11 @@ class _Merge:
             in_bytes=0,
             mask_bytes=0,
             state_bytes=self.aggregation.state_bytes(self.n_bands, exact, anchors.depth)
-            + self.aggregation.gap_bytes(self.n_bands, exact)
             + (self.aggregation.wide_bytes(self.n_bands) if is_wide(self.spec.domain.dtype) else 0),
+            gap_bytes=gap_bytes((self.aggregation,), anchors, self.n_bands, gaps=True),
             kept_bytes=kept_bytes((self.aggregation,), anchors.patch_shape, exact),
             out_bytes=self.spec.n_bands * self.spec.domain.dtype.itemsize,
+            item_bytes=self.spec.domain.dtype.itemsize,
         )
         whole = Box.of_shape(grid.grid_shape)
         least = model.bytes_for(self.options.chunks[1], grid.height)

@@ -11,7 +11,13 @@ import numpy as np
 
 from geopatcher.box import Box
 from geopatcher.engine.rows import NOTHING, RowBuffer
-from geopatcher.engine.validity import both_count, is_masked_array, known_cells, where_not_nan
+from geopatcher.engine.validity import (
+    both_count,
+    is_masked_array,
+    known_cells,
+    shaped_like,
+    where_not_nan,
+)
 from geopatcher.errors import OperatorError
 from geopatcher.hooks import Hooks
 from geopatcher.policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
@@ -35,7 +41,9 @@ class Contribution(NamedTuple):
     ``box`` is the patch's nominal rectangle, ``data`` ``(bands, h, w)`` of that size; the part
     that overhangs the raster is ignored. ``valid`` is shaped like ``data``, ``None`` when all counts;
     ``weights`` is the taper ``(h, w)``, ``None`` for ones. ``flat`` says the result was ``(h, w)``.
-    Without ``own_gaps`` the cells that do not count do not count in any patch.
+    ``present`` is shaped like ``data``, too, and says where the source holds data, ``None`` for
+    everywhere: what another patch over the same cells says of them as well. It is ``valid`` itself
+    where the cells that count are those.
     """
 
     box: Box
@@ -43,7 +51,7 @@ class Contribution(NamedTuple):
     valid: Array | None
     weights: Array | None = None
     flat: bool = False
-    own_gaps: bool = True
+    present: Array | None = None
 
 
 class Cut(NamedTuple):
@@ -204,7 +212,7 @@ class Operate:
         if not batch:
             return []
         # Looked at before the call: an operator may write into what it is given.
-        gaps = [self._gaps(cut) for cut in batch]
+        present = [_present(cut) for cut in batch]
         if self.hooks.any:
             for cut in batch:
                 self.hooks.patch_start(cut.anchor)
@@ -215,11 +223,11 @@ class Operate:
         self.stats.patches += len(batch)
         self.advance(len(batch))
         made = []
-        for cut, valid, data in zip(batch, gaps, results, strict=True):
+        for cut, there, data in zip(batch, present, results, strict=True):
             if data is not None:
                 if self.hooks.any:
                     self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
-                made.append(self._contribution(cut, valid, data))
+                made.append(self._contribution(cut, there, data))
         return made
 
     def _lost(self, cut: Cut, loss: Loss) -> Iterator[Contribution]:
@@ -229,19 +237,6 @@ class Operate:
         self.advance(1)
         if data is not None:
             yield self._contribution(cut, None, data)
-
-    def _gaps(self, cut: Cut) -> Array | None:
-        """Return where a patch has data, if its result may be unable to say so itself.
-
-        NaN of the source shows in a result of floats, unless the operator filled it. A result of
-        integers has no NaN, so that of the source is written down.
-        """
-        if self.masked:
-            return None
-        return cut.valid if self._is_float() else _present(cut)
-
-    def _is_float(self) -> bool:
-        return self.dtype is not None and self.dtype.kind == "f"
 
     def _attempt(self, batch: list[Cut]) -> Sequence[Array | None]:
         """Call the operator until the policy is content; ``None`` leaves a patch out."""
@@ -269,7 +264,7 @@ class Operate:
         self.hooks.error(cut.anchor, failure.error)
         if self.policy.on_error != "mask" or self.n_bands is None or self.dtype is None:
             return None  # a mask before the first result, whose kind is not known: it comes to the same
-        fill = np.nan if self._is_float() else 0
+        fill = np.nan if self.dtype.kind == "f" else 0
         shape = (self.n_bands, *cut.pixels.shape[-2:])
         return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
 
@@ -306,7 +301,8 @@ class Operate:
             found = self._clipped[key] = self.weights[crop]
         return found
 
-    def _contribution(self, cut: Cut, valid: Array | None, data: Array) -> Contribution:
+    def _contribution(self, cut: Cut, present: Array | None, data: Array) -> Contribution:
+        """Return a patch's result; ``present`` is where its pixels held data before the call."""
         size = cut.pixels.shape[-2:]
         if data.ndim not in (2, 3) or data.shape[-2:] != size:
             raise OperatorError(
@@ -324,12 +320,18 @@ class Operate:
                 f"and {self.n_bands} for those before: the number of bands must not change midway"
             )
         data = self._same_dtype(cut, data[np.newaxis] if flat else data)
-        if data.dtype.kind == cut.pixels.dtype.kind == "f" and not self.masked:
-            valid = cut.valid  # NaN shows
+        valid = present
+        if self.masked:
+            valid = None  # the operator alone decides
+        elif data.dtype.kind == cut.pixels.dtype.kind == "f":
+            valid = cut.valid  # NaN shows, unless the operator filled it; integers have none to show
         plain = data.data if is_masked_array(data) else data
-        own = known_cells(data)
-        counts = both_count(valid, own, data.shape)
-        return Contribution(cut.box, plain, counts, self._taper(cut.crop), flat, own is not None)
+        counts = both_count(valid, known_cells(data), data.shape)
+        if present is not None:
+            present = shaped_like(present, data.shape)
+            if counts is not None and (counts is present or np.array_equal(counts, present)):
+                present = counts
+        return Contribution(cut.box, plain, counts, self._taper(cut.crop), flat, present)
 
     def _same_dtype(self, cut: Cut, data: Array) -> Array:
         if self.dtype is not None and data.dtype == self.dtype:

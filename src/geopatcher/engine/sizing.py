@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.aggregation.base import exact_dtype
-from geopatcher.aggregation.shares import kept_arrays
+from geopatcher.aggregation.base import UNKNOWN_FROM, exact_dtype
+from geopatcher.aggregation.shares import DEEPEST, kept_arrays
 from geopatcher.aggregation.wide import is_wide
 from geopatcher.engine.rows import unit_rows
+from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.memory import MemoryModel
 
 if TYPE_CHECKING:
@@ -51,9 +52,7 @@ def model_of(
     state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
     if is_wide(sizes.dtype):
         state_bytes += sum(part.wide_bytes(sizes.n_bands) for part in parts)
-    if source.has_nodata or is_float:
-        state_bytes += sum(part.gap_bytes(sizes.n_bands, exact) for part in parts)
-    layer_bytes = sum(layer.out_dtype(result_dtype).itemsize for layer in sizes.layers)
+    layer_bytes = [layer.out_dtype(result_dtype).itemsize for layer in sizes.layers]
     return MemoryModel(
         patch=anchors.patch_shape,
         tile=chunks,
@@ -61,10 +60,23 @@ def model_of(
         in_bytes=domain.n_bands * domain.dtype.itemsize,
         mask_bytes=domain.n_bands if masked else 0,
         state_bytes=state_bytes,
+        gap_bytes=gap_bytes(parts, anchors, sizes.n_bands, gaps=source.has_nodata or is_float),
         kept_bytes=kept_bytes(parts, anchors.patch_shape, exact),
-        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + layer_bytes,
+        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + sum(layer_bytes),
+        item_bytes=max(result_dtype.itemsize, *layer_bytes, 0),
         batch_size=sizes.batch_size,
     )
+
+
+def gap_bytes(parts: Sequence[AnyCellAggregation], anchors: AnchorSet, n_bands: int, *, gaps: bool) -> float:
+    """Return bytes of state per cell that tiles take on top where cells are without data.
+
+    With ``gaps`` some may be. Where patches stand in no pattern, all tiles take as much.
+    """
+    depth = anchors.depth if isinstance(anchors, Lattice) else UNKNOWN_FROM
+    if not gaps and depth <= DEEPEST:
+        return 0
+    return sum(part.gap_bytes(n_bands, depth) for part in parts)
 
 
 def kept_bytes(parts: Sequence[AnyCellAggregation], patch: tuple[int, int], exact: np.dtype) -> int:

@@ -112,7 +112,7 @@ class TileRows:
             return
         tapers = self._tapers_for(contribution)
         shares = self._history.enter(box, tapers)
-        data, valid = contribution.data, contribution.valid
+        data, valid, present = contribution.data, contribution.valid, contribution.present
         cols = slice(col0 - region.col0, col1 - region.col0)
         crop_cols = slice(col0 - box.col0, col1 - box.col0)
         anchor = (box.row0, box.col0)
@@ -120,10 +120,11 @@ class TileRows:
             crop = (span.crop, crop_cols)
             cut = data[:, span.crop, crop_cols]
             known = None if valid is None else valid[:, span.crop, crop_cols]
+            there = present
+            if present is not None:
+                there = known if present is valid else present[:, span.crop, crop_cols]
             for part, taper, share in zip(span.parts, tapers, shares, strict=True):
-                part.update(
-                    Piece((span.where, cols), crop, cut, taper, known, anchor, share, contribution.own_gaps)
-                )
+                part.update(Piece((span.where, cols), crop, cut, taper, known, anchor, share, there))
 
     def _begin(self, contribution: Contribution) -> None:
         """Look which tiles the patches of a row touch, before the first of them."""

@@ -37,16 +37,23 @@ def known_cells(data: Array) -> Array | None:
     return unmasked if known is None else known & unmasked
 
 
+def shaped_like(valid: Array, shape: tuple[int, ...]) -> Array:
+    """Return which cells of a result of ``shape`` have data in the pixels it was made from.
+
+    Band by band when the numbers of bands agree, and in all bands together otherwise.
+    """
+    return valid if valid.shape == shape else np.broadcast_to(valid.all(axis=0), shape)
+
+
 def both_count(valid: Array | None, known: Array | None, shape: tuple[int, ...]) -> Array | None:
     """Return which cells of a result of ``shape`` count in the pixels it was made from and by themselves.
 
-    Of the pixels, ``valid`` counts band by band when the numbers of bands agree, and in all bands
-    together otherwise. ``None`` is all cells.
+    ``valid`` is that of the pixels, see `shaped_like`. ``None`` is all cells.
     """
     counts = known
     if valid is not None:
-        wanted = valid if valid.shape == shape else valid.all(axis=0)
-        counts = np.broadcast_to(wanted, shape) if known is None else known & wanted
+        wanted = shaped_like(valid, shape)
+        counts = wanted if known is None else known & wanted
     return None if counts is None or counts.all() else counts
 
 

@@ -68,8 +68,9 @@ class MemoryModel:
     """The sizes that decide a run's memory.
 
     Pixels unless said otherwise. ``state_bytes`` is what the aggregation keeps per cell of the
-    output grid and ``out_bytes`` what a finished cell takes, both over all bands and layers;
-    ``kept_bytes`` is what is kept of windows, for all patches together.
+    output grid, ``gap_bytes`` what it keeps on top where cells are without data, and ``out_bytes``
+    what a finished cell takes, all over all bands and layers; ``item_bytes`` is what it takes in one
+    band of one array. ``kept_bytes`` is what is kept of windows, for all patches together.
     """
 
     patch: tuple[int, int]
@@ -78,8 +79,10 @@ class MemoryModel:
     in_bytes: int
     mask_bytes: int
     state_bytes: int
+    gap_bytes: float
     kept_bytes: int
     out_bytes: int
+    item_bytes: int
     batch_size: int = 1
 
     @property
@@ -104,15 +107,16 @@ class MemoryModel:
         reading = (
             (min(self.buffer_rows, height) + READ_AHEAD * min(self.unit_rows, height)) * cell_in * width_in
         )
-        state = open_rows * width * self.state_bytes
-        finishing = behind_rows * width * self.state_bytes
+        cell_state = self.state_bytes + self.gap_bytes
+        state = open_rows * width * cell_state
+        finishing = behind_rows * width * cell_state
         # What is converted one row of blocks at a time, and where it has any weight.
         converted = 0 if self.out_bytes == self.state_bytes else self.out_bytes
         turning = min(self.tile[0], rows) * width * (converted + 1)
         patch_px = self.patch[0] * self.patch[1]
         patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
         cache = min(GDAL_CACHE_BYTES, width_in * height * cell_in)
-        codecs = 3 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * max(1, self.out_bytes)
+        codecs = 3 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
         held = reading + state + finishing + turning + patches + self.kept_bytes + codecs
         return int(held + cache + FIXED_BYTES)
 
@@ -130,8 +134,9 @@ class MemoryModel:
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
             raise MemoryLimitError(
-                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and {self.state_bytes} bytes of state "
-                f"per output pixel needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
+                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and "
+                f"{self.state_bytes + self.gap_bytes:g} bytes of state per output pixel "
+                f"needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
                 f"use a smaller size, a smaller batch_size or smaller chunks, or raise the limit"
             )
         low, high = 1, 1
