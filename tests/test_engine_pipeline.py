@@ -200,7 +200,7 @@ def test_errors_of_the_operator_end_the_run_and_its_threads(tmp_path, target):
 
 
 def test_errors_of_the_sink_end_the_run_and_its_threads(tmp_path, monkeypatch):
-    def full(self, box, arrays):
+    def full(self, tiles):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(MemorySink, "write", full)
@@ -225,10 +225,14 @@ def test_a_region_is_begun_while_the_last_rows_of_the_one_before_are_written(mon
     limit, region, n_patches = narrow()
     calls, met, next_begun = [], [], threading.Event()
 
-    def write(self, box, arrays):
+    def write(self, tiles):
+        return write_as_ever(self, map(waited_for, tiles))
+
+    def waited_for(tile):
+        box, _ = tile
         if (box.row1, box.col1) == (50, region.col1):
             met.append(next_begun.wait(10))
-        return write_as_ever(self, box, arrays)
+        return tile
 
     def operator(patch):
         calls.append(1)
@@ -254,10 +258,14 @@ def test_an_error_where_two_regions_meet_ends_the_run_and_its_threads(tmp_path, 
             raise ValueError("begun, the second region")
         return patch
 
-    def write(self, box, arrays):
+    def write(self, tiles):
+        return write_as_ever(self, map(refused, tiles))
+
+    def refused(tile):
+        box, _ = tile
         if stage == "sink" and (box.row1, box.col1) == (50, region.col1):
             raise OSError(28, "the last rows of the first region")
-        return write_as_ever(self, box, arrays)
+        return tile
 
     write_as_ever = ZarrSink.write
     monkeypatch.setattr(ZarrSink, "write", write)

@@ -19,7 +19,7 @@ F64 = np.dtype("float64")
 
 
 def rows_of(region, chunks):
-    return TileRows(BlockGrid(region, chunks), {"data": WeightedMean()}, F64)
+    return TileRows(BlockGrid(region, chunks), {"data": WeightedMean()}, F64, columns=1)
 
 
 def patches(image, size, step):
@@ -45,11 +45,12 @@ def test_each_row_of_blocks_closes_once_and_only_when_it_is_complete(shape, step
     closed = []
 
     def take(emitted):
-        for box, tile in emitted:
-            closed.append(box)
-            values, covered, *_ = tile.parts["data"].finalise()
-            assert covered is None or covered.all()
-            got[:, *box.slices()] = values
+        for row_box, row_tiles in emitted:
+            closed.append(row_box)
+            for tile in row_tiles:
+                values, covered, *_ = tile.parts["data"].finalise()
+                assert covered is None or covered.all()
+                got[:, *tile.box.slices()] = values
 
     for contribution in patches(image, size, step):
         take(tiles.close_above(contribution.box.row0))
@@ -62,7 +63,7 @@ def test_each_row_of_blocks_closes_once_and_only_when_it_is_complete(shape, step
 def test_rows_nothing_touched_close_too():
     tiles = rows_of(Box(0, 30, 0, 10), (8, 8))
     tiles.add(Contribution(Box(9, 12, 0, 4), np.ones((1, 3, 4)), None))
-    got = [(box.row0, tile is not None) for box, tile in tiles.close_above(30)]
+    got = [(box.row0, bool(row_tiles)) for box, row_tiles in tiles.close_above(30)]
     assert got == [(0, False), (8, True), (16, False), (24, False)]
     assert list(tiles.close_above(30)) == []
 
@@ -102,7 +103,17 @@ def test_patches_outside_the_region_change_nothing():
         Box(-9, -1, -9, -1),
     ):
         tiles.add(Contribution(box, np.ones((1, *box.shape)), None))
-    assert [tile for _, tile in tiles.close_above(16)] == [None]
+    assert [row_tiles for _, row_tiles in tiles.close_above(16)] == [[]]
+
+
+def test_only_tiles_something_lies_in_are_opened():
+    """Patches of 4 and blocks of 8 columns: tiles are 16 wide."""
+    tiles = rows_of(Box(0, 16, 8, 80), (8, 8))
+    for col in (0, 20, 22, 76):
+        tiles.add(Contribution(Box(6, 10, col, col + 4), np.ones((1, 4, 4)), None))
+    got = [(box.row0, [tile.box for tile in row_tiles]) for box, row_tiles in tiles.close_above(16)]
+    columns = [(8, 24), (24, 40), (72, 80)]
+    assert got == [(row, [Box(row, row + 8, *cols) for cols in columns]) for row in (0, 8)]
 
 
 @pytest.mark.parametrize("n_tapers", [2, MAX_TAPERS + 6])
@@ -121,8 +132,9 @@ def test_tapers_of_their_own_are_each_used(n_tapers):
             total[:, *box.slices()] += data * taper
             weight[:, *box.slices()] += taper
             tiles.add(Contribution(box, data, None, weights=taper))
-        for box, tile in tiles.close_above(row + 4):
-            got[:, *box.slices()] = tile.parts["data"].finalise().values
+        for _box, row_tiles in tiles.close_above(row + 4):
+            for tile in row_tiles:
+                got[:, *tile.box.slices()] = tile.parts["data"].finalise().values
     np.testing.assert_allclose(got, total / weight, rtol=1e-12)
 
 

@@ -41,7 +41,7 @@ def test_files_of_a_box_are_those_zarr_writes_for_it(made, shards):
     for box in whole.tiles((block[0], whole.width)):
         before = there(sink)
         bands = array.shape[0] if array.ndim == 3 else 1
-        sink.write(box, {"data": np.ones((bands, *box.shape), np.uint8)})
+        sink.write([(box, {"data": np.ones((bands, *box.shape), np.uint8)})])
         assert set(files_of(sink.path / "data", array, box)) == there(sink) - before
         sink.sync(box)
 
@@ -73,6 +73,6 @@ def test_a_block_of_fill_only_has_no_file_and_is_synced_all_the_same(made):
     sink = made()
     box = Box(0, 5, 0, 16)
     bands = sink.arrays["data"].shape[0] if sink.arrays["data"].ndim == 3 else 1
-    sink.write(box, {"data": np.zeros((bands, *box.shape), np.uint8)})
+    sink.write([(box, {"data": np.zeros((bands, *box.shape), np.uint8)})])
     assert there(sink) == set()
     sink.sync(box)

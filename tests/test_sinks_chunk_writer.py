@@ -18,7 +18,7 @@ from geopatcher.box import Box
 from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
 from geopatcher.sinks import chunk_writer
-from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of
+from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of, run_all
 from geopatcher.sinks.zarr_store import ZarrSink, create_store
 
 pytestmark = [
@@ -86,7 +86,7 @@ def by_us(place, values, height=CHUNK, name="data"):
     assert name in sink._writers
     for row in range(0, values.shape[-2], height):
         box = Box(row, min(row + height, values.shape[-2]), 0, values.shape[-1])
-        sink.write(box, {name: values.reshape(-1, *values.shape[-2:])[:, row : row + height]})
+        sink.write([(box, {name: values.reshape(-1, *values.shape[-2:])[:, row : row + height]})])
 
 
 def compare(folder, wanted, *versions, height=CHUNK):
@@ -211,7 +211,7 @@ def test_boxes_within_the_grid_go_to_their_own_chunks(tmp_path, codec):
     array = zarr.open_group(tmp_path / "theirs", mode="r+")["data"]
     for box in (Box(8, 24, 16, 40), Box(40, 45, 56, 61), Box(0, 8, 0, 61), Box(8, 45, 0, 8)):
         block = values[(..., *box.slices())]
-        assert sink.write(box, {"data": block}) == block.nbytes
+        assert sink.write([(box, {"data": block})]) == block.nbytes
         array[(..., *box.slices())] = block
         assert files(tmp_path / "ours") == files(tmp_path / "theirs")
 
@@ -302,13 +302,13 @@ OTHER_WAYS = {
 def test_an_empty_box_is_nothing_to_write(tmp_path):
     custom(tmp_path / "x")
     before = files(tmp_path / "x")
-    ZarrSink(tmp_path / "x").write(Box(8, 8, 0, 29), {"data": numbers((2, 0, 29), "int16")})
+    ZarrSink(tmp_path / "x").write([(Box(8, 8, 0, 29), {"data": numbers((2, 0, 29), "int16")})])
     assert files(tmp_path / "x") == before
 
 
 def test_gzip_does_not_note_the_time(tmp_path):
     create_store(tmp_path / "x", spec((1, 8, 8), "int16", 0, "gzip-1"))
-    ZarrSink(tmp_path / "x").write(Box(0, 8, 0, 8), {"data": numbers((1, 8, 8), "int16")})
+    ZarrSink(tmp_path / "x").write([(Box(0, 8, 0, 8), {"data": numbers((1, 8, 8), "int16")})])
     assert (tmp_path / "x/data/c/0/0/0").read_bytes()[4:8] == bytes(4)
 
 
@@ -319,7 +319,7 @@ def test_arrays_stored_in_other_ways_are_left_to_zarr(tmp_path, options):
     values = numbers((2, 21, 29), "int16")
     sink = ZarrSink(tmp_path / "x")
     for row, stop in ((0, 16), (16, 21)):
-        sink.write(Box(row, stop, 0, 29), {"data": values[:, row:stop]})
+        sink.write([(Box(row, stop, 0, 29), {"data": values[:, row:stop]})])
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "x", mode="r")["data"][...], values)
 
 
@@ -327,7 +327,7 @@ def test_arrays_stored_in_other_ways_are_left_to_zarr(tmp_path, options):
 def test_an_array_that_is_read_as_big_endian_holds_what_was_written(tmp_path, options):
     custom(tmp_path / "x", **options)
     values = numbers((2, 21, 29), "int16")
-    ZarrSink(tmp_path / "x").write(Box(0, 21, 0, 29), {"data": values.astype(options["dtype"])})
+    ZarrSink(tmp_path / "x").write([(Box(0, 21, 0, 29), {"data": values.astype(options["dtype"])})])
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "x", mode="r")["data"][...], values)
 
 
@@ -363,7 +363,7 @@ def test_a_chunk_that_cannot_be_encoded_leaves_the_one_before(tmp_path, error):
     array = zarr.open_group(tmp_path / "x", mode="r+")["data"]
     writer = ChunkWriter(array, tmp_path / "x" / "data", encode)
     with pytest.raises(type(error)):
-        writer.write(BLOCK, numbers((2, 8, 29), "int16", 1))
+        run_all(writer.tasks(BLOCK, numbers((2, 8, 29), "int16", 1)))
     assert files(tmp_path / "x") == before
 
 
@@ -382,10 +382,10 @@ def test_a_disk_that_fails_leaves_no_half_of_a_file(tmp_path, monkeypatch, fails
     with monkeypatch.context() as broken, zarr.config.set({"threading.max_workers": threads}):
         broken.setattr(Path, fails, fail)
         with pytest.raises(TargetError, match=r"cannot write rows 8:16, columns 0:29 of .*data.*No space"):
-            sink.write(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})
+            sink.write([(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})])
     assert files(tmp_path / "x") == before
     after = numbers((2, 8, 29), "int16", 1)
-    sink.write(BLOCK, {"data": after})
+    sink.write([(BLOCK, {"data": after})])
     np.testing.assert_array_equal(zarr.open_group(tmp_path / "x", mode="r")["data"][:, 8:16], after)
 
 
@@ -401,7 +401,7 @@ def test_one_chunk_that_fails_is_heard_of_among_many_that_do_not(tmp_path, monke
     with monkeypatch.context() as broken, zarr.config.set({"threading.max_workers": 4}):
         broken.setattr(Path, "replace", fail)
         with pytest.raises(TargetError, match="Input/output error"):
-            ZarrSink(tmp_path / "x").write(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})
+            ZarrSink(tmp_path / "x").write([(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})])
     after = files(tmp_path / "x")
     assert sorted(after) == sorted(before)
     assert {name for name in after if name.endswith("/1/2")} == {"data/c/0/1/2", "data/c/1/1/2"}
@@ -422,7 +422,7 @@ def test_a_file_is_never_there_by_half(tmp_path, monkeypatch):
     with monkeypatch.context() as watched, zarr.config.set({"threading.max_workers": 1}):
         watched.setattr(Path, "write_bytes", watch)
         watched.setattr(Path, "replace", lambda path, target: path.unlink())
-        ZarrSink(tmp_path / "x").write(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})
+        ZarrSink(tmp_path / "x").write([(BLOCK, {"data": numbers((2, 8, 29), "int16", 1)})])
     assert seen == [True] * 8
 
 
@@ -439,7 +439,8 @@ def test_two_threads_in_one_chunk_leave_one_whole_file(tmp_path):
     for turn in range(20):
         versions = [numbers((1, 8, 8), "float64", 2 * turn + which) for which in (0, 1)]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(writer.write, [Box(0, 8, 0, 8)] * 2, versions))
+            tasks = [task for cells in versions for task in writer.tasks(Box(0, 8, 0, 8), cells)]
+            list(pool.map(lambda task: task(), tasks))
         chunks = {name: held for name, held in files(tmp_path / "x").items() if name.startswith("data/c/")}
         assert list(chunks) == ["data/c/0/0/0"]
         assert chunks["data/c/0/0/0"] in [each.tobytes() for each in versions]
@@ -453,7 +454,7 @@ def test_one_thread_and_another_that_empties_the_chunk_do_not_hurt_each_other(tm
     def write(block):
         try:
             for _ in range(50):
-                sink.write(Box(0, 8, 0, 8), {"data": block})
+                sink.write([(Box(0, 8, 0, 8), {"data": block})])
         except TargetError as error:
             failed.append(error)
 
@@ -478,7 +479,8 @@ def encoded_in(tmp_path, n_chunks):
         return cells.tobytes()
 
     block = Box(0, 8, 0, 8 * n_chunks)
-    ChunkWriter(array, tmp_path / "x" / "data", encode).write(block, np.ones((1, *block.shape), "int16"))
+    writer = ChunkWriter(array, tmp_path / "x" / "data", encode)
+    run_all(writer.tasks(block, np.ones((1, *block.shape), "int16")))
     assert len(names) == n_chunks
     return set(names)
 

@@ -18,7 +18,7 @@ def test_what_is_never_written_is_fill(fill):
     del ballast
     spec = ResultSpec(RasterDomain((2, 200, 300), dtype=dtype), (64, 64), fill)
     sink = MemorySink(spec)
-    n_bytes = sink.write(Box(64, 128, 0, 300), {"data": np.ones((2, 64, 300), dtype)})
+    n_bytes = sink.write([(Box(64, 128, 0, 300), {"data": np.ones((2, 64, 300), dtype)})])
     wanted = np.full((2, 200, 300), fill, dtype)
     wanted[:, 64:128] = 1
     array = sink.complete()["data"]
@@ -29,7 +29,7 @@ def test_what_is_never_written_is_fill(fill):
 
 def test_two_dimensional_results_lose_the_band():
     sink = MemorySink(ResultSpec(RasterDomain((20, 30), dtype=np.dtype("uint8")), (8, 8), 0))
-    sink.write(Box(8, 16, 0, 30), {"data": np.full((1, 8, 30), 5, "uint8")})
+    sink.write([(Box(8, 16, 0, 30), {"data": np.full((1, 8, 30), 5, "uint8")})])
     array = sink.complete()["data"]
     assert array.shape == (20, 30)
     assert array.sum() == 5 * 8 * 30

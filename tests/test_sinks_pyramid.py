@@ -32,7 +32,7 @@ def stored(place, image, boxes=None, **options):
     sink = ZarrSink(place)
     for box in boxes or [Box.of_shape(domain.grid_shape)]:
         arrays = {name: image[..., *box.slices()] for name in spec.arrays()}
-        sink.write(box, {name: cells.reshape(-1, *box.shape) for name, cells in arrays.items()})
+        sink.write([(box, {name: cells.reshape(-1, *box.shape) for name, cells in arrays.items()})])
     return spec
 
 

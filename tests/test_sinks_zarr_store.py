@@ -34,7 +34,7 @@ def test_blocks_are_stored_and_the_rest_is_fill(tmp_path, dtype):
     create_store(place, spec(dtype=dtype, fill=3, nodata=3))
     sink = ZarrSink(place)
     block = np.arange(2 * 16 * 50).reshape(2, 16, 50).astype(dtype)
-    assert sink.write(Box(16, 32, 0, 50), {"data": block}) == block.nbytes
+    assert sink.write([(Box(16, 32, 0, 50), {"data": block})]) == block.nbytes
     wanted = np.full((2, 40, 50), 3, dtype)
     wanted[:, 16:32] = block
     stored = zarr.open_group(place, mode="r")["data"]
@@ -53,7 +53,7 @@ def test_xarray_and_rioxarray_see_what_was_written(tmp_path, shape, nodata):
     fill = 0 if nodata is None else nodata
     create_store(place, spec(shape, "float32", fill, nodata))
     image = np.random.default_rng(0).random((2, 40, 50)).astype("float32")
-    ZarrSink(place).write(Box(0, 16, 0, 50), {"data": image[: 1 if len(shape) == 2 else 2, :16]})
+    ZarrSink(place).write([(Box(0, 16, 0, 50), {"data": image[: 1 if len(shape) == 2 else 2, :16]})])
     consolidate(place)
     dataset = xarray.open_zarr(place, chunks=None)
     array = dataset["data"]
@@ -91,4 +91,4 @@ def test_blocks_that_cannot_be_stored_name_their_box(tmp_path):
     sink = ZarrSink(place)
     (place / "data" / "c").write_text("in the way")
     with pytest.raises(TargetError, match=r"cannot write rows 0:16, columns 0:50 of .*data"):
-        sink.write(Box(0, 16, 0, 50), {"data": np.ones((2, 16, 50), "int16")})
+        sink.write([(Box(0, 16, 0, 50), {"data": np.ones((2, 16, 50), "int16")})])

@@ -262,7 +262,7 @@ def _to_zarr(
 
 
 def _write(sink: ZarrSink, box: Box, pixels: Array) -> None:
-    sink.write(box, {"data": pixels})
+    sink.write([(box, {"data": pixels})])
     sink.sync(box)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy as np
 
@@ -172,9 +172,13 @@ class MaskAware(Protocol):
         ...
 
 
-class Sink(Protocol):
-    """Where finished blocks go. `write` is called from one thread, once per block."""
+#: Whole blocks side by side: where they lie, and each array of the result there, ``(bands, h, w)``.
+FinishedTile: TypeAlias = "tuple[Box, Mapping[str, Array]]"
 
-    def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
-        """Store the finished arrays of ``box``, each ``(bands, height, width)``; return their bytes."""
+
+class Sink(Protocol):
+    """Where finished blocks go. `write` is called from one thread, with each block once."""
+
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Store tiles, which are made as they are asked for; return their bytes."""
         ...

@@ -24,6 +24,9 @@ ASSUMED_DEPTH = 16
 #: Depths from here on say that it is not known.
 UNKNOWN_FROM = 1 << 20
 
+#: Coverings kept: those of a row's first, middle and last tile.
+KEPT_COVERINGS = 3
+
 #: Deepest overlap for which means are kept in single precision: a step rounds by up to half an ulp.
 FLOAT32_DEPTH = 9
 
@@ -174,22 +177,22 @@ class Coverings:
     """Which cells of tiles have any weight.
 
     Where every cell of every patch counted that depends on the pattern of patches alone, and on a lattice
-    the pattern repeats from tile to tile: the last one is kept.
+    the pattern repeats from tile to tile: the last ones are kept.
     """
 
     def __init__(self) -> None:
-        self._pattern: tuple[object, ...] = ()
-        self._covered: Array | None = None
+        self._kept: dict[tuple[object, ...], Array | None] = {}
 
     def of(self, log: Sequence[Place], shape: tuple[int, int, int]) -> Array | None:
         """Return the cells of a tile of ``shape``, ``(h, w)`` or per band; ``None`` for all."""
         if any(place.bits is not None for place in log):
             return _covered(log, shape)
         pattern = (shape, *(place.pattern for place in log))
-        if pattern != self._pattern:
-            self._covered = _covered(log, shape[1:])
-            self._pattern = pattern
-        return self._covered
+        if pattern not in self._kept:
+            if len(self._kept) >= KEPT_COVERINGS:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[pattern] = _covered(log, shape[1:])
+        return self._kept[pattern]
 
 
 def _covered(log: Sequence[Place], shape: tuple[int, ...]) -> Array | None:

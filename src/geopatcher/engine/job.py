@@ -227,8 +227,8 @@ def run_region(
             with recycling():
                 stitch(stream, tiles, finisher.emit, stats)
         except StopRequested as stop:
-            for box, tile in tiles.close_above(stop.row):
-                finisher.emit(box, tile)
+            for box, row_tiles in tiles.close_above(stop.row):
+                finisher.emit(box, row_tiles)
             finisher.finish()
             raise
         if meanwhile is not None:

@@ -17,14 +17,14 @@ from geopatcher.engine.rows import Unit, read_units
 from geopatcher.engine.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
     from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import PixelSource, Sink
+    from geopatcher.protocols import FinishedTile, PixelSource, Sink
 
 
 def contributions(
@@ -62,7 +62,7 @@ def _size_of(unit: Unit) -> int:
 def stitch(
     stream: Iterable[Contribution],
     tiles: TileRows,
-    emit: Callable[[Box, OpenTile | None], None],
+    emit: Callable[[Box, list[OpenTile]], None],
     stats: RunStats,
 ) -> None:
     """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
@@ -75,14 +75,14 @@ def stitch(
             row = contribution.box.row0
             stats.spend("accumulate", spent)
             spent = 0.0
-            for box, tile in tiles.close_above(row):
-                emit(box, tile)
+            for box, row_tiles in tiles.close_above(row):
+                emit(box, row_tiles)
         started = time.perf_counter()
         tiles.add(contribution)
         spent += time.perf_counter() - started
     stats.spend("accumulate", spent)
-    for box, tile in tiles.close_above(tiles.grid.region.row1):
-        emit(box, tile)
+    for box, row_tiles in tiles.close_above(tiles.grid.region.row1):
+        emit(box, row_tiles)
 
 
 @dataclass
@@ -102,9 +102,9 @@ class Finisher:
     def __post_init__(self) -> None:
         self._behind = Behind(1 if self.pipelined else 0)
 
-    def emit(self, box: Box, tile: OpenTile | None) -> None:
-        """Queue a closed row of blocks; waits while another is queued."""
-        self._behind.submit(partial(self._finish, box, tile), 1)
+    def emit(self, box: Box, tiles: list[OpenTile]) -> None:
+        """Queue a closed row of blocks, of which ``tiles`` hold something; waits while another is queued."""
+        self._behind.submit(partial(self._finish, box, tiles), 1)
 
     def finish(self) -> None:
         """Wait until everything is written."""
@@ -118,15 +118,24 @@ class Finisher:
         """Stop after the row being written."""
         self._behind.abandon()
 
-    def _finish(self, box: Box, tile: OpenTile | None) -> None:
-        if tile is not None:
-            with self.stats.stage("finalise"):
-                arrays = {}
-                for name, (_, dtype, fill) in self.spec.arrays().items():
-                    part = tile.parts[name]
-                    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-                        arrays[name] = to_dtype(part.finalise(), dtype, fill)
+    def _finish(self, box: Box, tiles: list[OpenTile]) -> None:
+        if tiles:
             with self.stats.stage("write"):
-                self.stats.bytes_written += self.sink.write(box, arrays)
+                self.stats.bytes_written += self.sink.write(self._finalised(tiles))
         self.stats.blocks += 1
         self.done(box)
+
+    def _finalised(self, tiles: list[OpenTile]) -> Iterator[FinishedTile]:
+        """Yield tiles as results; the sink may still be busy with those before."""
+        while tiles:
+            tile = tiles.pop(0)  # let go of when it is written
+            started = time.perf_counter()
+            arrays = {}
+            for name, (_, dtype, fill) in self.spec.arrays().items():
+                part = tile.parts[name]
+                with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+                    arrays[name] = to_dtype(part.finalise(), dtype, fill)
+            seconds = time.perf_counter() - started
+            self.stats.spend("finalise", seconds)
+            self.stats.spend("write", -seconds)
+            yield tile.box, arrays

@@ -1,9 +1,9 @@
-"""State of the output: rows of blocks that open when touched and close when nothing can touch them."""
+"""State of the output: tiles of blocks that open when touched and close when nothing can touch them."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -31,6 +31,12 @@ S = TypeVar("S")
 
 #: Tapers kept ready; patches of one patcher share one.
 MAX_TAPERS = 64
+#: Columns of a tile, at least: what lies in none takes neither memory nor time.
+TILE_COLUMNS = 2048
+#: Widths of patches in a tile, at least: those that lie in two tiles are added in two pieces.
+TILE_PATCHES = 4
+#: Columns of patches of which it is known where they lie.
+MAX_PLACES = 4096
 
 
 @dataclass(slots=True)
@@ -55,38 +61,54 @@ class Part(Generic[S]):
 
 @dataclass(slots=True)
 class OpenTile:
-    """A row of blocks some patch has touched: the states of the result and of each layer."""
+    """Blocks side by side some patch has touched: the states of the result and of each layer."""
 
     box: Box
     parts: dict[str, Part[Any]]
 
 
 class Span(NamedTuple):
-    """What patches with the same rows touch of a tile: its parts, the rows in it, those in the patch."""
+    """What patches with the same rows touch of a row of blocks.
 
-    parts: list[Part[Any]]
+    ``number`` is that of the row, ``parts`` are those of its open tiles by their number, ``where`` the
+    rows in them, ``crop`` those in the patch.
+    """
+
+    number: int
+    parts: dict[int, list[Part[Any]]]
+    where: slice
+    crop: slice
+
+
+class Place(NamedTuple):
+    """What patches with the same columns touch of a tile: its number, the columns in it, in the patch."""
+
+    number: int
     where: slice
     crop: slice
 
 
 @dataclass
 class TileRows:
-    """The rows of blocks of a region, from the top.
+    """The rows of blocks of a region, from the top, each cut into tiles of some blocks.
 
-    `add` puts a contribution into every row it touches; `close_above` gives up the rows no later
+    `add` puts a contribution into every tile it touches; `close_above` gives up the rows no later
     contribution can touch. Contributions must come with their first rows ascending.
     """
 
     grid: BlockGrid
     aggregations: Mapping[str, AnyCellAggregation]
     exact: np.dtype
-    _open: dict[int, OpenTile] = field(default_factory=dict)
+    columns: int = TILE_COLUMNS
+    _open: dict[int, dict[int, OpenTile]] = field(default_factory=dict)
     _next: int | None = None
     _coverings: Coverings = field(default_factory=Coverings)
     _history: History = field(init=False)
     _last: int = -sys.maxsize
     _rows: tuple[int, int] | None = None
     _spans: list[Span] = field(default_factory=list)
+    _width: int = 0
+    _places: dict[tuple[int, int], list[Place]] = field(default_factory=dict)
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,9 +124,11 @@ class TileRows:
             another order, and the result would be wrong without a word.
 
         """
-        box, region = contribution.box, self.grid.region
-        col0, col1 = max(box.col0, region.col0), min(box.col1, region.col1)
-        if col0 >= col1:
+        box = contribution.box
+        places = self._places.get((box.col0, box.col1))
+        if places is None:
+            places = self._placed(box)
+        if not places:
             return
         if self._rows != (box.row0, box.row1):
             self._begin(contribution)
@@ -113,21 +137,23 @@ class TileRows:
         tapers = self._tapers_for(contribution)
         shares = self._history.enter(box, tapers)
         data, valid, present = contribution.data, contribution.valid, contribution.present
-        cols = slice(col0 - region.col0, col1 - region.col0)
-        crop_cols = slice(col0 - box.col0, col1 - box.col0)
         anchor = (box.row0, box.col0)
-        for span in self._spans:
-            crop = (span.crop, crop_cols)
-            cut = data[:, span.crop, crop_cols]
-            known = None if valid is None else valid[:, span.crop, crop_cols]
-            there = present
-            if present is not None:
-                there = known if present is valid else present[:, span.crop, crop_cols]
-            for part, taper, share in zip(span.parts, tapers, shares, strict=True):
-                part.update(Piece((span.where, cols), crop, cut, taper, known, anchor, share, there))
+        for index, open_parts, rows, crop_rows in self._spans:
+            for number, cols, crop_cols in places:
+                parts = open_parts.get(number)
+                if parts is None:
+                    parts = open_parts[number] = self._opened(index, number, contribution)
+                where, crop = (rows, cols), (crop_rows, crop_cols)
+                cut = data[:, crop_rows, crop_cols]
+                known = None if valid is None else valid[:, crop_rows, crop_cols]
+                there = present
+                if present is not None:
+                    there = known if present is valid else present[:, crop_rows, crop_cols]
+                for part, taper, share in zip(parts, tapers, shares, strict=True):
+                    part.update(Piece(where, crop, cut, taper, known, anchor, share, there))
 
     def _begin(self, contribution: Contribution) -> None:
-        """Look which tiles the patches of a row touch, before the first of them."""
+        """Look which rows of blocks the patches of a row touch, before the first of them."""
         box, region, height = contribution.box, self.grid.region, self.grid.chunks[0]
         row0, row1 = max(box.row0, region.row0), min(box.row1, region.row1)
         self._rows, self._spans = (box.row0, box.row1), []
@@ -141,23 +167,40 @@ class TileRows:
             )
         self._last = box.row0
         for index in range(row0 // height, -(-row1 // height)):
-            tile = self._open.get(index)
-            if tile is None:
-                tile = self._open[index] = self._new(index, contribution)
-            top, bottom = max(row0, tile.box.row0), min(row1, tile.box.row1)
-            where = slice(top - tile.box.row0, bottom - tile.box.row0)
-            self._spans.append(
-                Span(list(tile.parts.values()), where, slice(top - box.row0, bottom - box.row0))
-            )
+            row = self._box(index)
+            top, bottom = max(row0, row.row0), min(row1, row.row1)
+            tiles = self._open.setdefault(index, {})
+            parts = {number: list(tile.parts.values()) for number, tile in tiles.items()}
+            where, crop = slice(top - row.row0, bottom - row.row0), slice(top - box.row0, bottom - box.row0)
+            self._spans.append(Span(index, parts, where, crop))
 
-    def close_above(self, row: int) -> Iterator[tuple[Box, OpenTile | None]]:
-        """Yield each row of blocks that ends at or above ``row``, once; ``None`` where nothing arrived."""
+    def _placed(self, box: Box) -> list[Place]:
+        """Return which tiles patches with the columns of ``box`` touch, and keep it."""
+        region = self.grid.region
+        if not self._width:
+            block = self.grid.chunks[1]
+            self._width = -(-max(self.columns, TILE_PATCHES * box.width) // block) * block
+        width = self._width
+        col0, col1 = max(box.col0, region.col0) - region.col0, min(box.col1, region.col1) - region.col0
+        if len(self._places) >= MAX_PLACES:
+            self._places.clear()
+        places = self._places[box.col0, box.col1] = []
+        for number in range(col0 // width, -(-col1 // width) if col0 < col1 else 0):
+            left, right = max(col0, number * width), min(col1, (number + 1) * width)
+            ahead = region.col0 - box.col0
+            where = slice(left - number * width, right - number * width)
+            places.append(Place(number, where, slice(left + ahead, right + ahead)))
+        return places
+
+    def close_above(self, row: int) -> Iterator[tuple[Box, list[OpenTile]]]:
+        """Yield each row of blocks that ends at or above ``row``, once, and the tiles something is in."""
         region, height = self.grid.region, self.grid.chunks[0]
         index = region.row0 // height if self._next is None else self._next
         while index * height < region.row1 and min((index + 1) * height, region.row1) <= row:
             self._next = index + 1
             self._rows = None
-            yield self._box(index), self._open.pop(index, None)
+            tiles = sorted(self._open.pop(index, {}).items())
+            yield self._box(index), [tile for _, tile in tiles]
             index += 1
 
     def _tapers_for(self, contribution: Contribution) -> list[Taper]:
@@ -184,8 +227,13 @@ class TileRows:
         region = self.grid.region
         return Box(index * height, (index + 1) * height, region.col0, region.col1).intersect(region)
 
-    def _new(self, index: int, contribution: Contribution) -> OpenTile:
-        box = self._box(index)
+    def _opened(self, index: int, number: int, contribution: Contribution) -> list[Part[Any]]:
+        """Open a tile; return its parts."""
+        left = self.grid.region.col0 + number * self._width
+        row = self._box(index)
+        box = replace(row, col0=left, col1=min(left + self._width, row.col1))
         data = contribution.data
         tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._coverings)
-        return OpenTile(box, {name: Part(agg, agg.zero(tile)) for name, agg in self.aggregations.items()})
+        parts = {name: Part(agg, agg.zero(tile)) for name, agg in self.aggregations.items()}
+        self._open[index][number] = OpenTile(box, parts)
+        return list(parts.values())

@@ -152,7 +152,7 @@ class Foreman:
                 self._replay(happened)
             case Blocks(box=box, arrays=arrays):
                 if self.run.session.sink is not None:
-                    self.run.session.sink.write(box, arrays)
+                    self.run.session.sink.write([(box, arrays)])
             case Row(box=box, news=news):
                 self._reached[region] = box.row1
                 self._take(news)

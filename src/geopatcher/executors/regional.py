@@ -19,7 +19,7 @@ from geopatcher.hooks import Hooks
 from geopatcher.progress import no_progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from geopatcher.planning.anchors import Strip
     from geopatcher.planning.plan import Plan
     from geopatcher.policy import PatchErrorRecord
-    from geopatcher.protocols import Array
+    from geopatcher.protocols import Array, FinishedTile
     from geopatcher.sinks.zarr_store import ZarrSink
 
 #: Seconds between two reports of progress.
@@ -205,10 +205,13 @@ class _Relay:
 
     channel: Channel
 
-    def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
-        """Send the blocks; waits while the other side is busy with others."""
-        self.channel.tell(Blocks(box, dict(arrays)))
-        return sum(array.nbytes for array in arrays.values())
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Send tiles; waits while the other side is busy with others."""
+        n_bytes = 0
+        for box, arrays in tiles:
+            self.channel.tell(Blocks(box, dict(arrays)))
+            n_bytes += sum(array.nbytes for array in arrays.values())
+        return n_bytes
 
 
 @dataclass

@@ -19,7 +19,7 @@ from geopatcher._optional import load
 from geopatcher.cores import usable_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from geopatcher.box import Box
@@ -119,13 +119,29 @@ def _as_they_are(cells: Array) -> memoryview:
     return cells.data
 
 
+def run_all(tasks: Iterable[Callable[[], None]]) -> None:
+    """Run tasks in threads, as they come, and wait for all; raise the error of the first that has one."""
+    waiting = iter(tasks)
+    first, second = next(waiting, None), next(waiting, None)
+    allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
+    both = [task for task in (first, second) if task is not None]
+    if allowed == 1 or len(both) < 2:
+        for task in itertools.chain(both, waiting):
+            task()
+        return
+    with ThreadPoolExecutor(min(allowed, MAX_THREADS), "geopatcher-encode") as pool:
+        begun = [pool.submit(task) for task in itertools.chain(both, waiting)]
+    for future in begun:
+        future.result()
+
+
 class ChunkWriter:
-    """Writes whole chunks of an array that lies in ``folder``.
+    """Writes whole chunks of an array that lies in ``folder``, one in each of its `tasks`.
 
     Raises
     ------
     OSError
-        From `write`: a file cannot be written.
+        From a task, or while tasks are made: a file or folder cannot be written.
 
     """
 
@@ -135,29 +151,19 @@ class ChunkWriter:
         self._fill = np.asarray(array.fill_value, self._dtype)
         self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
 
-    def write(self, box: Box, values: Array) -> None:
-        """Write ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
+    def tasks(self, box: Box, values: Array) -> Iterator[Callable[[], None]]:
+        """Yield what writes ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
 
         What is missing of a chunk at the end of the grid holds fill. Chunks that hold nothing else have
         no file.
         """
-        chunks = [
-            (file, values[band, rows.start - box.row0 : rows.stop - box.row0, cols])
-            for file, band, rows, cols in self._chunks(box, len(values))
-        ]
-        if not chunks:
-            return
-        for folder in {file.parent for file, _ in chunks}:
-            folder.mkdir(parents=True, exist_ok=True)
-        allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
-        threads = min(allowed, MAX_THREADS, len(chunks))
-        if threads == 1:
-            for chunk in chunks:
-                self._put(*chunk)
-            return
-        with ThreadPoolExecutor(threads, "geopatcher-encode") as pool:
-            for _ in pool.map(self._put, *zip(*chunks, strict=True)):
-                pass
+        folders = set()
+        for file, band, rows, cols in self._chunks(box, len(values)):
+            if file.parent not in folders:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                folders.add(file.parent)
+            cells = values[band, rows.start - box.row0 : rows.stop - box.row0, cols]
+            yield partial(self._put, file, cells)
 
     def _chunks(self, box: Box, n_bands: int) -> Iterator[tuple[Path, int, range, slice]]:
         """Yield file, band, rows of the grid and columns of the box of each chunk."""

@@ -9,10 +9,10 @@ from geopatcher.buffers import once
 from geopatcher.finished import Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
     from geopatcher.domain import ResultSpec
-    from geopatcher.protocols import Array
+    from geopatcher.protocols import Array, FinishedTile
 
 
 class MemorySink:
@@ -26,12 +26,15 @@ class MemorySink:
         self._finished = Finished(spec.chunks[0])
         self._arrays = {name: once(shape, dtype) for name, (shape, dtype, _) in spec.arrays().items()}
 
-    def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
-        """Copy the blocks of ``box`` into place; return their bytes."""
-        for name, array in arrays.items():
-            self._arrays[name][..., *box.slices()] = array if self._arrays[name].ndim == 3 else array[0]
-        self._finished.add(box)
-        return sum(array.nbytes for array in arrays.values())
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Copy tiles into place; return their bytes."""
+        n_bytes = 0
+        for box, arrays in tiles:
+            for name, array in arrays.items():
+                self._arrays[name][..., *box.slices()] = array if self._arrays[name].ndim == 3 else array[0]
+                n_bytes += array.nbytes
+            self._finished.add(box)
+        return n_bytes
 
     def complete(self) -> dict[str, Array]:
         """Return the arrays, with fill where nothing was written."""

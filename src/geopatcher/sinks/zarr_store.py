@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.errors import TargetError
 from geopatcher.sinks.chunk_files import files_of, sweep_files, sync_files
-from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of
+from geopatcher.sinks.chunk_writer import ChunkWriter, encoder_of, run_all
 from geopatcher.sinks.codecs import codec_from_name
 from geopatcher.sinks.georef import (
     GRID_MAPPING,
@@ -24,15 +25,16 @@ from geopatcher.sinks.georef import (
 from geopatcher.sinks.multiscales import pyramid_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import zarr
 
     from geopatcher.box import Box
     from geopatcher.domain import ResultSpec
-    from geopatcher.protocols import Array
+    from geopatcher.protocols import Array, FinishedTile
 
+T = TypeVar("T")
 
 #: What the layers beside a result are, and their unit; ``None`` is the result's own.
 LAYERS: Mapping[str, tuple[str, str | None]] = {
@@ -145,6 +147,14 @@ def consolidate(path: Path) -> None:
         raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
 
 
+def _told(what: str, call: Callable[[], T]) -> T:
+    """Return what a call returns; an error of the system says what could not be written."""
+    try:
+        return call()
+    except OSError as error:
+        raise TargetError(f"cannot write {what}: {error}") from error
+
+
 class ZarrSink:
     """Writes whole blocks into a store made by `create_store`.
 
@@ -166,8 +176,10 @@ class ZarrSink:
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))
 
-    def write(self, box: Box, arrays: Mapping[str, Array]) -> int:
-        """Encode and store the blocks of ``box``; return their bytes before compression.
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Encode and store tiles; return their bytes before compression.
+
+        They are encoded in threads as they come.
 
         Raises
         ------
@@ -175,16 +187,27 @@ class ZarrSink:
             The store cannot take them (a full disk, a lost mount); names the box.
 
         """
-        for name, values in arrays.items():
-            array, writer = self.arrays[name], self._writers.get(name)
-            try:
-                if writer is not None:
-                    writer.write(box, values)
-                else:
-                    array[(..., *box.slices())] = values if array.ndim == 3 else values[0]
-            except OSError as error:
-                raise TargetError(f"cannot write {box} of {array.store_path}: {error}") from error
-        return sum(values.nbytes for values in arrays.values())
+        n_bytes = 0
+
+        def tasks() -> Iterator[Callable[[], None]]:
+            nonlocal n_bytes
+            for box, arrays in tiles:
+                n_bytes += sum(values.nbytes for values in arrays.values())
+                for name, values in arrays.items():
+                    yield from self._tasks(box, name, values)
+
+        run_all(tasks())
+        return n_bytes
+
+    def _tasks(self, box: Box, name: str, values: Array) -> Iterator[Callable[[], None]]:
+        array, writer = self.arrays[name], self._writers.get(name)
+        told = partial(_told, f"{box} of {array.store_path}")
+        if writer is None:
+            told(partial(array.__setitem__, (..., *box.slices()), values if array.ndim == 3 else values[0]))
+            return
+        tasks = writer.tasks(box, values)
+        while (task := told(partial(next, tasks, None))) is not None:
+            yield partial(told, task)
 
     def sync(self, box: Box) -> None:
         """Wait until the blocks of ``box`` are on the disk and not in the system's cache only.
