@@ -97,7 +97,7 @@ def test_the_same_bytes(
     plan = gp.plan(image, size=size, step=step, aggregation=aggregation, dtype=result, chunks=chunks)
     others = [run(chunks=chunks).array]
     true = replace(whole.plan.model, tile=chunks)
-    narrow = max(true.bytes_for(chunks[1], shape[0]), plan.model.bytes_for(chunks[1], shape[0]))
+    narrow = max(model.bytes_for(chunks[1], shape[0], alone=False) for model in (true, plan.model))
     in_regions = run(chunks=chunks, memory_limit=narrow)
     if true.bytes_for(shape[1], shape[0]) > narrow:
         assert in_regions.plan.n_regions > 1

@@ -100,9 +100,9 @@ def test_leaving_early_stops_and_closes_the_maker(max_bytes):
 
 def test_calls_left_behind_run_in_order_in_one_thread():
     ran = []
-    behind = Behind(3)
+    behind = Behind(pipelined=True)
     for number in range(20):
-        behind.submit(lambda number=number: ran.append((number, threading.current_thread().name)), 1)
+        behind.submit(lambda number=number: ran.append((number, threading.current_thread().name)))
     behind.finish()
     assert [number for number, _ in ran] == list(range(20))
     assert len({name for _, name in ran}) == 1
@@ -111,8 +111,8 @@ def test_calls_left_behind_run_in_order_in_one_thread():
 
 def test_without_a_bound_calls_run_at_once():
     ran = []
-    behind = Behind(0)
-    behind.submit(lambda: ran.append(threading.current_thread()), 1)
+    behind = Behind(pipelined=False)
+    behind.submit(lambda: ran.append(threading.current_thread()))
     assert ran == [threading.current_thread()]
     behind.finish()
 
@@ -126,13 +126,13 @@ def test_after_an_error_nothing_runs_and_it_is_raised(when):
         failed.set()
         raise OSError("disk full")
 
-    behind = Behind(1)
-    behind.submit(fail, 1)
+    behind = Behind(pipelined=True)
+    behind.submit(fail)
     failed.wait(5)
 
     def submit_many():
         for _ in range(1000):
-            behind.submit(lambda: ran.append(1), 1)
+            behind.submit(lambda: ran.append(1))
             time.sleep(0.001)
 
     with pytest.raises(OSError, match="disk full"):
@@ -141,7 +141,24 @@ def test_after_an_error_nothing_runs_and_it_is_raised(when):
     behind.abandon()
 
 
-def test_abandoning_drops_what_has_not_started():
+def test_a_call_is_handed_over_when_the_one_before_has_ended():
+    go, events = threading.Event(), []
+    behind = Behind(pipelined=True)
+
+    def slow():
+        go.wait(5)
+        events.append("slow ends")
+
+    behind.submit(slow)
+    events.append("meanwhile")
+    threading.Timer(0.05, go.set).start()
+    behind.submit(lambda: events.append("next"))
+    assert events[:2] == ["meanwhile", "slow ends"]
+    behind.finish()
+    assert events == ["meanwhile", "slow ends", "next"]
+
+
+def test_abandoning_waits_for_what_has_begun():
     started, go, ran = threading.Event(), threading.Event(), []
 
     def slow():
@@ -149,9 +166,8 @@ def test_abandoning_drops_what_has_not_started():
         go.wait(5)
         ran.append("slow")
 
-    behind = Behind(10)
-    behind.submit(slow, 1)
-    behind.submit(lambda: ran.append("dropped"), 1)
+    behind = Behind(pipelined=True)
+    behind.submit(slow)
     started.wait(5)
     threading.Timer(0.05, go.set).start()
     behind.abandon()
@@ -214,7 +230,7 @@ IN_REGIONS = {"size": 16, "step": 8, "chunks": 32}
 
 def narrow():
     """A plan that cuts `WIDE` into regions of a few chunks, and how many patches the first has."""
-    limit = gp.plan(WIDE, **IN_REGIONS).model.bytes_for(64, 50) + 40_000
+    limit = gp.plan(WIDE, **IN_REGIONS).model.bytes_for(64, 50, alone=False) + 40_000
     plan = gp.plan(WIDE, **IN_REGIONS, memory_limit=limit)
     first = next(plan.regions()).region
     assert plan.n_regions > 2

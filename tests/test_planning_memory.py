@@ -79,8 +79,8 @@ def test_the_widest_region_keeps_the_limit_and_one_more_column_would_not(state_b
     model = replace(MODEL, state_bytes=state_bytes)
     widest = model.widest(limit, height)
     assert widest % model.tile[1] == 0
-    assert model.bytes_for(widest, height) <= limit
-    assert model.bytes_for(widest + model.tile[1], height) > limit
+    assert model.bytes_for(widest, height, alone=False) <= limit
+    assert model.bytes_for(widest + model.tile[1], height, alone=False) > limit
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10_000))

@@ -134,7 +134,7 @@ def test_column_regions_give_the_same_bytes(tmp_path, target, dtype):
     options = {"size": 16, "step": 8, "chunks": 32}
     place = None if target is None else tmp_path / target
     whole = gp.reconstruct(image, affine_op, **options)
-    least = gp.plan(image, **options).model.bytes_for(32, 50)
+    least = gp.plan(image, **options).model.bytes_for(32, 50, alone=False)
     narrow = gp.reconstruct(image, affine_op, place, memory_limit=least + 40_000, **options)
     assert whole.plan.n_regions == 1
     assert narrow.plan.n_regions > 2
@@ -326,7 +326,7 @@ def test_column_regions_read_only_what_straddles_them_again():
     source = counting(np.zeros((64, 3000), "uint8"))
     field = gp.RasterField(source)
     options = {"size": 16, "step": 8, "chunks": 16}
-    least = gp.plan(field, **options).model.bytes_for(16, 64)
+    least = gp.plan(field, **options).model.bytes_for(16, 64, alone=False)
     result = gp.reconstruct(field, same, memory_limit=least + 20_000, **options)
     inner = result.plan.n_regions - 1
     assert inner > 1

@@ -116,7 +116,7 @@ def test_the_result_is_the_operators_even_when_the_first_regions_are_empty(tmp_p
     image = np.zeros((4, 40, 600), "uint16")
     image[:, :, 500:] = 3
     field = gp.RasterField.from_array(image, nodata=0)
-    least = gp.plan(field, size=16, chunks=16).model.bytes_for(16, 40)
+    least = gp.plan(field, size=16, chunks=16).model.bytes_for(16, 40, alone=False)
     place = None if target is None else tmp_path / target
     result = gp.reconstruct(
         field, lambda x: x.mean(axis=0), place, size=16, chunks=16, memory_limit=least + 60_000

@@ -245,11 +245,11 @@ def _to_zarr(
     _claim(target)
     try:
         sink = target.create(spec)
-        behind = Behind(1)
+        behind = Behind(pipelined=True)
         try:
             with reporting(progress, pieces, "pieces") as advance:
                 for box in whole.tiles((height, across)):
-                    behind.submit(partial(_write, sink, box, copy.read(box)), 1)
+                    behind.submit(partial(_write, sink, box, copy.read(box)))
                     advance(1)
             behind.finish()
         except BaseException:

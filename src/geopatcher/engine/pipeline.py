@@ -1,7 +1,7 @@
 """Stages that overlap: a generator run ahead in a thread, and work left behind in one.
 
-Both are bounded in bytes. With a bound of zero they run in the caller's own thread, in the same
-order: the sequential run is the pipeline with depth zero.
+What runs ahead is bounded in bytes, and what is left behind is one call. With a bound of zero both run
+in the caller's own thread, in the same order: the sequential run is the pipeline with depth zero.
 """
 
 from __future__ import annotations
@@ -115,23 +115,29 @@ def ahead(
 
 
 class Behind:
-    """Runs calls in order in one thread behind the caller.
+    """Runs calls in order in one thread behind the caller, or in the caller's own if not ``pipelined``.
 
-    After an error nothing further is run; the error is raised at the next `submit` or at `finish`.
+    One call at a time: while it runs the caller makes the next, and waits with it if it is early. More
+    waiting would make nobody faster who is not. After an error nothing further is run; the error is
+    raised at the next `submit` or at `finish`.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, *, pipelined: bool) -> None:
         self._channel: _Channel[Callable[[], None]] | None = None
-        if max_bytes > 0:
-            self._channel = _Channel(max_bytes)
+        self._idle = threading.Semaphore(1)
+        if pipelined:
+            self._channel = _Channel(1)
             self._thread = threading.Thread(target=self._work, name="geopatcher-write", daemon=True)
             self._thread.start()
 
-    def submit(self, call: Callable[[], None], n_bytes: int) -> None:
-        """Queue a call that holds ``n_bytes``, waiting for room."""
+    def submit(self, call: Callable[[], None]) -> None:
+        """Hand a call over when the one before has ended."""
         if self._channel is None:
             call()
-        elif not self._channel.put(call, n_bytes):
+            return
+        self._idle.acquire()
+        if not self._channel.put(call, 1):
+            self._idle.release()
             self._channel.raise_error()
 
     def finish(self) -> None:
@@ -160,5 +166,8 @@ class Behind:
         try:
             while (call := channel.get()) is not None:
                 call()
+                del call  # and what it holds
+                self._idle.release()
         except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
             channel.close(error, drop=True)
+            self._idle.release()

@@ -100,11 +100,11 @@ class Finisher:
     _behind: Behind = field(init=False)
 
     def __post_init__(self) -> None:
-        self._behind = Behind(1 if self.pipelined else 0)
+        self._behind = Behind(pipelined=self.pipelined)
 
     def emit(self, box: Box, tiles: list[OpenTile]) -> None:
-        """Queue a closed row of blocks, of which ``tiles`` hold something; waits while another is queued."""
-        self._behind.submit(partial(self._finish, box, tiles), 1)
+        """Hand over a closed row of blocks when the one before is done; ``tiles`` hold what is in it."""
+        self._behind.submit(partial(self._finish, box, tiles))
 
     def finish(self) -> None:
         """Wait until everything is written."""

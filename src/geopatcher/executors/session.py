@@ -225,7 +225,7 @@ class DiskSession:
         else:
             self._ledger = Ledger.go_on(target.ledger, account)
         self._account, self.spec = account, header.spec
-        self._behind = Behind(1 if self.job.pipelined else 0)
+        self._behind = Behind(pipelined=self.job.pipelined)
         self.operate.n_bands, self.operate.dtype = header.n_bands, header.dtype
         self.sink = target.reopen(header.spec, account.finished.holds)
         what = "the patches that failed are tried again" if mend else "goes on where an earlier run stopped"
@@ -241,13 +241,13 @@ class DiskSession:
         self.spec, self.sink = spec, self.target.create(spec)
         header = Header(self._fingerprint, spec, self.operate.n_bands, self.operate.dtype)
         self._ledger = Ledger.begin(self.target.ledger, header)
-        self._behind = Behind(1 if self.job.pipelined else 0)
+        self._behind = Behind(pipelined=self.job.pipelined)
         return self.sink
 
     def record(self, box: Box) -> None:
         """Write down rows of blocks that the store has, in the thread behind."""
         if self._behind is not None:
-            self._behind.submit(partial(self._write_down, box, self._flaws_in(box)), 1)
+            self._behind.submit(partial(self._write_down, box, self._flaws_in(box)))
 
     def _write_down(self, box: Box, flaws: list[Flaw]) -> None:
         if self._ledger is not None:

@@ -16,10 +16,12 @@ _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 GDAL_CACHE_BYTES = 16 << 20
 #: Chunks in the hands of the threads that encode them, which hold what they become and tables, too.
 CODEC_CHUNKS = 4
-#: Threads, event loop, codec tables, allocator slack: measured with one-chunk runs.
-FIXED_BYTES = 24 << 20
-#: Tile rows waiting for or being encoded behind the open ones.
-WRITE_BEHIND = 2
+#: Libraries that are loaded when they are needed, threads, tables: measured with one-chunk runs.
+FIXED_BYTES = 30 << 20
+#: What allocators keep of encoded chunks, which are made in one thread and dropped in another, at most.
+SLACK_BYTES = 12 << 20
+#: Tile rows being encoded behind the open ones.
+WRITE_BEHIND = 1
 #: Read units waiting ahead of the one in use.
 READ_AHEAD = 2
 
@@ -97,8 +99,11 @@ class MemoryModel:
             return self.patch[0]
         return ((self.patch[0] + self.unit_rows - 2) // self.unit_rows + 1) * self.unit_rows
 
-    def bytes_for(self, width: int, height: int) -> int:
-        """Peak bytes above the idle process for a region ``width`` columns and ``height`` rows large."""
+    def bytes_for(self, width: int, height: int, *, alone: bool = True) -> int:
+        """Peak bytes above the idle process for a region ``width`` columns and ``height`` rows large.
+
+        Of a region that is not ``alone`` the next is begun while the last rows are written.
+        """
         width_in = width + self.patch[1]
         rows = -(-height // self.tile[0]) * self.tile[0]
         open_rows = min(self.open_tile_rows * self.tile[0], rows)
@@ -116,12 +121,16 @@ class MemoryModel:
         patch_px = self.patch[0] * self.patch[1]
         patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
         cache = min(GDAL_CACHE_BYTES, width_in * height * cell_in)
-        codecs = 3 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
-        held = reading + state + finishing + turning + patches + self.kept_bytes + codecs
-        return int(held + cache + FIXED_BYTES)
+        codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
+        slack = min(SLACK_BYTES, width * height * self.out_bytes)
+        begun = 0 if alone else READ_AHEAD * min(self.unit_rows, height) * cell_in * width_in
+        held = reading + state + finishing + turning + patches + self.kept_bytes + codecs + begun
+        return int(held + cache + slack + FIXED_BYTES)
 
     def widest(self, limit: int, height: int, width: int | None = None) -> int:
-        """Most columns (whole tiles) that stay within ``limit`` bytes, of a raster ``width`` columns wide.
+        """Most columns (whole tiles) of one of several regions that stay within ``limit`` bytes.
+
+        ``width`` is that of the raster, if it is known.
 
         Raises
         ------
@@ -130,7 +139,7 @@ class MemoryModel:
 
         """
         step = self.tile[1]
-        one = self.bytes_for(step if width is None else min(step, width), height)
+        one = self.bytes_for(step if width is None else min(step, width), height, alone=False)
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
             raise MemoryLimitError(
@@ -140,9 +149,10 @@ class MemoryModel:
                 f"use a smaller size, a smaller batch_size or smaller chunks, or raise the limit"
             )
         low, high = 1, 1
-        while self.bytes_for(high * step, height) <= limit and high * step < 2**40:
+        while self.bytes_for(high * step, height, alone=False) <= limit and high * step < 2**40:
             low, high = high, high * 2
         while low + 1 < high:
             middle = (low + high) // 2
-            low, high = (middle, high) if self.bytes_for(middle * step, height) <= limit else (low, middle)
+            fits = self.bytes_for(middle * step, height, alone=False) <= limit
+            low, high = (middle, high) if fits else (low, middle)
         return low * step

@@ -139,9 +139,11 @@ class Plan:
         """
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
         height, width = self.region.shape
+        if self.model.bytes_for(width, height) <= self.memory_limit:
+            return 1
         widest = self.model.widest(self.memory_limit, height, width) // self.chunks[1]
         if n_cols > widest > 1:
-            least = self.model.bytes_for(self.chunks[1], height)
+            least = self.model.bytes_for(self.chunks[1], height, alone=False)
             widest = self.model.widest(max(int(CUT_TO * self.memory_limit), least), height) // self.chunks[1]
         return max(1, -(-n_cols // widest))
 
@@ -166,7 +168,7 @@ class Plan:
         """Peak bytes of the run above the idle process, for its widest region."""
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
         width = min(-(-n_cols // self.n_regions) * self.chunks[1], self.region.width)
-        return self.model.bytes_for(width, self.region.height)
+        return self.model.bytes_for(width, self.region.height, alone=self.n_regions == 1)
 
     @property
     def disk_bytes(self) -> int:
