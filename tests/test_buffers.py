@@ -454,3 +454,14 @@ def test_a_process_forked_off_while_the_shelf_is_in_use_is_not_stopped_by_it():
         text=True,
     )
     assert done.stdout == "7\n"
+
+
+@pytest.mark.skipif(buffers._TRIM is None, reason="only glibc can be asked to give memory back")
+def test_trimming_gives_back_what_the_allocator_keeps():
+    """Every other block is kept, so that nothing could be given back without being asked."""
+    blocks = [np.ones(100_000, np.uint8) for _ in range(1000)]
+    del blocks[::2]
+    kept = psutil.Process().memory_info().rss
+    buffers.trim()
+    assert psutil.Process().memory_info().rss < kept - 25_000_000
+    assert all(block.all() for block in blocks)

@@ -8,6 +8,7 @@ a run, which needs arrays of the same few sizes again and again, has them used a
 
 from __future__ import annotations
 
+import ctypes
 import math
 import mmap
 import os
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from geopatcher.protocols import Array
 
@@ -149,6 +150,27 @@ def once(shape: tuple[int, ...], dtype: np.dtype) -> Array:
     if n_bytes < LARGE_BYTES or sys.platform != "linux":
         return np.zeros(shape, dtype)
     return np.frombuffer(_mapped(n_bytes), dtype).reshape(shape)
+
+
+def trim() -> None:
+    """Have the C library give back what it keeps for later: another phase begins, which needs other sizes.
+
+    glibc does so where it can be asked; elsewhere nothing happens.
+    """
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+def _find_trim() -> Callable[[int], int] | None:
+    if sys.platform != "linux":
+        return None
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except AttributeError:  # another C library
+        return None
+
+
+_TRIM = _find_trim()
 
 
 def _mapped(n_bytes: int) -> mmap.mmap:

@@ -15,6 +15,7 @@ from rasterio._err import CPLE_BaseError  # what rasterio.shutil raises; it has 
 from rasterio.errors import RasterioError
 
 from geopatcher.box import Box
+from geopatcher.buffers import trim
 from geopatcher.errors import TargetError
 from geopatcher.quiet import no_georeference_warning
 from geopatcher.sinks.multiscales import check_method
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.sinks.tiled import Rectangles
 
 #: GDAL's cache of blocks: every pixel is read once and written once, in order.
-CACHE_BYTES = 32 << 20
+CACHE_BYTES = 16 << 20
 #: Most bytes of a tile, all bands: GDAL holds several at a time.
 TILE_BYTES = 4 << 20
 #: Largest whole number that is exact as a float64.
@@ -169,7 +170,9 @@ def _assemble(array: Rectangles, domain: RasterDomain, folder: Path, options: Co
     side = options.tile(domain)
     overview = (options.overview or "average") if options.overviews else None
     records = Records(options.tags, options.colormap, options.colorinterp)
+    trim()  # of what the run before kept
     levels = write_pyramid(array, domain, folder, side, overview, records)
+    trim()
     finished = folder / "cog.tif"
     rasterio.shutil.copy(levels, finished, driver="COG", **options.creation(domain))
     with no_georeference_warning(), rasterio.open(finished) as dataset:

@@ -19,6 +19,7 @@ from rasterio.enums import ColorInterp
 from rasterio.windows import Window
 
 from geopatcher.box import Box
+from geopatcher.buffers import trim
 from geopatcher.errors import TargetError
 from geopatcher.quiet import no_georeference_warning
 from geopatcher.sinks.multiscales import halve, level_domains
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from geopatcher.protocols import Array
 
 #: Bytes of pixels copied at once.
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 8 << 20
 
 #: A tile: band (from 1), row and column of tiles.
 Tile = tuple[int, int, int]
@@ -80,6 +81,7 @@ def write_pyramid(
         _describe(writer.dataset, domain, records)
         for box in Box.of_shape(domain.grid_shape).tiles(_piece(domain, blocksize)):
             writer.write(np.asarray(array[(..., *box.slices())]).reshape(domain.n_bands, *box.shape), box)
+    trim()
     levels: list[Path] = []
     for level in level_domains(domain, (blocksize, blocksize)) if overview else ():
         finer, path = path, folder / f"level{len(levels) + 1}.tif"
