@@ -17,7 +17,7 @@ import zarr
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is not part of the package
 
-from benchmarks import catalog, check, children, report, scenes, summary, tiff  # noqa: E402
+from benchmarks import bench, catalog, check, children, report, scenes, summary, tiff  # noqa: E402
 from benchmarks.methods import common, numpy_loop  # noqa: E402
 
 OWN = [method.name for method in catalog.METHODS if not method.peer]
@@ -285,3 +285,16 @@ def test_parent_stays_small():
     code = f"import sys, benchmarks.bench; print(sorted({heavy} & set(sys.modules)))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
+
+
+def test_rounds_hold_each_run_once_and_what_is_compared_close_together():
+    every = catalog.scenes()
+    first, second, sixth = (bench.schedule(every, (), turn) for turn in (0, 1, 5))
+    names = [(scene.name, method.name) for scene, method in first]
+    assert sorted(names) == sorted((scene.name, name) for scene in every for name in scene.methods)
+    pairs = [(name, method) for name in ("s2", "s2-nodata70", "s2-bands4") for method in catalog.PAIR]
+    assert names[:6] == pairs
+    assert [(scene.name, method.name) for scene, method in second][-6:] == pairs[::-1]
+    once = {("s2-x16", name) for name in catalog.PAIR} | {("s2", "monai-zarr")}
+    assert once.isdisjoint((scene.name, method.name) for scene, method in second)
+    assert {scene.name for scene, _ in sixth} == {"s2", "s2-nodata70", "s2-bands4"}

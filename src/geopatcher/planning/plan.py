@@ -165,7 +165,11 @@ class Plan:
 
     @property
     def memory_bytes(self) -> int:
-        """Peak bytes of the run above the idle process, for its widest region."""
+        """Peak bytes of the run above the idle process, for its widest region.
+
+        A raster that is full of data is assumed; one that is mostly empty takes less. A result in memory,
+        of `disk_bytes`, comes on top.
+        """
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
         width = min(-(-n_cols // self.n_regions) * self.chunks[1], self.region.width)
         return self.model.bytes_for(width, self.region.height, alone=self.n_regions == 1)
