@@ -17,7 +17,8 @@ import zarr
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # benchmarks/ is not part of the package
 
-from benchmarks import bench, catalog, check, children, report, scenes, summary, tiff  # noqa: E402
+from benchmarks import catalog, check, children, report, scenes, summary, tiff  # noqa: E402
+from benchmarks.bench import schedule  # noqa: E402
 from benchmarks.methods import common, numpy_loop  # noqa: E402
 
 OWN = [method.name for method in catalog.METHODS if not method.peer]
@@ -289,7 +290,7 @@ def test_parent_stays_small():
 
 def test_rounds_hold_each_run_once_and_what_is_compared_close_together():
     every = catalog.scenes()
-    first, second, sixth = (bench.schedule(every, (), turn) for turn in (0, 1, 5))
+    first, second, sixth = (schedule(every, (), turn) for turn in (0, 1, 5))
     names = [(scene.name, method.name) for scene, method in first]
     assert sorted(names) == sorted((scene.name, name) for scene in every for name in scene.methods)
     pairs = [(name, method) for name in ("s2", "s2-nodata70", "s2-bands4") for method in catalog.PAIR]
