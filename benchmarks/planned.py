@@ -87,7 +87,12 @@ def main(names: list[str]) -> None:
     for case in names or CASES:
         command = [sys.executable, "-m", "benchmarks.planned", "--here", case]
         ended = subprocess.run(
-            command, stdout=subprocess.PIPE, text=True, check=True, env=children.environment(), cwd=catalog.ROOT
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env=children.environment(),
+            cwd=catalog.ROOT,
         )
         found = json.loads(ended.stdout)
         ratio = found["planned"] / found["taken"]

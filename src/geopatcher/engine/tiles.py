@@ -19,6 +19,7 @@ from geopatcher.aggregation.base import (
 )
 from geopatcher.aggregation.shares import History
 from geopatcher.box import Box
+from geopatcher.planning.memory import TILE_COLUMNS, tile_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,10 +32,6 @@ S = TypeVar("S")
 
 #: Tapers kept ready; patches of one patcher share one.
 MAX_TAPERS = 64
-#: Columns of a tile, at least: what lies in none takes neither memory nor time.
-TILE_COLUMNS = 2048
-#: Widths of patches in a tile, at least: those that lie in two tiles are added in two pieces.
-TILE_PATCHES = 4
 #: Columns of patches of which it is known where they lie.
 MAX_PLACES = 4096
 
@@ -178,8 +175,7 @@ class TileRows:
         """Return which tiles patches with the columns of ``box`` touch, and keep it."""
         region = self.grid.region
         if not self._width:
-            block = self.grid.chunks[1]
-            self._width = -(-max(self.columns, TILE_PATCHES * box.width) // block) * block
+            self._width = tile_columns(box.width, self.grid.chunks[1], self.columns)
         width = self._width
         col0, col1 = max(box.col0, region.col0) - region.col0, min(box.col1, region.col1) - region.col0
         if len(self._places) >= MAX_PLACES:

@@ -17,13 +17,26 @@ GDAL_CACHE_BYTES = 16 << 20
 #: Chunks in the hands of the threads that encode them, which hold what they become and tables, too.
 CODEC_CHUNKS = 4
 #: Libraries that are loaded when they are needed, threads, tables: measured with one-chunk runs.
-FIXED_BYTES = 30 << 20
+FIXED_BYTES = 34 << 20
 #: What allocators keep of encoded chunks, which are made in one thread and dropped in another, at most.
 SLACK_BYTES = 12 << 20
+#: Columns of a tile of state, at least: what lies in none takes neither memory nor time.
+TILE_COLUMNS = 2048
+#: Widths of patches in one, at least: patches that lie in two are added in two pieces.
+TILE_PATCHES = 4
 #: Tile rows being encoded behind the open ones.
 WRITE_BEHIND = 1
 #: Read units waiting ahead of the one in use.
 READ_AHEAD = 2
+
+
+def tile_columns(patch: int, block: int, least: int = TILE_COLUMNS) -> int:
+    """Return how many columns, whole blocks, are held and finished together.
+
+    >>> tile_columns(256, 512), tile_columns(1024, 512), tile_columns(256, 500)
+    (2048, 4096, 2500)
+    """
+    return -(-max(least, TILE_PATCHES * patch) // block) * block
 
 
 def parse_bytes(value: int | str) -> int:
@@ -115,9 +128,10 @@ class MemoryModel:
         cell_state = self.state_bytes + self.gap_bytes
         state = open_rows * width * cell_state
         finishing = behind_rows * width * cell_state
-        # What is converted one row of blocks at a time, and where it has any weight.
+        # What is converted one tile at a time, and where it has any weight.
         converted = 0 if self.out_bytes == self.state_bytes else self.out_bytes
-        turning = min(self.tile[0], rows) * width * (converted + 1)
+        columns = min(tile_columns(self.patch[1], self.tile[1]), width)
+        turning = min(self.tile[0], rows) * columns * (converted + 1)
         patch_px = self.patch[0] * self.patch[1]
         patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
         cache = min(GDAL_CACHE_BYTES, width_in * height * cell_in)
