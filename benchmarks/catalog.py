@@ -139,6 +139,14 @@ METHODS: tuple[Method, ...] = (
     Method("copy-memory", "memory_copy", MEMORY, "plain copy into an array", "copy-memory"),
     Method("numpy-loop", "numpy_loop", MEMORY, "NumPy overlap-add loop (the floor)", "copy-memory"),
     Method("geopatcher-memory", "patcher", MEMORY, "**geopatcher**, array", "copy-memory"),
+    Method(
+        "toolbelt",
+        "toolbelt_tiles",
+        MEMORY,
+        "pytorch-toolbelt TileMerger",
+        "copy-memory",
+        packages=("pytorch-toolbelt", "torch"),
+    ),
     Method("tiler", "tiler_merger", MEMORY, "tiler", "copy-memory", packages=("tiler",)),
     Method(
         "monai",
@@ -155,14 +163,6 @@ METHODS: tuple[Method, ...] = (
         "TorchIO GridAggregator (its own Hann)",
         "copy-memory",
         packages=("torchio", "torch"),
-    ),
-    Method(
-        "toolbelt",
-        "toolbelt_tiles",
-        MEMORY,
-        "pytorch-toolbelt TileMerger",
-        "copy-memory",
-        packages=("pytorch-toolbelt", "torch"),
     ),
 )
 
