@@ -138,7 +138,7 @@ def test_after_an_error_nothing_runs_and_it_is_raised(when):
     with pytest.raises(OSError, match="disk full"):
         behind.finish() if when == "finish" else submit_many()
     assert ran == []
-    behind.abandon()
+    behind.settle()
 
 
 def test_a_call_is_handed_over_when_the_one_before_has_ended():
@@ -158,7 +158,7 @@ def test_a_call_is_handed_over_when_the_one_before_has_ended():
     assert events == ["meanwhile", "slow ends", "next"]
 
 
-def test_abandoning_waits_for_what_has_begun():
+def test_settling_waits_for_what_has_begun():
     started, go, ran = threading.Event(), threading.Event(), []
 
     def slow():
@@ -170,7 +170,7 @@ def test_abandoning_waits_for_what_has_begun():
     behind.submit(slow)
     started.wait(5)
     threading.Timer(0.05, go.set).start()
-    behind.abandon()
+    behind.settle()
     assert ran == ["slow"]
 
 

@@ -253,7 +253,7 @@ def _to_zarr(
                     advance(1)
             behind.finish()
         except BaseException:
-            behind.abandon()
+            behind.settle()
             raise
         target.complete()
     except BaseException:

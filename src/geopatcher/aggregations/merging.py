@@ -149,7 +149,7 @@ class _Merge:
                 stitch(stream, tiles, finisher.emit, stats)
             finisher.finish()
         except BaseException:
-            finisher.abandon()
+            finisher.settle()
             raise
 
 

@@ -213,6 +213,8 @@ class Operate:
             return []
         # Looked at before the call: an operator may write into what it is given.
         present = [_present(cut) for cut in batch]
+        if self.masked:
+            batch = [cut._replace(valid=there) for cut, there in zip(batch, present, strict=True)]
         if self.hooks.any:
             for cut in batch:
                 self.hooks.patch_start(cut.anchor)
@@ -286,8 +288,7 @@ class Operate:
         if self.policy.max_retries:
             pixels = pixels.copy()  # a try that failed half-way may have written into it
         if self.masked:
-            valid = _present(cut)
-            pixels = np.ma.array(pixels, mask=False if valid is None else ~valid)
+            pixels = np.ma.array(pixels, mask=False if cut.valid is None else ~cut.valid)
         return pixels[0] if self.flat else pixels
 
     def _taper(self, crop: tuple[slice, slice] | None) -> Array | None:

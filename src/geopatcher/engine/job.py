@@ -234,11 +234,8 @@ def run_region(
         if meanwhile is not None:
             meanwhile()
         finisher.finish()
-    except Exception:
-        finisher.settle()  # rows that are closed are worth keeping, whatever went wrong behind them
-        raise
     except BaseException:
-        finisher.abandon()
+        finisher.settle()
         raise
 
 

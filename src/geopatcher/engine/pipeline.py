@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -64,12 +65,6 @@ class _Channel(Generic[T]):
                 self._held = 0
             self._changed.notify_all()
 
-    def raise_error(self) -> None:
-        """Raise what the other side closed with, if it did."""
-        with self._changed:
-            if self._error is not None:
-                raise self._error
-
 
 @contextmanager
 def ahead(
@@ -123,51 +118,25 @@ class Behind:
     """
 
     def __init__(self, *, pipelined: bool) -> None:
-        self._channel: _Channel[Callable[[], None]] | None = None
-        self._idle = threading.Semaphore(1)
-        if pipelined:
-            self._channel = _Channel(1)
-            self._thread = threading.Thread(target=self._work, name="geopatcher-write", daemon=True)
-            self._thread.start()
+        self._thread = ThreadPoolExecutor(1, "geopatcher-write") if pipelined else None
+        self._last: Future[None] | None = None
 
     def submit(self, call: Callable[[], None]) -> None:
         """Hand a call over when the one before has ended."""
-        if self._channel is None:
+        if self._thread is None:
             call()
             return
-        self._idle.acquire()
-        if not self._channel.put(call, 1):
-            self._idle.release()
-            self._channel.raise_error()
+        if self._last is not None:
+            self._last.result()
+        self._last = self._thread.submit(call)
 
     def finish(self) -> None:
-        """Wait for everything queued; raise the first error."""
-        if self._channel is not None:
-            self._channel.close()
-            self._thread.join()
-            self._channel.raise_error()
+        """Wait for what was handed over; raise its error."""
+        self.settle()
+        if self._last is not None:
+            self._last.result()
 
     def settle(self) -> None:
-        """Wait for everything queued, after an error that is told already: others are not raised."""
-        if self._channel is not None:
-            self._channel.close()
-            self._thread.join()
-
-    def abandon(self) -> None:
-        """Drop what has not started and wait for what has."""
-        if self._channel is not None:
-            self._channel.close(drop=True)
-            self._thread.join()
-
-    def _work(self) -> None:
-        channel = self._channel
-        if channel is None:
-            return
-        try:
-            while (call := channel.get()) is not None:
-                call()
-                del call  # and what it holds
-                self._idle.release()
-        except BaseException as error:  # noqa: BLE001 - handed to the caller, who raises it
-            channel.close(error, drop=True)
-            self._idle.release()
+        """Wait for what was handed over, after an error that is told already: others are not raised."""
+        if self._thread is not None:
+            self._thread.shutdown()

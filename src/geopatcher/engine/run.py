@@ -111,12 +111,8 @@ class Finisher:
         self._behind.finish()
 
     def settle(self) -> None:
-        """Write what is queued, after an error elsewhere."""
+        """Wait for the row being written, after an error elsewhere: it is worth keeping."""
         self._behind.settle()
-
-    def abandon(self) -> None:
-        """Stop after the row being written."""
-        self._behind.abandon()
 
     def _finish(self, box: Box, tiles: list[OpenTile]) -> None:
         if tiles:

@@ -63,7 +63,7 @@ def model_of(
         gap_bytes=gap_bytes(parts, anchors, sizes.n_bands, gaps=source.has_nodata or is_float),
         kept_bytes=kept_bytes(parts, anchors.patch_shape, exact),
         out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + sum(layer_bytes),
-        item_bytes=max(result_dtype.itemsize, *layer_bytes, 0),
+        item_bytes=max([result_dtype.itemsize, *layer_bytes]),
         batch_size=sizes.batch_size,
     )
 

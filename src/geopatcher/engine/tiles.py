@@ -32,8 +32,8 @@ S = TypeVar("S")
 
 #: Tapers kept ready; patches of one patcher share one.
 MAX_TAPERS = 64
-#: Columns of patches of which it is known where they lie.
-MAX_PLACES = 4096
+#: Columns of patches of which it is kept where they lie.
+MAX_STRETCHES = 4096
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Span(NamedTuple):
     crop: slice
 
 
-class Place(NamedTuple):
+class Stretch(NamedTuple):
     """What patches with the same columns touch of a tile: its number, the columns in it, in the patch."""
 
     number: int
@@ -105,7 +105,7 @@ class TileRows:
     _rows: tuple[int, int] | None = None
     _spans: list[Span] = field(default_factory=list)
     _width: int = 0
-    _places: dict[tuple[int, int], list[Place]] = field(default_factory=dict)
+    _stretches: dict[tuple[int, int], list[Stretch]] = field(default_factory=dict)
     _tapers: dict[tuple[int, tuple[int, int]], tuple[Array | None, Taper]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,10 +122,10 @@ class TileRows:
 
         """
         box = contribution.box
-        places = self._places.get((box.col0, box.col1))
-        if places is None:
-            places = self._placed(box)
-        if not places:
+        stretches = self._stretches.get((box.col0, box.col1))
+        if stretches is None:
+            stretches = self._placed(box)
+        if not stretches:
             return
         if self._rows != (box.row0, box.row1):
             self._begin(contribution)
@@ -136,7 +136,7 @@ class TileRows:
         data, valid, present = contribution.data, contribution.valid, contribution.present
         anchor = (box.row0, box.col0)
         for index, open_parts, rows, crop_rows in self._spans:
-            for number, cols, crop_cols in places:
+            for number, cols, crop_cols in stretches:
                 parts = open_parts.get(number)
                 if parts is None:
                     parts = open_parts[number] = self._opened(index, number, contribution)
@@ -171,22 +171,22 @@ class TileRows:
             where, crop = slice(top - row.row0, bottom - row.row0), slice(top - box.row0, bottom - box.row0)
             self._spans.append(Span(index, parts, where, crop))
 
-    def _placed(self, box: Box) -> list[Place]:
+    def _placed(self, box: Box) -> list[Stretch]:
         """Return which tiles patches with the columns of ``box`` touch, and keep it."""
         region = self.grid.region
         if not self._width:
             self._width = tile_columns(box.width, self.grid.chunks[1], self.columns)
         width = self._width
         col0, col1 = max(box.col0, region.col0) - region.col0, min(box.col1, region.col1) - region.col0
-        if len(self._places) >= MAX_PLACES:
-            self._places.clear()
-        places = self._places[box.col0, box.col1] = []
+        if len(self._stretches) >= MAX_STRETCHES:
+            self._stretches.clear()
+        stretches = self._stretches[box.col0, box.col1] = []
         for number in range(col0 // width, -(-col1 // width) if col0 < col1 else 0):
             left, right = max(col0, number * width), min(col1, (number + 1) * width)
             ahead = region.col0 - box.col0
             where = slice(left - number * width, right - number * width)
-            places.append(Place(number, where, slice(left + ahead, right + ahead)))
-        return places
+            stretches.append(Stretch(number, where, slice(left + ahead, right + ahead)))
+        return stretches
 
     def close_above(self, row: int) -> Iterator[tuple[Box, list[OpenTile]]]:
         """Yield each row of blocks that ends at or above ``row``, once, and the tiles something is in."""
