@@ -19,7 +19,7 @@ import numpy as np
 from affine import Affine
 
 import geopatcher
-from geopatcher.domain import RasterDomain
+from geopatcher.core.domain import RasterDomain
 from geopatcher.planning.memory import format_bytes
 from geopatcher.planning.tasks import Tasks, cut_tasks
 
@@ -115,7 +115,7 @@ def plan_table() -> str:
         "pixels": f"{plan.region.n_pixels:,}",
         "patches of 256, step 128": f"{plan.n_patches:,}",
         "blocks of 512 x 512, a file each": f"{len(plan.blocks):,}",
-        f"files with `shards={SHARD}`": f"{len(the_plan(SHARD).blocks):,}, in {sharded}",
+        f"files with `ZarrStorage(shards={SHARD})`": f"{len(the_plan(SHARD).blocks):,}, in {sharded}",
         "bytes read, decoded": format_bytes(read * (1 + tasks.overhead)),
         "bytes written, before compression": format_bytes(plan.disk_bytes),
         "tasks in the scheduler": f"{len(tasks):,}, each a rectangle of under 1 kB",

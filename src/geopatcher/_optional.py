@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import gc
 import importlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
 
 #: module -> extra of the distribution that brings it ("" when it is a core dependency, lazy for speed)
@@ -25,6 +27,8 @@ MODULES: dict[str, str] = {
     "geopandas": "xarray",
     "georeader.geotensor": "georeader",
     "georeader.rasterio_reader": "georeader",
+    "google_crc32c": "",
+    "lightgbm": "boosters",
     "matplotlib": "viz",
     "matplotlib.colors": "viz",
     "matplotlib.figure": "viz",
@@ -34,6 +38,7 @@ MODULES: dict[str, str] = {
     "numcodecs": "",
     "numexpr": "",
     "numexpr.necompiler": "",
+    "onnxruntime": "onnx",
     "pyproj": "",
     "pyproj.exceptions": "",
     "rich.console": "",
@@ -43,33 +48,45 @@ MODULES: dict[str, str] = {
     "rio_tiler.models": "view",
     "rio_tiler.colormap": "view",
     "rioxarray": "xarray",
-    "scipy.spatial": "",
+    "skops.io": "sklearn",
+    "skops.io.exceptions": "sklearn",
+    "torch": "torch",
     "xarray": "xarray",
+    "xgboost": "boosters",
     "zarr": "",
     "zarr.codecs": "",
     "zarr.errors": "",
+    "zarr.storage": "",
 }
 
 
-def import_quickly(module: str) -> ModuleType:
-    """Import a module without looking for garbage meanwhile.
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Import without looking for garbage meanwhile.
 
     Importing makes some hundred thousand objects, and hardly any garbage: looking for it again and again
     is a fifth of the time. What was made counts as old afterwards, so that nothing looks for it soon.
-
-    >>> import_quickly("numexpr").__name__
-    'numexpr'
     """
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return importlib.import_module(module)
+        yield
     finally:
         if collecting:
             if not gc.get_freeze_count():  # what somebody has frozen stays so
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
+
+
+def import_quickly(module: str) -> ModuleType:
+    """Import a module as `uncollected` does.
+
+    >>> import_quickly("numexpr").__name__
+    'numexpr'
+    """
+    with uncollected():
+        return importlib.import_module(module)
 
 
 def load(module: str) -> ModuleType:

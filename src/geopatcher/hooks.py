@@ -1,195 +1,25 @@
-"""Watching a run: objects that hear of patches, and never stop them."""
+"""What may hear of a run: the protocols a hook is made of."""
 
-from __future__ import annotations
-
-import warnings
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, Self, TypeAlias, runtime_checkable
-
-P = ParamSpec("P")
-
-#: ``(row, col)`` of a patch's upper-left pixel.
-Anchor: TypeAlias = "tuple[int, int]"
-
-
-@runtime_checkable
-class HearsSplitStart(Protocol):
-    """Hears that patches begin to come."""
-
-    def on_split_start(self, n: int) -> None:
-        """Take the number of patches."""
-
-
-@runtime_checkable
-class HearsPatchStart(Protocol):
-    """Hears of each patch before it is made or operated on."""
-
-    def on_patch_start(self, anchor: Anchor) -> None:
-        """Take ``(row, col)``."""
-
-
-@runtime_checkable
-class HearsPatchDone(Protocol):
-    """Hears of each patch afterwards."""
-
-    def on_patch_done(self, anchor: Anchor, seconds: float, nbytes: int) -> None:
-        """Take ``(row, col)``, the seconds it took and the bytes of its data."""
-
-
-@runtime_checkable
-class HearsSplitEnd(Protocol):
-    """Hears that the last patch has come."""
-
-    def on_split_end(self) -> None:
-        """Take nothing."""
-
-
-@runtime_checkable
-class HearsMergeStart(Protocol):
-    """Hears that stitching begins."""
-
-    def on_merge_start(self, n: int | None) -> None:
-        """Take the number of patches, ``None`` where it is not known."""
-
-
-@runtime_checkable
-class HearsMergeEnd(Protocol):
-    """Hears that stitching is done."""
-
-    def on_merge_end(self, nbytes: int) -> None:
-        """Take the bytes of the result, before compression."""
-
-
-@runtime_checkable
-class HearsError(Protocol):
-    """Hears of each patch that failed under a policy that carries on."""
-
-    def on_error(self, anchor: Anchor, exc: Exception) -> None:
-        """Take ``(row, col)`` and the error."""
-
-
-#: An object with any of the methods above.
-PatcherHook: TypeAlias = (
-    "HearsSplitStart | HearsPatchStart | HearsPatchDone | HearsSplitEnd"
-    " | HearsMergeStart | HearsMergeEnd | HearsError"
-)
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """The hooks of a run, sorted by what they hear.
-
-    Hooks are called in the thread that runs the job, in the order they were given. One that raises
-    becomes a `RuntimeWarning`; the run goes on, and the hook goes on being called.
-
-    Examples
-    --------
-    >>> class Count:
-    ...     patches = 0
-    ...     def on_patch_done(self, anchor, seconds, nbytes):
-    ...         self.patches += 1
-    >>> count = Count()
-    >>> hooks = Hooks.of([count])
-    >>> hooks.patch_start((0, 0)); hooks.patch_done((0, 0), 0.1, 4)
-    >>> count.patches
-    1
-
-    """
-
-    split_starts: Sequence[HearsSplitStart] = ()
-    patch_starts: Sequence[HearsPatchStart] = ()
-    patch_dones: Sequence[HearsPatchDone] = ()
-    split_ends: Sequence[HearsSplitEnd] = ()
-    merge_starts: Sequence[HearsMergeStart] = ()
-    merge_ends: Sequence[HearsMergeEnd] = ()
-    errors: Sequence[HearsError] = ()
-    any: bool = field(default=False)
-
-    @classmethod
-    def of(cls, hooks: Iterable[PatcherHook] | PatcherHook | None) -> Self:
-        """Take one hook, several, or none.
-
-        Raises
-        ------
-        TypeError
-            An object has none of the methods.
-
-        """
-        given = [] if hooks is None else list(hooks) if isinstance(hooks, Iterable) else [hooks]
-        for hook in given:
-            if not isinstance(hook, _KINDS):
-                raise TypeError(
-                    f"{type(hook).__name__} has none of the methods of a hook: on_split_start, "
-                    f"on_patch_start, on_patch_done, on_split_end, on_merge_start, on_merge_end, on_error"
-                )
-        return cls(
-            [hook for hook in given if isinstance(hook, HearsSplitStart)],
-            [hook for hook in given if isinstance(hook, HearsPatchStart)],
-            [hook for hook in given if isinstance(hook, HearsPatchDone)],
-            [hook for hook in given if isinstance(hook, HearsSplitEnd)],
-            [hook for hook in given if isinstance(hook, HearsMergeStart)],
-            [hook for hook in given if isinstance(hook, HearsMergeEnd)],
-            [hook for hook in given if isinstance(hook, HearsError)],
-            bool(given),
-        )
-
-    def __bool__(self) -> bool:
-        return self.any
-
-    def split_start(self, n: int) -> None:
-        """Say that ``n`` patches begin to come."""
-        for hook in self.split_starts:
-            _call(hook.on_split_start, n)
-
-    def patch_start(self, anchor: Anchor) -> None:
-        """Say that a patch begins."""
-        for hook in self.patch_starts:
-            _call(hook.on_patch_start, anchor)
-
-    def patch_done(self, anchor: Anchor, seconds: float, nbytes: int) -> None:
-        """Say that a patch is done."""
-        for hook in self.patch_dones:
-            _call(hook.on_patch_done, anchor, seconds, nbytes)
-
-    def split_end(self) -> None:
-        """Say that the last patch has come."""
-        for hook in self.split_ends:
-            _call(hook.on_split_end)
-
-    def merge_start(self, n: int | None) -> None:
-        """Say that stitching begins."""
-        for hook in self.merge_starts:
-            _call(hook.on_merge_start, n)
-
-    def merge_end(self, nbytes: int) -> None:
-        """Say that stitching is done."""
-        for hook in self.merge_ends:
-            _call(hook.on_merge_end, nbytes)
-
-    def error(self, anchor: Anchor, exc: Exception) -> None:
-        """Say that a patch failed."""
-        for hook in self.errors:
-            _call(hook.on_error, anchor, exc)
-
-
-_KINDS = (
-    HearsSplitStart,
-    HearsPatchStart,
-    HearsPatchDone,
-    HearsSplitEnd,
-    HearsMergeStart,
-    HearsMergeEnd,
+from geopatcher.engine.hooks import (
     HearsError,
+    HearsMergeEnd,
+    HearsMergeStart,
+    HearsPatchDone,
+    HearsPatchStart,
+    HearsSplitEnd,
+    HearsSplitStart,
+    Hooks,
+    PatcherHook,
 )
 
-
-def _call(method: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-    try:
-        method(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001 - a hook must never fail a run, whatever it raises
-        warnings.warn(
-            f"a hook raised in {method.__qualname__}: {type(error).__name__}: {error}; the run goes on",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+__all__ = [
+    "HearsError",
+    "HearsMergeEnd",
+    "HearsMergeStart",
+    "HearsPatchDone",
+    "HearsPatchStart",
+    "HearsSplitEnd",
+    "HearsSplitStart",
+    "Hooks",
+    "PatcherHook",
+]

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import functools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Generic, Never, TypeAlias, TypeVar, cast, overload
+from fractions import Fraction
+from typing import (
+    TYPE_CHECKING,
+    Final,
+    Generic,
+    NamedTuple,
+    Never,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    cast,
+    overload,
+    runtime_checkable,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-In_contra = TypeVar("In_contra", contravariant=True)
-Out_co = TypeVar("Out_co", covariant=True)
+if TYPE_CHECKING:
+    from typing import Any
+
+    from typing_extensions import TypeVar as DefaultTypeVar
+
+    # Of a list of steps nobody can say what goes in and comes out: not even a type checker.
+    In_contra = DefaultTypeVar("In_contra", contravariant=True, default=object)
+    Out_co = DefaultTypeVar("Out_co", covariant=True, default=Any)
+else:
+    In_contra = TypeVar("In_contra", contravariant=True)
+    Out_co = TypeVar("Out_co", covariant=True)
 Before = TypeVar("Before")
 After = TypeVar("After")
 Same = TypeVar("Same")
@@ -20,6 +43,37 @@ Same = TypeVar("Same")
 Step: TypeAlias = Callable[[Never], object]
 #: what a configuration may hold
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
+
+
+@runtime_checkable
+class Margined(Protocol):
+    """What looks around a pixel: a model, or another operator."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side."""
+        ...
+
+
+@runtime_checkable
+class Rescaling(Protocol):
+    """What returns finer or coarser pixels than it is given."""
+
+    @property
+    def output_scale(self) -> int | Fraction | str:
+        """Pixels of the result for one that is given, along each axis."""
+        ...
+
+
+class _Needs(NamedTuple):
+    margin: int
+    scale: Fraction
+
+
+def _needs_of(step: object) -> _Needs:
+    """Return what a step wants to see around a patch, and how fine its results are."""
+    margin = step.margin if isinstance(step, Margined) else 0
+    return _Needs(margin, Fraction(step.output_scale if isinstance(step, Rescaling) else 1))
 
 
 class Operator(ABC, Generic[In_contra, Out_co]):
@@ -60,7 +114,14 @@ class Operator(ABC, Generic[In_contra, Out_co]):
         return type(self).__name__
 
     def get_config(self) -> dict[str, Json]:
-        """Return what this operator is and with which parameters, as values JSON can hold."""
+        """Return what this operator is and with which parameters, as values JSON can hold.
+
+        Returns
+        -------
+        dict
+            ``{"name": …, "type": …}`` and the parameters by name.
+
+        """
         return {"name": self.name, "type": type(self).__name__}
 
     def __or__(self, other: Callable[[Out_co], After]) -> Sequential[In_contra, After]:
@@ -72,11 +133,11 @@ class Operator(ABC, Generic[In_contra, Out_co]):
             The other side cannot be called.
 
         """
-        return Sequential([*_parts(self), *_parts(_as_operator(other, "the right side of |"))])
+        return Sequential([*_parts(self), *_parts(as_operator(other, "the right side of |"))])
 
     def __ror__(self, other: Callable[[Before], In_contra]) -> Sequential[Before, Out_co]:
         """Return the operator that runs the other one, then this one."""
-        return Sequential([*_parts(_as_operator(other, "the left side of |")), *_parts(self)])
+        return Sequential([*_parts(as_operator(other, "the left side of |")), *_parts(self)])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -115,6 +176,16 @@ class Lambda(Operator[In_contra, Out_co]):
     def name(self) -> str:
         """The name given, or that of the function."""
         return self._name
+
+    @property
+    def margin(self) -> int:
+        """Pixels the function wants to see around a patch: its own attribute ``margin``, else 0."""
+        return _needs_of(self.fn).margin
+
+    @property
+    def output_scale(self) -> Fraction:
+        """Pixels of the result for one that is given: the function's ``output_scale``, else 1."""
+        return _needs_of(self.fn).scale
 
     def __call__(self, x: In_contra, /) -> Out_co:
         """Return `fn(x)`."""
@@ -179,13 +250,28 @@ class Sequential(Operator[In_contra, Out_co]):
                 f"Sequential takes a list of steps, not {_shown(steps)}: write Sequential([first, second])"
             )
         self._steps: Final = tuple(
-            _as_operator(step, f"step {position}") for position, step in enumerate(steps)
+            as_operator(step, f"step {position}") for position, step in enumerate(steps)
         )
 
     @property
     def name(self) -> str:
         """The names of the steps."""
         return " | ".join(step.name for step in self._steps) or type(self).__name__
+
+    @property
+    def margin(self) -> int:
+        """Pixels all steps together want to see around a patch, on each side."""
+        total, scale = Fraction(0), Fraction(1)
+        for step in self._steps:
+            needs = _needs_of(step)
+            total += needs.margin / scale
+            scale *= needs.scale
+        return math.ceil(total)
+
+    @property
+    def output_scale(self) -> Fraction:
+        """Pixels of the result for a pixel that is given, along each axis: the product of the steps'."""
+        return math.prod((_needs_of(step).scale for step in self._steps), start=Fraction(1))
 
     def __call__(self, x: In_contra, /) -> Out_co:
         """Return the result of the last step."""
@@ -275,7 +361,32 @@ def _parts(operator: Operator[Never, object]) -> tuple[Operator[Never, object], 
     return tuple(operator) if type(operator) is Sequential else (operator,)
 
 
-def _as_operator(step: object, where: str) -> Operator[Never, object]:
+def as_operator(step: object, where: str) -> Operator[Never, object]:
+    """Return an operator as it is, and a function as a `Lambda`.
+
+    Parameters
+    ----------
+    step
+        An operator or a function of one argument.
+    where
+        What an error says it is for.
+
+    Returns
+    -------
+    Operator
+        It, or the function as one.
+
+    Raises
+    ------
+    TypeError
+        It cannot be called, or is a class instead of an operator.
+
+    Examples
+    --------
+    >>> as_operator(abs, "step 0")
+    Lambda(abs)
+
+    """
     if isinstance(step, type) and issubclass(step, Operator):
         raise TypeError(f"{where} is the class {step.__name__}, not an operator: write {step.__name__}(...)")
     if isinstance(step, Operator):

@@ -6,96 +6,194 @@ of all patches is made anywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
+from geopatcher.operators.positioning import position_for
 from geotoolz.operators import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from geopatcher import Patch, Plan, SpatialPatcher
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.protocols import HasShape
-    from geopatcher.sinks.targets import ResultArray
+    from geopatcher.core.protocols import Array, HasShape
+    from geopatcher.fields.open import Arrays, Lending, Source
 
 D = TypeVar("D")
 E = TypeVar("E")
+D_co = TypeVar("D_co", covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Chips(Generic[D]):
-    """A stream of patches: ``len`` and ``plan`` are known, iterating starts it anew each time."""
+class Chips(Generic[D_co]):
+    """A stream of patches: ``len`` and ``plan`` are known, iterating starts it anew each time.
 
-    def __init__(self, plan: Plan, start: Callable[[], Iterator[Patch[D]]]) -> None:
+    Parameters
+    ----------
+    plan
+        Of the patches.
+    start
+        Starts the stream anew: called whenever it is iterated.
+
+    """
+
+    def __init__(self, plan: Plan, start: Callable[[], Iterator[Patch[D_co]]]) -> None:
         self.plan = plan
         self._start = start
 
-    def __iter__(self) -> Iterator[Patch[D]]:
+    def __iter__(self) -> Iterator[Patch[D_co]]:
         return self._start()
 
     def __len__(self) -> int:
         return self.plan.n_patches
 
-    def map(self, fn: Callable[[D], E]) -> Chips[E]:
-        """Return the stream whose patches carry ``fn`` of their data, computed when iterated."""
+    def map(self, fn: Callable[[D_co], E]) -> Chips[E]:
+        """Return the stream whose patches carry ``fn`` of their data, computed when iterated.
+
+        Parameters
+        ----------
+        fn
+            ``fn(data) -> data``.
+
+        Returns
+        -------
+        Chips
+            Of the same plan.
+
+        """
         return Chips(self.plan, lambda: (patch.with_data(fn(patch.data)) for patch in self))
 
+    def operated(self, operator: Callable[..., E]) -> Chips[E]:
+        """Return the stream after an operator; one that is `geopatcher.positioned` is told its places.
 
-class Aggregates(Protocol):
+        Parameters
+        ----------
+        operator
+            ``operator(data) -> data``, or ``operator(data, position) -> data``.
+
+        Returns
+        -------
+        Chips
+            Of the same plan.
+
+        """
+        domain = self.plan.domain
+
+        def one(patch: Patch[D_co]) -> Patch[E]:
+            return patch.with_data(operator(patch.data, *position_for(operator, domain, patch.indices)))
+
+        return Chips(self.plan, lambda: (one(patch) for patch in self))
+
+
+class Aggregates(Protocol[R_co]):
     """An aggregation that merges patches."""
 
-    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> ResultArray:
-        """Stitch patches into a field."""
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> R_co:
+        """Stitch patches into a field.
+
+        Parameters
+        ----------
+        patches
+            Any iterable of patches.
+        domain
+            Anything with a ``shape`` that ends in height and width.
+
+        Returns
+        -------
+        object
+            The result.
+
+        """
         ...
 
     def get_config(self) -> dict[str, object]:
-        """Return name and parameters."""
+        """Return name and parameters.
+
+        Returns
+        -------
+        dict
+            ``{"type": …}`` and the parameters by name.
+
+        """
         ...
 
 
-class GridSampler(Operator["Source", "Chips[object]"]):
-    """Turns a field into the stream of patches a patcher cuts it into."""
+class GridSampler(Operator["Source", Chips[Any]]):
+    """Turns a field into the stream of patches a patcher cuts it into.
 
-    def __init__(self, patcher: SpatialPatcher) -> None:
+    Parameters
+    ----------
+    patcher
+        Cuts the fields it is called with.
+
+    """
+
+    def __init__(self, patcher: SpatialPatcher[object]) -> None:
         self.patcher = patcher
 
-    def __call__(self, field: Source) -> Chips[object]:
+    @overload
+    def __call__(self, field: Lending[D], /) -> Chips[D]: ...
+    @overload
+    def __call__(self, field: Arrays, /) -> Chips[Array]: ...
+    def __call__(self, field: Source, /) -> Chips[object]:
         """Return the patches of ``field``; nothing is read before they are iterated."""
         return Chips(self.patcher.plan(field), lambda: self.patcher.split(field))
 
 
 class ApplyToChips(Operator["Chips[D]", "Chips[E]"], Generic[D, E]):
-    """Applies an operator to the data of each patch."""
+    """Applies an operator to the data of each patch.
+
+    Parameters
+    ----------
+    operator
+        ``operator(data) -> data``; `geopatcher.positioned` ones are told their places.
+
+    """
 
     def __init__(self, operator: Callable[[D], E]) -> None:
         self.operator = operator
 
-    def __call__(self, chips: Chips[D]) -> Chips[E]:
+    def __call__(self, chips: Chips[D], /) -> Chips[E]:
         """Return the stream of results; each is computed when it is iterated."""
-        return chips.map(self.operator)
+        return chips.operated(self.operator)
 
 
-class Stitch(Operator["Iterable[Patch[object]]", "ResultArray"]):
+class Stitch(Operator["Iterable[Patch[object]]", R_co]):
     """Merges a stream of patches into one field.
 
     Only ``shape`` is read from ``domain``, and the georeference where it has one.
+
+    Parameters
+    ----------
+    aggregation
+        Merges the patches; in memory or on disk, as it says.
+    domain
+        Anything with a ``shape`` that ends in height and width.
+
     """
 
-    def __init__(self, aggregation: Aggregates, domain: HasShape) -> None:
+    def __init__(self, aggregation: Aggregates[R_co], domain: HasShape) -> None:
         self.aggregation = aggregation
         self.domain = domain
 
-    def __call__(self, chips: Iterable[Patch[object]]) -> ResultArray:
+    def __call__(self, chips: Iterable[Patch[object]], /) -> R_co:
         """Return the field."""
         return self.aggregation.merge(chips, self.domain)
 
 
-class SplitApplyStitch(Operator["Source", "ResultArray"]):
+class SplitApplyStitch(Operator["Source", R_co]):
     """Runs an operator over one field in patches of its own: a patcher within a patcher.
 
     Splits what it is given with ``patcher``, applies ``operator`` to the data of each patch, and
     stitches the results with the patcher's aggregation onto the same grid. As the operator of an
     outer patcher, whose patches are super-tiles, it keeps only one super-tile in memory; with a
     streaming aggregation outside, each super-tile is written as soon as it is done.
+
+    Parameters
+    ----------
+    patcher
+        Cuts what it is called with, and stitches with its aggregation.
+    operator
+        ``operator(data) -> data``, of one patch.
 
     Examples
     --------
@@ -119,11 +217,11 @@ class SplitApplyStitch(Operator["Source", "ResultArray"]):
 
     """
 
-    def __init__(self, patcher: SpatialPatcher, operator: Callable[[object], object]) -> None:
+    def __init__(self, patcher: SpatialPatcher[R_co], operator: Callable[..., object]) -> None:
         self.patcher = patcher
         self.operator = operator
 
-    def __call__(self, field: Source) -> ResultArray:
+    def __call__(self, field: Source, /) -> R_co:
         """Return the results, stitched: an array in memory unless the patcher's aggregation streams."""
-        chips = GridSampler(self.patcher)(field).map(self.operator)
+        chips = GridSampler(self.patcher)(field).operated(self.operator)
         return self.patcher.merge(chips, chips.plan.domain)

@@ -1,1 +1,1 @@
-"""The public aggregations: arithmetic from `geopatcher.aggregation`, `merge` from the engine."""
+"""The public aggregations: arithmetic from `geopatcher.accumulators`, `merge` from the engine."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.aggregation.base import SpatialAggregation
+from geopatcher.accumulators.base import SpatialAggregation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from geopatcher.patch import Patch
-    from geopatcher.protocols import HasShape
+    from geopatcher.core.patch import Patch
+    from geopatcher.core.protocols import HasShape
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,20 @@ class SpatialByIndex(SpatialAggregation):
     """
 
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[tuple[int, int], object]:
-        """Return ``{anchor: data}``, in the order the patches came."""
+        """Return ``{anchor: data}``, in the order the patches came.
+
+        Parameters
+        ----------
+        patches
+            Any iterable of `geopatcher.Patch`.
+        domain
+            Not looked at.
+
+        Returns
+        -------
+        dict
+            ``{(row, col): data}``.
+
+        """
         _ = domain
         return {patch.anchor: patch.data for patch in patches}

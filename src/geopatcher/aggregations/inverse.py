@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from geopatcher.aggregation.moments import InverseVarianceMean, PrecisionState
-from geopatcher.aggregations.base import Stitching
-from geopatcher.aggregations.merging import Planned
+from geopatcher.accumulators.moments import InverseVarianceMean, PrecisionState
+from geopatcher.core.typevars import Place_co
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import array_of
+from geopatcher.merging.base import Stitching
+from geopatcher.merging.merge import Planned
 
 if TYPE_CHECKING:
     from types import EllipsisType
 
-    from geopatcher.patch import Patch
+    from geopatcher.core.patch import Patch
+    from geopatcher.core.protocols import Array, HasShape
     from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import Array, HasShape
-    from geopatcher.sinks.targets import ResultArray
+    from geopatcher.targets.product import ResultArray
 
 #: What a mean and a variance may be called in the dict a patch carries.
 MEANS, VARIANCES = ("mean", "mu"), ("var", "variance")
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialInvVarWeightedMean(Stitching[PrecisionState], InverseVarianceMean):
+class SpatialInvVarWeightedMean(Stitching[PrecisionState, Place_co], InverseVarianceMean, Generic[Place_co]):
     """The mean of the patches over each cell, each weighted by one over its variance.
 
     Patches carry a pair ``(mean, variance)``, a dict with ``"mean"`` (or ``"mu"``) and ``"var"`` (or
@@ -55,6 +56,19 @@ class SpatialInvVarWeightedMean(Stitching[PrecisionState], InverseVarianceMean):
         """Stitch patches into two fields, ``{"mean": …, "var": …}``.
 
         ``(height, width)`` for one band of means, else ``(bands, height, width)``.
+
+        Parameters
+        ----------
+        patches
+            Any iterable of patches that carry a mean and its variance.
+        domain
+            Anything with a ``shape`` that ends in height and width.
+
+        Returns
+        -------
+        dict
+            ``{"mean": …, "var": …}``.
+
         """
         pairs: Iterator[Patch[object]] = (patch.with_data(halves(patch)) for patch in patches)
         stream = PlannedPatches(patches.plan, pairs) if isinstance(patches, Planned) else pairs

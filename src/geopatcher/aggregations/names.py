@@ -19,7 +19,7 @@ from geopatcher.aggregations.sums import SpatialMean, SpatialOverlapAdd, Spatial
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.aggregation.base import AnyCellAggregation
+    from geopatcher.accumulators.base import AnyCellAggregation
 
 #: Those that need no parameter.
 AGGREGATIONS: dict[str, Callable[[], AnyCellAggregation]] = {

@@ -7,23 +7,17 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from geopatcher.aggregation.reducers.bins import Bins
-from geopatcher.aggregation.reducers.exact_first import Distinct, Frequent, Ranks
-from geopatcher.aggregation.reducers.moments import Extremes, Moments, stacked
-from geopatcher.aggregation.reducers.sample import KeyedSample
-from geopatcher.aggregations.reducing import (
-    BandAggregation,
-    BandStates,
-    GlobalAggregation,
-    Incoming,
-    numbers_of,
-)
+from geopatcher.accumulators.reducers.bins import Bins
+from geopatcher.accumulators.reducers.exact_first import Distinct, Frequent, Ranks
+from geopatcher.accumulators.reducers.moments import Extremes, Moments, stacked
+from geopatcher.accumulators.reducers.sample import KeyedSample
+from geopatcher.merging.reduce import BandAggregation, BandStates, GlobalAggregation, Incoming, numbers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geopatcher.aggregation.reducers.values import Values
-    from geopatcher.protocols import Array
+    from geopatcher.accumulators.reducers.values import Values
+    from geopatcher.core.protocols import Array
 
 #: A number for patches ``(h, w)``, an array ``(bands,)`` for patches ``(bands, h, w)``, even of one band.
 PerBand: TypeAlias = "float | int | Array"
@@ -126,6 +120,11 @@ class SpatialApproxQuantile(BandAggregation[Ranks, PerBand]):
         From `merge` and `SpatialPatcher.reduce`: for one ``q`` a float, ``(bands,)`` for patches
         ``(bands, h, w)``; for ``m`` of them ``(m,)`` or ``(m, bands)``. Float64, NaN where no cell counts.
 
+    Raises
+    ------
+    ValueError
+        A ``q`` is not in [0, 1], or ``compression`` is none of its numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -170,6 +169,11 @@ class SpatialApproxCardinality(BandAggregation[Distinct, PerBand]):
     100 cases (https://datasketches.apache.org/docs/HLL/HLL.html). Any order of merging gives the same
     number.
 
+    Parameters
+    ----------
+    p
+        Base-2 logarithm of the number of registers, 7 to 21; 14 by default.
+
     Returns
     -------
     int or numpy.ndarray
@@ -210,6 +214,11 @@ class SpatialApproxMode(BandAggregation[Frequent, PerBand]):
     of values are right within ``n / k``, so a value is found for certain when it is held by at least
     ``n / k`` cells more than any other (https://datasketches.apache.org/docs/Frequency/FrequentItemsOverview.html).
     NaN when no value stands out.
+
+    Parameters
+    ----------
+    k
+        Decides the accuracy where the mode is not exact, 1 to ``2 ** 20``; 16 by default.
 
     Returns
     -------
@@ -252,6 +261,11 @@ class SpatialStreamingHistogram(BandAggregation[Bins, "dict[str, Array]"]):
     divided. Bins are equally wide and a little wider than ``(max - min) / bins``, so the last few
     can be empty. Bins of integers (up to ``2**53``) are one, two, three… wide, those of a short range one.
     Infinite cells have no bin and are left out.
+
+    Parameters
+    ----------
+    bins
+        How many bins; 64 by default.
 
     Examples
     --------
@@ -298,6 +312,13 @@ class SpatialReservoir(GlobalAggregation[Reservoir, "Array"]):
     fewer. A pixel counts when it has a value in every band. Pixels are chosen by keys made of their
     position and the seed: the same ones, whatever order and pieces they come in. A pixel that
     overlapping patches show several times is chosen with all its values.
+
+    Parameters
+    ----------
+    k
+        How many pixels to sample; 100 by default.
+    seed
+        Decides which; a whole number.
 
     Examples
     --------

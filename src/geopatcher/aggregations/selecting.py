@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-from geopatcher.aggregation.extremes import ExtremeState, Maximum, Minimum
-from geopatcher.aggregation.moments import MomentState, Variance
-from geopatcher.aggregation.soft import BallotState, SoftVote
-from geopatcher.aggregation.tally import HardVote, Mode, Tally
-from geopatcher.aggregations.base import Mergeable
+from geopatcher.accumulators.counts import HardVote, Mode, Tally
+from geopatcher.accumulators.extremes import ExtremeState, Maximum, Minimum
+from geopatcher.accumulators.moments import MomentState, Variance
+from geopatcher.accumulators.soft import BallotState, SoftVote
+from geopatcher.core.typevars import Place_co
+from geopatcher.merging.base import Mergeable
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialMax(Mergeable[ExtremeState], Maximum):
+class SpatialMax(Mergeable[ExtremeState, Place_co], Maximum, Generic[Place_co]):
     """The largest of the patches' values over each cell; the window does not matter.
 
     Examples
@@ -33,7 +34,7 @@ class SpatialMax(Mergeable[ExtremeState], Maximum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialMin(Mergeable[ExtremeState], Minimum):
+class SpatialMin(Mergeable[ExtremeState, Place_co], Minimum, Generic[Place_co]):
     """The smallest of the patches' values over each cell; the window does not matter.
 
     Examples
@@ -50,7 +51,7 @@ class SpatialMin(Mergeable[ExtremeState], Minimum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialVariance(Mergeable[MomentState], Variance):
+class SpatialVariance(Mergeable[MomentState, Place_co], Variance, Generic[Place_co]):
     """The sample variance (``ddof=1``) of the patches over each cell; the window does not matter.
 
     Cells with fewer than two values have none: they are nodata. By Welford's updating formula, in
@@ -68,7 +69,7 @@ class SpatialVariance(Mergeable[MomentState], Variance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialMode(Mergeable[Tally], Mode):
+class SpatialMode(Mergeable[Tally, Place_co], Mode, Generic[Place_co]):
     """The most frequent of the patches' values over each cell; of several, the smallest.
 
     The window does not matter. Exact for every dtype. A row of blocks keeps as many values per cell
@@ -90,12 +91,17 @@ class SpatialMode(Mergeable[Tally], Mode):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialHardVote(Mergeable[Tally], HardVote):
+class SpatialHardVote(Mergeable[Tally, Place_co], HardVote, Generic[Place_co]):
     """The class that most patches give a cell; of several, the smallest. Each patch has one vote.
 
     Patches hold labels, integers from 0 to ``n_classes - 1``; the window does not matter. The result
     is of the smallest unsigned dtype with room for the classes and for nodata, its largest value,
     which stands where no patch voted: 255 for up to 255 classes.
+
+    Parameters
+    ----------
+    n_classes
+        How many classes there are, more than 0.
 
     Examples
     --------
@@ -115,7 +121,7 @@ class SpatialHardVote(Mergeable[Tally], HardVote):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialSoftVote(Mergeable[BallotState], SoftVote):
+class SpatialSoftVote(Mergeable[BallotState, Place_co], SoftVote, Generic[Place_co]):
     """The class with the largest sum of probabilities, weighted by the window; of several, the smallest.
 
     Patches hold the probability of each class, ``(n_classes, h, w)``, from 0 to 1; the result is one
@@ -123,6 +129,11 @@ class SpatialSoftVote(Mergeable[BallotState], SoftVote):
     float32 just below one) and weights to steps of ``2**-28``, at least one, and added up as integers:
     the result does not depend on the order of the patches. No more than ``n_classes`` sums per cell of
     a row of blocks are held.
+
+    Parameters
+    ----------
+    n_classes
+        How many classes there are, more than 0.
 
     Examples
     --------

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-from geopatcher.aggregation.stacks import Learned, Median, Stack
-from geopatcher.aggregations.base import Mergeable
+from geopatcher.accumulators.stacks import Learned, Median, Stack
+from geopatcher.core.typevars import Place_co
+from geopatcher.merging.base import Mergeable
 
 if TYPE_CHECKING:
     import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialMedian(Mergeable[Stack], Median):
+class SpatialMedian(Mergeable[Stack, Place_co], Median, Generic[Place_co]):
     """The median of the patches over each cell; of an even number, the mean of the middle two.
 
     The window does not matter. Exact, however many patches there are: a row of blocks keeps as many
@@ -35,7 +36,7 @@ class SpatialMedian(Mergeable[Stack], Median):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialLearned(Mergeable[Stack], Learned):
+class SpatialLearned(Mergeable[Stack, Place_co], Learned, Generic[Place_co]):
     """What a model makes of the patches over each cell.
 
     Parameters

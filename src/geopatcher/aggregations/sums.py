@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from geopatcher.aggregation.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
-from geopatcher.aggregations.base import Mergeable
+from geopatcher.accumulators.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
+from geopatcher.core.typevars import Place_co
+from geopatcher.merging.base import Mergeable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.aggregation.base import Finished, Piece, Tile
-    from geopatcher.protocols import Array
+    from geopatcher.accumulators.finished import Finished
+    from geopatcher.accumulators.pieces import Piece, Tile
+    from geopatcher.core.protocols import Array
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialOverlapAdd(Mergeable[SumState], WeightedMean):
+class SpatialOverlapAdd(Mergeable[SumState, Place_co], WeightedMean, Generic[Place_co]):
     """Overlap-add: the mean of overlapping patches, weighted by their window.
 
     At each cell ``sum(w * x) / sum(w)`` over the patches that cover it with valid data. With a
@@ -26,6 +28,11 @@ class SpatialOverlapAdd(Mergeable[SumState], WeightedMean):
     See Allen & Rabiner (1977), https://doi.org/10.1109/PROC.1977.10770.
 
     With ``normalize_by_window=False`` the weighted sum itself.
+
+    Parameters
+    ----------
+    normalize_by_window
+        Whether the weighted sum is divided by the sum of weights; true by default.
 
     Examples
     --------
@@ -66,7 +73,7 @@ class SpatialOverlapAdd(Mergeable[SumState], WeightedMean):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialMean(Mergeable[SumState], Mean):
+class SpatialMean(Mergeable[SumState, Place_co], Mean, Generic[Place_co]):
     """The mean of the patches over each cell, each counted alike: the window does not matter.
 
     Examples
@@ -82,7 +89,7 @@ class SpatialMean(Mergeable[SumState], Mean):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SpatialSum(Mergeable[TotalState], Total):
+class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
     """The sum of the patches over each cell; the window does not matter.
 
     Sums of integers are exact and, in a result of their own, int64 or uint64; beyond these they stay
@@ -102,7 +109,7 @@ class SpatialSum(Mergeable[TotalState], Total):
 
 
 @dataclass(frozen=True)
-class SpatialWeightedSum(Mergeable[SumState], WeightedTotal):
+class SpatialWeightedSum(Mergeable[SumState, Place_co], WeightedTotal, Generic[Place_co]):
     """The sum of weight times value over each cell, not divided by the sum of weights.
 
     Parameters

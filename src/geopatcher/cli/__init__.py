@@ -16,6 +16,8 @@ COMMANDS = {
     "run": Command("geopatcher.cli.run:run", "Run an operator over a raster, into one seamless result."),
     "plan": Command("geopatcher.cli.plan:plan", "Say what a run would do and cost, without reading a pixel."),
     "info": Command("geopatcher.cli.info:info", "Describe a raster or a result."),
+    "model": Command("geopatcher.cli.model:model", "Say what a model takes and gives, and what it lacks."),
+    "verify": Command("geopatcher.cli.verify:verify", "Compare a result with what its run wrote."),
     "export": Command("geopatcher.cli.export:export", "Copy a raster, or a part, to .zarr or .tif."),
     "view": Command("geopatcher.cli.view:view", "Look at a result in a local page."),
     "report": Command("geopatcher.cli.report:report", "Write a report about a result: one HTML file."),

@@ -9,12 +9,15 @@ import click
 
 import geopatcher
 from geopatcher._optional import load
+from geopatcher.core.buffers import trim
 from geopatcher.demo.check import compare, detail
 from geopatcher.demo.picture import Panels, draw
 from geopatcher.demo.scene import Scene
+from geopatcher.engine.resident import forget_peak
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.planning.memory import format_bytes
+from geopatcher.targets.places import local_place
 
 EXPRESSION = "(b4 - b3) / (b4 + b3)"
 SIZE, STEP = 256, 128
@@ -45,7 +48,7 @@ def demo(out: Path, pixels: int) -> None:
     network is needed.
     """
     load("matplotlib.figure")  # say what is missing before the work, not after it
-    out.mkdir(parents=True, exist_ok=True)
+    local_place(out).mkdir(parents=True, exist_ok=True)
     scene = out / "scene.tif"
     started = time.perf_counter()
     Scene(pixels).write(scene)
@@ -58,6 +61,8 @@ def demo(out: Path, pixels: int) -> None:
     field = RasterField(RasterioSource(str(scene), ndvi.bands))
     for target in (store, tiff):
         click.echo(f"\n{ndvi.text} to {target}")
+        trim()
+        forget_peak()  # that of the scene, or of the run before
         result = geopatcher.reconstruct(
             field, ndvi.among(ndvi.bands), target, size=SIZE, step=STEP, overwrite=True
         )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Unpack
+from typing import TypedDict, Unpack
 
 import click
 
 import geopatcher
-from geopatcher.box import Box
 from geopatcher.cli.options import (
     STORAGE,
-    StorageKeywords,
     options,
     read_bands,
     read_number,
     read_size,
+    storage_of,
 )
+from geopatcher.core.box import Box
 
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
 HELP = """Copy SOURCE, or a part of it, into TARGET, in bounded memory.
@@ -30,7 +30,7 @@ geopatcher export scene.tif scene.zarr --multiscales
 """
 
 
-class ExportKeywords(StorageKeywords):
+class ExportKeywords(TypedDict):
     """What ``export`` passes on to `geopatcher.export`."""
 
     bands: tuple[int, ...] | None
@@ -86,8 +86,22 @@ def read_bounds(
 @click.option("--overwrite", is_flag=True, help="Replace a target that exists.")
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def export(
-    source: str, target: str, *, region: Box | None, no_progress: bool, **keywords: Unpack[ExportKeywords]
+    source: str,
+    target: str,
+    *,
+    region: Box | None,
+    codec: str,
+    checksum: bool,
+    shards: int | tuple[int, int] | None,
+    multiscales: bool,
+    overview: str | None,
+    no_progress: bool,
+    **keywords: Unpack[ExportKeywords],
 ) -> None:
     """Hand everything to `geopatcher.export`."""
+    storage = storage_of(
+        target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
+    )
     progress = False if no_progress else None
-    click.echo(str(geopatcher.export(source, target, region=region, progress=progress, **keywords)))
+    path = geopatcher.export(source, target, region=region, storage=storage, progress=progress, **keywords)
+    click.echo(str(path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from geopatcher.describing import describe
+from geopatcher.inspect.info import describe
 
 
 @click.command(short_help="Describe a raster or a result.")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from geopatcher._optional import import_quickly
 from geopatcher.errors import GeopatcherError, InterruptedRunError
+from geopatcher.errors.redaction import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +49,19 @@ def import_reference(reference: str) -> object:
 
 
 class Interrupted(click.ClickException):
-    """The run was told to stop: the shell's code for that is 128 + SIGINT."""
+    """The command was told to stop: the shell's code for that is 128 and the number of the signal."""
 
-    exit_code = 130
+    def __init__(self, message: str, signal_number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        vars(self)["exit_code"] = 128 + signal_number
 
 
 class LazyGroup(click.Group):
     """A group whose commands are listed in a table and imported when they are used.
 
-    Errors with a plain message become one line on stderr and exit code 1; with ``--debug`` they
-    keep their traceback.
+    Errors with a plain message become one line on stderr and exit code 1, and warnings one line; with
+    ``--debug`` they keep their traceback and their place. Ctrl-C is a line and code 130, a run that
+    SIGTERM has stopped one and 143.
     """
 
     def __init__(self, *arguments: object, table: Mapping[str, Command], **keywords: object) -> None:
@@ -83,22 +90,56 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, command.summary) for name, command in self._table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a plain error becomes a line and an exit code."""
+        """Run the command; a plain error becomes a line and an exit code, a warning a line."""
         try:
-            return super().invoke(ctx)
+            if ctx.params["debug"]:
+                return super().invoke(ctx)
+            with warnings_in_one_line():
+                return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever read our output has gone; click ends quietly
         except (GeopatcherError, ValueError, OSError) as error:
             if ctx.params["debug"]:
                 raise
-            kind = Interrupted if isinstance(error, InterruptedRunError) else click.ClickException
-            raise kind(in_one_line(error)) from error
+            raise click.ClickException(in_one_line(error)) from error
+        except InterruptedRunError as error:
+            raise Interrupted(in_one_line(error), error.signal_number) from error
+        except KeyboardInterrupt as error:
+            raise Interrupted(in_one_line(error)) from error
+
+
+@contextmanager
+def warnings_in_one_line() -> Iterator[None]:
+    """Print warnings without the place in our source they come from."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        _ = category, filename, lineno, file, line
+        text = message if isinstance(message, Warning) else Warning(message)
+        click.echo(f"Warning: {in_one_line(text)}", err=True)
+
+    before, warnings.showwarning = warnings.showwarning, show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def in_one_line(error: BaseException) -> str:
-    r"""Return an error's message with its line breaks taken out.
+    r"""Return the message of an error and its notes, or of a warning, without secrets and line breaks.
 
-    >>> in_one_line(ValueError("first\n  second"))
-    'first second'
+    >>> failed = ValueError("first\n  second")
+    >>> failed.add_note("2 rows are kept")
+    >>> in_one_line(failed), in_one_line(KeyboardInterrupt())
+    ('first second; 2 rows are kept', 'interrupted')
     """
-    return " ".join(str(error).split()) or type(error).__name__
+    what = "interrupted" if isinstance(error, KeyboardInterrupt) else type(error).__name__
+    notes: list[str] = vars(error).get("__notes__", [])
+    said = [" ".join(clean(str(part)).split()) for part in (str(error) or what, *notes)]
+    return "; ".join(said)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from geopatcher.cli.lazy import import_reference
+from geopatcher.core.containment import contained, told
 from geopatcher.errors import OperatorError
-from geopatcher.expression import Expression
-from geopatcher.fields.dispatch import as_field
+from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.operators.expression import Expression
+from geopatcher.operators.models.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.protocols import Array, SourceField
+    from geopatcher.core.protocols import Array, SourceField
 
 #: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
 CONDITION_NODATA = 255
@@ -29,13 +31,13 @@ CONDITION_NODATA = 255
 class Task:
     """A field and what is done to its patches; ``nodata`` is what goes with that, if anything."""
 
-    field: SourceField
+    field: SourceField[object]
     operator: Callable[[Array], Array]
     nodata: int | None = None
     out_bands: int | None = None
 
 
-def field_of(source: str, bands: tuple[int, ...] | None) -> SourceField:
+def field_of(source: str, bands: tuple[int, ...] | None) -> SourceField[object]:
     """Open a raster, or only ``bands`` (from 1) of it."""
     field = as_field(source)
     if bands is None:
@@ -61,10 +63,32 @@ def expression_task(source: str, text: str, bands: tuple[int, ...] | None) -> Ta
     return Task(field, Expression(text, given), nodata, out_bands=1)
 
 
-def task_of(source: str, operator: str | None, expression: str | None, bands: tuple[int, ...] | None) -> Task:
-    """Return what was asked for, by ``--operator`` or by ``--expr``."""
-    if (operator is None) == (expression is None):
-        raise click.UsageError("give what to run: either --operator module:function or --expr TEXT")
+def model_from(path: str) -> Model:
+    """Return the model of a file.
+
+    Raises
+    ------
+    ValueError, TypeError
+        It is no model, or its record says what cannot be.
+
+    """
+    return Model(path)
+
+
+def task_of(
+    source: str,
+    operator: str | None,
+    expression: str | None,
+    bands: tuple[int, ...] | None,
+    model: Callable[[Array], Array] | None = None,
+) -> Task:
+    """Return what was asked for, by ``--operator``, by ``--expr`` or by ``--model``."""
+    if sum(given is not None for given in (operator, expression, model)) != 1:
+        raise click.UsageError(
+            "give what to run: either --operator module:function, --expr TEXT or --model FILE"
+        )
+    if model is not None:
+        return Task(field_of(source, bands), model)
     if expression is not None:
         return expression_task(source, expression, bands)
     return Task(field_of(source, bands), load_operator(operator or ""))
@@ -88,7 +112,7 @@ def load_operator(reference: str) -> Callable[[Array], Array]:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = import_reference(reference)
+        found = contained(lambda: import_reference(reference))
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise OperatorError(f"module {module} cannot be imported: {error}") from error
@@ -98,7 +122,7 @@ def load_operator(reference: str) -> Callable[[Array], Array]:
     except AttributeError as error:
         raise _missing(reference, module, error) from error
     except Exception as error:  # the module is not ours
-        raise OperatorError(f"module {module} cannot be imported: {type(error).__name__}: {error}") from error
+        raise OperatorError(f"module {module} cannot be imported: {told(error)}") from error
     if isinstance(found, type) or not callable(found):
         kind = "class" if isinstance(found, type) else type(found).__name__
         what = f"operator {reference!r} is a {kind}"

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
-from geopatcher.axis import BOUNDARIES
-from geopatcher.policy import ON_ERROR
-from geopatcher.windows import WINDOWS
+import geopatcher
+from geopatcher.core.axis import BOUNDARIES
+from geopatcher.engine.error_policy import ON_ERROR
+from geopatcher.patching.windows import WINDOWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geopatcher.policy import OnError
+    from geopatcher.core.protocols import Resume
+    from geopatcher.engine.error_policy import OnError
+    from geopatcher.engine.job import Nodata
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -26,7 +31,9 @@ DTYPES = (
 )
 
 
-#: As `geopatcher.sinks.multiscales` has them, which takes longer to import than help may take to appear.
+#: Compression of a .zarr where none is asked for.
+USUAL_CODEC = "zstd"
+#: As `geopatcher.targets.multiscales` has them, which takes longer to import than help may take to appear.
 OVERVIEWS = ("average", "mode", "nearest")
 
 
@@ -68,11 +75,18 @@ def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -
         raise click.BadParameter(f"{value!r} is not a number", ctx, param) from None
 
 
+def read_nodata(ctx: click.Context, param: click.Parameter, value: str | None) -> Nodata:
+    """Read a number, or ``inherit``."""
+    return "inherit" if value == "inherit" else read_number(ctx, param, value)
+
+
 class PatchKeywords(TypedDict):
     """What decides the plan; shared by ``run`` and ``plan``."""
 
     size: int | tuple[int, int]
     step: int | tuple[int, int] | None
+    margin: int | None
+    output_scale: str | None
     window: str
     aggregation: str
     boundary: str
@@ -82,24 +96,17 @@ class PatchKeywords(TypedDict):
     chunks: int | tuple[int, int]
 
 
-class StorageKeywords(TypedDict):
-    """How a result is stored; shared by ``run`` and ``export``."""
-
-    codec: str
-    shards: int | tuple[int, int] | None
-    multiscales: bool
-    overview: str | None
-
-
-class ResultKeywords(StorageKeywords):
+class ResultKeywords(TypedDict):
     """How a result is written; for ``run``."""
 
     overwrite: bool
-    resume: bool
+    resume: Resume
     allow_gaps: bool
+    outputs: tuple[str, ...] | None
     layers: tuple[str, ...]
     on_error: OnError
     max_retries: int
+    timeout: float | None
     log_json: str | None
 
 
@@ -126,6 +133,17 @@ PATCHES = (
         callback=read_size,
         metavar="PIXELS",
         help="From patch to patch.  [default: half of the size]",
+    ),
+    click.option(
+        "--margin",
+        type=click.IntRange(min=0),
+        metavar="PIXELS",
+        help="Read around each patch, for the operator to see.  [default: the operator's, else 0]",
+    ),
+    click.option(
+        "--output-scale",
+        metavar="NUMBER",
+        help="How much finer the result is, such as 2 or 1/4.  [default: the operator's, else 1]",
     ),
     click.option("--window", default="hann", show_default=True, help=f"Taper: {', '.join(sorted(WINDOWS))}."),
     click.option(
@@ -160,7 +178,8 @@ PATCHES = (
 )
 
 STORAGE = (
-    click.option("--codec", default="zstd", show_default=True, help="Compression of a .zarr."),
+    click.option("--codec", default=USUAL_CODEC, show_default=True, help="Compression of a .zarr."),
+    click.option("--checksum", is_flag=True, help="Of a .zarr: a checksum in each chunk."),
     click.option("--shards", callback=read_size, metavar="PIXELS", help="Of a .zarr: chunks in one file."),
     click.option("--multiscales", is_flag=True, help="Add overviews to a .zarr; a .tif has them always."),
     click.option(
@@ -171,7 +190,12 @@ STORAGE = (
 )
 
 RESULT = (
-    click.option("--nodata", callback=read_number, metavar="NUMBER", help="What cells without data hold."),
+    click.option(
+        "--nodata",
+        callback=read_nodata,
+        metavar="NUMBER|inherit",
+        help="What cells without data hold; inherit: what they do in the source.",
+    ),
     *STORAGE,
     click.option("--overwrite", is_flag=True, help="Replace a target that exists."),
     click.option(
@@ -181,6 +205,13 @@ RESULT = (
         help="Go on where an earlier run of the same stopped.",
     ),
     click.option("--allow-gaps", is_flag=True, help="Leave nodata where no patch reaches."),
+    click.option(
+        "--outputs",
+        callback=lambda _, __, value: tuple(read_names(_, __, value)) or None,
+        default="",
+        metavar="NAME,NAME",
+        help="Of probabilities of classes: class, probability, confidence, entropy, gap, spread.",
+    ),
     click.option(
         "--layers",
         callback=read_names,
@@ -202,8 +233,46 @@ RESULT = (
         show_default=True,
         help="Further tries after an error of reading or of the network.",
     ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="SECONDS",
+        help="Longest time of one call of the operator.  [default: no limit]",
+    ),
     click.option("--log-json", metavar="FILE", help="Write a line of JSON for each strip."),
 )
+
+
+def storage_of(
+    target: str,
+    *,
+    codec: str,
+    checksum: bool,
+    shards: int | tuple[int, int] | None,
+    multiscales: bool,
+    overview: str | None,
+) -> ZarrStorage | CogStorage | None:
+    """Return what the flags of `STORAGE` come to for a target; ``None`` for one that is refused later.
+
+    Raises
+    ------
+    click.UsageError
+        A flag is of no use to a GeoTIFF.
+
+    """
+    ending = PurePath(target).suffix.lower()
+    if ending == ".zarr":
+        return geopatcher.ZarrStorage(codec, shards, multiscales, overview, checksum)
+    if ending not in (".tif", ".tiff"):
+        return None
+    for flag, given in (
+        ("--codec", codec != USUAL_CODEC),
+        ("--shards", shards is not None),
+        ("--checksum", checksum),
+    ):
+        if given:
+            raise click.UsageError(f"{flag} is for a .zarr target, not {target}: leave it out")
+    return geopatcher.CogStorage(overview=overview)
 
 
 def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -213,7 +282,7 @@ def options(*groups: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
     ... @options(RESULT)
     ... def command(**keywords): ...
     >>> [option.name for option in command.params][:7]
-    ['nodata', 'codec', 'shards', 'multiscales', 'overview', 'overwrite', 'resume']
+    ['nodata', 'codec', 'checksum', 'shards', 'multiscales', 'overview', 'overwrite']
     """
 
     def decorate(function: F) -> F:

@@ -9,7 +9,7 @@ import click
 import geopatcher
 from geopatcher.cli.operators import expression_task, field_of
 from geopatcher.cli.options import PATCHES, SELECTION, options
-from geopatcher.executors.sharing import block_width
+from geopatcher.executors.workers.shared_arrays import block_width
 from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
 @click.argument("source")
+@click.argument("target", required=False)
 @options(SELECTION, PATCHES)
 @click.option(
     "--out-bands",
@@ -29,19 +30,25 @@ if TYPE_CHECKING:
 )
 def plan(
     source: str,
+    target: str | None,
     expr: str | None,
     bands: tuple[int, ...] | None,
     out_bands: int | None,
     workers: int | None,
     **keywords: Unpack[PatchKeywords],
 ) -> None:
-    """Say what a run over SOURCE would do and cost; no pixel is read."""
+    """Say what a run over SOURCE would do and cost; no pixel is read, and nothing is written.
+
+    TARGET is that of the run, which need not be there: a GeoTIFF takes memory to be assembled. Without one
+    the result is taken for a zarr store.
+    """
     field = field_of(source, bands)
     if expr is not None:
         task = expression_task(source, expr, bands)
         field, out_bands = task.field, out_bands or task.out_bands
-    made = geopatcher.plan(field, out_bands=out_bands, **keywords)
+    place = target or "result.zarr"
+    made = geopatcher.plan(field, out_bands=out_bands, target=place, workers=workers, **keywords)
     click.echo(str(made))
     if workers is not None:
         share = made.memory_limit // workers
-        click.echo(f"workers    {cut_tasks(made, workers, share, block_width=block_width(field.source))}")
+        click.echo(f"tasks      {cut_tasks(made, workers, share, block_width=block_width(field.source))}")

@@ -9,17 +9,21 @@ import click
 
 import geopatcher
 from geopatcher import executors
-from geopatcher.cli.operators import task_of
-from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options
-from geopatcher.executors.transport import NamedOperator
+from geopatcher.cli.operators import model_from, task_of
+from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
+from geopatcher.operators.models.augmentation import VIEWS
+from geopatcher.operators.named import NamedOperator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from geopatcher.cli.options import RunKeywords
-    from geopatcher.executors.running import Executor
+    from geopatcher.engine.job import Nodata
+    from geopatcher.runs.executor import Executor
 
 
+#: Where a model may run.
+DEVICES = ("auto", "cpu", "cuda")
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
 HELP = """Run an operator over SOURCE in overlapping patches, and put the results together into TARGET.
 
@@ -29,6 +33,7 @@ SOURCE is the path or URL of a raster. TARGET ends in .zarr or .tif.
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)"
 geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
+geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 """
 
 
@@ -36,29 +41,55 @@ geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 @click.argument("source")
 @click.argument("target")
 @click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")
+@click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")
+@click.option("--device", type=click.Choice(DEVICES), help="Where the model runs.  [default: auto]")
+@click.option("--tta", type=click.Choice(sorted(VIEWS)), help="Mean of a model over views of each patch.")
 @options(SELECTION, PATCHES, RESULT)
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes of this machine to run on."
 )
 @click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to run on: tcp://HOST:8786.")
+@click.option(
+    "--resume-always",
+    is_flag=True,
+    help="Go on even where it cannot be known whether the operator is the same.",
+)
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def run(
     source: str,
     target: str,
     *,
     operator: str | None,
+    model: str | None,
+    device: str | None,
+    tta: str | None,
     expr: str | None,
     bands: tuple[int, ...] | None,
-    nodata: float | int | None,
+    nodata: Nodata,
+    codec: str,
+    checksum: bool,
+    shards: int | tuple[int, int] | None,
+    multiscales: bool,
+    overview: str | None,
     workers: int | None,
     dask: str | None,
+    resume_always: bool,
     no_progress: bool,
     **keywords: Unpack[RunKeywords],
 ) -> None:
     """Hand everything to `geopatcher.reconstruct`, and say what it did."""
     if workers is not None and dask is not None:
         raise click.UsageError("give either --workers or --dask: a cluster has its own workers")
-    task = task_of(source, operator, expr, bands)
+    if resume_always:
+        if not keywords["resume"]:
+            raise click.UsageError("give either --no-resume or --resume-always: one goes on with nothing")
+        keywords["resume"] = "always"
+    storage = storage_of(
+        target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
+    )
+    task = task_of(source, operator, expr, bands, None if model is None else model_from(model))
+    if model is None and (device or tta):
+        raise click.UsageError("--device and --tta are for a --model")
     call = task.operator
     if operator is not None and (workers or dask):  # so that workers import it, instead of being sent it
         call = NamedOperator(operator)
@@ -70,7 +101,10 @@ def run(
             task.field,
             call,
             target,
+            tta=tta,
+            device=device,
             nodata=nodata,
+            storage=storage,
             progress=progress,
             executor=executor,
             workers=workers,

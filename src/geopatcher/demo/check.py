@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio
 import zarr
 
 from geopatcher.demo.scene import NODATA, SCALE, STRIP
+from geopatcher.formats.gdal_environment import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 #: Single precision keeps seven digits: more than this is not rounding.
 TOLERANCE = 5e-7
@@ -58,7 +58,7 @@ def compare(scene: Path, store: Path, tiff: Path) -> Comparison:
     errors = {"zarr": 0.0, "tiff": 0.0}
     wrong, missing = 0, 0
     pictures: dict[str, list[Array]] = {"rgb": [], "index": [], "difference": []}
-    with rasterio.open(scene) as source, rasterio.open(tiff) as written:
+    with opened(scene) as source, opened(tiff) as written:
         thin = max(1, -(-source.width // THUMBNAIL))
         for row in range(0, source.height, STRIP):
             stop = min(row + STRIP, source.height)
@@ -92,7 +92,7 @@ def detail(scene: Path, store: Path, *, corner: tuple[int, int], side: int) -> t
     """Return a square at full resolution: reflectance ``(side, side, 3)``, result, absolute difference."""
     row, col = corner
     stored = zarr.open_group(store, mode="r", use_consolidated=False)["data"]
-    with rasterio.open(scene) as source:
+    with opened(scene) as source:
         pixels = source.read(window=((row, row + side), (col, col + side)))
     result = np.asarray(stored[0, row : row + side, col : col + side])
     return np.moveaxis(pixels[[2, 1, 0]] / SCALE, 0, -1), result, np.abs(result - truth(pixels))

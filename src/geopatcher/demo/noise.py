@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 
 class Noise:

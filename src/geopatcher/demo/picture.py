@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import matplotlib.image
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 INK = "#26323a"
 NO_DATA = "#e9ecee"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 #: Rows made at once, and side of the file's tiles.
 STRIP = 256

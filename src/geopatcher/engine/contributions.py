@@ -1,16 +1,23 @@
-"""From strips to contributions: patches are cut, operated on in batches, and checked."""
+"""From patches to contributions: they are operated on in batches, and what comes back is checked."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from geopatcher.box import Box
-from geopatcher.engine.rows import NOTHING, RowBuffer
+from geopatcher.core.containment import told
+from geopatcher.engine.calling import Calls
+from geopatcher.engine.cuts import is_empty
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
+from geopatcher.engine.hooks import Hooks
+from geopatcher.engine.lateness import Late
+from geopatcher.engine.progress import Advance, no_progress
+from geopatcher.engine.resident import Meter
+from geopatcher.engine.rows import NOTHING
 from geopatcher.engine.validity import (
     both_count,
     is_masked_array,
@@ -19,20 +26,18 @@ from geopatcher.engine.validity import (
     where_not_nan,
 )
 from geopatcher.errors import OperatorError
-from geopatcher.hooks import Hooks
-from geopatcher.policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
-from geopatcher.progress import Advance, no_progress
+from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from geopatcher.engine.rows import Loss, Unit
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array, ArrayOperator
+    from geopatcher.engine.cuts import Cut
+    from geopatcher.engine.lateness import Limit
+    from geopatcher.engine.rows import Loss
     from geopatcher.engine.stats import RunStats
-    from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import Array
-
-#: What an operator is: an array in, an array (or something NumPy can make one of) out.
-ArrayOperator: TypeAlias = "Callable[[Array], Array]"
 
 
 class Contribution(NamedTuple):
@@ -54,115 +59,16 @@ class Contribution(NamedTuple):
     present: Array | None = None
 
 
-class Cut(NamedTuple):
-    """A patch as the operator will see it.
-
-    ``crop`` is where a patch that was cut off at the raster's edge lies in its nominal rectangle.
-    ``loss`` says that pixels it needs could not be read.
-    """
-
-    box: Box
-    pixels: Array
-    valid: Array | None
-    crop: tuple[slice, slice] | None = None
-    loss: Loss | None = None
-
-    @property
-    def anchor(self) -> tuple[int, int]:
-        """``(row, col)`` of the upper-left pixel."""
-        return (self.box.row0, self.box.col0)
-
-
-def cut_strips(
-    plan: Plan, units: Iterator[Unit], box: Box, *, copy_empty: bool = True
-) -> Iterator[Iterator[Cut]]:
-    """Yield the patches of each strip of a plan, cut from the units ``box`` is read in.
-
-    Without ``copy_empty`` those that hold no data have no pixels of their own, if all lie inside the
-    raster: for callers who pass over them.
-    """
-    extent = plan.anchors.extent(plan.region)
-    overhang = not Box.of_shape(plan.domain.grid_shape).contains(extent)
-    rows = RowBuffer(units, box, copy_empty=copy_empty or overhang)
-    # Patches below the raster's end look back to rows that strips above them have done with.
-    kept_for_mirror = plan.reach(Box(plan.domain.height - 1, extent.row1, extent.col0, extent.col1)).row0
-    for strip in plan.strips():
-        needed = plan.reach(Box(*strip.rows, extent.col0, extent.col1))
-        rows.advance(min(needed.row0, kept_for_mirror), needed.row1)
-        cuts = cut_patches(plan, strip.boxes, rows)
-        yield _with_losses(plan, cuts, rows) if rows.has_losses else cuts
-
-
-def _with_losses(plan: Plan, cuts: Iterator[Cut], rows: RowBuffer) -> Iterator[Cut]:
-    """Mark the patches that need pixels which could not be read."""
-    for cut in cuts:
-        loss = rows.loss_in(plan.reach(cut.box))
-        yield cut if loss is None else cut._replace(loss=loss)
-
-
-class Rectangles(Protocol):
-    """Where rectangles of the raster are copied from."""
-
-    def cut(self, box: Box) -> tuple[Array, Array | None]:
-        """Return the pixels of ``box``, ``(bands, h, w)``, and where they are valid (``None``: all)."""
-        ...
-
-
-def cut_patches(plan: Plan, boxes: Sequence[Box], rows: Rectangles) -> Iterator[Cut]:
-    """Yield the patches of a strip, filled where they overhang the raster."""
-    whole = Box.of_shape(plan.domain.grid_shape)
-    for box in boxes:
-        if whole.contains(box):
-            yield Cut(box, *rows.cut(box))
-        elif plan.boundary == "shrink":
-            inner = box.intersect(whole)
-            yield Cut(inner, *rows.cut(inner), inner.slices(box))
-        elif plan.boundary == "pad":
-            yield _padded(plan, box, *rows.cut(box.intersect(whole)))
-        else:
-            reach = plan.reach(box)
-            yield _mirrored(plan, box, reach, *rows.cut(reach))
-
-
-def _padded(plan: Plan, box: Box, pixels: Array, valid: Array | None) -> Cut:
-    """Fill what overhangs with a constant; the mask says that it holds no data."""
-    inner = box.intersect(Box.of_shape(plan.domain.grid_shape))
-    rows = (inner.row0 - box.row0, box.row1 - inner.row1)
-    widths = ((0, 0), rows, (inner.col0 - box.col0, box.col1 - inner.col1))
-    value = plan.pad_value
-    if value is None:
-        missing = np.nan if pixels.dtype.kind == "f" else plan.domain.nodata
-        value = 0 if missing is None else missing
-    known = np.ones(pixels.shape, dtype=bool) if valid is None else valid
-    return Cut(box, np.pad(pixels, widths, constant_values=value), np.pad(known, widths))
-
-
-def _mirrored(plan: Plan, box: Box, reach: Box, pixels: Array, valid: Array | None) -> Cut:
-    """Fill what overhangs with the raster mirrored about its outermost pixels, mask and all."""
-    rows = mirror(np.arange(box.row0, box.row1), plan.domain.height) - reach.row0
-    cols = mirror(np.arange(box.col0, box.col1), plan.domain.width) - reach.col0
-    where = (slice(None), rows[:, np.newaxis], cols)
-    return Cut(box, pixels[where], None if valid is None else valid[where])
-
-
-def mirror(index: Array, length: int) -> Array:
-    """Return the pixels that stand at positions outside ``[0, length)`` when an axis is mirrored.
-
-    >>> mirror(np.arange(-3, 6), 4)
-    array([3, 2, 1, 0, 1, 2, 3, 2, 1])
-    """
-    period = max(1, 2 * (length - 1))
-    folded = np.abs(index) % period
-    return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(index)
-
-
 @dataclass
 class Operate:
     """Calls an operator on patches, in batches, under an error policy.
 
     ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
-    given masked arrays, and alone decides which cells of its result count. The number of bands and
-    their dtype are fixed by the first result.
+    given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
+    where on it each patch lies. ``reading`` says what it is shown around each, and how fine its results are.
+    A ``limit`` is kept by whoever can end this process; what was ``late`` then is tried alone, or not again.
+    The number of bands and their dtype are fixed by the first result.
+    ``meter`` learns what the first calls add to the process.
     """
 
     operator: ArrayOperator
@@ -174,6 +80,8 @@ class Operate:
     weights: Array | None = None
     flat: bool = False
     masked: bool = False
+    grid: RasterDomain | None = None
+    reading: Reading = field(default=Reading())
     skip_empty: bool = False
     errors: list[PatchErrorRecord] = field(default_factory=list)
     n_bands: int | None = None
@@ -181,8 +89,26 @@ class Operate:
     sleep: Callable[[float], None] = time.sleep
     advance: Advance = no_progress
     hooks: Hooks = field(default_factory=Hooks)
+    limit: Limit | None = None
+    late: Late = field(default_factory=Late)
+    meter: Meter = field(default_factory=Meter)
     _clipped: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
     _seconds: float = field(default=0.0, repr=False)
+    _calls: Calls = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._calls = Calls(
+            self.operator,
+            self.name,
+            self.source_name,
+            batched=self.batch_size > 1,
+            flat=self.flat,
+            masked=self.masked,
+            grid=self.grid,
+            reading=self.reading,
+            again=bool(self.policy.max_retries),
+            limit=self.limit,
+        )
 
     def __call__(self, cuts: Iterator[Cut]) -> Iterator[Contribution]:
         """Yield the contributions of a strip's patches, in their order."""
@@ -197,7 +123,12 @@ class Operate:
                 self.stats.skipped += 1
                 self.advance(1)
                 continue
-            if batch and cut.pixels.shape != batch[0].pixels.shape:  # cut off at the edge: cannot be stacked
+            if self.late and (cut.anchor in self.late.alone or cut.anchor in self.late.given_up):
+                yield from self._run(batch)
+                yield from self._run_late(cut)
+                batch = []
+                continue
+            if batch and not _stackable(cut, batch[0]):
                 yield from self._run(batch)
                 batch = []
             batch.append(cut)
@@ -212,14 +143,18 @@ class Operate:
         if not batch:
             return []
         # Looked at before the call: an operator may write into what it is given.
-        present = [_present(cut) for cut in batch]
+        known = [_known(cut) for cut in batch]
+        present = [self._of_result(cut, there) for cut, there in zip(batch, known, strict=True)]
         if self.masked:
-            batch = [cut._replace(valid=there) for cut, there in zip(batch, present, strict=True)]
+            batch = [cut._replace(valid=there) for cut, there in zip(batch, known, strict=True)]
         if self.hooks.any:
             for cut in batch:
                 self.hooks.patch_start(cut.anchor)
         started = time.perf_counter()
-        results = self._attempt(batch)
+        if self.meter.done:
+            results = self._attempt(batch)
+        else:
+            results = self.meter.measure(partial(self._attempt, batch), full=batch[0].crop is None)
         seconds = time.perf_counter() - started
         self._seconds += seconds
         self.stats.patches += len(batch)
@@ -240,24 +175,42 @@ class Operate:
         if data is not None:
             yield self._contribution(cut, None, data)
 
+    def _run_late(self, cut: Cut) -> Iterator[Contribution]:
+        """Run a patch by itself, or not at all, when an operator took too long over it."""
+        failure = self.late.given_up.get(cut.anchor)
+        if failure is None:
+            yield from self._run([cut])
+            return
+        self.hooks.patch_start(cut.anchor)
+        data = self._failed(cut, failure, "operator")
+        self.stats.patches += 1
+        self.advance(1)
+        if data is not None:
+            yield self._contribution(cut, self._of_result(cut, _known(cut)), data)
+
     def _attempt(self, batch: list[Cut]) -> Sequence[Array | None]:
         """Call the operator until the policy is content; ``None`` leaves a patch out."""
         try:
-            results = attempt(partial(self._call, batch), self.policy, self.sleep)
-        except OperatorError:
-            raise
+            returned = attempt(partial(self._calls.call, batch), self.policy, self.sleep)
         except Exception as error:
+            why = told(error)
             self.hooks.error(batch[0].anchor, error)
             which = f"a batch of {len(batch)} patches, the first at " if len(batch) > 1 else ""
             raise OperatorError(
-                f"{self.name} failed on {which}{batch[0].box} of {self.source_name}: "
-                f"{type(error).__name__}: {error}"
+                f"{self.name} failed on {which}{batch[0].box} of {self.source_name}: {why}"
             ) from error
-        if not isinstance(results, Failure):
-            return results
+        if not isinstance(returned, Failure):
+            if self._calls.discovers_border(batch, returned):
+                return self._attempt(batch)
+            return self._calls.results(batch, returned)
         if len(batch) > 1:  # one by one, so that only the bad patch is lost
-            return [self._attempt([cut])[0] for cut in batch]
-        return [self._failed(batch[0], results, "operator")]
+            return [self._singly(cut) for cut in batch]
+        return [self._failed(batch[0], returned, "operator")]
+
+    def _singly(self, cut: Cut) -> Array | None:
+        """Return the result of one patch of a batch, in memory that the next result does not take."""
+        (result,) = self._attempt([cut])
+        return None if result is None else result.copy()
 
     def _failed(self, cut: Cut, failure: Failure, kind: str) -> Array | None:
         """Note a patch that failed; return the mask that stands for it, ``None`` to leave it out."""
@@ -267,29 +220,15 @@ class Operate:
         if self.policy.on_error != "mask" or self.n_bands is None or self.dtype is None:
             return None  # a mask before the first result, whose kind is not known: it comes to the same
         fill = np.nan if self.dtype.kind == "f" else 0
-        shape = (self.n_bands, *cut.pixels.shape[-2:])
+        shape = (self.n_bands, *cut.box.shape)
         return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
 
-    def _call(self, batch: list[Cut]) -> Sequence[Array]:
-        patches = [self._given(cut) for cut in batch]
-        if self.batch_size == 1:
-            return [as_array(self.operator(patches[0]))]
-        results = as_array(self.operator(np.ma.stack(patches) if self.masked else np.stack(patches)))
-        if results.shape[:1] != (len(batch),):
-            raise OperatorError(
-                f"{self.name} returned {results.shape} for a batch of {len(batch)} patches "
-                f"at {batch[0].box}: its first axis must be the batch, as in what it was given"
-            )
-        return list(results)
-
-    def _given(self, cut: Cut) -> Array:
-        """Return what the operator sees of a patch."""
-        pixels = cut.pixels
-        if self.policy.max_retries:
-            pixels = pixels.copy()  # a try that failed half-way may have written into it
-        if self.masked:
-            pixels = np.ma.array(pixels, mask=False if cut.valid is None else ~cut.valid)
-        return pixels[0] if self.flat else pixels
+    def _of_result(self, cut: Cut, known: Array | None) -> Array | None:
+        """Return which cells of a patch's result lie over pixels that are ``known``; ``None`` for all."""
+        if cut.inner is None or known is None:
+            return known
+        part = cut.within(known)
+        return part if part is NOTHING else self.reading.on_result(part)
 
     def _taper(self, crop: tuple[slice, slice] | None) -> Array | None:
         """Return the weights of a patch; one cut off at the raster's edge has them cut off alike."""
@@ -304,13 +243,6 @@ class Operate:
 
     def _contribution(self, cut: Cut, present: Array | None, data: Array) -> Contribution:
         """Return a patch's result; ``present`` is where its pixels held data before the call."""
-        size = cut.pixels.shape[-2:]
-        if data.ndim not in (2, 3) or data.shape[-2:] != size:
-            raise OperatorError(
-                f"{self.name} returned an array of shape {data.shape} for the patch of {size[0]}x{size[1]} "
-                f"pixels at {cut.box} of {self.source_name}: "
-                f"it must return (h, w) or (bands, h, w) of the same height and width"
-            )
         flat = data.ndim == 2
         bands = 1 if flat else data.shape[0]
         if self.n_bands is None:
@@ -325,7 +257,8 @@ class Operate:
         if self.masked:
             valid = None  # the operator alone decides
         elif data.dtype.kind == cut.pixels.dtype.kind == "f":
-            valid = cut.valid  # NaN shows, unless the operator filled it; integers have none to show
+            # NaN shows, unless the operator filled it; integers have none to show.
+            valid = self._of_result(cut, cut.valid)
         plain = data.data if is_masked_array(data) else data
         counts = both_count(valid, known_cells(data), data.shape)
         if present is not None:
@@ -353,19 +286,11 @@ class Operate:
         return data.astype(self.dtype, copy=False)
 
 
-def as_array(result: object) -> Array:
-    """Return what an operator returned as an array; a masked one stays masked."""
-    return result if is_masked_array(result) else np.asarray(result)
-
-
-def _present(cut: Cut) -> Array | None:
-    """Return which pixels of a patch hold data: neither missing nor NaN. ``None`` is all."""
+def _known(cut: Cut) -> Array | None:
+    """Return which pixels an operator is shown hold data: neither missing nor NaN. ``None`` is all."""
     return both_count(cut.valid, where_not_nan(cut.pixels), cut.pixels.shape)
 
 
-def is_empty(cut: Cut) -> bool:
-    """Whether no pixel of a patch holds data."""
-    if cut.valid is NOTHING or (cut.valid is not None and not cut.valid.any()):
-        return True
-    pixels = cut.pixels
-    return pixels.dtype.kind == "f" and bool(np.isnan(pixels[..., 0, 0]).all() and np.isnan(pixels).all())
+def _stackable(cut: Cut, other: Cut) -> bool:
+    """Whether two patches can be in one batch: not one that was cut off at the edge, and one that was not."""
+    return cut.pixels.shape == other.pixels.shape and cut.box.shape == other.box.shape

@@ -4,50 +4,62 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from geopatcher.aggregation.base import AnyCellAggregation, exact_dtype
-from geopatcher.aggregation.casting import default_nodata, fits
-from geopatcher.aggregation.soft import SoftVote
-from geopatcher.aggregation.tally import Counted
-from geopatcher.buffers import recycling
-from geopatcher.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
+from geopatcher.accumulators.casting import default_nodata, fits
+from geopatcher.accumulators.labels import Disagreement
+from geopatcher.core.buffers import recycling
+from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.core.metadata import usual_method
 from geopatcher.engine.contributions import Contribution, Operate
+from geopatcher.engine.error_policy import ErrorPolicy
+from geopatcher.engine.hooks import Hooks
+from geopatcher.engine.lateness import Late
+from geopatcher.engine.progress import Advance, no_progress
 from geopatcher.engine.run import Finisher, contributions, stitch
 from geopatcher.engine.sizing import Sizes, model_of
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
-from geopatcher.hooks import Hooks
-from geopatcher.policy import ErrorPolicy
-from geopatcher.progress import Advance, no_progress
-from geopatcher.protocols import MaskAware
+from geopatcher.operators.wrappers import wants_mask, wants_position
+from geopatcher.targets.protocol import MemoryStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
-    from geopatcher.box import Box
-    from geopatcher.engine.contributions import ArrayOperator
+    from geopatcher.accumulators.protocols import Plannable
+    from geopatcher.core.box import Box
+    from geopatcher.core.operators import ArrayOperator
+    from geopatcher.core.protocols import Array, PixelSource, Sink
+    from geopatcher.engine.lateness import Limit
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import Array, PixelSource, Sink
-    from geopatcher.sinks.geotiff import CogOptions
+    from geopatcher.targets.protocol import Storage
+
+
+#: What stands for missing in a result: a value, the source's value, or ``None`` for what follows.
+Nodata: TypeAlias = float | int | Literal["inherit"] | None
 
 
 @dataclass(frozen=True)
 class Output:
-    """How the caller wants the result: ``None`` is what follows from the operator and the source."""
+    """How the caller wants the result: ``None`` is what follows from the operator and the source.
+
+    What that comes to is one value, the `ResultSpec` that `spec` returns.
+    """
 
     dtype: np.dtype | None = None
-    nodata: float | int | None = None
-    codec: str = "zstd"
-    shards: tuple[int, int] | None = None
+    nodata: Nodata = None
     chunks: tuple[int, int] | None = None
-    multiscales: bool = False
-    overview: str | None = None
-    cog: CogOptions | None = None
+    storage: Storage = field(default_factory=MemoryStorage)
+
+    def settings(self) -> dict[str, object]:
+        """Return all that is asked for by name, in one list."""
+        own = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
+        return own | self.storage.settings()
 
     def spec(
         self,
@@ -58,49 +70,82 @@ class Output:
         chunks: tuple[int, int],
         *,
         flat: bool,
-        gaps: bool = False,
     ) -> ResultSpec:
         """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
 
-        With ``gaps`` cells may be left without data, so that integers need a value that says so.
+        What says that a cell is missing is decided here, before the first block. Floats have NaN, and
+        classes a value above the last. Other integers, and floats for which a value is given, have a
+        mask beside them, which can collide with nothing; and where the result is of the source's own
+        kind, or a value is given, that value too, as long as no cell that holds data has it.
 
         Raises
         ------
         ValueError
-            The caller's nodata value does not fit the result's dtype.
+            The caller's nodata value does not fit the result's dtype, or there is none to inherit.
 
         """
         out_bands = aggregation.out_bands(n_bands)
         flat = flat or aggregation.flat
         result = self.dtype or _storable(aggregation.out_dtype(dtype))
-        # A float computed from integers may well be 0, or whatever their nodata was: NaN stands apart.
-        inherited = None if result.kind == "f" and source.dtype.kind != "f" else source.nodata
-        known = aggregation.nodata_for(result) if self.nodata is None else self.nodata
-        nodata = default_nodata(result, inherited if known is None else known)
-        if self.nodata is not None and not fits(result, self.nodata):
-            raise ValueError(f"nodata={self.nodata} does not fit a result of {result}: choose another value")
-        if nodata is None and gaps:
-            nodata = _outermost(result)
         same_bands = out_bands == source.n_bands
+        # What is said of the source's values holds for the result's where they are of the same kind.
+        own = same_bands and result == source.dtype and aggregation.keeps_quantity
+        free = aggregation.nodata_for(result) if self.nodata is None else None
+        nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
+        plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
+        labels = aggregation.gives_labels or (own and source.metadata.has_labels)
         names = source.band_names if same_bands else tuple(f"b{i + 1}" for i in range(out_bands))
+        names = aggregation.band_names or names
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
-        return ResultSpec(
-            domain=replace(domain, nodata=nodata, units=source.units if same_bands else ()),
-            chunks=self.chunks or chunks,
-            fill=0 if nodata is None else nodata,
-            codec=self.codec,
-            shards=self.shards,
-            multiscales=self.multiscales,
-            overview=self.overview or ("mode" if isinstance(aggregation, Counted | SoftVote) else "average"),
+        other = replace(domain.metadata, bands=aggregation.metadata.bands)
+        domain = replace(
+            domain,
+            nodata=nodata,
+            units=source.units if own else (),
+            metadata=source.metadata.of_result() if own else other,
         )
+        spec = ResultSpec(
+            domain=domain,
+            chunks=self.chunks or chunks,
+            fill=_outermost(result) if nodata is None else nodata,
+            masked=not plain,
+            overview=usual_method(labels=labels),
+        )
+        return self.storage.applied(spec)
 
+    def _stated(self, source: RasterDomain, result: np.dtype, *, own: bool) -> float | int | None:
+        """Return the value that is given, or inherited where the result is the source's ``own`` quantity."""
+        if self.nodata is None:
+            return source.nodata if own and result.kind != "f" else None
+        value = source.nodata if self.nodata == "inherit" else self.nodata
+        if value is None:
+            raise ValueError(
+                'nodata="inherit" asks for the nodata value of the source, which has no single one: '
+                "give a number, or leave it out"
+            )
+        if not fits(result, value):
+            raise ValueError(f"nodata={value} does not fit a result of {result}: choose another value")
+        return value
 
-def _wants_mask(operator: object) -> bool:
-    return isinstance(operator, MaskAware) and operator.wants_mask
+    def assumed(
+        self,
+        source: RasterDomain,
+        n_bands: int,
+        chunks: tuple[int, int],
+        layers: Mapping[str, LayerSpec],
+    ) -> ResultSpec:
+        """Return what a result of ``n_bands`` takes room for, while no patch has said what it is."""
+        spec = ResultSpec(
+            domain=source.with_bands((), n_bands=n_bands, dtype=self.dtype or np.dtype("float32")),
+            chunks=self.chunks or chunks,
+            fill=0,
+            layers=layers,
+        )
+        return self.storage.applied(spec)
 
 
 def _outermost(dtype: np.dtype) -> int:
-    """Return the end of an integer range that is least likely a value: never 0.
+    """Return the end of an integer range that is least likely a value: never 0. It lies under a mask.
 
     GDAL keeps nodata of 64-bit integers as a float, which is exact up to 2**53.
     """
@@ -117,10 +162,14 @@ def _storable(dtype: np.dtype) -> np.dtype:
     return np.dtype("float64") if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
-def _layer_spec(layer: AnyCellAggregation) -> LayerSpec:
-    dtype = layer.out_dtype(np.dtype("float64"))
-    fill = default_nodata(dtype, layer.nodata_for(dtype))
-    return LayerSpec(dtype, 0 if fill is None else fill)
+def layer_specs(aggregation: Plannable, layers: Mapping[str, AnyCellAggregation]) -> dict[str, LayerSpec]:
+    """Return what lies beside a result: what follows from its own state, and layers."""
+    specs = {name: LayerSpec(*kind) for name, kind in aggregation.beside.items()}
+    for name, layer in layers.items():
+        dtype = layer.out_dtype(np.dtype("float64"))
+        fill = default_nodata(dtype, layer.nodata_for(dtype))
+        specs[name] = LayerSpec(dtype, 0 if fill is None else fill)
+    return specs
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,18 +191,38 @@ class Job:
     advance: Advance = no_progress
     hooks: Hooks = field(default_factory=Hooks)
     log_json: Path | None = None
+    timeout_s: float | None = None
 
-    def resized(self, first: Contribution) -> Job:
-        """Return this job with a plan that knows the operator's bands and dtype from its first result."""
-        spec = self.spec_for(first, flat=first.flat)
+    def resized(self, first: Contribution, call_bytes: int = 0) -> Job:
+        """Return this job with a plan that knows the operator from its first result.
+
+        That is its bands and dtype, and what a call of it was seen to add to the process.
+        """
+        return self.sized(self.spec_for(first, flat=first.flat), first.data.shape[0], call_bytes)
+
+    def sized(self, spec: ResultSpec, n_bands: int, call_bytes: int = 0) -> Job:
+        """Return this job with a plan for a result of ``spec`` and an operator that returns ``n_bands``."""
         layers = tuple(self.layers.values())
-        sizes = Sizes(first.data.shape[0], spec.domain.dtype, self.batch_size, layers)
+        sizes = Sizes(n_bands, spec.domain.dtype, self.batch_size, layers)
         plan = self.plan
         model = model_of(self.source, plan.anchors, self.aggregation, plan.chunks, sizes, spec.domain.dtype)
-        return replace(self, plan=replace(plan, model=model))
+        return replace(self, plan=plan.with_model(model, call_bytes))
 
-    def operate(self, stats: RunStats) -> Operate:
-        """Return what calls the operator."""
+    @property
+    def how(self) -> dict[str, str | int | float]:
+        """How it is carried out, which changes no pixel: an interrupted run may go on in another way."""
+        return {"batch_size": self.batch_size, "memory_limit": self.plan.memory_limit}
+
+    @property
+    def assumed_spec(self) -> ResultSpec:
+        """What the result takes room for, while no patch has said what it is."""
+        source = self.source.domain.rescaled(self.plan.reading.scale)
+        n_bands = self.aggregation.out_bands(source.n_bands)
+        layers = layer_specs(self.aggregation, self.layers)
+        return self.output.assumed(source, n_bands, self.plan.chunks, layers)
+
+    def operate(self, stats: RunStats, limit: Limit | None = None, late: Late | None = None) -> Operate:
+        """Return what calls the operator; ``limit`` and ``late`` are for who keeps ``timeout_s``."""
         return Operate(
             operator=self.operator,
             name=self.name,
@@ -163,33 +232,30 @@ class Job:
             batch_size=self.batch_size,
             weights=self.weights,
             flat=len(self.source.domain.shape) == 2,
-            masked=_wants_mask(self.operator),
+            masked=wants_mask(self.operator),
+            grid=self.source.domain if wants_position(self.operator) else None,
+            reading=self.plan.reading,
             skip_empty=self.skip_empty,
             advance=self.advance,
             hooks=self.hooks,
+            limit=limit,
+            late=late or Late(),
         )
 
     def spec_for(self, first: Contribution | None, *, flat: bool) -> ResultSpec:
         """Return what the result is, given the first contribution (``None``: no patch held data)."""
-        source = self.source.domain
+        source = self.source.domain.rescaled(self.plan.reading.scale)
         bands, dtype = (
             (source.n_bands, source.dtype) if first is None else (first.data.shape[0], first.data.dtype)
         )
-        gaps = (
-            self.source.has_nodata
-            or source.dtype.kind == "f"
-            or self.policy.on_error in ("skip", "mask")
-            or not self.plan.coverage.complete
-        )
-        spec = self.output.spec(
-            source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat, gaps=gaps
-        )
-        return replace(spec, layers={name: _layer_spec(layer) for name, layer in self.layers.items()})
+        spec = self.output.spec(source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat)
+        return replace(spec, layers=layer_specs(self.aggregation, self.layers))
 
-    def tiles(self, plan: Plan, spec: ResultSpec) -> TileRows:
-        """Return empty state for a region."""
+    def tiles(self, plan: Plan, spec: ResultSpec, disagreement: Disagreement) -> TileRows:
+        """Return empty state for a region; in it the ``disagreement`` is looked for."""
         parts = {"data": self.aggregation, **self.layers}
-        return TileRows(plan.blocks, parts, exact_dtype(spec.domain.dtype, plan.anchors.depth))
+        exact = exact_dtype(spec.domain.dtype, plan.anchors.depth)
+        return TileRows(plan.blocks, parts, exact, disagreement=disagreement)
 
     def stream(
         self, plan: Plan, operate: Operate, watch: Watch | None = None
@@ -220,8 +286,9 @@ def run_region(
         The run was asked to stop.
 
     """
-    finisher = Finisher(spec, sink, stats, done, pipelined=job.pipelined)
-    tiles = job.tiles(plan, spec)
+    disagreement = Disagreement(found=stats.averaged > 0)
+    finisher = Finisher(spec, sink, stats, done, pipelined=job.pipelined, disagreement=disagreement)
+    tiles = job.tiles(plan, spec, disagreement)
     try:
         try:
             with recycling():

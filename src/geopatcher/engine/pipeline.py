@@ -67,7 +67,7 @@ class _Channel(Generic[T]):
 
 
 @contextmanager
-def ahead(
+def prefetch(
     items: Generator[T, None, None], size_of: Callable[[T], int], max_bytes: int
 ) -> Iterator[Iterator[T]]:
     """Give ``items``, made ahead in a thread while up to ``max_bytes`` of them wait.
@@ -109,7 +109,7 @@ def ahead(
         thread.join()
 
 
-class Behind:
+class BackgroundWriter:
     """Runs calls in order in one thread behind the caller, or in the caller's own if not ``pipelined``.
 
     One call at a time: while it runs the caller makes the next, and waits with it if it is early. More

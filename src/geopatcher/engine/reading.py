@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.containment import contained, told
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, attempt
 from geopatcher.engine.rows import Loss, Unit
 from geopatcher.errors import GeopatcherError, SourceError
-from geopatcher.policy import ErrorPolicy, Failure, attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.box import Box
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.engine.stats import RunStats
-    from geopatcher.protocols import Array, PixelSource
 
 
 #: Most reads spent on finding out what of a rectangle can be read.
@@ -60,9 +61,7 @@ class Reader:
         except GeopatcherError:
             raise
         except Exception as error:  # whatever a codec or a reader of other people's raises
-            raise SourceError(
-                f"cannot read {box} of {self.source.name}: {type(error).__name__}: {error}"
-            ) from error
+            raise SourceError(f"cannot read {box} of {self.source.name}: {told(error)}") from error
         if isinstance(unit, Failure):
             with self.stats.stage("read"):
                 unit = self._rescued(box, unit)
@@ -87,7 +86,7 @@ class Reader:
             left -= len(pieces)
             for piece in pieces:
                 try:
-                    found.append((piece, self._read(piece)))
+                    found.append((piece, contained(partial(self._read, piece))))
                 except Exception as again:  # noqa: BLE001 - the policy said to carry on
                     waiting.append((piece, again))
         self._budget = RESCUE_READS if found else FEW_READS
@@ -110,7 +109,7 @@ def _joined(box: Box, found: list[tuple[Box, Unit]], losses: list[Loss], source:
 def halves(box: Box, block: tuple[int, int]) -> list[Box]:
     """Cut a rectangle in two along a line of a ``(height, width)`` grid; one within a cell gives none.
 
-    >>> from geopatcher.box import Box
+    >>> from geopatcher.core.box import Box
     >>> [str(half) for half in halves(Box(0, 100, 0, 40), (32, 32))]
     ['rows 0:64, columns 0:40', 'rows 64:100, columns 0:40']
     """

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from geopatcher.box import Box
+from geopatcher.core.box import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 #: Rows read at once where the storage has no opinion, or a small one.
 MIN_UNIT_ROWS = 256

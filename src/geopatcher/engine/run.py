@@ -9,22 +9,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.aggregation.casting import to_dtype
-from geopatcher.engine.contributions import Contribution, Operate, cut_strips
-from geopatcher.engine.pipeline import Behind, ahead
+from geopatcher.accumulators.casting import to_cells
+from geopatcher.accumulators.labels import Disagreement
+from geopatcher.core.gaps import VALID, codes
+from geopatcher.engine.cuts import cut_strips
+from geopatcher.engine.pipeline import BackgroundWriter, prefetch
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import Unit, read_units
 from geopatcher.engine.watch import Watch
+from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
-    from geopatcher.box import Box
-    from geopatcher.domain import ResultSpec
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.protocols import FinishedTile, PixelSource, Sink
+    from geopatcher.engine.contributions import Contribution, Operate
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
     from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import FinishedTile, PixelSource, Sink
 
 
 def contributions(
@@ -44,10 +48,10 @@ def contributions(
     box = plan.reach(plan.anchors.extent(plan.region))
     if not box.n_pixels:
         return
-    read = Reader(source, operate.stats, operate.policy, operate.sleep)
+    read = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
     units = read_units(read, box, plan.model.unit_rows)
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
-    with ahead(units, _size_of, waiting if pipelined else 0) as stream:
+    with prefetch(units, _size_of, waiting if pipelined else 0) as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
         for strip in plan.strips():
             watch.begin(strip)
@@ -89,7 +93,14 @@ def stitch(
 class Finisher:
     """Finalises rows of blocks and hands them to the sink, in order, behind the loop.
 
-    ``done`` is called with each box after the sink has it.
+    ``done`` is called with each box after the sink has it. The ``disagreement`` that the tiles look for is
+    noted in ``stats``.
+
+    Raises
+    ------
+    OperatorError
+        From `emit` or `finish`: a value was chosen that the result's dtype cannot hold.
+
     """
 
     spec: ResultSpec
@@ -97,10 +108,13 @@ class Finisher:
     stats: RunStats
     done: Callable[[Box], None]
     pipelined: bool = True
-    _behind: Behind = field(init=False)
+    disagreement: Disagreement = field(default_factory=Disagreement)
+    _behind: BackgroundWriter = field(init=False)
+    _kinds: Mapping[str, tuple[tuple[int, ...], np.dtype, float | int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._behind = Behind(pipelined=self.pipelined)
+        self._behind = BackgroundWriter(pipelined=self.pipelined)
+        self._kinds = self.spec.arrays()
 
     def emit(self, box: Box, tiles: list[OpenTile]) -> None:
         """Hand over a closed row of blocks when the one before is done; ``tiles`` hold what is in it."""
@@ -119,6 +133,7 @@ class Finisher:
             with self.stats.stage("write"):
                 self.stats.bytes_written += self.sink.write(self._finalised(tiles))
         self.stats.blocks += 1
+        self.stats.averaged |= self.disagreement.found
         self.done(box)
 
     def _finalised(self, tiles: list[OpenTile]) -> Iterator[FinishedTile]:
@@ -127,10 +142,18 @@ class Finisher:
             tile = tiles.pop(0)  # let go of when it is written
             started = time.perf_counter()
             arrays = {}
-            for name, (_, dtype, fill) in self.spec.arrays().items():
-                part = tile.parts[name]
+            for name, part in tile.parts.items():
+                _, dtype, fill = self._kinds[name]
                 with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-                    arrays[name] = to_dtype(part.finalise(), dtype, fill)
+                    finished, beside = part.finalise()
+                    wrong = part.aggregation.misfit(finished, dtype)
+                    if wrong is not None:
+                        raise OperatorError(wrong.message(dtype, tile.box, part.aggregation))
+                    arrays[name], known = to_cells(finished, dtype, fill)
+                if name == "data" and self.spec.masked:
+                    arrays[VALID] = codes(arrays[name], known, self.spec.domain.nodata)
+                for other, values in beside.items():
+                    arrays[other], _ = to_cells(values, *self._kinds[other][1:])
             seconds = time.perf_counter() - started
             self.stats.spend("finalise", seconds)
             self.stats.spend("write", -seconds)

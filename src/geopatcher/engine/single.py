@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.engine.contributions import cut_patches
+from geopatcher.engine.cuts import cut_patches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.box import Box
-    from geopatcher.engine.contributions import Cut
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array
+    from geopatcher.engine.cuts import Cut
     from geopatcher.engine.rows import Loss, Unit
     from geopatcher.planning.plan import Plan
-    from geopatcher.protocols import Array
 
 
 @dataclass

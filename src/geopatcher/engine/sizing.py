@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.aggregation.base import UNKNOWN_FROM, exact_dtype
-from geopatcher.aggregation.shares import DEEPEST, kept_arrays
-from geopatcher.aggregation.wide import is_wide
+from geopatcher.accumulators.base import UNKNOWN_FROM, exact_dtype
+from geopatcher.accumulators.int64 import is_wide
+from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
+from geopatcher.core.protocols import InPlace
 from geopatcher.engine.rows import unit_rows
+from geopatcher.fields.declared import outline_of
 from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.memory import MemoryModel
 
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from geopatcher.aggregation.base import AnyCellAggregation
+    from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.accumulators.protocols import Plannable
+    from geopatcher.core.protocols import PixelSource
     from geopatcher.planning.anchors import AnchorSet
-    from geopatcher.protocols import PixelSource
 
 
 @dataclass(frozen=True)
@@ -38,13 +41,13 @@ class Sizes:
 def model_of(
     source: PixelSource,
     anchors: AnchorSet,
-    aggregation: AnyCellAggregation,
+    aggregation: Plannable,
     chunks: tuple[int, int],
     sizes: Sizes,
     result_dtype: np.dtype,
 ) -> MemoryModel:
     """Return the sizes that decide memory and disk."""
-    domain = source.domain
+    domain = outline_of(source)
     exact = exact_dtype(result_dtype, anchors.depth)
     is_float = domain.dtype.kind == "f"
     masked = source.has_nodata and not is_float
@@ -52,7 +55,12 @@ def model_of(
     state_bytes = sum(part.state_bytes(sizes.n_bands, exact, anchors.depth) for part in parts)
     if is_wide(sizes.dtype):
         state_bytes += sum(part.wide_bytes(sizes.n_bands) for part in parts)
-    layer_bytes = [layer.out_dtype(result_dtype).itemsize for layer in sizes.layers]
+    item_bytes = [layer.out_dtype(result_dtype).itemsize for layer in sizes.layers]
+    layer_bytes = sum(item_bytes)
+    for kind in aggregation.beside.values():
+        item_bytes.append(kind.dtype.itemsize)
+        layer_bytes += kind.dtype.itemsize * max(1, kind.bands)
+    out_bands = aggregation.out_bands(sizes.n_bands)
     return MemoryModel(
         patch=anchors.patch_shape,
         tile=chunks,
@@ -62,13 +70,15 @@ def model_of(
         state_bytes=state_bytes,
         gap_bytes=gap_bytes(parts, anchors, sizes.n_bands, gaps=source.has_nodata or is_float),
         kept_bytes=kept_bytes(parts, anchors.patch_shape, exact),
-        out_bytes=aggregation.out_bands(sizes.n_bands) * result_dtype.itemsize + sum(layer_bytes),
-        item_bytes=max([result_dtype.itemsize, *layer_bytes]),
+        out_bytes=out_bands * result_dtype.itemsize + layer_bytes,
+        item_bytes=max([result_dtype.itemsize, *item_bytes]),
         batch_size=sizes.batch_size,
+        valid_bytes=out_bands if result_dtype.kind in "iu" else 0,
+        views=isinstance(source, InPlace) and source.gives_views,
     )
 
 
-def gap_bytes(parts: Sequence[AnyCellAggregation], anchors: AnchorSet, n_bands: int, *, gaps: bool) -> float:
+def gap_bytes(parts: Sequence[Plannable], anchors: AnchorSet, n_bands: int, *, gaps: bool) -> float:
     """Return bytes of state per cell that tiles take on top where cells are without data.
 
     With ``gaps`` some may be. Where patches stand in no pattern, all tiles take as much.
@@ -79,7 +89,7 @@ def gap_bytes(parts: Sequence[AnyCellAggregation], anchors: AnchorSet, n_bands: 
     return sum(part.gap_bytes(n_bands, depth) for part in parts)
 
 
-def kept_bytes(parts: Sequence[AnyCellAggregation], patch: tuple[int, int], exact: np.dtype) -> int:
+def kept_bytes(parts: Sequence[Plannable], patch: tuple[int, int], exact: np.dtype) -> int:
     """Return what is kept of windows: as it was given, as a taper, and the shares that follow from it."""
     taper = patch[0] * patch[1] * exact.itemsize
     shares = kept_arrays(taper) * taper if any(part.takes_shares for part in parts) else 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import resource
-import sys
+import heapq
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from geopatcher.planning.memory import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ COUNTS = (
     "patches",
     "skipped",
     "failed",
+    "averaged",
     "blocks",
     "bytes_read",
     "bytes_written",
@@ -32,8 +32,11 @@ COUNTS = (
     "peak_bytes",
 )
 
+#: More of anything than this was not counted by us.
+MOST = 2**63
+
 #: Those that parts of a run add up to.
-ADDED = ("patches", "skipped", "failed", "blocks", "bytes_read", "bytes_written")
+ADDED = ("patches", "skipped", "failed", "averaged", "blocks", "bytes_read", "bytes_written")
 
 
 @dataclass
@@ -42,13 +45,16 @@ class RunStats:
 
     ``seconds`` is time spent in each stage; stages overlap, so they may add up to more than
     ``elapsed``. ``bytes_read`` counts decoded pixels asked of the source, ``bytes_written`` encoded
-    blocks handed to the sink before compression. ``peak_bytes`` is the process's peak resident size.
+    blocks handed to the sink before compression. ``peak_bytes`` is the peak resident size of the process,
+    interpreter and libraries included, and of a run on workers the sum of theirs and its own.
+    ``averaged`` is not 0 where integers of overlapping patches differed and were averaged.
     ``notes`` say what a person should know about the run.
     """
 
     patches: int = 0
     skipped: int = 0
     failed: int = 0
+    averaged: int = 0
     blocks: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
@@ -58,7 +64,12 @@ class RunStats:
     peak_bytes: int = 0
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    _peaks: dict[str, int] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        peak = format_bytes(self.peak_bytes)
+        return f"RunStats({self.patches:,} patches, {self.elapsed:.2f} s, peak {peak})"
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -73,6 +84,20 @@ class RunStats:
         """Add seconds to a stage; any thread may."""
         with self._lock:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def note_peak(self, process: str, n_bytes: int) -> None:
+        """Keep the peak resident size of one of the processes of a run."""
+        with self._lock:
+            self._peaks[process] = max(n_bytes, self._peaks.get(process, 0))
+
+    def sum_peaks(self, process: str, n_others: int) -> None:
+        """Let ``peak_bytes`` be the peak of a process and those of the ``n_others`` that took most.
+
+        There may have been more of them, one after another: a worker that is killed is replaced.
+        """
+        with self._lock:
+            others = [n_bytes for name, n_bytes in self._peaks.items() if name != process]
+            self.peak_bytes = self._peaks.get(process, 0) + sum(heapq.nlargest(n_others, others))
 
     @property
     def read_amplification(self) -> float:
@@ -91,11 +116,12 @@ class RunStats:
                 setattr(self, name, self.__dict__[name] + other.__dict__[name])
             for name, seconds in other.seconds.items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
-            self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
+        for process, n_bytes in other._peaks.items():
+            self.note_peak(process, n_bytes)
 
     def since(self, before: RunStats) -> RunStats:
         """Return what was added since the state of ``before``, which is brought up to date."""
-        new = RunStats(peak_bytes=self.peak_bytes)
+        new = RunStats(_peaks=dict(self._peaks))
         with self._lock:
             for name in ADDED:
                 setattr(new, name, self.__dict__[name] - before.__dict__[name])
@@ -114,11 +140,15 @@ class RunStats:
         """Take over counts, bytes and times written down earlier by `as_dict`; others stay."""
         for name in COUNTS:
             value = known.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
+            if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < MOST:
                 setattr(self, name, value)
         seconds = known.get("seconds")
         if isinstance(seconds, dict):
-            self.seconds |= {str(name): value for name, value in seconds.items() if isinstance(value, float)}
+            self.seconds |= {
+                str(name): value
+                for name, value in seconds.items()
+                if isinstance(value, float) and 0 <= value < MOST
+            }
 
     def as_dict(self) -> dict[str, float | int | list[str] | dict[str, float]]:
         """Return everything, JSON-able."""
@@ -127,18 +157,3 @@ class RunStats:
             "read_amplification": self.read_amplification,
             "write_amplification": self.write_amplification,
         }
-
-
-def rss_bytes() -> int:
-    """Return the resident size of this process, the peak one where the system tells no other."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return peak_rss_bytes()
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def peak_rss_bytes() -> int:
-    """Return the peak resident size of this process."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

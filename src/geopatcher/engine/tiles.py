@@ -8,25 +8,20 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from geopatcher.aggregation.base import (
-    AnyCellAggregation,
-    CellAggregation,
-    Coverings,
-    Finished,
-    Piece,
-    Taper,
-    Tile,
-)
-from geopatcher.aggregation.shares import History
-from geopatcher.box import Box
+from geopatcher.accumulators.labels import Disagreement
+from geopatcher.accumulators.mean_steps import History
+from geopatcher.accumulators.pieces import Coverings, Piece, Taper, Tile
+from geopatcher.core.box import Box
 from geopatcher.planning.memory import TILE_COLUMNS, tile_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from geopatcher.accumulators.base import AnyCellAggregation, CellAggregation
+    from geopatcher.accumulators.finished import Finished
+    from geopatcher.core.protocols import Array
     from geopatcher.engine.contributions import Contribution
-    from geopatcher.planning.plan import BlockGrid
-    from geopatcher.protocols import Array
+    from geopatcher.planning.blocks import BlockGrid
 
 S = TypeVar("S")
 
@@ -51,9 +46,9 @@ class Part(Generic[S]):
             with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs
                 self.state = self.aggregation.update(self.state, piece)
 
-    def finalise(self) -> Finished:
-        """Return the values; the state is used up."""
-        return self.aggregation.finalise(self.state)
+    def finalise(self) -> tuple[Finished, Mapping[str, Finished]]:
+        """Return the values, and those of arrays beside them; the state is used up."""
+        return self.aggregation.finalise_all(self.state)
 
 
 @dataclass(slots=True)
@@ -97,6 +92,7 @@ class TileRows:
     aggregations: Mapping[str, AnyCellAggregation]
     exact: np.dtype
     columns: int = TILE_COLUMNS
+    disagreement: Disagreement = field(default_factory=Disagreement)
     _open: dict[int, dict[int, OpenTile]] = field(default_factory=dict)
     _next: int | None = None
     _coverings: Coverings = field(default_factory=Coverings)
@@ -229,7 +225,7 @@ class TileRows:
         row = self._box(index)
         box = replace(row, col0=left, col1=min(left + self._width, row.col1))
         data = contribution.data
-        tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._coverings)
+        tile = Tile((data.shape[0], *box.shape), data.dtype, self.exact, self._coverings, self.disagreement)
         parts = {name: Part(agg, agg.zero(tile)) for name, agg in self.aggregations.items()}
         self._open[index][number] = OpenTile(box, parts)
         return list(parts.values())

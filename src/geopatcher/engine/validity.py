@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 if TYPE_CHECKING:
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
 
 
 def is_masked_array(data: object) -> TypeGuard[np.ma.MaskedArray]:

@@ -10,18 +10,18 @@ if TYPE_CHECKING:
     from geopatcher.executors.dask import DaskExecutor
     from geopatcher.executors.local import LocalExecutor
     from geopatcher.executors.processes import ProcessExecutor
-    from geopatcher.executors.running import Executor
-    from geopatcher.executors.transport import NamedOperator
+    from geopatcher.operators.named import NamedOperator
+    from geopatcher.runs.executor import Executor
 
 __all__ = ["DaskExecutor", "Executor", "LocalExecutor", "NamedOperator", "ProcessExecutor"]
 
 #: name -> module that holds it
 _HOMES = {
-    "DaskExecutor": "dask",
-    "Executor": "running",
-    "LocalExecutor": "local",
-    "NamedOperator": "transport",
-    "ProcessExecutor": "processes",
+    "DaskExecutor": "geopatcher.executors.dask",
+    "Executor": "geopatcher.runs.executor",
+    "LocalExecutor": "geopatcher.executors.local",
+    "NamedOperator": "geopatcher.operators.named",
+    "ProcessExecutor": "geopatcher.executors.processes",
 }
 
 
@@ -29,7 +29,7 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = vars(import_quickly(f"{__name__}.{home}"))[name]
+    value: object = vars(import_quickly(home))[name]
     return value
 
 

@@ -4,31 +4,36 @@ from __future__ import annotations
 
 import queue
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self, TypedDict, cast
 
 from geopatcher._optional import load
+from geopatcher.core.containment import told
 from geopatcher.errors import GeopatcherError, TransportError, WorkerLostError
-from geopatcher.executors.child import Done, Failed, Told
-from geopatcher.executors.crew import Foreman
-from geopatcher.executors.dask_worker import JobPlugin, Said, serve_region
-from geopatcher.executors.regional import Assignment, pack_job
-from geopatcher.executors.running import Executor
-from geopatcher.executors.sharing import SHARED_BYTES, array_in_memory, block_width, plain
-from geopatcher.executors.transport import pack
+from geopatcher.errors.redaction import shown
+from geopatcher.executors.workers.dask_worker import JobPlugin, Said, serve_region
+from geopatcher.executors.workers.pickling import pack
+from geopatcher.executors.workers.process_main import Done, Failed, ProgressEvent
+from geopatcher.executors.workers.region_task import Assignment, pack_job
+from geopatcher.executors.workers.scheduler import Scheduler
+from geopatcher.executors.workers.shared_arrays import SHARED_BYTES, array_in_memory, block_width, plain
 from geopatcher.planning.tasks import cut_tasks
+from geopatcher.runs.executor import Executor
+from geopatcher.targets.protocol import DurableTarget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from geopatcher.box import Box
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import PixelSource
     from geopatcher.engine.job import Job
-    from geopatcher.executors.pool import Lost
-    from geopatcher.executors.running import Outcome, Run
+    from geopatcher.executors.workers.process_pool import Lost
+    from geopatcher.planning.footprint import Setting
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.tasks import Tasks
-    from geopatcher.sinks.targets import Target
+    from geopatcher.runs.run import Outcome, Run
+    from geopatcher.targets.protocol import Target
 
 distributed = load("distributed")
 
@@ -114,7 +119,7 @@ class DaskCrew:
     n_slots: int
     retries: int = RETRIES
     _name: str = field(default_factory=lambda: f"geopatcher-{uuid.uuid4().hex[:12]}")
-    _making: str | None = None
+    _result_name: str | None = None
     _given: dict[str, tuple[Assignment, TaskFuture]] = field(default_factory=dict)
     _over: queue.SimpleQueue[TaskFuture] = field(default_factory=queue.SimpleQueue)
 
@@ -127,14 +132,14 @@ class DaskCrew:
         if self.client.status != "running":
             return
         self.stop()
-        for name in (self._name, self._making):
+        for name in (self._name, self._result_name):
             if name is not None:
                 self.client.unregister_worker_plugin(name)
 
     @property
     def room(self) -> int:
         """How many more tasks can be given: as many as there are workers, until it is known what is made."""
-        return max(0, self.n_slots - len(self._given)) if self._making is None else 1 << 62
+        return max(0, self.n_slots - len(self._given)) if self._result_name is None else 1 << 62
 
     @property
     def busy(self) -> bool:
@@ -143,13 +148,13 @@ class DaskCrew:
 
     def give(self, tasks: Sequence[Assignment]) -> None:
         """Submit tasks; the scheduler sees their rectangles only."""
-        making = tasks[0].making
-        if making is not None and self._making is None:
-            self._making = f"{self._name}-making"
-            self.client.register_plugin(JobPlugin(pack(making)), name=self._making)
+        handle = tasks[0].handle
+        if handle is not None and self._result_name is None:
+            self._result_name = f"{self._name}-result"
+            self.client.register_plugin(JobPlugin(pack(handle)), name=self._result_name)
         boxes = [task.region for task in tasks]
         futures = self.client.map(
-            partial(serve_region, self._name, None if making is None else self._making),
+            partial(serve_region, self._name, None if handle is None else self._result_name),
             [(box.row0, box.row1, box.col0, box.col1) for box in boxes],
             pure=False,
             retries=self.retries,
@@ -167,7 +172,7 @@ class DaskCrew:
             del self._given[key]
         return bool(open_ones)
 
-    def wait(self, timeout_s: float) -> list[tuple[Assignment, Told | Done | Failed | Lost]]:
+    def wait(self, timeout_s: float) -> list[tuple[Assignment, ProgressEvent | Done | Failed | Lost]]:
         """Return what finished tasks have said.
 
         Raises
@@ -186,7 +191,7 @@ class DaskCrew:
             return []
         task, _ = self._given.pop(future.key)
         said = self._result(task, future)
-        return [*((task, Told(message)) for message in said.messages), (task, said.event)]
+        return [*((task, ProgressEvent(message)) for message in said.messages), (task, said.event)]
 
     def _result(self, task: Assignment, future: TaskFuture) -> Said:
         if future.status == "cancelled":
@@ -202,8 +207,7 @@ class DaskCrew:
             raise
         except Exception as error:  # whatever a cluster comes up with
             raise WorkerLostError(
-                f"Dask could not have {task.region} done, in {self.retries + 1} tries: "
-                f"{type(error).__name__}: {error}"
+                f"Dask could not have {task.region} done, in {self.retries + 1} tries: {told(error)}"
             ) from error
 
     def _gone(self, what: str) -> str:
@@ -260,21 +264,81 @@ class DaskExecutor(Executor):
             self.client.close()
 
     def memory_for(self, plan: Plan) -> int:
-        """Return the bytes a region may take: the plan's limit, or what the smallest worker has."""
+        """Return the bytes a region may take: the plan's limit, or what the smallest worker has.
+
+        Parameters
+        ----------
+        plan
+            Of the run.
+
+        Returns
+        -------
+        int
+            Bytes.
+
+        """
         shares = [
             int(MEMORY_SHARE * worker["memory_limit"] / worker["nthreads"])
             for worker in self._workers().values()
             if worker["memory_limit"]
         ]
-        return min([plan.memory_limit, *shares])
+        return plan.model.allowed(min([plan.memory_limit, *shares]), plan.region.height)
 
     def cut(self, job: Job) -> Tasks:
-        """Cut a job's plan into tasks for the workers there are."""
-        memory = self.memory_for(job.plan)
-        return cut_tasks(job.plan, self._n_slots(), memory, block_width=block_width(job.source))
+        """Cut a job's plan into tasks for the workers there are.
+
+        Parameters
+        ----------
+        job
+            What is run.
+
+        Returns
+        -------
+        Tasks
+            The regions.
+
+        """
+        return self._tasks(job.plan, job.source)
+
+    def setting(self, plan: Plan, source: PixelSource) -> Setting:
+        """Return where the regions of a plan would run: on the workers there are.
+
+        Parameters
+        ----------
+        plan
+            Of the run.
+        source
+            Where its pixels come from.
+
+        Returns
+        -------
+        Setting
+            Workers, and regions at once.
+
+        """
+        tasks, n_slots = self._tasks(plan, source), self._n_slots()
+        n_workers = min(len(self._workers()) or n_slots, len(tasks))
+        return replace(
+            plan.setting, n_workers=n_workers, n_at_once=min(n_slots, len(tasks)), task=tasks.largest
+        )
+
+    def _tasks(self, plan: Plan, source: PixelSource) -> Tasks:
+        return cut_tasks(plan, self._n_slots(), self.memory_for(plan), block_width=block_width(source))
 
     def run(self, job: Job, target: Target) -> Outcome:
         """Compute what is left to do and complete the target; see `Executor.run`.
+
+        Parameters
+        ----------
+        job
+            What is run.
+        target
+            Where its result goes.
+
+        Returns
+        -------
+        Outcome
+            The result, its arrays and what was counted.
 
         Raises
         ------
@@ -284,7 +348,7 @@ class DaskExecutor(Executor):
             The scheduler is gone, or a region ended its workers again and again.
 
         """
-        if target.path is None:
+        if not isinstance(target, DurableTarget):
             raise TransportError(
                 "workers on a Dask cluster cannot write into the memory of this process: give a target they "
                 "all reach, x.zarr or x.tif, or use workers= for processes of this machine"
@@ -298,12 +362,21 @@ class DaskExecutor(Executor):
         return super().run(job, target)
 
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
-        """Have the regions computed."""
+        """Have the regions computed.
+
+        Parameters
+        ----------
+        run
+            What is run, and where rows of blocks are recorded.
+        regions
+            Those left to do.
+
+        """
         if not regions:  # an earlier run computed all, and ended before it said so
             return
         before = set(self._workers())
         with DaskCrew(self.client, pack_job(plain(run.job)), self._n_slots(), self.retries) as crew:
-            Foreman(run, crew, self.memory_for(run.job.plan)).work(regions)
+            Scheduler(run, crew, self.memory_for(run.job.plan)).work(regions)
         if set(self._workers()) != before:
             run.tidy()
 
@@ -319,7 +392,8 @@ def _connected(address: str) -> ClusterClient:
     try:
         client: ClusterClient = distributed.Client(address)
     except (OSError, ValueError) as error:
+        place = shown(address)
         raise WorkerLostError(
-            f"there is no Dask scheduler at {address}: {error}; start one (dask scheduler), or correct it"
+            f"there is no Dask scheduler at {place}: {error}; start one (dask scheduler), or correct it"
         ) from error
     return client

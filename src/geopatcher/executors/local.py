@@ -7,13 +7,16 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from geopatcher.core.cpu import usable_cores
 from geopatcher.engine.job import Job, peeked
-from geopatcher.executors.running import Executor, LargerThanPlannedError, Outcome, Run
+from geopatcher.executors.workers.blas_threads import held_to
+from geopatcher.runs.executor import Executor
+from geopatcher.runs.run import Outcome, Run
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from geopatcher.box import Box
+    from geopatcher.core.box import Box
     from geopatcher.engine.contributions import Contribution
     from geopatcher.planning.plan import Plan
 
@@ -24,42 +27,74 @@ __all__ = ["LocalExecutor", "Outcome"]
 class LocalExecutor(Executor):
     """Runs the regions of a job in this process: reading, operating and writing overlap in threads."""
 
+    @property
+    def threads(self) -> int:
+        """What numerical libraries take by themselves in this process."""
+        return held_to(usable_cores())
+
     def memory_for(self, plan: Plan) -> int:
-        """Return the plan's memory limit: regions run one after another."""
+        """Return the plan's memory limit: regions run one after another.
+
+        Parameters
+        ----------
+        plan
+            Of the run.
+
+        Returns
+        -------
+        int
+            Bytes.
+
+        """
         return plan.memory_limit
 
     def cut(self, job: Job) -> Iterator[Box]:
-        """Yield the column regions that keep the memory limit."""
+        """Yield the column regions that keep the memory limit.
+
+        Parameters
+        ----------
+        job
+            What is run.
+
+        Yields
+        ------
+        Box
+            A region.
+
+        """
         return (plan.region for plan in job.plan.regions())
 
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
-        """Compute the regions in their order."""
+        """Compute the regions in their order.
+
+        Parameters
+        ----------
+        run
+            What is run, and where rows of blocks are recorded.
+        regions
+            Those left to do.
+
+        """
         empty = []
         with closing(_Turns(run, regions)) as turns:
             turns.advance()
+            known = False
             while (turn := turns.turn) is not None:
+                if turn.first is not None and not known:
+                    run.learn(turn.first)
+                    known = True
                 if run.session.sink is None and turn.first is None:
                     # It says nothing about the result: left for when another region has.
                     empty.append(turn.plan.region)
                     turns.advance()
                     continue
                 if run.session.sink is None and turn.first is not None:
-                    _begin(run, turn.first)
+                    run.start(turn.first)
                 run.region(turn.plan, turn.contributions, turns.advance)
         if run.session.sink is None:
             run.start(None)
         for region in empty:
             run.nothing_in(region)
-
-
-def _begin(run: Run, first: Contribution) -> None:
-    """Make the place for the result, if regions of the size planned can hold it."""
-    job = run.job.resized(first)
-    if job.plan.n_regions > run.job.plan.n_regions:
-        raise LargerThanPlannedError(job)
-    if job.plan.n_regions == run.job.plan.n_regions:  # the plan now says what the run takes
-        run.job = job
-    run.start(first)
 
 
 class _Turn(NamedTuple):

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.domain import RasterDomain
+from geopatcher.core.digests import cells_digest
+from geopatcher.core.domain import RasterDomain
+from geopatcher.core.protocols import HeldArrays, Sliceable
+from geopatcher.fields.some_bands import SomeBands
+from geopatcher.fields.source_files import files_under
+from geopatcher.formats.attributes import whole_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import EllipsisType
+    from collections.abc import Hashable, Mapping, Sequence
+    from pathlib import Path
 
-    from geopatcher.box import Box
-    from geopatcher.protocols import Array
-
-
-class Sliceable(Protocol):
-    """An ndarray, a zarr or a Dask array: a shape, a dtype, and basic slicing."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(height, width)`` or ``(bands, height, width)``."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the cells."""
-        ...
-
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
-        """Return a rectangle of cells."""
-        ...
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array
+    from geopatcher.fields.origin import Origin
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,15 +28,24 @@ class ArraySource:
     """An array with the domain it lies on.
 
     ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``, and what is masked in a
-    `numpy.ma.MaskedArray`. ``block`` is what the
-    array is stored in, ``origin`` what identifies it, where that is not a sample of its cells.
+    `numpy.ma.MaskedArray`, and where ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is
+    what the array is stored in, ``origin`` what identifies it, where that is not all its cells.
     """
 
     array: Sliceable
     domain: RasterDomain
     label: str = ""
     block: tuple[int, int] | None = None
-    origin: Mapping[str, str | int | float] | None = None
+    origin: Origin | None = None
+    mask: Sliceable | None = None
+
+    def __post_init__(self) -> None:
+        array = self.array
+        if isinstance(array, np.ma.MaskedArray):  # from here on an array and a mask, as of any other kind
+            held = ~np.ma.getmaskarray(array)
+            object.__setattr__(self, "label", self.name)
+            object.__setattr__(self, "array", np.ma.getdata(array))
+            object.__setattr__(self, "mask", held)
 
     @classmethod
     def of(cls, array: Sliceable, **record: object) -> ArraySource:
@@ -73,8 +69,48 @@ class ArraySource:
     @property
     def has_nodata(self) -> bool:
         """Whether pixels may be missing."""
-        masked = isinstance(self.array, np.ma.MaskedArray)
-        return masked or exact_nodata(self.domain.nodata, self.domain.dtype) is not None
+        return self.mask is not None or exact_nodata(self.domain.nodata, self.domain.dtype) is not None
+
+    @property
+    def gives_views(self) -> bool:
+        """Whether `read` gives parts of an array in memory as they are."""
+        array, nodata = self.array, self.domain.nodata
+        marked = nodata is not None and not np.isnan(nodata)
+        changed = self.domain.dtype.kind == "f" and (marked or isinstance(array, np.ma.MaskedArray))
+        return isinstance(array, np.ndarray) and array.dtype == self.domain.dtype and not changed
+
+    @property
+    def mapped_bytes(self) -> int:
+        """Bytes of the file an array is mapped from, as by ``numpy.load(path, mmap_mode="r")``; else 0."""
+        part: object = self.array
+        while isinstance(part, np.ndarray):
+            if isinstance(part, np.memmap):
+                return int(part.nbytes)
+            part = part.base
+        return 0
+
+    @property
+    def is_unblocked(self) -> bool:
+        """Whether the array is stored in no pieces."""
+        return self.block is None
+
+    def select_bands(self, bands: Sequence[int]) -> ArraySource:
+        """Return a source of some bands of a three-dimensional array, counted from 0."""
+        picked = tuple(bands)
+        return replace(self, array=SomeBands(self.array, picked), domain=self.domain.of_bands(picked))
+
+    def held(self) -> HeldArrays | None:
+        """Return the array and the mask that are in memory; ``None`` where the array is not."""
+        if not isinstance(self.array, np.ndarray):
+            return None
+        return HeldArrays(self.array, self.mask if isinstance(self.mask, np.ndarray) else None)
+
+    def holding(self, arrays: HeldArrays) -> ArraySource:
+        """Return the same source over other arrays with the same cells."""
+        array, mask = arrays.array, self.mask if arrays.mask is None else arrays.mask
+        if array is self.array and mask is self.mask:
+            return self
+        return replace(self, array=array, mask=mask, label=self.name)
 
     @property
     def name(self) -> str:
@@ -83,17 +119,23 @@ class ArraySource:
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: a view where the array gives views."""
-        part = self.array[(..., *box.slices())]
-        pixels = np.asarray(part, self.domain.dtype)
-        if np.ma.is_masked(part) and pixels.dtype.kind == "f":
-            pixels = np.where(np.ma.getmaskarray(part), pixels.dtype.type(np.nan), pixels)
+        pixels = np.asarray(self.array[(..., *box.slices())], self.domain.dtype)
         pixels = pixels.reshape(self.domain.n_bands, *box.shape)
         nodata = self.domain.nodata
         if pixels.dtype.kind == "f" and nodata is not None and not np.isnan(nodata):
             missing = pixels == pixels.dtype.type(nodata)
             if missing.any():
                 pixels = np.where(missing, pixels.dtype.type(np.nan), pixels)
+        if pixels.dtype.kind == "f" and self.mask is not None:
+            pixels = np.where(self._held(box), pixels, pixels.dtype.type(np.nan))
         return pixels
+
+    def _held(self, box: Box) -> Array | np.bool_:
+        """Return where the mask says that cells hold data, one band for all or each its own."""
+        if self.mask is None:
+            return np.True_
+        held: Array = np.asarray(self.mask[(..., *box.slices())]) != 0
+        return held
 
     def valid(self, box: Box, pixels: Array) -> Array | None:
         """Return where integer pixels hold data; ``None`` without a nodata value or a mask."""
@@ -103,20 +145,38 @@ class ArraySource:
         nodata = exact_nodata(self.domain.nodata, pixels.dtype)
         if nodata is not None:
             np.not_equal(pixels, nodata, out=known)
-        if isinstance(self.array, np.ma.MaskedArray):
-            mask = np.ma.getmaskarray(self.array[(..., *box.slices())])
-            known &= ~mask.reshape(pixels.shape)
+        known &= self._held(box)
         return known
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the files the cells come from: that of a memory map, the folder of a store."""
+        return files_under(self.array)
+
     def identity(self) -> Mapping[str, str | int | float]:
-        """Return shape and dtype, and a checksum of a sample of the cells: arrays have no file to name."""
+        """Return shape and dtype, and a digest of all cells, or what is known of where they come from."""
+        known = {"shape": str(self.domain.shape), "dtype": str(self.domain.dtype)}
         if self.origin is not None:
-            return self.origin
-        height, width = self.domain.grid_shape
-        rows = slice(0, height, max(1, height // 16))
-        cols = slice(0, width, max(1, width // 16))
-        sample = np.ascontiguousarray(np.asarray(self.array[(..., rows, cols)]))
-        return {"shape": str(self.domain.shape), "dtype": str(self.domain.dtype), "sample": _checksum(sample)}
+            return {**known, **self.origin.identity()}
+        held = {} if self.mask is None else {"mask": cells_digest(self.mask)}
+        return {**known, "cells": cells_digest(self.array), **held}
+
+    def version(self) -> str:
+        """Return a text that changes when what the cells are read from does; ``""`` for those in memory."""
+        return "" if self.origin is None else self.origin.version()
+
+
+def is_mask(attributes: Mapping[Hashable, object]) -> bool:
+    """Whether a variable with these CF attributes says which cells hold data: a flag whose 0 is "missing".
+
+    >>> is_mask({"standard_name": "status_flag", "flag_values": [0, 1], "flag_meanings": "missing valid"})
+    True
+    >>> is_mask({"standard_name": "status_flag", "flag_values": [0, 1], "flag_meanings": "land sea"})
+    False
+    """
+    values = whole_numbers(attributes.get("flag_values", ()))
+    meanings = str(attributes.get("flag_meanings", "")).split()
+    flag = attributes.get("standard_name") == "status_flag"
+    return flag and len(values) > 0 and values[0] == 0 and meanings[:1] == ["missing"]
 
 
 def exact_nodata(nodata: float | int | None, dtype: np.dtype) -> float | int | None:
@@ -133,8 +193,3 @@ def exact_nodata(nodata: float | int | None, dtype: np.dtype) -> float | int | N
         return None
     limits = np.iinfo(dtype) if dtype.kind in "iu" else np.iinfo("uint8")
     return int(nodata) if limits.min <= int(nodata) <= limits.max else None
-
-
-def _checksum(sample: Array) -> int:
-    """CRC-32 of the cells' bytes."""
-    return zlib.crc32(sample.tobytes())

@@ -1,128 +1,51 @@
-"""Rows, columns, bands and georeference of an `xarray.DataArray`, without importing xarray."""
+"""Rows, columns, bands and georeference of an array with named dimensions, whatever keeps it.
+
+One reading for a `xarray.DataArray` and for an array of a zarr store, without importing xarray.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from affine import Affine
 
 from geopatcher._optional import load
-from geopatcher.domain import RasterDomain
+from geopatcher.core.domain import RasterDomain
+from geopatcher.core.metadata import Ground
 from geopatcher.errors import MissingExtraError
+from geopatcher.fields.georeference import crs_of, missing_of, transform_of
+from geopatcher.fields.labelled import HasRio
+from geopatcher.fields.labels import names_of, units_of
+from geopatcher.fields.spacing import affine_of, along, centres_of
+from geopatcher.formats.attributes import ground_of, metadata_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Sequence
 
-    from geopatcher.protocols import Array
+    from geopatcher.fields.georeference import Attributes
+    from geopatcher.fields.labelled import Labels, Rio
 
-#: Names of dimensions that are known to be rows and columns.
-ROWS = ("y", "lat", "latitude", "northing", "row", "rows")
-COLS = ("x", "lon", "longitude", "easting", "col", "cols", "column")
-#: Evenly spaced means: no coordinate is further than this from its place, in pixels.
-EVEN_PX = 0.05
-#: A stored transform is kept where it meets the coordinates this closely, in pixels.
-SAME_PX = 1e-3
-
-Indexers: TypeAlias = "Mapping[Hashable, slice | int]"
-
-
-@runtime_checkable
-class LabelledArray(Protocol):
-    """What is used of an `xarray.DataArray` (its values apart, which reading would load)."""
-
-    @property
-    def dims(self) -> tuple[Hashable, ...]:
-        """Names of the dimensions, in order."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Their lengths."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the cells."""
-        ...
-
-    @property
-    def coords(self) -> Mapping[Hashable, LabelledArray]:
-        """Coordinates by name."""
-        ...
-
-    @property
-    def attrs(self) -> Mapping[Hashable, object]:
-        """Attributes."""
-        ...
-
-    @property
-    def encoding(self) -> Mapping[Hashable, object]:
-        """How it was stored."""
-        ...
-
-    def isel(self, indexers: Indexers) -> LabelledArray:
-        """Return a part, lazily."""
-        ...
-
-    def transpose(self, *dims: Hashable) -> LabelledArray:
-        """Return it with its dimensions in another order, lazily."""
-        ...
-
-    def copy(self) -> LabelledArray:
-        """Return an independent copy; lazy data stays lazy."""
-        ...
-
-
-class Rio(Protocol):
-    """What is used of rioxarray's accessor."""
-
-    @property
-    def crs(self) -> object:
-        """Coordinate reference system or ``None``."""
-        ...
-
-    @property
-    def nodata(self) -> float | int | None:
-        """Value of missing cells."""
-        ...
-
-    def transform(self) -> Affine:
-        """Pixel corner to CRS coordinates, as stored."""
-        ...
-
-    def set_spatial_dims(self, x_dim: Hashable, y_dim: Hashable) -> HasRio:
-        """Say which dimensions are columns and rows."""
-        ...
-
-    def write_crs(self, crs: str) -> HasRio:
-        """Return it with a CRS."""
-        ...
-
-    def write_transform(self, transform: Affine) -> HasRio:
-        """Return it with a transform."""
-        ...
-
-
-@runtime_checkable
-class HasRio(Protocol):
-    """A `DataArray` after rioxarray was imported."""
-
-    @property
-    def rio(self) -> Rio:
-        """The accessor."""
-        ...
+#: Names of dimensions that are known to be rows and columns, those that are surer first.
+ROWS = ("y", "lat", "latitude", "northing", "row", "rows", "line", "lines", "rlat", "yc")
+COLS = ("x", "lon", "longitude", "easting", "col", "cols", "column", "columns", "rlon", "xc")
+#: What CF calls them (sections 4.1, 4.2 and 5.6).
+NORTHING = ("projection_y_coordinate", "latitude", "grid_latitude")
+EASTING = ("projection_x_coordinate", "longitude", "grid_longitude")
+#: Most bands that are read: what is made for each would otherwise be as large as a header says.
+MAX_BANDS = 2**20
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Which dimension is which, and where the raster lies."""
+    """Which dimension is which, and where the raster lies; ``single`` are of length one, and left out."""
 
     rows: Hashable
     cols: Hashable
     bands: Hashable | None
     domain: RasterDomain
+    single: tuple[Hashable, ...] = ()
 
     @property
     def dims(self) -> tuple[Hashable, ...]:
@@ -134,164 +57,164 @@ class Grid:
         return {self.rows: rows, self.cols: cols}
 
 
-def grid_of(array: LabelledArray) -> tuple[LabelledArray, Grid]:
-    """Return an array without its dimensions of length one, and the grid of the rest.
+def grid_of(array: Labels) -> Grid:
+    """Return the grid of an array: its rows, columns and bands, and where they lie.
 
     Raises
     ------
     ValueError
-        There are more dimensions than rows, columns and bands, or the coordinates are uneven.
+        There are more dimensions than rows, columns and bands, the coordinates are uneven, or what is
+        said of the place makes no sense.
+    TypeError
+        The cells are no numbers.
 
     """
+    dtype = np.dtype(array.dtype)
+    if dtype.kind not in "biufc":
+        raise TypeError(f"a raster holds numbers, and this array holds {dtype} values")
+    if len(set(array.dims)) < len(array.dims):
+        raise ValueError(f"two dimensions have the same name: {array.dims}")
     rows, cols = _spatial_dims(array)
-    others = [dim for dim in array.dims if dim not in (rows, cols)]
     lengths = dict(zip(array.dims, array.shape, strict=True))
-    while len(others) > 1:
-        single = next((dim for dim in others if lengths[dim] == 1), None)
-        if single is None:
-            raise ValueError(
-                f"a field has rows, columns and bands; this array has the dimensions {array.dims} of "
-                f"{array.shape}: select one of the others first, for example .isel({others[0]}=0)"
-            )
-        array = array.isel({single: 0})
-        others.remove(single)
+    others = [dim for dim in array.dims if dim not in (rows, cols)]
+    single = [dim for dim in others if lengths[dim] == 1]
+    if len(others) == len(single) and single:
+        single = single[:-1]  # the last one counts as a band
+    others = [dim for dim in others if dim not in single]
+    if len(others) > 1:
+        raise ValueError(
+            f"a field has rows, columns and bands; this array has the dimensions {array.dims} of "
+            f"{array.shape}: select one of the others first, for example .isel({others[0]}=0)"
+        )
     bands = others[0] if others else None
-    shape = (
-        (lengths[rows], lengths[cols]) if bands is None else tuple(lengths[d] for d in (bands, rows, cols))
-    )
-    rio = _rio(array, rows, cols)
-    mapping = _grid_mapping(array)
-    domain = RasterDomain(
+    dims = (rows, cols) if bands is None else (bands, rows, cols)
+    shape = tuple(int(lengths[dim]) for dim in dims)
+    if min(shape) < 1:
+        raise ValueError(f"the array has no pixels: its dimensions {array.dims} are {array.shape} long")
+    if len(shape) == 3 and shape[0] > MAX_BANDS:
+        raise ValueError(
+            f"the array has {shape[0]:,} bands along {bands!r}, and more than {MAX_BANDS:,} are not read: "
+            f"select some of them first"
+        )
+    return Grid(rows, cols, bands, _domain(array, shape, rows, cols, bands), tuple(single))
+
+
+def _domain(
+    array: Labels, shape: tuple[int, ...], rows: Hashable, cols: Hashable, bands: Hashable | None
+) -> RasterDomain:
+    count = shape[0] if len(shape) == 3 else 1
+    rio, mapping = _rio(array), _grid_mapping(array)
+    crs = crs_of(mapping, array.attrs) or (None if rio is None or rio.crs is None else str(rio.crs))
+    transform = _transform(array, rows, cols, mapping)
+    ground = ground_of(mapping, crs)
+    if transform != Affine.identity():
+        ground = Ground(rpcs=ground.rpcs)
+    elif _is_curved(array, rows, cols):
+        ground = replace(ground, arrays=True)
+    labels = None if bands is None or bands not in array.coords else array.coords[bands]
+    return RasterDomain(
         shape=shape,
-        transform=_transform(array, rows, cols, rio, mapping),
-        crs=_crs(rio, mapping),
+        transform=transform,
+        crs=None if ground.points else crs,  # then it is that of the points
         nodata=_nodata(array, rio),
         dtype=np.dtype(array.dtype).newbyteorder("="),
-        band_names=_band_names(array, bands, 1 if bands is None else lengths[bands]),
-        units=_units(array, 1 if bands is None else lengths[bands]),
+        band_names=names_of(
+            None if labels is None else np.asarray(labels),
+            {} if labels is None else labels.attrs,
+            array.attrs,
+            count,
+        ),
+        units=units_of(array.attrs, count),
+        metadata=metadata_of(array.attrs, count, ground),
     )
-    return array, Grid(rows, cols, bands, domain)
 
 
-def _spatial_dims(array: LabelledArray) -> tuple[Hashable, Hashable]:
-    """Return the dimensions of rows and columns: by name, by CF attributes, else the last two."""
-    if len(array.dims) < 2:
-        raise ValueError(f"an array with the dimensions {array.dims} has no rows and columns")
-    rows = _named(array, ROWS, "Y", ("projection_y_coordinate", "latitude"))
-    cols = _named(array, COLS, "X", ("projection_x_coordinate", "longitude"))
-    if rows is None or cols is None or rows == cols:
-        return array.dims[-2], array.dims[-1]
+def _spatial_dims(array: Labels) -> tuple[Hashable, Hashable]:
+    """Return the dimensions of rows and columns: as the attributes say, by name, else the last two."""
+    dims = array.dims
+    if len(dims) < 2:
+        raise ValueError(f"an array with the dimensions {dims} has no rows and columns")
+    said = array.attrs.get("spatial:dimensions")
+    if isinstance(said, list | tuple) and len(said) == 2 and set(said) <= set(dims) and said[0] != said[1]:
+        return said[0], said[1]
+    rows = _named(array, ROWS, "Y", NORTHING, "degrees_north")
+    cols = _named(array, COLS, "X", EASTING, "degrees_east")
+    if rows == cols:
+        return dims[-2], dims[-1]
+    # What is known decides; of the others it is the last.
+    rows = next(dim for dim in reversed(dims) if dim != cols) if rows is None else rows
+    cols = next(dim for dim in reversed(dims) if dim != rows) if cols is None else cols
     return rows, cols
 
 
 def _named(
-    array: LabelledArray, names: tuple[str, ...], axis: str, standard: tuple[str, ...]
+    array: Labels, names: Sequence[str], axis: str, standard: Sequence[str], units: str
 ) -> Hashable | None:
+    """Return the dimension whose coordinate has these attributes, or else one of these names."""
     for dim in array.dims:
-        attributes = array.coords[dim].attrs if dim in array.coords else {}
-        if attributes.get("axis") == axis or attributes.get("standard_name") in standard:
-            return dim
-    return next((dim for dim in array.dims if str(dim).lower() in names), None)
+        for _, said in along(array, dim):
+            text = {key: str(said.attrs.get(key, "")) for key in ("axis", "standard_name", "units")}
+            if (
+                text["axis"].upper() == axis
+                or text["standard_name"].lower() in standard
+                or text["units"] == units
+            ):
+                return dim
+    for name in names:
+        for dim in array.dims:
+            if str(dim).lower() == name:
+                return dim
+    return None
 
 
-def _rio(array: LabelledArray, rows: Hashable, cols: Hashable) -> Rio | None:
+def _is_curved(array: Labels, rows: Hashable, cols: Hashable) -> bool:
+    """Whether each pixel has a longitude and a latitude of its own."""
+    for names in (("lat", "latitude"), ("lon", "longitude")):
+        for name, each in array.coords.items():
+            called = (str(name).lower(), str(each.attrs.get("standard_name", "")).lower())
+            if set(each.dims) == {rows, cols} and not set(called).isdisjoint(names):
+                break
+        else:
+            return False
+    return True
+
+
+def _rio(array: Labels) -> Rio | None:
     """Return rioxarray's accessor, ``None`` when it is not installed."""
     try:
         load("rioxarray")
     except MissingExtraError:
         return None
-    if not isinstance(array, HasRio):
-        return None
-    return array.rio.set_spatial_dims(x_dim=cols, y_dim=rows).rio
+    return array.rio if isinstance(array, HasRio) else None
 
 
-def _grid_mapping(array: LabelledArray) -> Mapping[Hashable, object]:
-    name = array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", "spatial_ref"))
-    return array.coords[name].attrs if isinstance(name, str) and name in array.coords else {}
+def _grid_mapping(array: Labels) -> Attributes:
+    name = array.encoding.get("grid_mapping", array.attrs.get("grid_mapping", "spatial_ref"))
+    # CF allows "crs: x y", which names the coordinates it is for.
+    name = name.split(":")[0].strip() if isinstance(name, str) else ""
+    return array.coords[name].attrs if name in array.coords else {}
 
 
-def _crs(rio: Rio | None, mapping: Mapping[Hashable, object]) -> str | None:
-    if rio is not None:
-        return None if rio.crs is None else str(rio.crs)
-    for key in ("crs_wkt", "spatial_ref"):
-        text = mapping.get(key)
-        if isinstance(text, str):
-            return text
-    return None
+def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
+    dtype = np.dtype(array.dtype)
+    if any(array.encoding.get(key) is not None for key in ("_FillValue", "missing_value")):
+        return float("nan") if dtype.kind == "f" else None  # it has been decoded
+    known = missing_of(array.attrs, dtype)
+    if known:
+        return known[0]
+    value = None if rio is None else rio.nodata
+    return value.item() if isinstance(value, np.generic) else value
 
 
-def _nodata(array: LabelledArray, rio: Rio | None) -> float | int | None:
-    if rio is not None:
-        value: object = rio.nodata
-    else:
-        value = array.attrs.get("_FillValue", array.attrs.get("nodata"))
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, int | float) else None
-
-
-def _transform(
-    array: LabelledArray,
-    rows: Hashable,
-    cols: Hashable,
-    rio: Rio | None,
-    mapping: Mapping[Hashable, object],
-) -> Affine:
-    """Return the transform of the coordinates, exactly as stored where the two agree.
+def _transform(array: Labels, rows: Hashable, cols: Hashable, mapping: Attributes) -> Affine:
+    """Return the transform of the coordinates, or else the stored one.
 
     The stored one alone may be that of a larger array this one was cut from.
     """
-    stored = _stored(rio, mapping)
-    xs, ys = _positions(array, cols), _positions(array, rows)
-    if xs is None or ys is None or stored.b != 0 or stored.d != 0:
-        return stored
-    a, c = _line(xs, cols, stored.a, stored.c)
-    e, f = _line(ys, rows, stored.e, stored.f)
-    return Affine(a, 0.0, c, 0.0, e, f)
-
-
-def _stored(rio: Rio | None, mapping: Mapping[Hashable, object]) -> Affine:
-    text = mapping.get("GeoTransform")
-    if isinstance(text, str):
-        c, a, b, f, d, e = map(float, text.split())
-        return Affine(a, b, c, d, e, f)
-    return Affine.identity() if rio is None else rio.transform()
-
-
-def _positions(array: LabelledArray, dim: Hashable) -> Array | None:
-    if dim not in array.coords:
-        return None
-    coordinate = np.asarray(array.coords[dim])
-    return coordinate.astype(float) if coordinate.dtype.kind in "iuf" and coordinate.ndim == 1 else None
-
-
-def _line(centres: Array, dim: Hashable, stored_step: float, stored_start: float) -> tuple[float, float]:
-    """Return step and start (the corner of the first pixel) of evenly spaced centres."""
-    index = np.arange(len(centres)) + 0.5
-    if np.abs(stored_start + stored_step * index - centres).max() <= SAME_PX * abs(stored_step):
-        return stored_step, stored_start
-    step = float((centres[-1] - centres[0]) / (len(centres) - 1)) if len(centres) > 1 else stored_step
-    start = float(centres[0]) - step / 2
-    off = np.abs(start + step * index - centres).max()
-    if step == 0 or off > EVEN_PX * abs(step):
-        raise ValueError(
-            f"the coordinate {dim!r} is not evenly spaced: one of its {len(centres)} values is "
-            f"{off:g} away from a grid of {step:g}; resample to a regular grid, or drop the coordinate"
-        )
-    return step, start
-
-
-def _band_names(array: LabelledArray, bands: Hashable | None, count: int) -> tuple[str, ...]:
-    if bands is not None and bands in array.coords:
-        labels = np.asarray(array.coords[bands])
-        if labels.dtype.kind in "UO":
-            return tuple(map(str, labels.tolist()))
-    names = array.attrs.get("long_name")
-    if isinstance(names, list | tuple) and len(names) == count:
-        return tuple(map(str, names))
-    return tuple(f"b{band + 1}" for band in range(count))
-
-
-def _units(array: LabelledArray, count: int) -> tuple[str, ...]:
-    units = array.attrs.get("units")
-    return (units,) * count if isinstance(units, str) else ()
+    lengths = dict(zip(array.dims, array.shape, strict=True))
+    xs, ys = centres_of(array, cols, (*COLS, *EASTING)), centres_of(array, rows, (*ROWS, *NORTHING))
+    grid = (lengths[rows], lengths[cols])
+    if xs is None or ys is None:
+        stored = transform_of(mapping, array.attrs, grid, alone=True)
+        return Affine.identity() if stored is None else stored
+    return affine_of(xs, ys, transform_of(mapping, array.attrs, grid, alone=False))

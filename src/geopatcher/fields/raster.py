@@ -3,90 +3,54 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast, overload
 
-import numpy as np
 from affine import Affine
-from rasterio.windows import Window
 
 from geopatcher._optional import load
-from geopatcher.box import Box, box_of
-from geopatcher.domain import RasterDomain
+from geopatcher.core.box import Box, box_of
+from geopatcher.core.protocols import PixelSource
+from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.declared import outline_of
 from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
+    from rasterio.windows import Window
 
-    from geopatcher.fields.array_source import Sliceable
-    from geopatcher.protocols import Array, PixelSource
-
-
-class Pixels(Protocol):
-    """What a window of a reader gives: an array, or something lazy, whose plain array is ``values``."""
-
-    @property
-    def values(self) -> Array:
-        """The plain array, ``(h, w)`` or ``(bands, h, w)``; reads it, where the object is lazy."""
-        ...
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array, HasShape, Sliceable
 
 
-@runtime_checkable
-class GeoArray(Protocol):
-    """An array or reader that knows where it lies, such as georeader's ``GeoTensor``.
-
-    ``values`` is left to `Pixels`: before Python 3.12 asking whether an object follows a protocol
-    evaluates the protocol's properties, and would read the whole raster.
-    """
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(height, width)`` or ``(bands, height, width)``."""
-        ...
-
-    @property
-    def transform(self) -> Affine:
-        """Pixel corner to CRS coordinates."""
-        ...
-
-    @property
-    def crs(self) -> CRS | str | None:
-        """Coordinate reference system."""
-        ...
-
-    @property
-    def fill_value_default(self) -> float | int | None:
-        """What is put outside the bounds."""
-        ...
-
-    def read_from_window(self, window: Window, boundless: bool) -> Pixels:
-        """Return a rectangle; lazily, where the object is lazy."""
-        ...
-
-
-@runtime_checkable
-class LazyReader(GeoArray, Protocol):
-    """A reader over files, such as georeader's ``RasterioReader``."""
-
-    paths: list[str]
-    window_focus: Window
-    indexes: list[int]
-    overview_level: int | None
+P = TypeVar("P", bound=Pixels)
 
 
 #: What `RasterField` takes.
-Readable: TypeAlias = "str | os.PathLike[str] | GeoArray | RasterioSource | ArraySource"
+Readable: TypeAlias = "str | os.PathLike[str] | GeoArray[Pixels] | PixelSource"
 
 
 @dataclass(frozen=True, eq=False)
-class RasterField:
+class RasterField(Generic[D_co]):
     """A raster: its ``reader``, its ``domain``, and windows of it by `select`.
 
     ``reader`` is what it was made from: a georeader reader or GeoTensor stays itself, and `select`
     gives what its ``read_from_window`` gives, lazily where it is lazy. A path or URL becomes a
     `RasterioSource`, and `select` gives an array.
+
+    Parameters
+    ----------
+    reader
+        A path or URL, a georeader reader or GeoTensor, anything that reads windows like one, or a
+        `geopatcher.core.protocols.PixelSource`.
+
+    Raises
+    ------
+    TypeError
+        It is none of these; of a plain array, `from_array` makes a field.
 
     Examples
     --------
@@ -99,16 +63,24 @@ class RasterField:
 
     """
 
-    reader: GeoArray | RasterioSource | ArraySource
+    reader: GeoArray[Pixels] | HasShape = field(repr=False)
     source: PixelSource
 
+    @overload
+    def __init__(self: RasterField[Array], reader: str | os.PathLike[str] | PixelSource) -> None: ...
+    @overload
+    def __init__(self: RasterField[P], reader: GeoArray[P]) -> None: ...
     def __init__(self, reader: Readable) -> None:
         if isinstance(reader, str | os.PathLike):
             path = os.fspath(reader)
             reader = zarr_source(path) if is_zarr(path) else RasterioSource(path)
+        if not isinstance(reader, GeoArray | PixelSource):
+            raise TypeError(
+                f"a RasterField is made from a path, a reader, a GeoTensor or a PixelSource, not "
+                f"{type(reader).__name__}: for a plain array take RasterField.from_array"
+            )
         object.__setattr__(self, "reader", reader)
-        source = reader if isinstance(reader, RasterioSource | ArraySource) else source_of(reader)
-        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "source", source_of(reader) if isinstance(reader, GeoArray) else reader)
 
     @classmethod
     def from_array(
@@ -119,10 +91,28 @@ class RasterField:
         crs: CRS | str | None = None,
         nodata: float | int | None = None,
         band_names: tuple[str, ...] = (),
-    ) -> RasterField:
+    ) -> RasterField[Array]:
         """Return a field of an array ``(h, w)`` or ``(bands, h, w)`` that says where it lies.
 
         Cells equal to ``nodata`` are missing, and so is NaN.
+
+        Parameters
+        ----------
+        array
+            ``(h, w)`` or ``(bands, h, w)``: NumPy, zarr, Dask, or anything that slices like these.
+        transform
+            From pixel corners to coordinates of ``crs``; the identity by default.
+        crs
+            Anything pyproj understands; ``None`` where it is not known.
+        nodata
+            The value of missing cells, ``None`` for none.
+        band_names
+            A name per band, or none.
+
+        Returns
+        -------
+        RasterField
+            Whose `select` gives arrays.
 
         Raises
         ------
@@ -141,126 +131,87 @@ class RasterField:
         record = {"transform": place, "crs": crs_text(crs), "nodata": nodata, "band_names": band_names}
         return RasterField(ArraySource.of(array, **record))
 
+    def __repr__(self) -> str:
+        domain = self.domain
+        what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
+        return f"RasterField({self.source.name}, {what})"
+
     @property
     def domain(self) -> RasterDomain:
-        """Grid, georeference, dtype and nodata."""
-        return self.source.domain
+        """Grid, georeference, dtype and nodata, as far as they are known without reading a pixel."""
+        return outline_of(self.source)
 
     @property
     def gives_windows(self) -> bool:
         """Whether `select` gives what a reader gives, instead of an array."""
-        return not isinstance(self.reader, RasterioSource | ArraySource)
+        return isinstance(self.reader, GeoArray)
 
     def dress(self, pixels: Array, box: Box) -> Array:
-        """Return pixels ``(bands, h, w)`` cut at ``box`` as what `select` gives; of a reader, a GeoTensor."""
+        """Return pixels ``(bands, h, w)`` cut at ``box`` as what `select` gives; of a reader, a GeoTensor.
+
+        Parameters
+        ----------
+        pixels
+            ``(bands, h, w)``.
+        box
+            Where they were cut; it may overhang.
+
+        Returns
+        -------
+        numpy.ndarray or GeoTensor
+            ``(bands, h, w)`` or ``(h, w)`` as the field is.
+
+        """
         data = pixels if len(self.domain.shape) == 3 else pixels[0]
-        if isinstance(self.reader, RasterioSource | ArraySource):
+        if not isinstance(self.reader, GeoArray):
             return data
         tensor: Array = load("georeader.geotensor").GeoTensor(
             data, self.domain.cut(box).transform, self.reader.crs, self.reader.fill_value_default
         )
         return tensor
 
-    def select(self, indexer: Window) -> Array | Pixels:
-        """Return a window: an array ``(bands, h, w)`` or ``(h, w)``, or what the reader gives."""
-        if isinstance(self.reader, RasterioSource | ArraySource):
-            box = box_of(indexer)
-            pixels = self.reader.read(box)
-            return pixels if len(self.domain.shape) == 3 else pixels[0]
-        return self.reader.read_from_window(indexer, boundless=True)
+    def select(self, indexer: Window) -> D_co:
+        """Return a window: an array ``(bands, h, w)`` or ``(h, w)``, or what the reader gives.
 
-    def with_data(self, array: Array) -> RasterField:
-        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``."""
+        Parameters
+        ----------
+        indexer
+            A rasterio ``Window`` of whole pixels, inside the raster for paths and arrays.
+
+        Returns
+        -------
+        numpy.ndarray or object
+            ``(bands, h, w)`` or ``(h, w)``; of a reader, what its ``read_from_window`` gives.
+
+        """
+        if isinstance(self.reader, GeoArray):
+            data: object = self.reader.read_from_window(indexer, boundless=True)
+        else:
+            pixels = self.source.read(box_of(indexer))
+            data = pixels if len(self.domain.shape) == 3 else pixels[0]
+        return cast("D_co", data)  # which of both it is, and of what type, the overloads of __init__ say
+
+    def with_data(self, array: Array) -> RasterField[Array]:
+        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``.
+
+        Parameters
+        ----------
+        array
+            ``(h, w)`` or ``(bands, h, w)`` of the field's height and width.
+
+        Returns
+        -------
+        RasterField
+            In memory.
+
+        Raises
+        ------
+        ValueError
+            The array has another height or width.
+
+        """
         shape = tuple(array.shape)
         if shape[-2:] != self.domain.grid_shape:
             raise ValueError(f"an array of {shape} does not lie on the grid of {self.domain.grid_shape}")
         bands = shape[0] if len(shape) == 3 else None
         return RasterField(ArraySource(array, self.domain.with_bands((), n_bands=bands, dtype=array.dtype)))
-
-
-def source_of(reader: GeoArray) -> PixelSource:
-    """Return where a reader's pixels come from: its file, through pooled handles, where it has one.
-
-    Raises
-    ------
-    ValueError
-        The reader stacks several files in time.
-
-    """
-    if isinstance(reader, LazyReader):
-        if len(reader.shape) > 3:
-            raise ValueError(
-                f"a reader of shape {reader.shape} stacks {len(reader.paths)} files; "
-                f"a field is one raster: make a reader of each path"
-            )
-        if len(reader.paths) == 1 and reader.overview_level is None:
-            file = RasterioSource(reader.paths[0], tuple(reader.indexes))
-            focus = box_of(reader.window_focus)
-            if Box.of_shape(file.domain.grid_shape).contains(focus):
-                return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
-    return ReaderSource.of(reader)
-
-
-@dataclass(frozen=True, eq=False)
-class ReaderSource:
-    """Pixels of anything that reads windows, such as a GeoTensor or a reader at an overview level."""
-
-    reader: GeoArray
-    domain: RasterDomain
-
-    @classmethod
-    def of(cls, reader: GeoArray) -> ReaderSource:
-        """Take grid and georeference from the reader.
-
-        A fill value of zero is georeader's default and says nothing about the data, so only another
-        one counts as nodata.
-        """
-        fill = reader.fill_value_default
-        corner = reader.read_from_window(Window(0, 0, 1, 1), boundless=True).values
-        domain = RasterDomain(
-            shape=tuple(map(int, reader.shape)),
-            transform=reader.transform,
-            crs=crs_text(reader.crs),
-            nodata=fill or None,
-            dtype=np.dtype(corner.dtype),
-        )
-        return cls(reader, domain)
-
-    @property
-    def block_shape(self) -> tuple[int, int]:
-        """Rows: what is behind the reader is not known."""
-        return (1, self.domain.width)
-
-    @property
-    def has_nodata(self) -> bool:
-        """Whether pixels may be missing."""
-        return self.domain.nodata is not None
-
-    @property
-    def name(self) -> str:
-        """The reader's type and shape."""
-        return f"{type(self.reader).__name__} {self.domain.dtype} {self.domain.shape}"
-
-    def read(self, box: Box) -> Array:
-        """Return ``(bands, height, width)``."""
-        return self._array(box).read(Box.of_shape(box.shape))
-
-    def valid(self, box: Box, pixels: Array) -> Array | None:
-        """Return where integer pixels hold data; ``None`` without nodata."""
-        return ArraySource(pixels, self.domain.cut(box)).valid(Box.of_shape(box.shape), pixels)
-
-    def identity(self) -> dict[str, str | int | float]:
-        """Return shape, dtype and a checksum of a sample of the cells."""
-        window = Box(0, min(64, self.domain.height), 0, self.domain.width)
-        sample = self._array(window).identity()
-        return dict(sample) | {"shape": str(self.domain.shape)}
-
-    def _array(self, box: Box) -> ArraySource:
-        window = Window(box.col0, box.row0, box.width, box.height)
-        values = self.reader.read_from_window(window, boundless=True).values
-        return ArraySource(values, self.domain.cut(box))
-
-
-def crs_text(crs: CRS | str | None) -> str | None:
-    """Return a CRS as WKT, or the text it was given as."""
-    return crs if crs is None or isinstance(crs, str) else str(crs.to_wkt())

@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
 from rasterio.enums import MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
-from geopatcher.buffers import empty
-from geopatcher.domain import RasterDomain
+from geopatcher.core.buffers import empty
+from geopatcher.core.digests import digest_of
+from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceError
+from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
-from geopatcher.fields.handles import CACHE_BYTES, POOL, redacted
+from geopatcher.fields.file_identity import NOTICED, SourceFiles
+from geopatcher.fields.file_metadata import metadata_of
+from geopatcher.fields.source_files import files_behind
+from geopatcher.formats.dataset_pool import POOL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from geopatcher.box import Box
-    from geopatcher.protocols import Array
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RasterioSource:
     """A raster file or URL, or a window and a choice of bands of one.
 
@@ -37,13 +42,16 @@ class RasterioSource:
     path: str
     bands: tuple[int, ...] | None = None
     window: Box | None = None
-    _record: _Record = field(init=False, repr=False, compare=False)
+    _record: _Record = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         record = _Record.of(self.path, self.bands)
         if self.window is not None:
             record = record.cut(self.window)
         object.__setattr__(self, "_record", record)
+
+    def __repr__(self) -> str:
+        return f"RasterioSource({self.name!r}, bands={self.bands}, window={self.window})"
 
     @property
     def domain(self) -> RasterDomain:
@@ -68,12 +76,21 @@ class RasterioSource:
     @property
     def name(self) -> str:
         """The path, without what a URL may carry of secrets."""
-        return redacted(self.path, self.path)
+        return shown(self.path)
 
     @property
     def indexes(self) -> tuple[int, ...]:
         """1-based bands that are read."""
         return self._record.indexes
+
+    @property
+    def reads_concurrently(self) -> bool:
+        """Yes: handles are lent to one thread each."""
+        return True
+
+    def select_bands(self, bands: Sequence[int]) -> RasterioSource:
+        """Return a source of some of its bands, counted from 0."""
+        return replace(self, bands=tuple(self.indexes[band] for band in bands))
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)`` in the file's dtype.
@@ -81,7 +98,9 @@ class RasterioSource:
         Raises
         ------
         SourceError
-            The pixels cannot be read; names file and window.
+            The pixels cannot be read, or GDAL says that they are damaged; names file and window.
+        SourceAccessError
+            A server says that they are not there, or not for us.
 
         """
         pixels = self._fetch(box, masks=False)
@@ -103,37 +122,63 @@ class RasterioSource:
             valid &= self._fetch(box, masks=True) > 0
         return valid
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the local files behind the path: of a VRT all it is made of."""
+        return files_behind(self.path)
+
     def identity(self) -> Mapping[str, str | int | float]:
-        """Return name, grid and, for a local file, size and modification time."""
+        """Return name, grid, what is read of it, and which version it is of every file behind it.
+
+        Raises
+        ------
+        SourceError
+            Its header is not the one it had when it was opened.
+
+        """
+        record = _Record.of(self.path, self.bands)
+        if repr(record if self.window is None else record.cut(self.window)) != repr(self._record):
+            raise SourceError(f"{self.name} has changed since it was opened: open it again")
         known: dict[str, str | int | float] = {
             "path": self.name,
             "shape": "x".join(map(str, self.domain.shape)),
             "dtype": str(self.domain.dtype),
             "bands": ",".join(map(str, self.indexes)),
             "window": str(self.window or "all"),
+            "gdal": rasterio.__gdal_version__,
         }
-        local = Path(self.path)
-        if local.is_file():
-            status = local.stat()
-            known |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-        return known
+        if self.path.lstrip().startswith(("<", "{", "vrt://")):  # the dataset itself, as text
+            known["text"] = digest_of(self.path)
+        return known | SourceFiles.of(self.path).identity()
+
+    def version(self) -> str:
+        """Return the sizes and times of the files behind it, or what their servers say of them, as a digest.
+
+        Raises
+        ------
+        SourceError
+            A server does not answer.
+
+        """
+        version = self._behind.version()
+        NOTICED.take(self.path, self._behind, version)
+        return version
+
+    @cached_property
+    def _behind(self) -> SourceFiles:
+        return SourceFiles.of(self.path)
 
     def _fetch(self, box: Box, *, masks: bool) -> Array:
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
-        try:
-            with POOL.borrow(self.path) as dataset, rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES):
-                read = dataset.read_masks if masks else dataset.read
-                dtype = np.dtype("uint8") if masks else self.domain.dtype
-                pixels = empty((len(self.indexes), *box.shape), dtype)
-                if masks or self._record.one_dtype:
-                    read(list(self.indexes), out=pixels, window=window)
-                else:  # bands of a VRT or a netCDF file may differ, and are then read one by one
-                    for position, band in enumerate(self.indexes):
-                        read(band, out=pixels[position], window=window)
-        except RasterioError as error:
-            why = redacted(str(error.__cause__ or error), self.path)
-            raise SourceError(f"cannot read {self.name}, {box}: {why}") from error
+        with POOL.borrow(self.path, f"cannot read {self.name}, {box}", window) as dataset:
+            read = dataset.read_masks if masks else dataset.read
+            dtype = np.dtype("uint8") if masks else self.domain.dtype
+            pixels = empty((len(self.indexes), *box.shape), dtype)
+            if masks or self._record.one_dtype:
+                read(list(self.indexes), out=pixels, window=window)
+            else:  # bands of a VRT or a netCDF file may differ, and are then read one by one
+                for position, band in enumerate(self.indexes):
+                    read(band, out=pixels[position], window=window)
         return pixels
 
     def _mark_missing(self, pixels: Array, box: Box) -> None:
@@ -157,37 +202,42 @@ class _Record:
 
     @classmethod
     def of(cls, path: str, bands: tuple[int, ...] | None) -> _Record:
-        with POOL.borrow(path) as dataset:
+        name = shown(path)
+        with POOL.look_at(path) as dataset:
             if dataset.count == 0:
-                subdatasets = ", ".join(dataset.subdatasets[:4])
+                subdatasets = ", ".join(map(shown, dataset.subdatasets[:4]))
                 raise SourceError(
-                    f"{path} has no bands of its own; open one of its subdatasets: {subdatasets}"
+                    f"{name} has no bands of its own; open one of its subdatasets: {subdatasets}"
                 )
             indexes = tuple(bands) if bands is not None else tuple(dataset.indexes)
             missing = [band for band in indexes if band not in dataset.indexes]
             if missing or not indexes:
-                raise SourceError(f"{path} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
+                raise SourceError(f"{name} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
             position = [band - 1 for band in indexes]
-            dtypes = [_dtype(path, dataset.dtypes[band]) for band in position]
+            dtypes = [_dtype(name, dataset.dtypes[band]) for band in position]
             values = [dataset.nodatavals[band] for band in position]
-            nodata = tuple(exact_nodata(value, dtype) for value, dtype in zip(values, dtypes, strict=True))
             flags = [dataset.mask_flag_enums[band] for band in position]
+            # A mask stands above a nodata value, as in GDAL: what it shows is data, whatever its value.
+            nodata = tuple(
+                exact_nodata(value, dtype) if MaskFlags.nodata in flag else None
+                for value, dtype, flag in zip(values, dtypes, flags, strict=True)
+            )
             names = tuple(dataset.descriptions[band] or f"b{band + 1}" for band in position)
             units = tuple(dataset.units[band] or "" for band in position)
             height, width = dataset.block_shapes[position[0]]
-            known = [value for value in nodata if value is not None]
             try:
                 domain = RasterDomain(
                     shape=(len(indexes), dataset.height, dataset.width),
                     transform=dataset.transform,
                     crs=dataset.crs.to_wkt() if dataset.crs else None,
-                    nodata=known[0] if known else None,
+                    nodata=_shared(nodata),
                     dtype=np.result_type(*dtypes),
                     band_names=names,
                     units=units if any(units) else (),
+                    metadata=metadata_of(dataset, indexes),
                 )
             except ValueError as error:
-                raise SourceError(f"{path} cannot be used: {error}") from error
+                raise SourceError(f"{name} cannot be used: {error}") from error
         has_mask = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
         return cls(domain, (height, width), indexes, nodata, has_mask, len(set(dtypes)) == 1)
 
@@ -197,6 +247,15 @@ class _Record:
         if not inside:
             raise SourceError(f"window {window} is not inside the raster of {self.domain.grid_shape} pixels")
         return replace(self, domain=self.domain.cut(window))
+
+
+def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:
+    """Return the nodata value all bands have; ``None`` where they differ, and each is looked at by itself.
+
+    >>> _shared((0, 0)), _shared((0, 255)), _shared((float("nan"), float("nan")))
+    (0, None, nan)
+    """
+    return nodata[0] if len(set(map(str, nodata))) == 1 else None
 
 
 def _dtype(path: str, name: str) -> np.dtype:

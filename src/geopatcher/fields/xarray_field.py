@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.box import Box, box_of
-from geopatcher.fields.array_source import ArraySource
-from geopatcher.fields.labelled_grid import Grid, HasRio, LabelledArray, grid_of
+from geopatcher.core.box import Box, box_of
+from geopatcher.fields.array_source import ArraySource, is_mask
+from geopatcher.fields.labelled import HasRio, LabelledArray
+from geopatcher.fields.labelled_grid import Grid, grid_of
+from geopatcher.fields.lazy_files import files_of_lazy
+from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_chunked, origin_of_labelled
 from geopatcher.fields.raster import RasterField
+from geopatcher.fields.source_files import files_behind, store_of
+from geopatcher.fields.zarr_field import is_zarr
+from geopatcher.formats.gdal_environment import foreign
 
 if TYPE_CHECKING:
     from types import EllipsisType
 
     from affine import Affine
 
-    from geopatcher.box import PixelWindow
-    from geopatcher.domain import RasterDomain
-    from geopatcher.protocols import Array, PixelSource
+    from geopatcher.core.box import PixelWindow
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array, PixelSource
 
 
 @runtime_checkable
@@ -43,7 +49,7 @@ class ChunkedArray(Protocol):
         """Lengths of the pieces along each axis."""
         ...
 
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+    def __getitem__(self, index: tuple[EllipsisType | slice, ...], /) -> Array:
         """Return a rectangle of cells."""
         ...
 
@@ -55,6 +61,13 @@ class _Slices:
     array: LabelledArray
     grid: Grid
 
+    def files(self) -> tuple[Path, ...]:
+        """Return the file or store the array says it was read from, or the one its cells are mapped from."""
+        path = self.array.encoding.get("source")
+        if isinstance(path, str):
+            return (store_of(Path(path)),) if is_zarr(path) else files_behind(path)
+        return files_of_lazy(self.array)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.grid.domain.shape
@@ -63,10 +76,14 @@ class _Slices:
     def dtype(self) -> np.dtype:
         return self.grid.domain.dtype
 
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+    def __getitem__(self, index: tuple[EllipsisType | slice, ...], /) -> Array:
         rows, cols = (part for part in index[-2:] if isinstance(part, slice))
-        part = self.array.isel(self.grid.indexers(rows, cols))
-        return np.asarray(part.transpose(*self.grid.dims))
+        indexers = self.grid.indexers(rows, cols)
+        if self.grid.bands is not None and len(index) == 3 and index[0] is not ...:
+            indexers[self.grid.bands] = index[0]
+        part = self.array.isel(indexers)
+        with foreign("a DataArray", f"rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop}"):
+            return np.asarray(part.transpose(*(dim for dim in self.grid.dims if dim in part.dims)))
 
 
 class XarrayField:
@@ -74,13 +91,21 @@ class XarrayField:
 
     Rows and columns are found by the names of the dimensions (``y``, ``lat``, ``northing``...), by
     their CF attributes, or else are the last two; one further dimension holds the bands. Lazy arrays
-    (Dask, files) are read strip by strip. Georeference and nodata are read by rioxarray where it is
-    installed, else from the CF grid mapping and the coordinates.
+    (Dask, files) are read strip by strip. The CRS is that of the CF grid mapping, or what else rioxarray
+    finds; the transform that of the coordinates. Values are taken as they are: a ``scale_factor`` among
+    the attributes is kept with the result, and not applied.
+
+    Parameters
+    ----------
+    array
+        With two dimensions of space and at most one of bands; further ones of length 1 are left out.
 
     Raises
     ------
     ValueError
         The array has more dimensions, or its coordinates are not evenly spaced.
+    TypeError
+        Its cells are no numbers.
 
     Examples
     --------
@@ -93,14 +118,19 @@ class XarrayField:
     """
 
     def __init__(self, array: LabelledArray) -> None:
-        self.array, self._grid = grid_of(array)
+        if not isinstance(array, LabelledArray):
+            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(array).__name__}")
+        self._grid = grid_of(array)
+        self.array = array.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else array
         sizes = ", ".join(f"{dim}: {n}" for dim, n in zip(self._grid.dims, self.domain.shape, strict=True))
+        cells = _Slices(self.array, self._grid)
         self.source: PixelSource = ArraySource(
-            _Slices(self.array, self._grid),
+            cells,
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",
             block=_block(self.array, self._grid),
-            origin=_origin(self.array),
+            origin=origin_of_labelled(self.array, cells),
+            mask=_mask(self.array, self._grid),
         )
 
     @property
@@ -114,13 +144,42 @@ class XarrayField:
         return True
 
     def select(self, indexer: PixelWindow) -> LabelledArray:
-        """Return a window as a `DataArray` of its own, lazy where the array is."""
+        """Return a window as a `DataArray` of its own, lazy where the array is.
+
+        Parameters
+        ----------
+        indexer
+            A rasterio ``Window`` of whole pixels inside the raster.
+
+        Returns
+        -------
+        xarray.DataArray
+            With its own coordinates.
+
+        """
         box = box_of(indexer)
         part = self.array.isel(self._grid.indexers(*box.slices())).copy()
         return _placed(part, self.domain.cut(box))
 
     def with_data(self, array: Array) -> XarrayField:
-        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``."""
+        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``.
+
+        Parameters
+        ----------
+        array
+            ``(h, w)`` or ``(bands, h, w)`` of the field's height and width.
+
+        Returns
+        -------
+        XarrayField
+            In memory.
+
+        Raises
+        ------
+        ValueError
+            The array has another height or width.
+
+        """
         if array.shape[-2:] != self.domain.grid_shape:
             raise ValueError(
                 f"an array of {array.shape} does not lie on the grid of {self.domain.grid_shape}"
@@ -128,7 +187,21 @@ class XarrayField:
         return XarrayField(self._labelled(array, Box.of_shape(self.domain.grid_shape)))
 
     def dress(self, pixels: Array, box: Box) -> LabelledArray:
-        """Return pixels ``(bands, h, w)`` as a `DataArray` with the coordinates of ``box``."""
+        """Return pixels ``(bands, h, w)`` as a `DataArray` with the coordinates of ``box``.
+
+        Parameters
+        ----------
+        pixels
+            ``(bands, h, w)``.
+        box
+            Where they were cut; it may overhang.
+
+        Returns
+        -------
+        xarray.DataArray
+            With its own coordinates.
+
+        """
         return self._labelled(pixels if self._grid.bands is not None else pixels[0], box)
 
     def _labelled(self, array: Array, box: Box) -> LabelledArray:
@@ -151,6 +224,11 @@ class XarrayField:
 class RioXarrayField(XarrayField):
     """An `XarrayField` whose georeference rioxarray reads, which must be installed.
 
+    Parameters
+    ----------
+    array
+        As for `XarrayField`.
+
     Raises
     ------
     MissingExtraError
@@ -163,10 +241,17 @@ class RioXarrayField(XarrayField):
         super().__init__(array)
 
 
-class DaskField(RasterField):
+class DaskField(RasterField["Array"]):
     """A Dask array, ``(h, w)`` or ``(bands, h, w)``, as a field; computed strip by strip.
 
     ``transform``, ``crs``, ``nodata`` and ``band_names`` are those of `RasterField.from_array`.
+
+    Parameters
+    ----------
+    array
+        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks.
+    transform, crs, nodata, band_names
+        Those of `RasterField.from_array`.
 
     Examples
     --------
@@ -192,35 +277,9 @@ class DaskField(RasterField):
             array,
             field.domain,
             block=_pieces(array.chunks),
-            origin={"array": f"{type(array).__name__} {array.shape} {array.dtype} {_key(array)}"},
+            origin=origin_of_chunked(array),
         )
         super().__init__(source)
-
-
-@runtime_checkable
-class _Keyed(Protocol):
-    """An array whose name says how it was made, such as a Dask array."""
-
-    @property
-    def name(self) -> str: ...
-
-
-@runtime_checkable
-class _HoldsChunks(Protocol):
-    """A `DataArray`: ``None`` where it is not chunked."""
-
-    @property
-    def chunks(self) -> tuple[tuple[int, ...], ...] | None: ...
-
-
-@runtime_checkable
-class _HoldsData(Protocol):
-    @property
-    def data(self) -> object: ...
-
-
-def _key(array: object) -> str:
-    return array.name if isinstance(array, _Keyed) and isinstance(array.name, str) else ""
 
 
 def _pieces(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, int]:
@@ -230,7 +289,7 @@ def _pieces(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, int]:
 
 def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:
     """Return the pieces a lazy array is computed or stored in."""
-    if isinstance(array, _HoldsChunks) and array.chunks is not None:
+    if isinstance(array, HoldsChunks) and array.chunks is not None:
         by_dim = dict(zip(array.dims, array.chunks, strict=True))
         return _pieces((by_dim[grid.rows], by_dim[grid.cols]))
     stored = array.encoding.get("preferred_chunks")
@@ -241,21 +300,16 @@ def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:
     return None
 
 
-def _origin(array: LabelledArray) -> dict[str, str | int | float] | None:
-    """Return what identifies an array that is not in memory: its file, or how Dask makes it."""
-    path = array.encoding.get("source")
-    chunked = isinstance(array, _HoldsChunks) and array.chunks is not None
-    if not chunked and not isinstance(path, str):
-        return None
-    known: dict[str, str | int | float] = {"shape": str(array.shape), "dtype": str(array.dtype)}
-    if chunked and isinstance(array, _HoldsData):  # not asked of others: it would read them
-        known["key"] = _key(array.data)
-    if isinstance(path, str):
-        known["path"] = path
-        if Path(path).is_file():
-            status = Path(path).stat()
-            known |= {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
-    return known
+def _mask(array: LabelledArray, grid: Grid) -> _Slices | None:
+    """Return the coordinate that says which cells hold data, as results have it where they need one.
+
+    CF names it among the ``ancillary_variables``; it is a status flag, and 0 says that a cell is missing.
+    """
+    for name in str(array.attrs.get("ancillary_variables", "")).split():
+        flag = array.coords.get(name)
+        if flag is not None and is_mask(flag.attrs) and {grid.rows, grid.cols} <= set(flag.dims):
+            return _Slices(flag, grid)
+    return None
 
 
 def _placed(array: LabelledArray, domain: RasterDomain, *, write_crs: bool = False) -> LabelledArray:

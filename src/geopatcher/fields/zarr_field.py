@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
-import base64
-import zlib
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from affine import Affine
 
-from geopatcher._optional import load
-from geopatcher.domain import RasterDomain
 from geopatcher.errors import SourceError
-from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.array_source import ArraySource, exact_nodata, is_mask
+from geopatcher.fields.georeference import missing_of
+from geopatcher.fields.labelled_grid import grid_of
+from geopatcher.fields.origin import FoldersOrigin
+from geopatcher.fields.source_files import store_of
+from geopatcher.fields.zarr_labels import CORRUPT, dims_of, open_node
+from geopatcher.formats.chunk_guard import read_cells
+from geopatcher.formats.local_files import is_elsewhere
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable
     from types import EllipsisType
 
     import zarr
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
+    from geopatcher.fields.labelled_grid import Grid
+    from geopatcher.fields.zarr_labels import Opened, StoredLabels
 
-#: What codecs raise for bytes they cannot make sense of.
-_CORRUPT = (OSError, RuntimeError, ValueError, TypeError, EOFError, KeyError, zlib.error)
+#: The array of a result.
+RESULT = "data"
 
 
 @dataclass(frozen=True, eq=False)
 class StoredArray:
-    """A zarr array whose errors name the store and the window."""
+    """A zarr array as one of ``(bands, height, width)`` or ``(height, width)``, in whatever order it is.
+
+    ``axes`` are the axes of bands, rows and columns, or of rows and columns, in what is stored; of others,
+    which are of length one, the first place is read. ``kind`` is the dtype the cells are taken for, where
+    that is not the stored one. Cells that are ``aliases`` of nodata become the first of them. Errors name
+    the store and the window.
+    """
 
     array: zarr.Array
     name: str
+    axes: tuple[int, ...] = ()
+    kind: np.dtype | None = None
+    aliases: tuple[float | int, ...] = ()
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the folder of the whole store."""
+        return (store_of(Path(self.name)),)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Axes of ``(bands, rows, cols)`` or ``(rows, cols)`` in what is stored."""
+        return self.axes or tuple(range(len(self.array.shape)))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """``(height, width)`` or ``(bands, height, width)``."""
-        return tuple(map(int, self.array.shape))
+        return tuple(int(self.array.shape[axis]) for axis in self.order)
 
     @property
     def dtype(self) -> np.dtype:
         """Of the cells."""
-        dtype: np.dtype = np.dtype(self.array.dtype)
+        dtype: np.dtype = np.dtype(self.array.dtype) if self.kind is None else self.kind
         return dtype
 
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns that are decoded together."""
+        return self._pair(self.array.shards or self.array.chunks)
+
+    @property
+    def chunk(self) -> tuple[int, int]:
+        """Rows and columns of a chunk."""
+        return self._pair(self.array.chunks)
+
+    def _pair(self, lengths: tuple[int, ...]) -> tuple[int, int]:
+        rows, cols = (int(lengths[axis]) for axis in self.order[-2:])
+        return rows, cols
+
+    def beside(self, array: zarr.Array, name: str) -> StoredArray:
+        """Return another array of the same dimensions."""
+        return StoredArray(array, name, self.axes if len(array.shape) == len(self.array.shape) else ())
+
+    def __getitem__(self, index: tuple[EllipsisType | slice | int, ...]) -> Array:
         """Return cells; those of a chunk that was never written are the fill value.
 
         Raises
@@ -55,149 +96,149 @@ class StoredArray:
             A chunk cannot be read or decoded.
 
         """
+        order = self.order
+        given = [part for part in index if part is not ...]
+        parts = [slice(None)] * (len(order) - len(given)) + given
+        key: list[slice | int] = [0] * len(self.array.shape)
+        for axis, part in zip(order, parts, strict=True):
+            key[axis] = part
+        kept = [axis for axis, part in zip(order, parts, strict=True) if isinstance(part, slice)]
         try:
-            return np.asarray(self.array[index])
-        except _CORRUPT as error:
-            rows, cols = (f"{part.start}:{part.stop}" for part in index[-2:] if isinstance(part, slice))
+            cells = read_cells(self.array, key)
+        except CORRUPT as error:
+            rows, cols = (f"{part.start}:{part.stop}" for part in parts[-2:] if isinstance(part, slice))
             raise SourceError(
                 f"cannot read {self.name}, rows {rows}, columns {cols}: a chunk is damaged or unreadable "
                 f"({type(error).__name__}: {error})"
             ) from error
+        return self._plain(cells.transpose([sorted(kept).index(axis) for axis in kept]))
+
+    def _plain(self, cells: Array) -> Array:
+        """Return cells as what they are taken for."""
+        if self.kind is not None:
+            cells = cells.view(self.kind)
+        for alias in self.aliases[1:]:
+            cells = np.where(cells == cells.dtype.type(alias), cells.dtype.type(self.aliases[0]), cells)
+        return cells
 
 
-def zarr_source(path: str | Path, array: str = "data") -> ArraySource:
+def zarr_source(path: str | Path, array: str = RESULT) -> ArraySource:
     """Open an array of a zarr group, or a zarr array itself, as a source of pixels.
 
-    ``array`` is taken where the group has it, else the group's only array of two or three
-    dimensions. Georeference is read from the CF grid mapping, else from the GeoZarr ``spatial`` and
-    ``proj`` attributes; nodata from ``_FillValue`` or ``nodata``; bands from ``band_names``.
+    ``path`` is that of a store, of a group in one, or of an array, such as ``scene.zarr/ndvi``. Of a group
+    ``array`` is taken where it has it, else its only array of rows and columns; of a pyramid of the
+    GeoZarr convention ``multiscales``, the finest level. Dimension names say which axes are rows,
+    columns and bands, and coordinates where they lie, as of a `xarray.DataArray`. Values are those that
+    are stored: a scale and an offset are kept as metadata.
 
     Raises
     ------
     SourceError
-        There is no zarr store, or it has no such array.
+        There is no zarr store, or it has no such array, or several.
 
     """
     place = Path(path)
-    zarr = load("zarr")
+    opened, name = _chosen(place, array)
     try:
-        node = zarr.open(place, mode="r")
-        if isinstance(node, zarr.Group):  # consolidated metadata may be older than the store
-            node = zarr.open_group(place, mode="r", use_consolidated=False)
-    except (*_CORRUPT, load("zarr.errors").BaseZarrError) as error:
-        raise SourceError(f"cannot open {place} as a zarr store: {type(error).__name__}: {error}") from error
-    if isinstance(node, zarr.Group):
-        chosen = _choose(node, place, array)
-        attributes = {**dict(node.attrs), **_mapping(node, chosen), **dict(chosen.attrs)}
-    else:
-        chosen, attributes = node, dict(node.attrs)
-    if len(chosen.shape) not in (2, 3):
-        raise SourceError(
-            f"{place} holds an array of shape {tuple(chosen.shape)}: "
-            f"a raster has the shape (height, width) or (bands, height, width)"
-        )
-    stored = StoredArray(chosen, str(place))
-    try:
-        domain = RasterDomain(
-            shape=stored.shape,
-            transform=_transform(attributes),
-            crs=_crs(attributes),
-            nodata=_nodata(attributes, stored.dtype),
-            dtype=stored.dtype,
-            band_names=_names(attributes, stored.shape),
-            units=_units(attributes, stored.shape),
-        )
-    except ValueError as error:
+        labels = opened.labelled(name)
+        grid = grid_of(labels)
+        stored = _stored(labels, grid, str(place))
+    except (ValueError, TypeError) as error:
         raise SourceError(f"{place} cannot be used: {error}") from error
+    domain = replace(grid.domain, nodata=stored.aliases[0] if stored.aliases else grid.domain.nodata)
+    mask = _mask(opened, labels, grid, str(place))
     return ArraySource(
         stored,
         domain,
         label=str(place),
-        block=tuple((chosen.shards or chosen.chunks)[-2:]),
-        origin=_origin(place, stored),
+        block=stored.block,
+        origin=_origin(place, stored, mask),
+        mask=mask,
     )
 
 
-def is_zarr(path: str | Path) -> bool:
+def is_zarr(path: str | os.PathLike[str]) -> bool:
     """Whether a path is a folder that holds zarr metadata.
 
     >>> is_zarr("nowhere.zarr")
     False
     """
+    if is_elsewhere(os.fspath(path)):
+        return False
     place = Path(path)
     return place.is_dir() and any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def _choose(group: zarr.Group, place: Path, wanted: str) -> zarr.Array:
-    arrays = dict(group.arrays())
-    rasters = {name: array for name, array in arrays.items() if len(array.shape) in (2, 3)}
-    if wanted in rasters:
-        return rasters[wanted]
-    if wanted == "data" and len(rasters) == 1:
-        return next(iter(rasters.values()))
-    known = ", ".join(sorted(rasters)) or "none of two or three dimensions"
-    raise SourceError(f"{place} has no array {wanted!r} to read as a raster; its arrays: {known}")
+def _chosen(place: Path, wanted: str) -> tuple[Opened, str]:
+    """Return the group and the name of the array that a path and a name stand for."""
+    opened, name = open_node(place)
+    if name is not None:
+        return opened, name
+    if wanted in opened.arrays and len(opened.arrays[wanted].shape) >= 2:
+        return opened, wanted
+    rasters = opened.rasters
+    if wanted == RESULT and len(rasters) == 1:
+        return opened, rasters[0]
+    if wanted == RESULT and not rasters and opened.finest is not None:
+        return _chosen(place / opened.finest, wanted)
+    if wanted == RESULT and len(rasters) > 1:
+        raise SourceError(
+            f"{place} holds {len(rasters)} rasters, {', '.join(rasters)}: name one of them by its path, such "
+            f"as {place}/{rasters[0]}"
+        )
+    known = ", ".join(sorted(rasters)) or "none of two or more dimensions"
+    groups = f"; its groups, each of which has a path of its own: {', '.join(opened.groups)}" * bool(
+        opened.groups
+    )
+    raise SourceError(f"{place} has no array {wanted!r} to read as a raster; its arrays: {known}{groups}")
 
 
-def _mapping(group: zarr.Group, array: zarr.Array) -> dict[str, object]:
-    """Return the attributes of the CF grid mapping variable."""
-    name = array.attrs.get("grid_mapping", "spatial_ref")
-    known = dict(group.arrays())
-    return dict(known[name].attrs) if isinstance(name, str) and name in known else {}
+def _stored(labels: StoredLabels, grid: Grid, name: str) -> StoredArray:
+    """Return the cells of an array as those of a grid."""
+    kind = None if labels.dtype == labels.array.dtype else labels.dtype
+    missing = missing_of(labels.attrs, labels.array.dtype) if labels.dtype.kind in "iuf" else []
+    aliases = [_taken(value, labels.array.dtype, kind) for value in missing]
+    possible = [value for value in aliases if exact_nodata(value, labels.dtype) is not None]
+    axes = tuple(labels.dims.index(dim) for dim in grid.dims)
+    return StoredArray(labels.array, name, axes, kind, tuple(possible or aliases[:1]))
 
 
-def _transform(attributes: Mapping[str, object]) -> Affine:
-    text, values = attributes.get("GeoTransform"), attributes.get("spatial:transform")
-    if isinstance(text, str):
-        c, a, b, f, d, e = map(float, text.split())
-        return Affine(a, b, c, d, e, f)
-    if isinstance(values, list):
-        return Affine(*map(float, values[:6]))
-    return Affine.identity()
-
-
-def _crs(attributes: Mapping[str, object]) -> str | None:
-    for key in ("crs_wkt", "spatial_ref", "proj:wkt2", "proj:code"):
-        text = attributes.get(key)
-        if isinstance(text, str) and text:
-            return text
+def _mask(opened: Opened, labels: StoredLabels, grid: Grid, name: str) -> StoredArray | None:
+    """Return the array that says which cells of another hold data, as results have it where they need one."""
+    for key in str(labels.attrs.get("ancillary_variables", "")).split():
+        flag = opened.arrays.get(key)
+        if flag is None or not is_mask(_said_of(flag, f"{name}/{key}")):
+            continue
+        dims = dims_of(flag)
+        if {grid.rows, grid.cols} <= set(dims):
+            axes = tuple(dims.index(dim) for dim in map(str, grid.dims) if dim in dims)
+            wanted = tuple(
+                grid.domain.shape[number] for number, dim in enumerate(grid.dims) if str(dim) in dims
+            )
+            if tuple(flag.shape[axis] for axis in axes) != wanted:
+                raise SourceError(
+                    f"{name} cannot be used: {key}, which says where it holds data, has the shape "
+                    f"{flag.shape}, and {wanted} is that of what it is of"
+                )
+            return StoredArray(flag, f"{name}/{key}", axes)
     return None
 
 
-def _nodata(attributes: Mapping[str, object], dtype: np.dtype) -> float | int | None:
-    value = attributes.get("nodata", attributes.get("_FillValue"))
-    if isinstance(value, str) and dtype.kind == "f":
-        # xarray writes floats as base64 of eight bytes, or by name.
-        if value in ("NaN", "nan"):
-            return float("nan")
-        raw = _decoded(value)
-        return None if len(raw) != 8 else float(np.frombuffer(raw, "<f8")[0])
-    return value if isinstance(value, int | float) else None
-
-
-def _decoded(text: str) -> bytes:
+def _said_of(array: zarr.Array, name: str) -> dict[Hashable, object]:
     try:
-        return base64.standard_b64decode(text)
-    except ValueError:
-        return b""
+        return dict(array.attrs)
+    except TypeError as error:
+        raise SourceError(f"{name} cannot be used: its attributes are no object ({error})") from error
 
 
-def _names(attributes: Mapping[str, object], shape: tuple[int, ...]) -> tuple[str, ...]:
-    names = attributes.get("band_names")
-    bands = shape[0] if len(shape) == 3 else 1
-    return tuple(map(str, names)) if isinstance(names, list) and len(names) == bands else ()
+def _taken(value: float | int, dtype: np.dtype, kind: np.dtype | None) -> float | int:
+    """Return what a stored value is where its bits are taken for another dtype."""
+    limits = np.iinfo(dtype) if kind is not None else None
+    if kind is None or limits is None or not limits.min <= value <= limits.max:
+        return value
+    return int(np.asarray(value, dtype).view(kind))
 
 
-def _units(attributes: Mapping[str, object], shape: tuple[int, ...]) -> tuple[str, ...]:
-    units, each = attributes.get("units"), attributes.get("band_units")
-    if isinstance(each, list) and len(each) == (shape[0] if len(shape) == 3 else 1):
-        return tuple(map(str, each))
-    return (units,) * (shape[0] if len(shape) == 3 else 1) if isinstance(units, str) else ()
-
-
-def _origin(place: Path, stored: StoredArray) -> dict[str, str | int | float]:
-    """Return what tells this store from another or a rewritten one: metadata is rewritten with it."""
-    files = [place / name for name in ("zarr.json", ".zgroup", ".zarray")]
-    newest = max((file.stat().st_mtime_ns for file in files if file.is_file()), default=0)
-    shape = "x".join(map(str, stored.shape))
-    return {"path": str(place), "shape": shape, "dtype": str(stored.dtype), "mtime_ns": newest}
+def _origin(place: Path, *arrays: StoredArray | None) -> FoldersOrigin:
+    """Return what tells this store from another or a rewritten one: all files of its arrays."""
+    return FoldersOrigin(str(place), tuple(place / one.array.path for one in arrays if one is not None))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geopatcher.box import Box
+from geopatcher.core.axis import Axis
+from geopatcher.core.box import Box
+from geopatcher.core.protocols import LatticeSampler
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from fractions import Fraction
 
-    from geopatcher.axis import Axis
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array, HasShape, RectGeometry, Sampler
 
 #: Depth given to anchors whose overlap is not known: more than any threshold.
 UNKNOWN_DEPTH = 1 << 30
@@ -56,6 +58,10 @@ class AnchorSet(Protocol):
 
     def strips(self, region: Box) -> Iterator[Strip]:
         """Yield the patches that touch ``region``, strip by strip from the top."""
+        ...
+
+    def rescaled(self, scale: Fraction) -> AnchorSet:
+        """Return the same patches on a grid of pixels ``scale`` times as fine."""
         ...
 
     def extent(self, region: Box) -> Box:
@@ -111,6 +117,17 @@ class Lattice:
     def patch_shape(self) -> tuple[int, int]:
         """``(height, width)`` of a patch."""
         return (self.rows.size, self.cols.size)
+
+    def rescaled(self, scale: Fraction) -> Lattice:
+        """Return the same patches on a grid of pixels ``scale`` times as fine.
+
+        Lengths, sizes and steps are multiples of its denominator: `geopatcher.planning.reading` looks.
+        """
+        rows, cols = (
+            Axis(int(axis.length * scale), int(axis.size * scale), int(axis.step * scale), axis.boundary)
+            for axis in (self.rows, self.cols)
+        )
+        return Lattice(rows, cols)
 
     def count_in(self, region: Box) -> int:
         """Return how many patches touch ``region``."""
@@ -209,6 +226,26 @@ class Listed:
         sizes = self.boxes[:, 1::2] - self.boxes[:, ::2]
         return (int(sizes[:, 0].max()), int(sizes[:, 1].max()))
 
+    def rescaled(self, scale: Fraction) -> Listed:
+        """Return the same patches on a grid of pixels ``scale`` times as fine.
+
+        Raises
+        ------
+        ValueError
+            A patch does not begin at a whole pixel there.
+
+        """
+        top, bottom = scale.numerator, scale.denominator
+        odd = (self.boxes % bottom).any(axis=1)
+        if odd.any():
+            row, col = self.boxes[odd][0, ::2].tolist()
+            raise ValueError(
+                f"{np.count_nonzero(odd)} of {self.count} anchors, the first ({row}, {col}), are no "
+                f"multiples of {bottom}, and output_scale={scale} makes whole pixels of those only"
+            )
+        height, width = self.grid
+        return Listed(self.boxes // bottom * top, (int(height * scale), int(width * scale)))
+
     def _touching(self, region: Box) -> Array:
         rows = (self.boxes[:, 0] < region.row1) & (self.boxes[:, 1] > region.row0)
         cols = (self.boxes[:, 2] < region.col1) & (self.boxes[:, 3] > region.col0)
@@ -259,3 +296,23 @@ def _depth_of(spans: Array) -> int:
     signs = np.concatenate([np.ones(len(spans), int), -np.ones(len(spans), int)])
     order = np.argsort(steps, kind="stable")
     return int(np.cumsum(signs[order]).max())
+
+
+def place(domain: HasShape, geometry: RectGeometry, sampler: Sampler) -> AnchorSet:
+    """Lay a sampler's anchors over a raster: as arithmetic where it can, as a list where it must."""
+    if isinstance(sampler, LatticeSampler):
+        rows, cols = sampler.lattice(domain, geometry)
+        return Lattice(rows, cols)
+    height, width = domain.shape[-2:]
+    return Listed.of(list(sampler.anchors(domain, geometry)), geometry.size, (height, width))
+
+
+def lattice_of(
+    shape: tuple[int, int], size: tuple[int, int], step: tuple[int, int], boundary: str
+) -> Lattice:
+    """Return the lattice of one size and step over a raster.
+
+    >>> lattice_of((100, 100), (32, 32), (16, 16), "cover").count
+    36
+    """
+    return Lattice(Axis(shape[0], size[0], step[0], boundary), Axis(shape[1], size[1], step[1], boundary))

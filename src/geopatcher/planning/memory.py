@@ -5,10 +5,12 @@ The model follows what the engine holds at its peak, part by part, so that a per
 
 from __future__ import annotations
 
+import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from geopatcher.errors import MemoryLimitError
+from geopatcher.planning.reading import Reading
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -18,8 +20,14 @@ GDAL_CACHE_BYTES = 16 << 20
 CODEC_CHUNKS = 4
 #: Libraries that are loaded when they are needed, threads, tables: measured with one-chunk runs.
 FIXED_BYTES = 34 << 20
+#: Threads with what they keep for themselves, in a process that has loaded all libraries.
+THREAD_BYTES = 8 << 20
 #: What allocators keep of encoded chunks, which are made in one thread and dropped in another, at most.
 SLACK_BYTES = 12 << 20
+#: What an operator adds by itself is noticed from here on: smaller sizes come and go with allocators.
+GROWTH_NOTICED = 4 << 20
+#: Bytes in hand for each one that says whether a cell holds data: itself, and two comparisons of it.
+VALID_IN_HAND = 3
 #: Columns of a tile of state, at least: what lies in none takes neither memory nor time.
 TILE_COLUMNS = 2048
 #: Widths of patches in one, at least: patches that lie in two are added in two pieces.
@@ -86,6 +94,11 @@ class MemoryModel:
     output grid, ``gap_bytes`` what it keeps on top where cells are without data, and ``out_bytes``
     what a finished cell takes, all over all bands and layers; ``item_bytes`` is what it takes in one
     band of one array. ``kept_bytes`` is what is kept of windows, for all patches together.
+    ``growth_bytes`` is what the operator was seen to take by itself, beyond `patch_bytes`.
+    ``valid_bytes`` is what says, beside a finished cell, in which bands it holds data: 1 for each of a result
+    that has no value for that, such as one of integers.
+    ``views`` says that input takes no memory, as it is part of an array that is there. ``reading``
+    says what is read of the source for a patch.
     """
 
     patch: tuple[int, int]
@@ -99,6 +112,27 @@ class MemoryModel:
     out_bytes: int
     item_bytes: int
     batch_size: int = 1
+    growth_bytes: int = 0
+    valid_bytes: int = 0
+    views: bool = False
+    reading: Reading = field(default=Reading())
+
+    @property
+    def seen(self) -> tuple[int, int]:
+        """``(height, width)`` of what the operator is shown of a patch, pixels of the source."""
+        rows, cols = self.reading.margin
+        return self._under(self.patch[0]) + 2 * rows, self._under(self.patch[1]) + 2 * cols
+
+    def _under(self, length: int) -> int:
+        """Return how many pixels of the source lie under so many of the result."""
+        return math.ceil(length / self.reading.scale)
+
+    @property
+    def patch_bytes(self) -> int:
+        """Bytes of the patches in hand, with what the operator makes of them and adding them takes."""
+        seen = self.seen[0] * self.seen[1]
+        made = math.ceil(seen * self.reading.scale**2) * (2 * self.state_bytes + self.out_bytes)
+        return (self.batch_size + 1) * (seen * self.in_bytes + made)
 
     @property
     def open_tile_rows(self) -> int:
@@ -108,38 +142,80 @@ class MemoryModel:
     @property
     def buffer_rows(self) -> int:
         """Rows of input held for cutting: the units one row of patches can touch."""
+        rows = self.seen[0]
         if not self.unit_rows:
-            return self.patch[0]
-        return ((self.patch[0] + self.unit_rows - 2) // self.unit_rows + 1) * self.unit_rows
+            return rows
+        return ((rows + self.unit_rows - 2) // self.unit_rows + 1) * self.unit_rows
+
+    def tile_bytes(self, width: int) -> int:
+        """Bytes of the finished cells of the blocks that are written together, of a region so wide."""
+        return (
+            self.tile[0]
+            * min(tile_columns(self.patch[1], self.tile[1]), width)
+            * (self.out_bytes + self.valid_bytes)
+        )
 
     def bytes_for(self, width: int, height: int, *, alone: bool = True) -> int:
-        """Peak bytes above the idle process for a region ``width`` columns and ``height`` rows large.
+        """Bytes of a memory limit that a region ``width`` columns and ``height`` rows large needs.
 
-        Of a region that is not ``alone`` the next is begun while the last rows are written.
+        Beside what it holds that is room for GDAL's cache, for libraries and for what allocators keep. Of a
+        region that is not ``alone`` the next is begun while the last rows are written.
         """
-        width_in = width + self.patch[1]
+        read = self.in_bytes + self.mask_bytes
+        slack = min(SLACK_BYTES, width * height * self.out_bytes)
+        return self._taken(width, height, read, alone=alone) + slack + FIXED_BYTES
+
+    def taken_for(self, width: int, height: int, *, alone: bool = True) -> int:
+        """Peak bytes that such a region takes in a process that has loaded all libraries."""
+        read = self.mask_bytes + (0 if self.views else self.in_bytes)
+        # Between regions allocators keep what the next one asks for in other sizes.
+        slack = 0 if alone else min(SLACK_BYTES, width * height * self.out_bytes)
+        return self._taken(width, height, read, alone=alone) + slack + THREAD_BYTES
+
+    def _taken(self, width: int, height: int, read_bytes: int, *, alone: bool) -> int:
+        """Return what is held at the peak; a pixel that is read takes ``read_bytes``."""
+        rows, cols = self._under(height), self._under(width)
+        cached = min(GDAL_CACHE_BYTES, (cols + self.seen[1]) * rows * read_bytes)
+        reading = self._read(cols, rows, read_bytes, alone=alone)
+        return self._held(width, height) + reading + cached + self.growth_bytes
+
+    def _read(self, width: int, height: int, read_bytes: int, *, alone: bool) -> int:
+        """Return the bytes of input in hand, and of what is begun of the next region.
+
+        ``width`` and ``height`` are in pixels of the source.
+        """
+        unit = min(self.unit_rows, height)
+        rows = min(self.buffer_rows, height) + READ_AHEAD * unit + (0 if alone else READ_AHEAD * unit)
+        return rows * read_bytes * (width + self.seen[1])
+
+    def _held(self, width: int, height: int) -> int:
+        """Return the bytes of state, of what becomes of it, and of patches."""
         rows = -(-height // self.tile[0]) * self.tile[0]
         open_rows = min(self.open_tile_rows * self.tile[0], rows)
         behind_rows = min(WRITE_BEHIND * self.tile[0], rows)
-        cell_in = self.in_bytes + self.mask_bytes
-        reading = (
-            (min(self.buffer_rows, height) + READ_AHEAD * min(self.unit_rows, height)) * cell_in * width_in
-        )
         cell_state = self.state_bytes + self.gap_bytes
         state = open_rows * width * cell_state
         finishing = behind_rows * width * cell_state
         # What is converted one tile at a time, and where it has any weight.
         converted = 0 if self.out_bytes == self.state_bytes else self.out_bytes
         columns = min(tile_columns(self.patch[1], self.tile[1]), width)
-        turning = min(self.tile[0], rows) * columns * (converted + 1)
-        patch_px = self.patch[0] * self.patch[1]
-        patches = patch_px * (self.batch_size + 1) * (self.in_bytes + 2 * self.state_bytes + self.out_bytes)
-        cache = min(GDAL_CACHE_BYTES, width_in * height * cell_in)
+        turning = min(self.tile[0], rows) * columns * (converted + 1 + VALID_IN_HAND * self.valid_bytes)
         codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
-        slack = min(SLACK_BYTES, width * height * self.out_bytes)
-        begun = 0 if alone else READ_AHEAD * min(self.unit_rows, height) * cell_in * width_in
-        held = reading + state + finishing + turning + patches + self.kept_bytes + codecs + begun
-        return int(held + cache + slack + FIXED_BYTES)
+        return int(state + finishing + turning + self.patch_bytes + self.kept_bytes + codecs)
+
+    def grown(self, call_bytes: int) -> MemoryModel:
+        """Return these sizes for an operator a call of which was seen to take ``call_bytes``."""
+        beyond = call_bytes - self.patch_bytes
+        return replace(self, growth_bytes=beyond if beyond > GROWTH_NOTICED else 0)
+
+    def allowed(self, limit: int, height: int) -> int:
+        """Return what a region of ``height`` rows may take of a memory limit.
+
+        That is all of it, what the operator takes included. Where the operator takes more than half of
+        it, narrower regions would not help: then it comes on top.
+        """
+        least = self.bytes_for(self.tile[1], height, alone=False)
+        return limit + self.growth_bytes if 2 * self.growth_bytes > limit or least > limit else limit
 
     def widest(self, limit: int, height: int, width: int | None = None) -> int:
         """Most columns (whole tiles) of one of several regions that stay within ``limit`` bytes.
@@ -156,8 +232,9 @@ class MemoryModel:
         one = self.bytes_for(step if width is None else min(step, width), height, alone=False)
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
+            margin = f", read as {self.seen[0]}x{self.seen[1]}," if not self.reading.is_plain else ""
             raise MemoryLimitError(
-                f"patch {self.patch[0]}x{self.patch[1]} with {bands} and "
+                f"patch {self.patch[0]}x{self.patch[1]}{margin} with {bands} and "
                 f"{self.state_bytes + self.gap_bytes:g} bytes of state per output pixel "
                 f"needs {format_bytes(one)}, memory_limit is {format_bytes(limit)}: "
                 f"use a smaller size, a smaller batch_size or smaller chunks, or raise the limit"

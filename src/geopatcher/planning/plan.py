@@ -7,76 +7,64 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from geopatcher.axis import Axis
-from geopatcher.box import Box
+from geopatcher.accumulators.casting import fits
+from geopatcher.core.box import Box
+from geopatcher.core.html_cards import card, corner_of, facts_of
 from geopatcher.errors import IncompleteScanConfiguration
-from geopatcher.notebook import card, corner_of, facts_of
-from geopatcher.planning.anchors import Lattice, Listed
+from geopatcher.planning.anchors import Lattice
+from geopatcher.planning.blocks import BlockGrid, Coverage
+from geopatcher.planning.footprint import Footprint, Setting, footprint_of
 from geopatcher.planning.memory import MemoryModel, format_bytes
-from geopatcher.protocols import LatticeSampler
+from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geopatcher.domain import RasterDomain
+    import numpy as np
+
+    from geopatcher.core.domain import RasterDomain
     from geopatcher.planning.anchors import AnchorSet, Strip
-    from geopatcher.protocols import HasShape, RectGeometry, Sampler
 
 
 #: Share of the memory limit that the regions of a run take, where one region does not fit.
 CUT_TO = 0.75
-
-
-@dataclass(frozen=True, slots=True)
-class BlockGrid:
-    """The output blocks of a region: counted, iterated and sliced without being listed."""
-
-    region: Box
-    chunks: tuple[int, int]
-
-    def __len__(self) -> int:
-        rows, cols = self.chunks
-        n_rows = -(-self.region.row1 // rows) - self.region.row0 // rows
-        n_cols = -(-self.region.col1 // cols) - self.region.col0 // cols
-        return n_rows * n_cols if self.region.n_pixels else 0
-
-    def __iter__(self) -> Iterator[Box]:
-        return self.region.tiles(self.chunks)
-
-    def rows(self) -> Iterator[Box]:
-        """Yield whole rows of blocks, as wide as the region."""
-        return self.region.tiles((self.chunks[0], max(1, self.region.col1)))
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of a region the patches reach."""
-
-    n_pixels: int
-    uncovered: int
-
-    @property
-    def fraction(self) -> float:
-        """Share of the pixels under at least one patch, 0 to 1."""
-        return 1.0 - self.uncovered / self.n_pixels if self.n_pixels else 1.0
-
-    @property
-    def complete(self) -> bool:
-        """Whether no pixel is left out."""
-        return self.uncovered == 0
-
-    def __str__(self) -> str:
-        if self.complete:
-            return f"all {self.n_pixels:,} pixels"
-        return f"{self.uncovered:,} of {self.n_pixels:,} pixels are left out"
+#: Borders of regions at which the patches that straddle them are counted; where there are more, as of a
+#: raster whose header lies about its size, those in between are taken to be like these.
+COUNTED = 1000
 
 
 @dataclass(frozen=True)
 class Plan:
     """Anchors laid over the grid of output blocks; nothing has been read.
 
-    Made by `geopatcher.plan`. ``region`` is what this plan produces: the whole raster, or the
-    blocks `restrict` left. ``model`` holds the sizes that decide memory and disk.
+    Made by `geopatcher.plan`; ``print`` it to read it.
+
+    Parameters
+    ----------
+    domain
+        The raster's grid, dtype and nodata.
+    anchors
+        Where the patches sit, as arithmetic or as a list.
+    boundary
+        What becomes of the last patch of a row or column, such as ``"cover"``.
+    pad_value
+        What ``boundary="pad"`` fills with; ``None`` is what `filling` says.
+    chunks
+        ``(rows, columns)`` in pixels of an output block: what is written at once.
+    region
+        The pixels this plan produces: the whole raster, or the blocks `restrict` left.
+    model
+        The sizes that decide memory and disk.
+    memory_limit
+        Bytes for the working memory of the regions that run at once.
+    source_name
+        What messages call the source, ``"source"`` by default.
+    setting
+        Where the run takes place; nothing is known of that by default.
+    n_cut
+        Into how many regions a run was cut that has begun, 0 (by default) before.
+    reading
+        What is read of the source for each patch; all else is in pixels of the result.
 
     Examples
     --------
@@ -99,6 +87,9 @@ class Plan:
     model: MemoryModel
     memory_limit: int
     source_name: str = field(default="source", compare=False)
+    setting: Setting = field(default=Setting(), compare=False)
+    n_cut: int = field(default=0, compare=False)
+    reading: Reading = field(default=Reading())
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -137,64 +128,208 @@ class Plan:
         A run that has to be cut is cut to `CUT_TO` of the limit, so that twice the width does not come
         nearer to it.
         """
+        if self.n_cut:
+            return self.n_cut
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
         height, width = self.region.shape
-        if self.model.bytes_for(width, height) <= self.memory_limit:
+        limit = self.model.allowed(self.memory_limit, height)
+        if self.model.bytes_for(width, height) <= limit:
             return 1
-        widest = self.model.widest(self.memory_limit, height, width) // self.chunks[1]
+        widest = self.model.widest(limit, height, width) // self.chunks[1]
         if n_cols > widest > 1:
             least = self.model.bytes_for(self.chunks[1], height, alone=False)
-            widest = self.model.widest(max(int(CUT_TO * self.memory_limit), least), height) // self.chunks[1]
+            wanted = int(CUT_TO * self.memory_limit) + limit - self.memory_limit
+            widest = self.model.widest(max(wanted, least), height) // self.chunks[1]
         return max(1, -(-n_cols // widest))
 
     def regions(self) -> Iterator[Plan]:
-        """Yield the column regions, left to right, each of whole blocks and of nearly equal width."""
+        """Yield the column regions, left to right, each of whole blocks and of nearly equal width.
+
+        Yields
+        ------
+        Plan
+            That of one region.
+
+        """
+        for lo, hi in itertools.pairwise(map(self._border, range(self.n_regions + 1))):
+            yield self.restrict(Box(self.region.row0, self.region.row1, lo, hi))
+
+    def _border(self, number: int) -> int:
+        """Return the column at which a region begins."""
         first = self.region.col0 // self.chunks[1]
         n_cols = -(-self.region.col1 // self.chunks[1]) - first
-        edges = [first + n_cols * i // self.n_regions for i in range(self.n_regions + 1)]
-        for lo, hi in itertools.pairwise(edges):
-            cols = Box(self.region.row0, self.region.row1, lo * self.chunks[1], hi * self.chunks[1])
-            yield self.restrict(cols)
+        return (first + n_cols * number // self.n_regions) * self.chunks[1]
 
     @property
     def overhead(self) -> float:
         """Share of patches computed more than once because they straddle column regions."""
         if self.n_regions == 1 or not self.n_patches:
             return 0.0
-        return sum(region.n_patches for region in self.regions()) / self.n_patches - 1.0
+        n_borders = self.n_regions - 1
+        counted = min(n_borders, COUNTED)
+        numbers = (1 + n_borders * i // counted for i in range(counted))
+        straddling = sum(self._straddling(self._border(number)) for number in numbers)
+        return straddling * n_borders / counted / self.n_patches
+
+    def _straddling(self, col: int) -> int:
+        """Return how many patches touch both the column and the one to its left."""
+        row0, row1 = self.region.row0, self.region.row1
+        left, right = Box(row0, row1, col - 1, col), Box(row0, row1, col, col + 1)
+        either = self.anchors.count_in(Box(row0, row1, col - 1, col + 1))
+        return self.anchors.count_in(left) + self.anchors.count_in(right) - either
+
+    @property
+    def working_bytes(self) -> int:
+        """Peak bytes of one region at a time above the idle process, for the widest: what the limit is for.
+
+        A raster that is full of data is assumed; one that is mostly empty takes less.
+        """
+        return self.model.bytes_for(self._widest, self.region.height, alone=self.n_regions == 1)
+
+    @property
+    def _widest(self) -> int:
+        """Columns of the widest region."""
+        n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
+        return min(-(-n_cols // self.n_regions) * self.chunks[1], self.region.width)
+
+    @property
+    def footprint(self) -> Footprint:
+        """What the run takes, part by part; see `memory_bytes`."""
+        cells = self.domain.height * self.domain.width
+        region = (self.region.height, self._widest)
+        return footprint_of(self.setting, self.model, cells, region, self.n_regions, self.memory_limit)
 
     @property
     def memory_bytes(self) -> int:
-        """Peak bytes of the run above the idle process, for its widest region.
+        """Peak bytes the run takes, all in all: the resident size of this process and of every worker.
 
-        A raster that is full of data is assumed; one that is mostly empty takes less. A result in memory,
-        of `disk_bytes`, comes on top.
+        That is more than ``memory_limit``, which is for the working memory (`working_bytes`) of the regions
+        that run at once. On top come the interpreter and the libraries, a result that stays in memory, what
+        the operator takes by itself, the processes of workers, and the assembly of a GeoTIFF. The plan of a
+        result (``result.plan``) knows the operator from its first batch; one made before the run assumes that
+        it takes nothing beyond its arrays. `footprint` has the parts.
         """
-        n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
-        width = min(-(-n_cols // self.n_regions) * self.chunks[1], self.region.width)
-        return self.model.bytes_for(width, self.region.height, alone=self.n_regions == 1)
+        return self.footprint.total
 
     @property
     def disk_bytes(self) -> int:
         """Bytes of the result before compression."""
         return self.region.n_pixels * self.model.out_bytes
 
+    def filling(self, dtype: np.dtype) -> float | int:
+        """Return what ``boundary="pad"`` fills pixels of ``dtype`` with.
+
+        ``pad_value``; without one, of integers their nodata value, and else 0: missing floats are NaN to an
+        operator, whatever stands for them in the file, and NaN is no value to fill with.
+
+        Parameters
+        ----------
+        dtype
+            Of the pixels.
+
+        Returns
+        -------
+        float or int
+            A value that ``dtype`` holds.
+
+        Raises
+        ------
+        ValueError
+            Pixels of ``dtype`` cannot hold ``pad_value``.
+
+        """
+        value, nodata = self.pad_value, self.domain.nodata
+        if value is None:
+            known = dtype.kind in "iu" and nodata is not None and fits(dtype, nodata)
+            return int(nodata) if known and nodata is not None else 0
+        if dtype.kind in "iuf" and not fits(dtype, value):
+            raise ValueError(
+                f"pad_value={value} does not fit pixels of {dtype} ({self.source_name}): "
+                f"choose a value they can hold, or leave it out"
+            )
+        return value
+
     def strips(self) -> Iterator[Strip]:
-        """Yield the patches that touch the region, strip by strip from the top."""
+        """Yield the patches that touch the region, strip by strip from the top.
+
+        Yields
+        ------
+        Strip
+            Patches side by side, and the rows they need.
+
+        """
         return self.anchors.strips(self.region)
 
     def reach(self, box: Box) -> Box:
-        """Return the pixels of the raster that the patches in ``box`` are made of.
+        """Return the pixels of the source that the patches in ``box`` are made of.
 
-        A patch that overhangs and is filled by reflection may look back beyond its own first row.
+        Those of their margins, too. What overhangs and is filled by reflection may look back beyond its own
+        first row.
+
+        Parameters
+        ----------
+        box
+            Where the patches lie, in pixels of the result; it may overhang.
+
+        Returns
+        -------
+        Box
+            Inside the source, in its pixels.
+
         """
-        height, width = self.domain.grid_shape
-        if self.boundary not in ("cover", "reflect"):
-            return box.intersect(Box(0, height, 0, width))
-        return Box(*_mirrored(box.row0, box.row1, height), *_mirrored(box.col0, box.col1, width))
+        return self.reading.reach(box, self.source_grid, self.boundary)
+
+    @property
+    def source_grid(self) -> tuple[int, int]:
+        """``(height, width)`` of the source, in its own pixels."""
+        return self.reading.nominal(Box.of_shape(self.domain.grid_shape)).shape
+
+    def shown(self, box: Box) -> Box:
+        """Return the rectangle an operator is shown of a patch.
+
+        Parameters
+        ----------
+        box
+            Where the patch lies, in pixels of the result.
+
+        Returns
+        -------
+        Box
+            In pixels of the source; it may overhang.
+
+        """
+        return self.reading.shown(box, self.source_grid, self.boundary)
+
+    def with_model(self, model: MemoryModel, call_bytes: int = 0) -> Plan:
+        """Return the plan for an operator of which more is known.
+
+        Parameters
+        ----------
+        model
+            The sizes that decide memory and disk.
+        call_bytes
+            What a call of the operator took beyond what it was given and returned; 0 by default.
+
+        Returns
+        -------
+        Plan
+            With these sizes.
+
+        """
+        return replace(self, model=replace(model, reading=self.reading).grown(call_bytes))
 
     def restrict(self, region: Box) -> Plan:
         """Return the plan for the blocks that touch ``region``, and the patches that touch those.
+
+        Parameters
+        ----------
+        region
+            Pixels of the raster.
+
+        Returns
+        -------
+        Plan
+            Its ``region`` is widened to whole blocks.
 
         Raises
         ------
@@ -206,7 +341,7 @@ class Plan:
         snapped = region.intersect(whole).snap_out(self.chunks, whole).intersect(self.region)
         if not snapped.n_pixels:
             raise ValueError(f"region {region} holds no pixel of the plan's {self.region}")
-        return replace(self, region=snapped)
+        return replace(self, region=snapped, n_cut=0)
 
     def require_coverage(self) -> None:
         """Refuse a plan that leaves pixels out.
@@ -228,17 +363,25 @@ class Plan:
             f"{self.coverage} ({self.source_name}); {advice}, or pass allow_gaps=True to leave nodata there"
         )
 
+    def __repr__(self) -> str:
+        height, width = self.shape
+        patch = "x".join(map(str, self.anchors.patch_shape))
+        return (
+            f"Plan({self.source_name}, {height:,} x {width:,} pixels, {self.n_patches:,} patches of {patch})"
+        )
+
     def __str__(self) -> str:
         height, width = self.shape
         patch = "x".join(map(str, self.anchors.patch_shape))
+        read = "" if self.reading.is_plain else f", {self.reading}"
         lines = [
             f"source     {self.source_name}",
             f"raster     {height:,} x {width:,} pixels",
-            f"patches    {self.n_patches:,} of {patch}, overlap {self.overlap:.0%}",
+            f"patches    {self.n_patches:,} of {patch}, overlap {self.overlap:.0%}{read}",
             f"coverage   {self.coverage}",
-            f"blocks     {len(self.blocks):,} of {self.chunks[0]}x{self.chunks[1]}",
+            f"blocks     {self.blocks.count:,} of {self.chunks[0]}x{self.chunks[1]}",
             f"regions    {self.n_regions:,} (patches computed twice: {self.overhead:.2%})",
-            f"memory     {format_bytes(self.memory_bytes)} of {format_bytes(self.memory_limit)}",
+            str(self.footprint),
             f"disk       {format_bytes(self.disk_bytes)} before compression",
         ]
         return "\n".join(lines)
@@ -246,30 +389,3 @@ class Plan:
     def _repr_html_(self) -> str:
         sketch = corner_of((strip.boxes for strip in self.strips()), self.domain.grid_shape)
         return card("Plan", facts_of(str(self)), sketch)
-
-
-def _mirrored(lo: int, hi: int, length: int) -> tuple[int, int]:
-    """Return what ``[lo, hi)`` shows of an axis that is mirrored about its first and last pixel."""
-    first = min(lo, length - 1 - max(0, hi - length))
-    stop = max(hi, 1 - min(0, lo))
-    return max(0, first), min(length, stop)
-
-
-def place(domain: HasShape, geometry: RectGeometry, sampler: Sampler) -> AnchorSet:
-    """Lay a sampler's anchors over a raster: as arithmetic where it can, as a list where it must."""
-    if isinstance(sampler, LatticeSampler):
-        rows, cols = sampler.lattice(domain, geometry)
-        return Lattice(rows, cols)
-    height, width = domain.shape[-2:]
-    return Listed.of(list(sampler.anchors(domain, geometry)), geometry.size, (height, width))
-
-
-def lattice_of(
-    shape: tuple[int, int], size: tuple[int, int], step: tuple[int, int], boundary: str
-) -> Lattice:
-    """Return the lattice of one size and step over a raster.
-
-    >>> lattice_of((100, 100), (32, 32), (16, 16), "cover").count
-    36
-    """
-    return Lattice(Axis(shape[0], size[0], step[0], boundary), Axis(shape[1], size[1], step[1], boundary))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from geopatcher.box import Box
+from geopatcher.core.box import Box
 from geopatcher.errors import MemoryLimitError
 from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.memory import format_bytes
@@ -21,7 +21,7 @@ from geopatcher.planning.memory import format_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from geopatcher.axis import Axis
+    from geopatcher.core.axis import Axis
     from geopatcher.planning.plan import Plan
 
 #: Share of patches computed more than once that a cut stays under, where the raster allows it.
@@ -137,6 +137,7 @@ def cut_tasks(
 
     """
     region = plan.region
+    block_width = max(1, math.floor(block_width * plan.reading.scale))
     limits = _count(*_span(plan, 0)), _count(*_span(plan, 1))
     fewest = _fewest_columns(plan, limits[1], memory_bytes, n_workers)
     columns = range(fewest, max(fewest, min(limits[1], region.width // block_width)) + 1)

@@ -12,7 +12,7 @@ from geopatcher.planning.anchors import Lattice, Listed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from geopatcher.axis import Axis
+    from geopatcher.core.axis import Axis
     from geopatcher.planning.anchors import AnchorSet
 
 #: Cells along a border that are measured together.
@@ -55,7 +55,7 @@ class Borders(Protocol):
 def border_positions(axis: Axis) -> NDArray[np.int64]:
     """Return where patches begin or end inside an axis, ascending, each once.
 
-    >>> from geopatcher.axis import Axis
+    >>> from geopatcher.core.axis import Axis
     >>> border_positions(Axis(20, size=8, step=6)).tolist()
     [6, 8, 12, 14]
     """

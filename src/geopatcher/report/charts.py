@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.pictures import LABELS, ramp_colours
+from geopatcher.inspect.png import LABELS, ramp_colours
 from geopatcher.report.seams import REACH, UNSEEN
 
 if TYPE_CHECKING:

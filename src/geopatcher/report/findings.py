@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.box import Box
-from geopatcher.looks.sampled import overview
-from geopatcher.looks.stored import RESULT
-from geopatcher.pictures import (
+from geopatcher.core.box import Box
+from geopatcher.inspect.arrays import RESULT
+from geopatcher.inspect.png import (
     LABELS,
     PALETTE,
     USUAL,
@@ -20,6 +19,7 @@ from geopatcher.pictures import (
     png_bytes,
     value_range,
 )
+from geopatcher.inspect.thumbnail import overview
 from geopatcher.report.borders import borders_of
 from geopatcher.report.results import Opened, input_raster, open_result
 from geopatcher.report.seams import MAX_SEGMENTS, Seams, measure, surely
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geopatcher.domain import RasterDomain
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.looks.rasters import Raster
-    from geopatcher.protocols import Array
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array
+    from geopatcher.fields.open import Source
+    from geopatcher.inspect.levels import Raster
     from geopatcher.report.borders import Borders
     from geopatcher.report.results import Pixels, Result
 
@@ -124,6 +124,11 @@ def measure_seams(
         looking at them.
     limit
         Most pieces of borders that are read for each axis.
+
+    Returns
+    -------
+    list of Seams
+        One for each band.
 
     Raises
     ------

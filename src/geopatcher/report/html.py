@@ -13,9 +13,9 @@ import numpy as np
 from pyproj import CRS
 
 from geopatcher import __version__
-from geopatcher.box import Box
+from geopatcher.core.box import Box
 from geopatcher.errors import TargetError
-from geopatcher.pictures import LABELS
+from geopatcher.inspect.png import LABELS
 from geopatcher.planning.memory import format_bytes
 from geopatcher.report import charts
 from geopatcher.report.findings import look_into
@@ -23,14 +23,16 @@ from geopatcher.report.findings import look_into
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from geopatcher.domain import RasterDomain
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.ledger.lines import Json
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.fields.open import Source
     from geopatcher.report.findings import Findings, Look
     from geopatcher.report.results import Pixels, Result
+    from geopatcher.runs.ledger.lines import Json
 
 #: Failed patches listed one by one; more are counted.
 MAX_FAILURES = 50
+#: How a report begins.
+DOCTYPE = "<!doctype html>"
 
 
 def write_report(
@@ -57,12 +59,17 @@ def write_report(
     size, step
         Where patches lie, when that is not written beside the result.
 
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
     Raises
     ------
     ValueError
         The result is in memory and there is no ``path``.
     TargetError
-        The file cannot be written.
+        The file cannot be written, or something else is there.
 
     """
     findings = look_into(result, source, size, step)
@@ -72,11 +79,21 @@ def write_report(
         place = findings.opened.path.with_name(f"{findings.opened.path.name}.report.html")
     else:
         place = Path(os.fspath(path))
+    _require_report(place)
     try:
         place.write_text(page(findings), encoding="utf-8")
     except OSError as error:
         raise TargetError(f"cannot write the report {place}: {error}") from error
     return place
+
+
+def _require_report(place: Path) -> None:
+    """Refuse to write over a file that is no report, such as the result itself."""
+    if not place.is_file():
+        return
+    with place.open("rb") as file:
+        if file.read(len(DOCTYPE)) not in (b"", DOCTYPE.encode()):
+            raise TargetError(f"{place} is there and is not a report: choose another place for it")
 
 
 def page(findings: Findings) -> str:
@@ -95,7 +112,7 @@ def page(findings: Findings) -> str:
     )
     now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'{DOCTYPE}\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "img-src data:; style-src 'unsafe-inline'\">"
@@ -132,7 +149,7 @@ def _figures(findings: Findings) -> str:
         rate = height * width / elapsed / 1e6
         items.append(("elapsed", f"{charts.number(elapsed)} s", f"{charts.number(rate)} Mpx/s"))
     if _count(stats, "peak_bytes"):
-        items.append(("peak memory", format_bytes(_count(stats, "peak_bytes")), "of the whole process"))
+        items.append(("peak memory", format_bytes(_count(stats, "peak_bytes")), "of all processes"))
     for name, verb in (("bytes_read", "read"), ("bytes_written", "written")):
         if _count(stats, name):
             times = _count(stats, f"{'read' if verb == 'read' else 'write'}_amplification")

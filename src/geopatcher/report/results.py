@@ -8,24 +8,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from geopatcher.axis import Axis, pixel_pair
+from geopatcher.api.result import Reconstruction
+from geopatcher.core.axis import Axis, pixel_pair
 from geopatcher.errors import SourceError
-from geopatcher.fields.dispatch import as_field
+from geopatcher.errors.redaction import shown
+from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr
-from geopatcher.ledger.book import Account, read_ledger
-from geopatcher.looks.rasters import raster_of
-from geopatcher.looks.stored import RESULT, rasters_of, stored_rasters
+from geopatcher.formats.local_files import is_elsewhere, is_here
+from geopatcher.inspect.arrays import RESULT, rasters_of, stored_rasters
+from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.anchors import Lattice
-from geopatcher.result import Reconstruction
+from geopatcher.runs.ledger.book import Account, read_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from geopatcher.domain import RasterDomain
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.ledger.lines import Json
-    from geopatcher.looks.rasters import Raster
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.fields.open import Source
+    from geopatcher.inspect.levels import Raster
     from geopatcher.planning.anchors import AnchorSet
+    from geopatcher.runs.ledger.lines import Json
 
 #: What is looked at: what `reconstruct` returned, or the path of what it wrote.
 Result: TypeAlias = "Reconstruction | str | os.PathLike[str]"
@@ -87,7 +89,7 @@ def open_result(result: Result, size: Pixels | None = None, step: Pixels | None 
         ``step`` is given without ``size``, or either is not a number of pixels.
 
     """
-    opened = _of_run(result) if isinstance(result, Reconstruction) else _of_path(Path(os.fspath(result)))
+    opened = _of_run(result) if isinstance(result, Reconstruction) else _of_path(os.fspath(result))
     if size is None:
         if step is not None:
             raise ValueError(f"step={step} says where patches lie only together with a size: give both")
@@ -141,8 +143,12 @@ def _of_run(result: Reconstruction) -> Opened:
     )
 
 
-def _of_path(path: Path) -> Opened:
-    if not path.exists() and "://" not in str(path):
+def _of_path(name: str) -> Opened:
+    if is_elsewhere(name):
+        raster = raster_of(as_field(name).source)
+        return Opened(shown(name).rpartition("/")[2], {RESULT: raster})
+    path = Path(name)
+    if not is_here(name):
         raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     opened = Opened(path.name, stored_rasters(path), path=path)
     account = read_ledger(path.with_name(path.name + ".ledger.jsonl"))

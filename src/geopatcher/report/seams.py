@@ -1,7 +1,7 @@
 """How visible the borders of patches are: the jump across them, against the jumps beside them.
 
 Beside a border means within `REACH` cells of it, in the same segment of at most 128 cells. Each segment is
-divided by its own mean jump, so that a calm lake counts as much as a busy town: a seam is seen on the lake.
+divided by its own mean jump: a calm lake counts as much as a busy town, and a seam is seen on the lake.
 Under "no seam" the position of the border is exchangeable with those beside it, so the ratio is 1 whatever
 the picture. Its confidence is a percentile bootstrap over segments (Efron & Tibshirani 1993, An Introduction
 to the Bootstrap, chapter 13), with a fixed seed.
@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from geopatcher.box import Box
+from geopatcher.core.box import Box
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
     from geopatcher.report.borders import Borders, Segment
 
 #: Cells on either side of a border that it is compared with.
@@ -52,12 +52,25 @@ AXES = ("rows", "columns")
 class Seam:
     """What was measured across the borders of one axis, or of both.
 
-    ``kind`` is ``"jump"`` or ``"ridge"``; what follows is said of jumps. ``ratio`` is the jump across
-    borders over the jump beside them, ``low`` and ``high`` its 95 % confidence; NaN when there was
-    nothing to measure, infinite when only borders jump. ``at_borders`` and ``beside`` are mean jumps
-    in units of the raster; ``profile`` holds the relative jump at the distances ``-REACH … REACH``
-    from a border (NaN where that is always another border; not told of ridges).
-    ``borders`` is how many there are, ``segments`` how many pieces of them were measured.
+    Parameters
+    ----------
+    axis
+        ``"rows"``, ``"columns"`` or ``"both"``.
+    kind
+        ``"jump"`` or ``"ridge"``.
+    ratio
+        The jump across borders over that beside them; NaN where nothing was measured, infinite where only
+        borders jump.
+    low, high
+        The 95 % confidence of ``ratio``.
+    at_borders, beside
+        Mean jumps, in units of the raster.
+    borders, segments
+        How many borders there are, and how many pieces of them were measured.
+    profile
+        Relative jumps at the distances ``-REACH … REACH`` from a border; NaN where that is always another
+        border. Not told of ridges.
+
     """
 
     axis: str
@@ -92,11 +105,8 @@ class Seam:
             "unsure": "whether seams are visible cannot be told from so few pixels",
         }
         if self.verdict not in known:
-            reason = (
-                "no border lies inside the raster"
-                if not self.borders
-                else "nothing to compare the borders with"
-            )
+            beside = "nothing to compare the borders with"
+            reason = beside if self.borders else "no border lies inside the raster"
             return f"seams were not measured: {reason}"
         return f"{known[self.verdict]} (ratio {self.ratio:.2f}, 95 % {self.low:.2f}-{self.high:.2f})"
 
@@ -107,7 +117,18 @@ class Seam:
 
 @dataclass(frozen=True, slots=True)
 class Seams:
-    """The seams of one band: jumps across rows, across columns, both together, and ridges of both."""
+    """The seams of one band: jumps across rows, across columns, both together, and ridges of both.
+
+    Parameters
+    ----------
+    band
+        Its name.
+    rows, columns, both
+        Jumps across borders of rows, of columns, and of both.
+    ridges
+        Ridges along borders of both.
+
+    """
 
     band: str
     rows: Seam
@@ -124,6 +145,10 @@ class Seams:
     def visible(self) -> bool:
         """Whether a person would see them."""
         return self.strongest.verdict == "visible"
+
+    def __repr__(self) -> str:
+        seam = self.strongest
+        return f"Seams({self.band!r}, {seam.verdict}, ratio {seam.ratio:.2f}, {seam.borders:,} borders)"
 
     def __str__(self) -> str:
         return "\n".join(str(seam) for seam in (self.rows, self.columns, self.both, self.ridges))
@@ -176,7 +201,7 @@ def measure(
 
     Examples
     --------
-    >>> from geopatcher.axis import Axis
+    >>> from geopatcher.core.axis import Axis
     >>> from geopatcher.report.borders import LatticeBorders
     >>> axis = Axis(512, size=64, step=64)
     >>> noise = np.random.default_rng(0).random((512, 512))

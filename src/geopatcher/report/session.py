@@ -14,8 +14,8 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from geopatcher.errors import GeopatcherError
-from geopatcher.looks.stored import RESULT
-from geopatcher.pictures import LABELS, RAMPS, USUAL, ramp_colours
+from geopatcher.inspect.arrays import RESULT
+from geopatcher.inspect.png import LABELS, RAMPS, USUAL, ramp_colours
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.results import input_raster, open_result
 from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
@@ -23,12 +23,12 @@ from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from geopatcher.axis import Axis
-    from geopatcher.domain import RasterDomain
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.ledger.lines import Json
+    from geopatcher.core.axis import Axis
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.fields.open import Source
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.report.results import Pixels, Result
+    from geopatcher.runs.ledger.lines import Json
 
 #: The page itself: address -> file of this package and its type. Nothing else is ever read from a name.
 PAGES = {

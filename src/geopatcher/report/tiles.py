@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.box import Box
-from geopatcher.fields.handles import POOL
-from geopatcher.looks.rasters import FileRaster, as_float, decoded_bytes
-from geopatcher.looks.sampled import Sampled
-from geopatcher.looks.stored import RESULT
-from geopatcher.pictures import LABELS, USUAL, ramp_colours, value_range
+from geopatcher.core.box import Box
+from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.gdal_environment import opening
+from geopatcher.inspect.arrays import RESULT
+from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes
+from geopatcher.inspect.png import LABELS, USUAL, ramp_colours, value_range
+from geopatcher.inspect.thumbnail import Sampled
 from geopatcher.report.findings import is_labels, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geopatcher.looks.rasters import Raster
-    from geopatcher.protocols import Array
+    from geopatcher.core.protocols import Array
+    from geopatcher.inspect.levels import Raster
 
 #: What the raster a result was made from is called among the layers.
 INPUT = "input"
@@ -172,7 +173,8 @@ def render(cells: Array, style: Style) -> bytes:
 def _from_file(raster: FileRaster, box: Box, bands: Sequence[int], step: int) -> Array:
     """Read a piece of a file by rio-tiler, from the overview that suits."""
     io = load("rio_tiler.io")
-    with POOL.borrow(raster.source.path) as dataset:
+    doing = f"cannot read {raster.source.name}, {box}"
+    with opening(), POOL.borrow(raster.source.path, doing) as dataset:
         with _FILTERS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of missing overviews and georeference: neither matters here
             reader = io.ImageReader(raster.source.path, dataset=dataset)

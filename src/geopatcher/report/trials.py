@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.box import Box
+from geopatcher.api.reconstruct import reconstruct
+from geopatcher.core.box import Box
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
-from geopatcher.looks.rasters import ArrayRaster
-from geopatcher.protocols import MaskAware
+from geopatcher.inspect.levels import ArrayRaster
+from geopatcher.operators.wrappers import margin_of, wants_mask, wants_position
 from geopatcher.report.borders import borders_of
 from geopatcher.report.findings import is_labels
 from geopatcher.report.seams import Samples, sample, summarise, surely
-from geopatcher.verbs import reconstruct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from geopatcher.protocols import Array, PixelSource
+    from geopatcher.api.result import Reconstruction
+    from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.report.seams import Seams
-    from geopatcher.result import Reconstruction
 
 #: A sample is so many patches a side.
 PATCHES = 3
@@ -46,23 +46,24 @@ class Remembered:
     (array([2., 2., 2.]), array([2., 2., 2.]), 1)
     """
 
-    def __init__(self, operator: Callable[[Array], Array]) -> None:
+    def __init__(self, operator: Callable[..., Array]) -> None:
         self._operator = operator
         self._kept: dict[bytes, Array] = {}
         self._bytes = 0
-        aware: object = operator
-        self.wants_mask = isinstance(aware, MaskAware) and aware.wants_mask
+        self.wants_mask = wants_mask(operator)
+        self.wants_position = wants_position(operator)
+        self.margin = margin_of(operator)
 
-    def __call__(self, data: Array) -> Array:
+    def __call__(self, data: Array, *position: object) -> Array:
         """Operate, or remember."""
-        digest = hashlib.blake2b(f"{data.shape} {data.dtype}".encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{data.shape} {data.dtype} {position}".encode(), digest_size=16)
         digest.update(np.ma.getdata(data).tobytes())
         digest.update(np.ma.getmaskarray(data).tobytes() if self.wants_mask else b"")
         key = digest.digest()
         known = self._kept.get(key)
         if known is not None:
             return known.copy()
-        result = self._operator(data)
+        result = self._operator(data, *position)
         if isinstance(result, np.ndarray) and self._bytes + result.nbytes <= KEPT_BYTES:
             self._kept[key] = result.copy()
             self._bytes += result.nbytes

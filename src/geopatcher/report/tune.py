@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.axis import pixel_pair
-from geopatcher.fields.dispatch import as_field
-from geopatcher.preparing import name_of
+from geopatcher.api.reconstruct import reconstruct
+from geopatcher.core.axis import pixel_pair
+from geopatcher.engine.prepare import name_of
+from geopatcher.fields.open import as_field
 from geopatcher.report.seams import UNSEEN
 from geopatcher.report.trials import Measured, Remembered, areas_of, reference_of
-from geopatcher.verbs import reconstruct
 
 if TYPE_CHECKING:
     import os
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
-    from geopatcher.fields.dispatch import Source
-    from geopatcher.protocols import Array, PixelSource
+    from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.fields.open import Source
     from geopatcher.report.results import Pixels
     from geopatcher.report.seams import Seams
 
@@ -71,7 +71,22 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """What `tune` found: every choice, the cheapest first, and the one it recommends."""
+    """What `tune` found: every choice, the cheapest first, and the one it recommends.
+
+    Parameters
+    ----------
+    size
+        ``(height, width)`` of the patches, in pixels.
+    operator
+        Its name.
+    choices
+        What was tried, the cheapest first.
+    recommended
+        One of them.
+    samples
+        At how many places.
+
+    """
 
     size: tuple[int, int]
     operator: str
@@ -90,14 +105,33 @@ class Tuning:
         return "the faintest seams of those tried; try a larger size, or a smaller step"
 
     def plot(self, ax: matplotlib.axes.Axes | None = None) -> matplotlib.axes.Axes:
-        """Draw seams against cost; needs the extra ``viz``."""
+        """Draw seams against cost; needs the extra ``viz``.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; a figure of its own by default.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on.
+
+        """
         if ax is None:
             ax = load("matplotlib.pyplot").figure(figsize=FIGURE_IN, layout="constrained").add_subplot()
         _draw(self, ax)
         return ax
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture of `plot` to a file, such as ``tune.png``."""
+        """Write the picture of `plot` to a file, such as ``tune.png``.
+
+        Parameters
+        ----------
+        path
+            The file; its ending decides the format.
+
+        """
         figure: matplotlib.figure.Figure = load("matplotlib.figure").Figure(FIGURE_IN, layout="constrained")
         self.plot(figure.add_subplot())
         figure.savefig(path, dpi=130)

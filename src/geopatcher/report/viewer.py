@@ -13,13 +13,12 @@ import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Self
 
+from geopatcher.core.closing import Closing
 from geopatcher.errors import GeopatcherError
 from geopatcher.report.session import Answer, Session
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from geopatcher.fields.dispatch import Source
+    from geopatcher.fields.open import Source
     from geopatcher.report.results import Pixels, Result
 
 #: The only address there is.
@@ -45,7 +44,7 @@ class PortError(GeopatcherError, OSError):
     """The port cannot be listened on."""
 
 
-class Viewer(ThreadingHTTPServer):
+class Viewer(Closing, ThreadingHTTPServer):
     """A running viewer: a context manager; `url` is where it is.
 
     ``port=0`` takes any free one.
@@ -108,14 +107,6 @@ class Viewer(ThreadingHTTPServer):
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -201,6 +192,11 @@ def view(
         Where patches lie, when that is not written beside the result.
     browser
         Whether to open the page in the default browser.
+
+    Returns
+    -------
+    Viewer
+        With ``url`` and ``close()``.
 
     """
     viewer = Viewer(Session.of(result, source, size, step), port).start()

@@ -1,13 +1,17 @@
 """Samplers: where patches sit.
 
-The samplers that take coordinates of a CRS are in `geopatcher.samplers.coords`, apart from these,
-because they need pyproj and shapely.
+Those that take coordinates of a CRS are in `geopatcher.samplers.coords`, apart from these, because they
+need pyproj and shapely.
 """
 
-from geopatcher.samplers.base import SpatialSampler
-from geopatcher.samplers.explicit import SpatialExplicit
-from geopatcher.samplers.lattice import SpatialJitteredStride, SpatialRegularStride
-from geopatcher.samplers.scattered import SpatialPoissonDisk, SpatialRandom
+from geopatcher.patching.samplers import (
+    SpatialExplicit,
+    SpatialJitteredStride,
+    SpatialPoissonDisk,
+    SpatialRandom,
+    SpatialRegularStride,
+    SpatialSampler,
+)
 
 __all__ = [
     "SpatialExplicit",

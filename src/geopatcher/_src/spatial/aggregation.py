@@ -1,10 +1,10 @@
 """A re-export for published notebooks that import this private path.
 
-The helper lives in `geopatcher.aggregation.strict` under a public name.
+The helper lives in `geopatcher.accumulators.strict` under a public name.
 """
 
 from __future__ import annotations
 
-from geopatcher.aggregation.strict import warn_if_unsafe_streaming as _warn_if_unsafe_streaming
+from geopatcher.accumulators.strict import warn_if_unsafe_streaming as _warn_if_unsafe_streaming
 
 __all__ = ["_warn_if_unsafe_streaming"]

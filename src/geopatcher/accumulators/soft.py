@@ -1,0 +1,175 @@
+"""Votes that carry probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.counts import label_dtype, label_nodata, require_classes
+from geopatcher.accumulators.finished import Finished
+from geopatcher.accumulators.labels import outside
+from geopatcher.core.buffers import zeros
+from geopatcher.errors import OperatorError
+
+if TYPE_CHECKING:
+    from geopatcher.accumulators.labels import Misfit
+    from geopatcher.accumulators.pieces import Piece, Tile
+    from geopatcher.core.protocols import Array
+
+#: A probability of one, in the integers votes are added in: steps of 6e-8, those of float32 below one.
+PROBABILITY_UNIT = 1 << 24
+#: A weight of one: steps of 4e-9. A positive weight counts as one step at least, so that a cell that only
+#: the corner of a taper covers is decided by its probabilities, to the last of their bits.
+WEIGHT_UNIT = 1 << 28
+#: Probabilities may miss [0, 1] by this much: softmax in half precision does.
+SLACK = 1e-3
+#: Sums stay below this; at full weight two thousand patches may lie over a cell.
+_LIMIT = 1 << 63
+
+
+@dataclass(slots=True, eq=False)
+class BallotState:
+    """Sums of weight times probability, ``(classes, h, w)``, and of weights, ``(h, w)``, both int64.
+
+    No sum is larger than ``bound``.
+    """
+
+    total: Array
+    weight: Array
+    bound: int = 0
+
+    @property
+    def voted(self) -> Array | None:
+        """Where any weight arrived, ``(h, w)``; ``None`` for everywhere."""
+        return None if self.weight.all() else self.weight > 0
+
+
+@dataclass(frozen=True)
+class SoftVote(CellAggregation[BallotState]):
+    """The class with the largest sum of probabilities, weighted by the window.
+
+    Probabilities and weights are rounded to fixed point and added as integers, whose sums do not
+    depend on the order: the result is the same for patches in any order and any grouping.
+    """
+
+    flat: ClassVar[bool] = True
+    gives_labels: ClassVar[bool] = True
+
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        if self.n_classes < 1:
+            raise ValueError(f"n_classes must be 1 or more, not {self.n_classes}")
+
+    def zero(self, tile: Tile) -> BallotState:
+        """Return sums of zero.
+
+        Raises
+        ------
+        OperatorError
+            The number of bands is not that of the classes.
+
+        """
+        if tile.shape[0] != self.n_classes:
+            raise OperatorError(
+                f"patches have {tile.shape[0]} bands and there are {self.n_classes} classes: return the "
+                f"probability of each class, ({self.n_classes}, h, w), or change n_classes"
+            )
+        whole = np.dtype(np.int64)
+        return BallotState(zeros(tile.shape, whole), zeros(tile.shape[1:], whole))
+
+    def update(self, state: BallotState, piece: Piece) -> BallotState:
+        """Add ``weight * probability``; a cell without the probability of some class does not vote.
+
+        Raises
+        ------
+        OperatorError
+            A probability lies outside [0, 1], or more votes lie over a cell than can be added up.
+
+        """
+        counts = piece.weights > 0
+        if piece.valid is not None:
+            counts &= piece.valid.all(axis=0)
+        shares = np.where(counts, piece.data, 0)
+        low, high = float(shares.min(initial=0)), float(shares.max(initial=0))
+        if low < -SLACK or high > 1 + SLACK:
+            wrong = low if low < -SLACK else high
+            raise OperatorError(
+                f"probability {wrong:g} in the patch at {piece.window} is outside [0, 1]: "
+                f"scale the operator's output, for example by softmax"
+            )
+        weights = np.maximum(np.rint(piece.weights.astype(np.float64) * WEIGHT_UNIT), 1.0)
+        votes = np.rint(shares.astype(np.float64) * PROBABILITY_UNIT).astype(np.int64)
+        _make_room(state, int(weights.max(initial=0)) * int(PROBABILITY_UNIT * (1 + 2 * SLACK)), piece)
+        whole = weights.astype(np.int64)
+        votes *= whole
+        state.total[:, *piece.where] += votes
+        state.weight[piece.where] += whole * counts
+        return state
+
+    def merge_states(self, first: BallotState, second: BallotState) -> BallotState:
+        """Add the votes of both.
+
+        Raises
+        ------
+        OperatorError
+            64 bits do not hold the votes of both.
+
+        """
+        first.bound += second.bound
+        if first.bound >= _LIMIT:
+            raise OperatorError("more votes lie over a cell than 64 bits can add up: use smaller weights")
+        first.total += second.total
+        first.weight += second.weight
+        return first
+
+    def finalise(self, state: BallotState) -> Finished:
+        """Return the class with the most, the smallest of several."""
+        labels = state.total.argmax(axis=0).astype(label_dtype(self.n_classes))
+        return Finished(labels[np.newaxis], state.voted)
+
+    def out_bands(self, n_bands: int) -> int:
+        """One: the label."""
+        _ = n_bands
+        return 1
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the smallest unsigned dtype with room for every class and nodata."""
+        _ = dtype
+        return label_dtype(self.n_classes)
+
+    def check_dtype(self, dtype: np.dtype) -> None:
+        """Refuse a dtype that does not hold every class."""
+        require_classes(dtype, self.n_classes)
+
+    def misfit(self, finished: Finished, dtype: np.dtype) -> Misfit | None:
+        """Return a label beyond the limits of ``dtype``."""
+        return outside(finished, dtype)
+
+    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the same: labels are integers."""
+        return self.out_dtype(dtype)
+
+    def nodata_for(self, dtype: np.dtype) -> float | int | None:
+        """Return the largest value of an integer dtype, which is no class."""
+        return label_nodata(dtype, self.n_classes)
+
+    def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
+        """One sum per class and one of weights, and the labels while they are looked for."""
+        _ = n_bands, dtype, depth
+        return 8 * self.n_classes + 16
+
+
+def _make_room(state: BallotState, most: int, piece: Piece) -> None:
+    """See to it that ``most`` can be added anywhere; pieces that lie apart count together until then."""
+    if state.bound + most >= _LIMIT:
+        state.bound = int(np.abs(state.total).max(initial=0))
+    state.bound += most
+    if state.bound >= _LIMIT:
+        raise OperatorError(
+            f"with the patch at {piece.window} more votes lie over a cell than 64 bits can add up: "
+            f"use smaller weights, or fewer patches"
+        )

@@ -1,0 +1,1 @@
+"""What people call: reconstruct, plan, split, merge, export, verify, and the patcher."""

@@ -1,0 +1,82 @@
+"""The four axes of a run, from a patcher or from sizes and names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from geopatcher.aggregations.names import aggregation_from_name
+from geopatcher.core.axis import pixel_pair
+from geopatcher.patching.geometry import SpatialRectangular
+from geopatcher.patching.samplers.lattice import SpatialRegularStride
+from geopatcher.patching.windows import window_from_name
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.accumulators.protocols import Plannable
+    from geopatcher.core.protocols import RectGeometry, Sampler, Window
+
+#: Pixels: one number for rows and columns, or ``(rows, columns)``.
+Size: TypeAlias = "int | tuple[int, int]"
+#: Pixels of a result for one of the source, along each axis: a whole number, or a fraction such as ``"1/4"``.
+Scale: TypeAlias = "int | Fraction | str"
+
+
+class PatcherLike(Protocol):
+    """The four axes of a patcher."""
+
+    @property
+    def geometry(self) -> RectGeometry:
+        """Anchor to neighbourhood."""
+        ...
+
+    @property
+    def sampler(self) -> Sampler:
+        """Where the anchors are."""
+        ...
+
+    @property
+    def window(self) -> Window:
+        """The taper."""
+        ...
+
+    @property
+    def aggregation(self) -> Plannable:
+        """Local to global."""
+        ...
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The four axes, put together from sizes and names."""
+
+    geometry: RectGeometry
+    sampler: Sampler
+    window: Window
+    aggregation: AnyCellAggregation
+
+    @classmethod
+    def of(
+        cls,
+        size: Size,
+        step: Size | None,
+        window: str | Window,
+        aggregation: str | AnyCellAggregation,
+        boundary: str,
+    ) -> Axes:
+        """Resolve names and defaults; ``step=None`` is half of ``size``.
+
+        >>> axes = Axes.of(256, None, "hann", "overlap-add", "cover")
+        >>> axes.sampler.step, type(axes.aggregation).__name__
+        ((128, 128), 'SpatialOverlapAdd')
+        """
+        rows, cols = pixel_pair(size, "size")
+        stride = (max(1, rows // 2), max(1, cols // 2)) if step is None else pixel_pair(step, "step")
+        return cls(
+            SpatialRectangular((rows, cols), boundary),
+            SpatialRegularStride(stride),
+            window_from_name(window) if isinstance(window, str) else window,
+            aggregation_from_name(aggregation) if isinstance(aggregation, str) else aggregation,
+        )

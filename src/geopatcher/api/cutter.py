@@ -1,0 +1,269 @@
+"""Cutting fields: the half of a patcher that plans and reads, see `geopatcher.SpatialPatcher`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, overload
+
+from geopatcher.api.options import PlanOptions, check_known
+from geopatcher.api.reconstruct import plan as plan_of
+from geopatcher.api.split import PatchStream, Splitting, anchor_of, boxes_of, patch_of, window_of
+from geopatcher.core.box import Box
+from geopatcher.core.html_cards import facts_of
+from geopatcher.core.typevars import R_co
+from geopatcher.engine.error_policy import ErrorPolicy, persist
+from geopatcher.engine.hooks import Hooks
+from geopatcher.fields.open import as_field
+from geopatcher.inspect.plotting import draw_patches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import matplotlib.figure
+
+    from geopatcher.accumulators.protocols import Aggregation
+    from geopatcher.api.patch_cache import PatchCache
+    from geopatcher.api.split import DoneAnchors
+    from geopatcher.core.patch import Patch
+    from geopatcher.core.protocols import RectGeometry, Sampler, SourceField, Window
+    from geopatcher.engine.error_policy import OnError, PatchErrorRecord
+    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.fields.open import Arrays, Lending, Source
+    from geopatcher.planning.plan import Plan
+
+D = TypeVar("D")
+
+
+@dataclass
+class PatchCutter(Generic[R_co]):
+    """Four axes and an error policy: what patches a field has, and how they are read."""
+
+    geometry: RectGeometry
+    sampler: Sampler
+    window: Window
+    aggregation: Aggregation[R_co]
+    on_error: OnError = "raise"
+    max_retries: int = 0
+    retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError)
+    capture_traceback: bool = True
+    errors: list[PatchErrorRecord] = attribute(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        _ = self.policy  # which checks the four fields before it
+
+    @property
+    def policy(self) -> ErrorPolicy:
+        """What becomes of patches that fail."""
+        return ErrorPolicy(self.on_error, self.max_retries, self.retry_on, self.capture_traceback)
+
+    def _opened(self, field: Source) -> SourceField[object]:
+        """Open a field, as often as the policy tries again."""
+        return persist(partial(as_field, field), self.policy)
+
+    def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
+        """Return the plan over a field; no pixel is read.
+
+        Parameters
+        ----------
+        field
+            The field.
+        **options
+            Those of `geopatcher.plan` but the patches, which are this patcher's: ``batch_size``, ``target``,
+            ...
+
+        Returns
+        -------
+        Plan
+            What `reconstruct` would do, and `split` does.
+
+        Raises
+        ------
+        TypeError
+            There is no such option; names it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+        ...     SpatialHann, SpatialOverlapAdd)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> patcher.plan(np.zeros((20, 30)), chunks=16).n_patches
+        28
+
+        """
+        check_known(options, PlanOptions.__optional_keys__, "SpatialPatcher.plan")
+        return plan_of(field, patcher=self, **options)
+
+    def plot(self, field: Source) -> matplotlib.figure.Figure:
+        """Draw where patches fall on a field, how deep they overlap, and the four axes at a glance.
+
+        No pixel is read, and of a plan of many patches one corner is drawn. Needs the extra ``viz``.
+
+        Parameters
+        ----------
+        field
+            The field.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The drawing.
+
+        """
+        plan = self.plan(field)
+        axes = [
+            ("geometry", repr(self.geometry)),
+            ("sampler", repr(self.sampler)),
+            ("window", repr(self.window)),
+            ("aggregation", type(self.aggregation).__name__),
+            *facts_of(str(plan)),
+        ]
+        return draw_patches(plan, self.window.weights(self.geometry), axes)
+
+    def anchors(self, field: Source) -> Iterator[tuple[int, int]]:
+        """Return where patches of a field sit, without reading any.
+
+        Parameters
+        ----------
+        field
+            The field.
+
+        Returns
+        -------
+        iterator of tuple
+            ``(row, col)`` of the upper-left pixel of each, in the order of `split`.
+
+        """
+        plan = self.plan(field)
+        return (anchor_of(plan, box) for box in boxes_of(plan))
+
+    def n_anchors(self, field: Source) -> int:
+        """Return how many patches a field has.
+
+        Parameters
+        ----------
+        field
+            The field.
+
+        Returns
+        -------
+        int
+            Patches; none is read.
+
+        """
+        return self.plan(field).n_patches
+
+    @overload
+    def split(
+        self,
+        field: Lending[D],
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        *,
+        journal: DoneAnchors | None = None,
+        cache: PatchCache | None = None,
+    ) -> PatchStream[D]: ...
+    @overload
+    def split(
+        self,
+        field: Arrays,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        *,
+        journal: DoneAnchors | None = None,
+        cache: PatchCache | None = None,
+    ) -> PatchStream: ...
+    def split(
+        self,
+        field: Source,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        *,
+        journal: DoneAnchors | None = None,
+        cache: PatchCache | None = None,
+    ) -> PatchStream[object]:
+        """Return the patches of a field, lazily and in the order of the plan they carry.
+
+        A field over a georeader reader gives lazy readers as ``data``; a path or an array gives
+        arrays, cut from strips that are read once. What fails to be read follows ``on_error``:
+        ``"skip"`` leaves the patch out, ``"mask"`` gives one of NaN; both are noted in `errors`.
+
+        Parameters
+        ----------
+        field
+            The field.
+        hooks
+            Objects that hear of patches, see `geopatcher.hooks`; none by default.
+        journal
+            Patches it has are left out; see `geopatcher.PatchJournal` for what that is good for.
+        cache
+            Patches it has are not read, and others are kept in it. The data is in memory then, of a
+            georeader reader too.
+
+        Returns
+        -------
+        PatchStream
+            An iterator of `Patch` with a length, ``plan`` and ``close()``. ``data`` is ``(bands, h, w)``, or
+            ``(h, w)`` of a field ``(height, width)``; ``weights`` ``(h, w)`` floats.
+
+        Raises
+        ------
+        SourceError
+            While iterating: a patch cannot be read; or, at the end, none could.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+        ...     SpatialHann, SpatialOverlapAdd)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> next(patcher.split(np.zeros((3, 20, 30))))
+        Patch(ndarray (3, 8, 8) at (0, 0))
+
+        """
+        source_field = self._opened(field)
+        plan = self.plan(source_field)
+        weights = self.window.weights(self.geometry)
+        splitting = Splitting(
+            source_field, plan, weights, self.policy, Hooks.of(hooks), journal, self.errors, cache
+        )
+        return PatchStream(plan, splitting.patches(), journal)
+
+    @overload
+    def patch_at(self, field: Lending[D], anchor: tuple[int, int]) -> Patch[D]: ...
+    @overload
+    def patch_at(self, field: Arrays, anchor: tuple[int, int]) -> Patch: ...
+    def patch_at(self, field: Source, anchor: tuple[int, int]) -> Patch[object]:
+        """Return the patch at one anchor, as `split` gives it.
+
+        Parameters
+        ----------
+        field
+            The field.
+        anchor
+            ``(row, col)`` of the upper-left pixel; it need not be one of the sampler's.
+
+        Returns
+        -------
+        Patch
+            The patch.
+
+        Raises
+        ------
+        ValueError
+            The patch would have no pixel in the field.
+
+        """
+        source_field = self._opened(field)
+        plan = self.plan(source_field)
+        height, width = self.geometry.size
+        box = Box(anchor[0], anchor[0] + height, anchor[1], anchor[1] + width)
+        if not box.intersect(Box.of_shape(plan.domain.grid_shape)).n_pixels:
+            raise ValueError(
+                f"the patch of {height}x{width} at anchor {anchor} has no pixel in the raster of "
+                f"{plan.domain.height}x{plan.domain.width}"
+            )
+        weights = self.window.weights(self.geometry)
+        data, box, crop = window_of(source_field, plan, box)
+        return patch_of(data, box, weights if crop is None else weights[crop])

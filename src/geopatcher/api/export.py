@@ -1,0 +1,304 @@
+"""From one raster file to another: `export`, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.accumulators.casting import default_nodata, fits
+from geopatcher.api.subset import box_of_bounds, box_within, pick_bands
+from geopatcher.core.axis import pixel_pair
+from geopatcher.core.box import Box
+from geopatcher.core.domain import ResultSpec
+from geopatcher.core.gaps import VALID, codes
+from geopatcher.core.metadata import usual_method
+from geopatcher.engine.pipeline import BackgroundWriter
+from geopatcher.engine.prepare import warn_of_ground
+from geopatcher.engine.progress import reporting
+from geopatcher.fields.open import as_field
+from geopatcher.fields.zarr_field import is_zarr, zarr_source
+from geopatcher.planning.memory import parse_bytes
+from geopatcher.runs.recovery import remove_former_layers
+from geopatcher.runs.source_watch import unchanged
+from geopatcher.targets.open import storage_for, target_for
+from geopatcher.targets.preflight import check_chunk
+from geopatcher.targets.protocol import BlockStore, Claimable, Placed, TakesArrays
+from geopatcher.targets.replacing import require_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import EllipsisType
+
+    from geopatcher.api.axes import Size
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array, PixelSource, Sink
+    from geopatcher.engine.progress import Advance
+    from geopatcher.fields.open import Source
+    from geopatcher.targets.protocol import Storage, Target
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+#: Pixels are held as they are read, as they are written, and by the codecs.
+COPIES = 6
+
+
+def export(
+    source: Source,
+    target: str | os.PathLike[str],
+    *,
+    bands: Sequence[int] | None = None,
+    region: Box | None = None,
+    bounds: tuple[float, float, float, float] | None = None,
+    layer: str = "data",
+    nodata: float | int | None = None,
+    chunks: Size = 512,
+    storage: ZarrStorage | CogStorage | None = None,
+    memory_limit: int | str = "256MiB",
+    progress: bool | Advance | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Copy a raster, or a part of it, into a ``.zarr`` store or a Cloud-Optimized GeoTIFF.
+
+    Values are copied as they are stored. Scales and offsets, units, tags, colors, control points and
+    coefficients (GCPs, RPCs) go along; statistics do not, for a part has others.
+
+    Parameters
+    ----------
+    source
+        A result (``.zarr`` or ``.tif``), any raster GDAL opens, or what else `reconstruct` takes.
+    target
+        Ends in ``.zarr`` or ``.tif``. It appears when it is complete.
+    bands
+        Counted from 1, in the order wanted; all by default.
+    region
+        The window to copy, a `Box` of pixels; the whole raster by default.
+    bounds
+        The same as ``(left, bottom, right, top)`` in units of the raster's CRS: give one or the other.
+    layer
+        Which array of a ``.zarr``: ``"data"`` (by default), or a layer such as ``"weight"``.
+    nodata
+        What cells without data hold; the source's own value by default. Where the source says by a mask
+        which they are, or a pixel that holds data has this value, so does the copy.
+    chunks
+        ``(rows, columns)`` of a chunk of a ``.zarr`` in pixels, or one number for both; 512 by default.
+    storage
+        A `ZarrStorage` for a ``.zarr``, a `CogStorage` for a ``.tif``; the usual one by default.
+    memory_limit
+        Bytes of pixels to hold at once, or a text such as ``"256MiB"``, the default.
+    progress
+        ``True`` draws a bar on stderr, ``False`` none, ``None`` (by default) one where stderr is a terminal;
+        a function hears how many pieces were done since its last call. Of a ``.zarr`` only.
+    overwrite
+        Replace what is at ``target``, or an interrupted run to it; by default that is refused.
+
+    Returns
+    -------
+    pathlib.Path
+        ``target``.
+
+    Raises
+    ------
+    ValueError
+        The window or a band is not in the raster, or nodata does not fit.
+    TargetExistsError
+        Something is at ``target`` and ``overwrite`` is not set, or it is a folder of other things.
+    TargetError
+        The pixels come from there, or it cannot be written.
+    SourceError
+        The source cannot be read, or changes meanwhile.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, geopatcher
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = geopatcher.export(np.eye(100), f"{folder}/eye.tif", region=geopatcher.Box(0, 10, 0, 20))
+    ...     print(geopatcher.RasterField(path).domain.shape)
+    (1, 10, 20)
+
+    """
+    stored = storage_for(target, storage)
+    pieces, limit = pixel_pair(chunks, "chunks"), parse_bytes(memory_limit)
+    blocks = stored.blocks(pieces)
+    pixels = _opened(source, layer)
+    check_chunk(blocks, pixels.domain.dtype)
+    if bands is not None:
+        pixels = pick_bands(pixels, bands)
+    window = _window(pixels.domain, region, bounds)
+    if pixels.domain.metadata.ground.arrays:  # the others go along
+        warn_of_ground(pixels, stacklevel=2)
+    copy = _Copy(pixels, window, _result_domain(pixels, window, nodata))
+    place = target_for(target, overwrite=overwrite, resume=False, storage=storage)
+    # In a GeoTIFF a band of alpha says what is missing; in zarr it is a band like others.
+    said = "alpha" in copy.domain.metadata.colors and isinstance(place, TakesArrays) and place.knows_alpha
+    spec = copy.spec(stored, pieces, masked=copy.masked and not said)
+    if isinstance(place, Placed):
+        require_apart(pixels, place.places(()))
+    if isinstance(place, TakesArrays):
+        _in_one_go(copy, spec, place)
+    else:
+        _in_blocks(copy, spec, place, limit, progress)
+    return Path(os.fspath(target))
+
+
+def _window(
+    domain: RasterDomain, region: Box | None, bounds: tuple[float, float, float, float] | None
+) -> Box:
+    """Return the window to copy.
+
+    Raises
+    ------
+    ValueError
+        Both are given, or it is not in the raster.
+
+    """
+    if region is not None and bounds is not None:
+        raise ValueError("region and bounds were both given: they are two ways to say which window")
+    if region is not None:
+        return box_within(domain, region)
+    return Box.of_shape(domain.grid_shape) if bounds is None else box_of_bounds(domain, bounds)
+
+
+def _opened(source: Source, layer: str) -> PixelSource:
+    if isinstance(source, str | os.PathLike) and is_zarr(os.fspath(source)):
+        return zarr_source(os.fspath(source), layer)
+    if layer != "data":
+        raise ValueError(f"layer {layer!r} is for a .zarr result, and the source is none: leave it out")
+    return as_field(source).source
+
+
+def _result_domain(source: PixelSource, window: Box, nodata: float | int | None) -> RasterDomain:
+    """Return the domain of the copy.
+
+    Raises
+    ------
+    ValueError
+        Its values, or nodata, cannot be stored.
+
+    """
+    domain = source.domain.cut(window)
+    dtype = {"b": np.dtype("uint8")}.get(domain.dtype.kind, domain.dtype)
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        dtype = np.dtype("float32" if dtype.itemsize < 4 else "float64")
+    if dtype.kind not in "iuf":
+        raise ValueError(f"{source.name} holds {dtype} values; a result holds real numbers")
+    if nodata is not None and not fits(dtype, nodata):
+        raise ValueError(f"nodata={nodata} does not fit pixels of {dtype}: choose another value")
+    known = default_nodata(dtype, domain.nodata if nodata is None else nodata)
+    return replace(domain, dtype=dtype, nodata=known)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The pixels of a window of a source as they are stored: missing ones as nodata."""
+
+    source: PixelSource
+    window: Box
+    domain: RasterDomain
+
+    @property
+    def masked(self) -> bool:
+        """Whether a value may not say by itself what is missing: the source has another one, or a mask."""
+        nodata, dtype = self.domain.nodata, self.domain.dtype
+        if dtype.kind == "f" and nodata is not None and np.isnan(nodata):
+            return False
+        return self.source.has_nodata if nodata is None else nodata != self.source.domain.nodata
+
+    def spec(self, storage: Storage, chunks: tuple[int, int], *, masked: bool) -> ResultSpec:
+        """Return what the copy is as a result."""
+        nodata = self.domain.nodata
+        spec = ResultSpec(
+            self.domain,
+            chunks,
+            0 if nodata is None else nodata,
+            masked=masked,
+            overview=usual_method(labels=self.domain.metadata.has_labels),
+        )
+        return storage.applied(spec)
+
+    def read(self, box: Box) -> tuple[Array, Array | None]:
+        """Return ``(bands, h, w)`` of a box of the copy, and where they hold data; ``None`` is everywhere."""
+        there = box.shift(self.window.row0, self.window.col0)
+        pixels = self.source.read(there)
+        valid = self.source.valid(there, pixels)
+        stored = pixels.astype(self.domain.dtype, copy=False)
+        if stored.dtype.kind == "f":
+            gaps = np.isnan(stored)
+            valid = ~gaps if valid is None else valid & ~gaps
+        nodata = self.domain.nodata
+        if valid is None or valid.all():
+            return stored, None
+        if nodata is None or (stored.dtype.kind == "f" and nodata != nodata):  # noqa: PLR0124 - NaN stays NaN
+            return stored, valid
+        return np.where(valid, stored, stored.dtype.type(nodata)), valid
+
+    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+        """Return a rectangle."""
+        return self.read(_box_of(index))[0]
+
+
+@dataclass(frozen=True)
+class _Said:
+    """Which pixels of a copy hold data, see `geopatcher.core.gaps`."""
+
+    copy: _Copy
+
+    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+        """Return a rectangle."""
+        return codes(*self.copy.read(_box_of(index)), self.copy.domain.nodata)
+
+
+def _box_of(index: tuple[EllipsisType | slice, ...]) -> Box:
+    rows, cols = (part for part in index if isinstance(part, slice))
+    return Box(rows.start, rows.stop, cols.start, cols.stop)
+
+
+def _in_blocks(
+    copy: _Copy, spec: ResultSpec, target: Target, limit: int, progress: bool | Advance | None
+) -> None:
+    height, width = spec.shards or spec.chunks
+    cell = spec.n_bands * spec.domain.dtype.itemsize
+    across = max(1, limit // COPIES // (cell * height * width)) * width
+    whole = Box.of_shape(spec.domain.grid_shape)
+    pieces = -(-whole.height // height) * -(-whole.width // across)
+    if isinstance(target, Claimable):
+        target.claim_afresh()
+    else:
+        target.check()
+    try:
+        sink = target.create(spec)
+        behind = BackgroundWriter(pipelined=True)
+        try:
+            with unchanged(copy.source, "copied"), reporting(progress, pieces, "pieces") as advance:
+                for box in whole.tiles((height, across)):
+                    behind.submit(partial(_write, sink, spec, box, *copy.read(box)))
+                    advance(1)
+            behind.finish()
+        except BaseException:
+            behind.settle()
+            raise
+        target.complete()
+    except BaseException:
+        target.discard()
+        raise
+
+
+def _write(sink: Sink, spec: ResultSpec, box: Box, pixels: Array, valid: Array | None) -> None:
+    said = {VALID: codes(pixels, valid, spec.domain.nodata)} if spec.masked else {}
+    sink.write([(box, {"data": pixels} | said)])
+    if isinstance(sink, BlockStore):
+        sink.sync(box)
+
+
+def _in_one_go(copy: _Copy, spec: ResultSpec, target: TakesArrays) -> None:
+    try:
+        target.begin_whole(spec)
+        with unchanged(copy.source, "copied"):
+            target.write_whole(copy, spec, _Said(copy) if spec.masked else None)
+        target.publish_unrecorded(remove_former_layers)
+    except BaseException:
+        target.discard()
+        raise

@@ -1,0 +1,108 @@
+"""Models in the place of operators: what follows from what they say of themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from geopatcher.api.subset import pick_bands
+from geopatcher.core.protocols import BandSelectable
+from geopatcher.engine.prepare import name_of
+from geopatcher.operators.models.augmentation import Augmented
+from geopatcher.operators.models.inputs import positions_of
+from geopatcher.operators.models.protocol import ModelLike
+from geopatcher.operators.models.wrap import as_operator
+from geopatcher.operators.wrappers import margin_of, scale_of
+from geopatcher.planning.reading import Reading
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from geopatcher.api.axes import Scale, Size
+    from geopatcher.core.protocols import Array, PixelSource
+
+
+class Predicting(Protocol):
+    """An estimator or a booster: what predicts rows of pixels."""
+
+    def predict(self, rows: Array, /) -> object:
+        """Return a value, or several, for each row."""
+        ...
+
+
+#: What `reconstruct` runs: a callable, an estimator, or the path of a model.
+Runnable: TypeAlias = "Callable[[Array], Array] | Predicting | str | os.PathLike[str]"
+
+
+def as_run(
+    given: object, tta: str | None, device: str | None = None, precision: str | None = None
+) -> Callable[..., Array]:
+    """Return the operator somebody hands in: a bare model wrapped, and a model as it is asked for.
+
+    Raises
+    ------
+    TypeError
+        It is no operator, or something is asked for that only models have.
+    ValueError
+        There are no such views, no such device, or no such precision.
+
+    """
+    operator = as_operator(given)
+    asked = {"tta": tta, "device": device, "precision": precision}
+    said = [f"{name}={value!r}" for name, value in asked.items() if value is not None]
+    if not said:
+        return operator
+    if not isinstance(operator, ModelLike):
+        name = name_of(operator)
+        raise TypeError(f"{said[0]} is for models: wrap {name} with geopatcher.Model, or leave it out")
+    model = operator if device is None and precision is None else operator.on(device, precision)
+    return model if tta is None else Augmented(model, tta)
+
+
+def reading_for(operator: object, margin: Size | None, output_scale: Scale | None) -> Reading:
+    """Return what is read for each patch: as asked for, or else as the operator says.
+
+    >>> str(reading_for(abs, 8, "1/2"))
+    'margin 8, scale 1/2'
+    """
+    return Reading.of(
+        margin_of(operator) if margin is None else margin,
+        scale_of(operator) if output_scale is None else output_scale,
+    )
+
+
+def usual_step(operator: object, step: Size | None, size: Size) -> Size | None:
+    """Return the step of an operator for which none is given: that of pixels alone needs no overlap."""
+    alone = step is None and isinstance(operator, ModelLike) and operator.per_pixel
+    return size if alone else step
+
+
+def usual_batch(operator: object, batch_size: int) -> int:
+    """Return the batch of a model that takes no other, where one patch at a time is asked for."""
+    fixed = operator.fixed_batch if isinstance(operator, ModelLike) else None
+    return fixed if fixed is not None and batch_size == 1 else batch_size
+
+
+def matched(
+    operator: Callable[[Array], Array], source: PixelSource, size: tuple[int, int], margin: tuple[int, int]
+) -> tuple[Callable[[Array], Array], PixelSource]:
+    """Return a model that takes its bands of a source, and a source of which no others are read.
+
+    Other operators, and their source, are returned as they are. The model sees patches of ``size``, in
+    pixels, with their margin.
+
+    Raises
+    ------
+    ValueError
+        The source lacks bands of the model, or patches of this size are none for it; before anything is read.
+
+    """
+    if not isinstance(operator, ModelLike):
+        return operator, source
+    names = source.domain.band_names
+    operator.check(source.domain.n_bands, names, (size[0] + 2 * margin[0], size[1] + 2 * margin[1]))
+    by_name = any(isinstance(band, str) for band in operator.bands or ()) and any(names)
+    if by_name and isinstance(source, BandSelectable):
+        places = positions_of(operator.bands, None, source.domain.n_bands, names) or ()
+        source = pick_bands(source, [place + 1 for place in places])
+    return operator.bound_to(source.domain.n_bands, source.domain.band_names), source

@@ -1,0 +1,88 @@
+"""The keywords of `reconstruct` and `plan` that a patcher passes on: all but those it stands for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from numpy.typing import DTypeLike
+
+    from geopatcher.api.axes import Scale, Size
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Resume
+    from geopatcher.engine.error_policy import OnError
+    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.progress import Advance
+    from geopatcher.runs.executor import Executor
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+
+class SharedOptions(TypedDict, total=False):
+    """What decides a plan beside the patches; see `geopatcher.reconstruct` for what each says."""
+
+    margin: Size | None
+    output_scale: Scale | None
+    batch_size: int
+    executor: Executor | None
+    workers: int | None
+    memory_limit: int | str
+    dtype: DTypeLike | None
+    chunks: Size
+    storage: ZarrStorage | CogStorage | None
+    region: Box | None
+    outputs: str | Iterable[str] | None
+    layers: Iterable[str]
+
+
+class PlanOptions(SharedOptions, total=False):
+    """What `geopatcher.plan` takes beside the patches."""
+
+    target: str | os.PathLike[str] | None
+    out_bands: int | None
+
+
+class RunOptions(SharedOptions, total=False):
+    """What `geopatcher.reconstruct` takes beside the patches."""
+
+    tta: str | None
+    device: str | None
+    precision: str | None
+    nodata: Nodata
+    on_error: OnError
+    max_retries: int
+    retry_on: tuple[type[Exception], ...]
+    timeout: float | None
+    hooks: Iterable[PatcherHook] | PatcherHook | None
+    log_json: str | os.PathLike[str] | None
+    progress: bool | Advance | None
+    resume: Resume
+    overwrite: bool
+    skip_empty: bool | None
+    allow_gaps: bool
+
+
+def check_known(given: Iterable[str], known: Iterable[str], call: str) -> None:
+    """Refuse keywords that a call does not take, those of its patches included: a patcher has its own.
+
+    Raises
+    ------
+    TypeError
+        Names the keyword, and those there are.
+
+    Examples
+    --------
+    >>> check_known(["size"], ["chunks", "dtype"], "SpatialPatcher.plan")
+    Traceback (most recent call last):
+        ...
+    TypeError: SpatialPatcher.plan() got an unexpected keyword argument 'size': it takes chunks, dtype
+
+    """
+    unknown = sorted({*given} - {*known})
+    if unknown:
+        raise TypeError(
+            f"{call}() got an unexpected keyword argument {unknown[0]!r}: it takes {', '.join(sorted(known))}"
+        )

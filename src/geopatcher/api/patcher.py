@@ -1,0 +1,389 @@
+"""The patcher: geometry, sampler, window and aggregation, and what they do together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
+
+from geopatcher._optional import load
+from geopatcher.api.cutter import PatchCutter
+from geopatcher.api.delayed import Cutting, delayed_batches
+from geopatcher.api.options import RunOptions, check_known
+from geopatcher.api.reconstruct import reconstruct
+from geopatcher.api.split import HasBytes, PatchStream
+from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
+from geopatcher.core.typevars import R_co
+from geopatcher.engine.hooks import Hooks
+from geopatcher.runs.source_watch import unchanged
+from geopatcher.targets.places import check_place
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable
+
+    from dask.bag import Bag
+    from dask.delayed import Delayed
+
+    from geopatcher.accumulators.protocols import Merges
+    from geopatcher.api.models import Runnable
+    from geopatcher.api.result import Reconstruction
+    from geopatcher.core.patch import Patch
+    from geopatcher.core.protocols import Array, HasShape
+    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.fields.open import Source
+    from geopatcher.targets.product import ResultArray
+
+__all__ = ["PatchStream", "SpatialPatcher"]
+
+D = TypeVar("D")
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+@dataclass
+class SpatialPatcher(PatchCutter[R_co]):
+    """Cuts a field into patches and stitches patches into a field.
+
+    The first argument of its methods, ``field``, is whatever `geopatcher.reconstruct` takes as a source: a
+    path or URL, an array ``(height, width)`` or ``(bands, height, width)``, a reader, or a field.
+
+    Parameters
+    ----------
+    geometry
+        What a patch is: `SpatialRectangular`, with its size in pixels.
+    sampler
+        Where patches sit: `SpatialRegularStride`, with its step in pixels, or another.
+    window
+        How the cells of a patch count, ``(h, w)`` weights: `SpatialHann`, `SpatialBoxcar`, ...
+    aggregation
+        How patches become one field: `SpatialOverlapAdd` or another.
+    on_error
+        What becomes of a patch that fails: ``"raise"`` (by default), ``"skip"``, ``"mask"`` or ``"retry"``.
+    max_retries
+        Further tries, 0 by default.
+    retry_on
+        The errors that are tried again: `OSError` and `TimeoutError` by default.
+    capture_traceback
+        Whether records of failed patches keep the traceback, by default.
+
+    Attributes
+    ----------
+    errors
+        A `PatchErrorRecord` for each patch that failed under a policy that carries on.
+
+    Raises
+    ------
+    ValueError
+        ``on_error`` is unknown, ``max_retries`` is negative, or ``"retry"`` has no retries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+    ...     SpatialHann, SpatialOverlapAdd)
+    >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+    ...     SpatialOverlapAdd())
+    >>> image = np.arange(600.0).reshape(20, 30)
+    >>> bool(np.allclose(patcher.merge(patcher.split(image), image), image))
+    True
+
+    """
+
+    def __repr__(self) -> str:
+        height, width = self.geometry.size
+        others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
+        return f"SpatialPatcher({type(self.geometry).__name__} {height}x{width}, {others})"
+
+    def merge(
+        self,
+        patches: Iterable[Patch[object]],
+        domain: HasShape,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+    ) -> R_co:
+        """Stitch patches with this patcher's aggregation.
+
+        Parameters
+        ----------
+        patches
+            Any iterable of `Patch`, in any order; what `split` gives, passed on, needs the least memory.
+        domain
+            The field, or anything with a ``shape`` whose last two numbers are height and width.
+        hooks
+            Objects that hear of begin and end; none by default.
+
+        Returns
+        -------
+        numpy.ndarray or zarr.Array
+            What the aggregation's ``merge`` returns: mostly ``(height, width)`` for patches ``(h, w)``, else
+            ``(bands, height, width)``.
+
+        Raises
+        ------
+        OperatorError
+            Patches do not fit together; says which.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+        ...     SpatialHann, SpatialOverlapAdd)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> image = np.arange(600.0).reshape(20, 30)
+        >>> doubled = (patch.with_data(2 * patch.data) for patch in patcher.split(image))
+        >>> bool(np.allclose(patcher.merge(doubled, image), 2 * image))
+        True
+
+        """
+        told = Hooks.of(hooks)
+        told.merge_start(len(patches) if isinstance(patches, Sized) else None)
+        result = self.aggregation.merge(patches, domain)
+        told.merge_end(_bytes_of(result))
+        return result
+
+    def to_delayed(
+        self, field: Source, operator: Callable[[Array], Array] | None = None, *, batch_size: int = 64
+    ) -> list[Delayed]:
+        """Return Dask tasks that give the patches of a field, for a graph of your own; needs ``dask``.
+
+        Each task is a list of up to ``batch_size`` neighbouring patches, which it reads by itself, in
+        one piece; with an ``operator`` their data is what that returns. No pixel is in the graph, but
+        of a field in memory. To stitch a whole raster on a cluster, `geopatcher.reconstruct` with a
+        `geopatcher.executors.DaskExecutor` reads and computes less twice, and holds less.
+
+        Parameters
+        ----------
+        field
+            The field.
+        operator
+            Takes the data of one patch, ``(bands, h, w)`` or ``(h, w)``, and returns its result.
+        batch_size
+            Most patches of a task, 64 by default.
+
+        Returns
+        -------
+        list of dask.delayed.Delayed
+            Tasks, in the order of `split`.
+
+        Raises
+        ------
+        ValueError
+            ``batch_size`` is less than 1.
+        MissingExtraError
+            Dask is not installed.
+
+        """
+        source_field = self._opened(field)
+        cutting = Cutting(source_field, self.plan(source_field), self.window.weights(self.geometry), operator)
+        return delayed_batches(cutting, batch_size)
+
+    def to_dask_bag(self, field: Source) -> Bag:
+        """Return the patches of a field as a Dask bag, in partitions of 64; see `to_delayed`.
+
+        Parameters
+        ----------
+        field
+            The field.
+
+        Returns
+        -------
+        dask.bag.Bag
+            Of `Patch`.
+
+        Raises
+        ------
+        MissingExtraError
+            Dask is not installed.
+
+        """
+        bag: Bag = load("dask.bag").from_delayed(self.to_delayed(field))
+        return bag
+
+    def reconstruct(
+        self,
+        field: Source,
+        operator: Runnable,
+        target: str | os.PathLike[str] | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Reconstruction:
+        """Run an operator over a field, and stitch what it returns; patches that fail are noted in `errors`.
+
+        Parameters
+        ----------
+        field
+            The field.
+        operator
+            ``(bands, h, w)`` to ``(bands, h, w)``, any number of bands; see `geopatcher.reconstruct`.
+        target
+            Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory.
+        **options
+            Those of `geopatcher.reconstruct` but the patches, which are this patcher's: ``workers``,
+            ``memory_limit``, ``storage``, ... ``on_error``, ``max_retries`` and ``retry_on`` are this
+            patcher's where they are not given.
+
+        Returns
+        -------
+        Reconstruction
+            The result.
+
+        Raises
+        ------
+        TypeError
+            There is no such option; names it.
+        GeopatcherError, ValueError
+            As of `geopatcher.reconstruct`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+        ...     SpatialHann, SpatialOverlapAdd)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> patcher.reconstruct(np.zeros((20, 30)), lambda x: x + 1, dtype="float32", chunks=16)
+        Reconstruction(in memory, 1 x float32, 20 x 30 pixels)
+
+        """
+        check_known(options, RunOptions.__optional_keys__, "SpatialPatcher.reconstruct")
+        own: RunOptions = {
+            "on_error": self.on_error,
+            "max_retries": self.max_retries,
+            "retry_on": self.retry_on,
+        }
+        asked: RunOptions = {**own, **options}
+        result = reconstruct(field, operator, target, patcher=self, **asked)
+        self.errors += result.errors
+        return result
+
+    def reduce(self, field: Source, aggregation: Merges[R]) -> R:
+        """Reduce a field to what ``aggregation`` makes of it; the field is streamed, nothing is kept.
+
+        A global one such as `SpatialMeanStd` sees each pixel under this patcher's patches once, however
+        they overlap. Any other, such as `SpatialMax`, is given the patches of `split`.
+
+        Parameters
+        ----------
+        field
+            The field.
+        aggregation
+            Anything with ``merge(patches, domain)``.
+
+        Returns
+        -------
+        object
+            What the aggregation gives: of a global one, a value or an array with one for each band.
+
+        Raises
+        ------
+        SourceError
+            The field cannot be read, or changed between the first pixel and the last.
+        OperatorError
+            Pixels are no real numbers.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialMeanStd, SpatialOverlapAdd, SpatialHann, SpatialPatcher,
+        ...     SpatialRectangular, SpatialRegularStride)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> patcher.reduce(np.arange(101.0).reshape(1, 101), SpatialMeanStd())["mean"]
+        50.0
+
+        """
+        return reduce_field(self, self._opened(field), aggregation)
+
+    @overload
+    def two_pass(
+        self, field: Source, *, reduce_with: Merges[T], apply: Callable[[Array, T], Array]
+    ) -> R_co: ...
+    @overload
+    def two_pass(
+        self,
+        field: Source,
+        *,
+        reduce_with: Merges[T],
+        apply: Callable[[Array, T], Array],
+        aggregation: Merges[R],
+        target: None = None,
+    ) -> R: ...
+    @overload
+    def two_pass(
+        self,
+        field: Source,
+        *,
+        reduce_with: Merges[T],
+        apply: Callable[[Array, T], Array],
+        aggregation: Merges[object] | None = None,
+        target: str | os.PathLike[str],
+    ) -> ResultArray: ...
+    def two_pass(
+        self,
+        field: Source,
+        *,
+        reduce_with: Merges[T],
+        apply: Callable[[Array, T], Array],
+        aggregation: Merges[object] | None = None,
+        target: str | os.PathLike[str] | None = None,
+    ) -> object:
+        """Find statistics of a whole field, then stitch what a function makes of each patch and them.
+
+        The field is read twice, strip by strip; no list of patches is held.
+
+        Parameters
+        ----------
+        field
+            The field.
+        reduce_with
+            Gives the statistics, as in `reduce`.
+        apply
+            ``apply(data, statistics) -> data``: takes a patch ``(bands, h, w)``, or ``(h, w)`` of a field
+            ``(height, width)``, and what ``reduce_with`` gave; returns ``(h, w)`` or any number of bands.
+        aggregation
+            Stitches the second pass; this patcher's own by default.
+        target
+            Where the result goes, as in `geopatcher.reconstruct`: in memory by default.
+
+        Returns
+        -------
+        numpy.ndarray or zarr.Array
+            With a ``target`` the stored array, of the dtype ``apply`` returns. Without, what the
+            aggregation's ``merge`` returns: mostly an array of float64, NaN where there is no data.
+
+        Raises
+        ------
+        OperatorError
+            ``apply`` raised or returned something that does not fit its patch.
+        TypeError
+            There is a ``target``, and the aggregation gives no array to put there.
+        SourceError
+            The source changed between the first pixel and the last.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialMeanStd, SpatialOverlapAdd, SpatialHann, SpatialPatcher,
+        ...     SpatialRectangular, SpatialRegularStride)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> image = np.arange(1200.0).reshape(2, 20, 30)
+        >>> def standardise(data, found):
+        ...     return (data - found["mean"][:, None, None]) / found["std"][:, None, None]
+        >>> scaled = patcher.two_pass(image, reduce_with=SpatialMeanStd(), apply=standardise)
+        >>> scaled.mean(axis=(1, 2)).round(6), scaled.std(axis=(1, 2)).round(6)
+        (array([0., 0.]), array([1., 1.]))
+
+        """
+        check_place(target)
+        source_field = self._opened(field)
+        with unchanged(source_field.source, "read twice"):
+            operator = Applied(apply, reduce_field(self, source_field, reduce_with))
+            return apply_to_field(self, source_field, operator, aggregation, target)
+
+
+def _bytes_of(result: object) -> int:
+    """Bytes of an array, or of several by name."""
+    if isinstance(result, Mapping):
+        return sum(map(_bytes_of, result.values()))
+    return result.nbytes if isinstance(result, HasBytes) else 0

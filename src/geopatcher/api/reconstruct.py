@@ -1,0 +1,371 @@
+"""The public verbs: `reconstruct` and `plan`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from geopatcher.api.axes import Axes
+from geopatcher.api.executor_choice import executor_for
+from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
+from geopatcher.api.outputs import with_outputs
+from geopatcher.api.request import Conduct, Request, job_for
+from geopatcher.api.result import Reconstruction
+from geopatcher.core.gaps import VALID
+from geopatcher.engine.error_policy import ErrorPolicy, persist
+from geopatcher.engine.hooks import Hooks
+from geopatcher.engine.prepare import warn_of_ground
+from geopatcher.engine.progress import reporting
+from geopatcher.fields.open import as_field
+from geopatcher.targets.open import target_for
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from numpy.typing import DTypeLike
+
+    from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.api.axes import PatcherLike, Scale, Size
+    from geopatcher.api.models import Runnable
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Resume, Window
+    from geopatcher.engine.error_policy import OnError
+    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.progress import Advance
+    from geopatcher.fields.open import Source
+    from geopatcher.planning.plan import Plan
+    from geopatcher.runs.executor import Executor
+    from geopatcher.runs.run import Outcome
+    from geopatcher.targets.protocol import Target
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+
+def plan(
+    source: Source,
+    *,
+    patcher: PatcherLike | None = None,
+    size: Size = 256,
+    step: Size | None = None,
+    margin: Size | None = None,
+    output_scale: Scale | None = None,
+    window: str | Window = "hann",
+    aggregation: str | AnyCellAggregation = "overlap-add",
+    boundary: str = "cover",
+    batch_size: int = 1,
+    memory_limit: int | str = "1GiB",
+    dtype: DTypeLike | None = None,
+    chunks: Size = 512,
+    storage: ZarrStorage | CogStorage | None = None,
+    region: Box | None = None,
+    outputs: str | Iterable[str] | None = None,
+    layers: Iterable[str] = (),
+    out_bands: int | None = None,
+    target: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+) -> Plan:
+    """Say what `reconstruct` would do and cost; no pixel is read, and nothing is written.
+
+    Parameters
+    ----------
+    source
+        As of `reconstruct`: a path or URL, an array ``(height, width)`` or ``(bands, height, width)``, ...
+    patcher, size, step, window, aggregation, boundary
+        The patches, as of `reconstruct`: 256x256 pixels every 128 under a Hann window, overlap-added, by
+        default.
+    margin, output_scale
+        What the operator would want to see around a patch, in pixels, and how much finer its results would
+        be; 0 and 1 by default.
+    batch_size
+        Patches the operator would get at once, 1 by default.
+    memory_limit
+        Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
+    dtype
+        Of the result; float32 is assumed where it follows from the operator.
+    chunks
+        ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
+    storage
+        How the ``target`` stores the result: shards and overviews take memory.
+    region
+        The part of the raster to compute, a `Box` of pixels; all of it by default.
+    outputs
+        As of `reconstruct`, with ``aggregation="soft-vote:10"`` to say how many classes there are.
+    layers
+        Names of what is written beside the result: ``"weight"``, ``"count"``, ``"spread"``.
+    out_bands
+        How many bands the operator returns: as many as the source has by default.
+    target
+        Where the result would go. Without one it is an array, and takes the room of one.
+    executor, workers
+        Who would compute it, as of `reconstruct`: this process by default.
+
+    Returns
+    -------
+    Plan
+        Patches, blocks, regions, ``memory_bytes`` and ``disk_bytes``; ``print`` it to read them.
+
+    Raises
+    ------
+    SourceError
+        There is no such source, or it is not a raster.
+    MemoryLimitError
+        The machine cannot hold a single patch.
+    ValueError, TypeError
+        An argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> print(geopatcher.plan(np.zeros((4, 512, 512), "uint16"), size=128, step=64).n_patches)
+    49
+
+    """
+    axes = patcher or Axes.of(size, step, window, aggregation, boundary)
+    axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
+    reading = reading_for(None, margin, output_scale)
+    request = Request.of(
+        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, region
+    )
+    field = as_field(source).source
+    warn_of_ground(field, stacklevel=2)
+    made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
+    runner = executor_for(executor, workers)
+    return runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
+
+
+def reconstruct(
+    source: Source,
+    operator: Runnable,
+    target: str | os.PathLike[str] | Target | None = None,
+    *,
+    patcher: PatcherLike | None = None,
+    size: Size = 256,
+    step: Size | None = None,
+    margin: Size | None = None,
+    output_scale: Scale | None = None,
+    window: str | Window = "hann",
+    aggregation: str | AnyCellAggregation = "overlap-add",
+    boundary: str = "cover",
+    batch_size: int = 1,
+    tta: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    memory_limit: int | str = "1GiB",
+    dtype: DTypeLike | None = None,
+    nodata: Nodata = None,
+    chunks: Size = 512,
+    storage: ZarrStorage | CogStorage | None = None,
+    region: Box | None = None,
+    outputs: str | Iterable[str] | None = None,
+    layers: Iterable[str] = (),
+    on_error: OnError = "raise",
+    max_retries: int = 0,
+    retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
+    timeout: float | None = None,
+    hooks: Iterable[PatcherHook] | PatcherHook | None = (),
+    log_json: str | os.PathLike[str] | None = None,
+    progress: bool | Advance | None = None,
+    resume: Resume = True,
+    overwrite: bool = False,
+    skip_empty: bool | None = None,
+    allow_gaps: bool = False,
+) -> Reconstruction:
+    """Run an operator over a raster in overlapping patches, and put the results back together.
+
+    A run to disk that is interrupted, in whatever way, loses nothing that was finished: the same call
+    again goes on from there, and the result has the same bytes as if it had never stopped. A call
+    whose result is there already returns it. One with other arguments, another operator or another
+    version of the source is refused, unless ``overwrite`` is set. A source that changes while it is read is a
+    `SourceError`. A finished result of which chunks are gone or cannot be read any more is mended by the same
+    call; one that somebody changed is refused; `geopatcher.verify` compares all of it with what was written.
+
+    Parameters
+    ----------
+    source
+        The path or URL of a raster, an array ``(height, width)`` or ``(bands, height, width)``, a GeoTensor
+        or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own.
+    operator
+        A function or another callable, a `geopatcher.Model`, or a bare model: a ``torch.nn.Module``, an
+        estimator, a booster, or the path of one. Called with ``(bands, h, w)``, or ``(h, w)`` of a source
+        without bands, and in batches always with ``(n, bands, h, w)``; returns an array of the same height
+        and width. What it is given is its own to write into. See `geopatcher.masked` and
+        `geopatcher.positioned` for one that wants to know which pixels are missing, or where it is and
+        random numbers that are the same in every run.
+
+        For going on it is known by its code, that of all it calls and refers to, and its state; one that is
+        more than that, such as a session of another program, says which it is by a method
+        ``fingerprint() -> str``. Where it does not, a warning says so, and nothing is taken for its work
+        unless ``resume="always"`` says that it is.
+    target
+        Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory.
+    patcher
+        A `SpatialPatcher`, or what else has its four axes, in place of the five that follow.
+    size
+        ``(rows, columns)`` of a patch in pixels, or one number for both; 256 by default.
+    step
+        From patch to patch, alike; half of ``size`` by default.
+    window
+        The weights of a patch's cells: ``"hann"`` (by default), ``"boxcar"``, ``"gaussian"``, ``"tukey"``, or
+        a `SpatialWindow`.
+    aggregation
+        How overlapping results become one: a name or an aggregation. The default, ``"overlap-add"``,
+        averages. Integers and booleans may be labels, whose averages mean nothing: where those of overlapping
+        patches differ a `RuntimeWarning` says so, once. For labels take ``"mode"`` or ``"hard-vote:N"``; for
+        an average return floats.
+    boundary
+        What becomes of the last patch of a row or column: ``"cover"`` (by default) moves it in, ``"pad"`` and
+        ``"reflect"`` fill it, ``"shrink"`` cuts it off, ``"drop"`` leaves it out, ``"raise"`` refuses it.
+    margin
+        Pixels that are read around each patch for the operator to see; what it makes of them is left out.
+        With a margin as wide as a network looks, patches have no seams at all. The operator's attribute
+        ``margin`` by default, else 0. It is called with ``(bands, h + 2 * margin, w + 2 * margin)``, and
+        may return as much or, like a valid convolution, less by up to the margin on each side. At the edge
+        of the raster what it is shown is moved in, so that its own padding comes where the raster ends.
+    output_scale
+        Pixels of the result for a pixel of the source, along each axis: 2, or ``"1/4"``. The result has the
+        bounds of the source. The operator's attribute ``output_scale`` by default, else 1. ``size``, ``step``
+        and ``margin`` are in pixels of the source, ``chunks`` and ``region`` in those of the result.
+    batch_size
+        Patches handed to the operator at once, ``(n, bands, h, w)``; 1, without that axis, by default.
+    tta
+        Test-time augmentation of a model: the mean over ``"flips"`` of each patch, or over ``"d4"``, which
+        has quarter turns too.
+    device, precision
+        Where a model runs, ``"cpu"`` or ``"cuda"``, and how precisely, ``"fp32"``, ``"fp16"`` or ``"bf16"``;
+        by default as the model says.
+    executor
+        Runs the regions elsewhere, such as on a Dask cluster: see `geopatcher.executors`. The result has the
+        same bytes.
+    workers
+        So many processes of this machine, which divide ``memory_limit`` and the cores. An interrupted run
+        goes on with other workers, batches or limits.
+    memory_limit
+        Bytes, or a text such as ``"512MiB"``, for the working memory of the regions that run at once;
+        ``"1GiB"`` by default. All that the run takes, in all its processes, is ``result.plan.memory_bytes``;
+        ``result.stats.peak_bytes`` is what it took.
+    dtype
+        Of the result; the operator's by default. Averages saturate at its limits; a value that was chosen (by
+        mode, votes, median, max, min) and does not fit is an `OperatorError`.
+    nodata
+        What says that a cell is missing, decided before the first block, so that no value an operator returns
+        is taken for missing. Floats have NaN. Integers have the source's nodata value where the result is the
+        source's own quantity (its dtype and bands, averaged or selected), or ``nodata="inherit"`` asks for
+        it; votes over known classes the largest value of their dtype; all others, and all those where a cell
+        that holds data turns out to have the nodata value, a mask: an internal one in a ``.tif``, an array
+        ``valid`` in a ``.zarr``, and everywhere ``result.valid``. ``nodata=-1`` names a value.
+    chunks
+        ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
+    storage
+        How the result is stored: a `ZarrStorage` for a ``.zarr`` (compression, shards, overview levels,
+        checksums), a `CogStorage` for a ``.tif`` (compression, tiles, colors).
+    region
+        The part of the raster to compute, a `Box` of pixels, widened to whole blocks; all by default.
+    outputs
+        Of an operator that gives the probability of each class, ``(classes, h, w)``, these take the place of
+        ``aggregation``: any of ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``, ``"gap"``
+        (largest less second) and, after another, ``"spread"`` (between patches). Probabilities are blended
+        with the window first. The first is the result, the others are layers. A model with classes gives
+        ``"class"`` by default; of a function, ``aggregation="soft-vote:10"`` says how many there are.
+    layers
+        Names of what is written beside the result, ``(height, width)`` each: ``"weight"``, ``"count"``,
+        ``"spread"``.
+    on_error
+        What becomes of a patch whose read or operator fails: ``"raise"`` (by default), ``"skip"``, ``"mask"``
+        or ``"retry"``, see `ErrorPolicy`.
+    max_retries
+        Further tries, 0 by default.
+    retry_on
+        The errors that are tried again: `OSError` and `TimeoutError` by default.
+    timeout
+        Seconds after which a call of the operator is ended, together with the process it runs in: so there is
+        at least one beside this, to which the operator has to travel, and what it loads at its first call
+        counts. The patch, or the batch, has failed then. A Dask cluster keeps no such limit.
+    hooks
+        Objects that hear of patches, see `geopatcher.hooks`.
+    log_json
+        A file that gets a line of JSON for each strip.
+    progress
+        ``True`` draws a bar on stderr, ``False`` none, ``None`` (by default) one where stderr is a terminal;
+        a function hears how many patches were done since its last call.
+    resume
+        Whether to go on with what an earlier run of the same left, by default; ``"always"`` even where it
+        cannot be known whether the operator is the same.
+    overwrite
+        Replace a result that is there, or an interrupted run of another.
+    skip_empty
+        Whether patches without any data are left out; by default where the source can have such.
+    allow_gaps
+        Leave nodata where no patch reaches, instead of refusing the plan.
+
+    Returns
+    -------
+    Reconstruction
+        ``array`` has the result, ``(height, width)`` or ``(bands, height, width)``: an ndarray, or one on
+        disk that slices like it.
+
+    Raises
+    ------
+    OperatorError
+        The operator raised, called ``sys.exit()``, took longer than ``timeout``, or returned what is no
+        array of the patch's height and width; names it and the window.
+    SourceError, TargetError
+        The source cannot be read, or the target not be written.
+    MemoryLimitError
+        The run does not fit into ``memory_limit``.
+    IncompleteScanConfiguration
+        The patches leave pixels out.
+    InterruptedRunError
+        Ctrl-C or SIGTERM ended a run to disk between two strips; a `KeyboardInterrupt`.
+    ValueError, TypeError
+        An argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> image = np.random.default_rng(0).random((3, 500, 700), dtype="float32")
+    >>> result = geopatcher.reconstruct(image, lambda x: x * 2, size=64)
+    >>> bool(np.allclose(result.array, image * 2))
+    True
+
+    """
+    runner = executor_for(executor, workers, timeout)
+    run = as_run(operator, tta, device, precision)
+    axes = patcher or Axes.of(size, usual_step(run, step, size), window, aggregation, boundary)
+    usual = patcher is None and aggregation == "overlap-add"
+    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual)
+    at_once = usual_batch(run, batch_size)
+    reading = reading_for(run, margin, output_scale)
+    request = Request.of(
+        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, region
+    )
+    policy = ErrorPolicy(on_error, max_retries, retry_on)
+    conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
+    pixels = persist(partial(as_field, source), policy).source
+    run, pixels = matched(run, pixels, axes.geometry.size, reading.margin)
+    job = job_for(request, conduct, pixels, run)
+    place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
+    warn_of_ground(pixels, stacklevel=2)
+    with reporting(progress, runner.n_patches(job)) as advance:
+        outcome = runner.run(replace(job, advance=advance), place)
+    return _result(outcome)
+
+
+def _result(outcome: Outcome) -> Reconstruction:
+    """Return what a run gave back, its arrays sorted."""
+    arrays = dict(outcome.arrays)
+    data, mask = arrays.pop("data"), arrays.pop(VALID, None)
+    return Reconstruction(
+        array=data,
+        mask=mask,
+        path=outcome.path,
+        plan=outcome.job.plan,
+        stats=outcome.stats,
+        domain=outcome.domain,
+        errors=outcome.errors,
+        layers=arrays,
+    )

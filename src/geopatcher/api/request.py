@@ -1,0 +1,182 @@
+"""What a caller asks for, checked and put together once: from it follow the plan and the job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.layers import layers_from_names
+from geopatcher.core.axis import pixel_pair
+from geopatcher.engine.error_policy import ErrorPolicy
+from geopatcher.engine.hooks import Hooks
+from geopatcher.engine.job import Job, Output, layer_specs
+from geopatcher.engine.prepare import (
+    Finer,
+    check_axes,
+    check_operator,
+    check_patch,
+    dtype_of_result,
+    in_process,
+    make_plan,
+    name_of,
+)
+from geopatcher.engine.sizing import Sizes
+from geopatcher.fields.declared import outline_of
+from geopatcher.planning.memory import parse_bytes
+from geopatcher.targets.open import storage_for
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy.typing import DTypeLike
+
+    from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.api.axes import PatcherLike, Size
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.engine.job import Nodata
+    from geopatcher.planning.plan import Plan
+    from geopatcher.planning.reading import Reading
+    from geopatcher.targets.protocol import Target
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+
+@dataclass(frozen=True)
+class Request:
+    """What decides a plan: the axes, the result and its layers, and the limits.
+
+    ``blocks`` is ``(rows, columns)`` in pixels of what is written at once: a chunk, or a shard of them.
+    """
+
+    axes: PatcherLike
+    reading: Reading
+    output: Output
+    layers: Mapping[str, AnyCellAggregation]
+    blocks: tuple[int, int]
+    target: str | os.PathLike[str] | Target | None
+    batch_size: int
+    memory_limit: int
+    region: Box | None
+
+    @classmethod
+    def of(
+        cls,
+        axes: PatcherLike,
+        reading: Reading,
+        target: str | os.PathLike[str] | Target | None,
+        storage: ZarrStorage | CogStorage | None,
+        chunks: Size,
+        layers: Iterable[str],
+        dtype: DTypeLike | None,
+        nodata: Nodata,
+        batch_size: int,
+        memory_limit: int | str,
+        region: Box | None,
+    ) -> Request:
+        """Check and resolve what a caller gives.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Something of it is not what it should be.
+
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+        check_axes(axes.window, axes.aggregation)
+        stored = storage_for(target, storage)
+        pieces = pixel_pair(chunks, "chunks")
+        output = Output(dtype_of_result(dtype), nodata, pieces, stored)
+        blocks, known = stored.blocks(pieces), layers_from_names(layers)
+        return cls(
+            axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), region
+        )
+
+    def plan(self, source: PixelSource, out_bands: int | None = None) -> Plan:
+        """Return the plan over a source; ``out_bands`` are what the operator returns, if that is known."""
+        if self.output.dtype is not None:
+            self.axes.aggregation.check_dtype(self.output.dtype)
+        result = self.output.dtype or np.dtype("float32")
+        bands = outline_of(source).n_bands if out_bands is None else out_bands
+        made = make_plan(
+            source,
+            self.axes.geometry,
+            self.axes.sampler,
+            self.axes.aggregation,
+            chunks=self.blocks,
+            memory_limit=self.memory_limit,
+            sizes=Sizes(bands, result, self.batch_size, tuple(self.layers.values())),
+            result_dtype=result,
+            region=self.region,
+            reading=self.reading,
+        )
+        return in_process(made, self.target)
+
+    def assembly_bytes(self, source: PixelSource, out_bands: int | None = None) -> int:
+        """Return about what the result takes to be put together from its blocks."""
+        known = outline_of(source).rescaled(self.reading.scale)
+        n_bands = self.axes.aggregation.out_bands(known.n_bands if out_bands is None else out_bands)
+        spec = self.output.assumed(
+            known, n_bands, self.blocks, layer_specs(self.axes.aggregation, self.layers)
+        )
+        return self.output.storage.assembly_bytes(spec)
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How a run goes about its patches: what becomes of those that fail or are empty, and who hears of it."""
+
+    policy: ErrorPolicy = field(default_factory=ErrorPolicy)
+    hooks: Hooks = field(default_factory=Hooks)
+    log_json: str | os.PathLike[str] | None = None
+    timeout_s: float | None = None
+    skip_empty: bool | None = None
+    allow_gaps: bool = False
+
+
+def job_for(
+    request: Request, conduct: Conduct, source: PixelSource, operator: Callable[[Array], Array]
+) -> Job:
+    """Return the job of running an operator over a source.
+
+    Raises
+    ------
+    TypeError
+        The operator cannot be called, or the aggregation gives no value per pixel.
+    MemoryLimitError
+        Not one patch fits the limit.
+    IncompleteScanConfiguration
+        Patches leave pixels out, and that is not allowed.
+
+    """
+    axes = request.axes
+    if not isinstance(axes.aggregation, CellAggregation):
+        raise TypeError(
+            f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
+        )
+    check_operator(operator)
+    plan = request.plan(source)
+    check_patch(axes.geometry.size, source.domain, plan.memory_limit, "memory_limit is", request.reading)
+    if not conduct.allow_gaps:
+        plan.require_coverage()
+    return Job(
+        plan=plan,
+        source=source,
+        operator=operator,
+        weights=axes.window.weights(Finer.of(axes.geometry, request.reading)),
+        aggregation=axes.aggregation,
+        name=name_of(operator),
+        layers=request.layers,
+        batch_size=request.batch_size,
+        policy=conduct.policy,
+        hooks=conduct.hooks,
+        log_json=None if conduct.log_json is None else Path(conduct.log_json),
+        timeout_s=conduct.timeout_s,
+        skip_empty=source.has_nodata if conduct.skip_empty is None else conduct.skip_empty,
+        output=request.output,
+    )

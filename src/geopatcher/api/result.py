@@ -1,0 +1,240 @@
+"""What `reconstruct` gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.core.gaps import VALID
+from geopatcher.core.html_cards import card, facts_of, thumbnail
+from geopatcher.formats.attributes import metadata_attributes
+from geopatcher.inspect.arrays import RESULT, rasters_of
+from geopatcher.inspect.plotting import draw_result
+from geopatcher.inspect.png import coloured, data_uri, png_bytes, value_range
+from geopatcher.inspect.thumbnail import overview
+from geopatcher.planning.memory import format_bytes
+from geopatcher.targets.georef import flag_attributes
+from geopatcher.targets.validity import Validity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import matplotlib.axes
+    import xarray
+
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array
+    from geopatcher.engine.error_policy import PatchErrorRecord
+    from geopatcher.engine.stats import RunStats
+    from geopatcher.inspect.levels import Raster
+    from geopatcher.planning.plan import Plan
+    from geopatcher.targets.product import ResultArray
+
+#: Longest side of a picture drawn from a result.
+PICTURE_PX = 1024
+#: Longest side of the picture beside a result in a notebook.
+THUMBNAIL_PX = 256
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """A finished result, as `geopatcher.reconstruct` returns it; ``print`` it for a summary of the run.
+
+    Parameters
+    ----------
+    array
+        ``(height, width)`` or ``(bands, height, width)``, of the dtype of ``domain``: an ndarray or, on disk,
+        something that slices like one and is read when it is.
+    path
+        The file or store, ``None`` in memory.
+    plan
+        What was planned, with what was learnt of the operator since: ``plan.memory_bytes``.
+    stats
+        Counts, bytes and seconds of the run.
+    domain
+        The result's grid, CRS, dtype, nodata and names of bands.
+    errors
+        The patches that failed under an error policy that carries on; none by default.
+    layers
+        The arrays beside the result by name, ``(height, width)`` each; none by default.
+    mask
+        uint8 of the shape of ``array``, not 0 where it holds data; ``None`` (by default) where nodata alone
+        says so. `valid` says it for every result.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> result = geopatcher.reconstruct(np.ones((3, 40, 50), "uint8"), np.copy, size=16, layers=["count"])
+    >>> result
+    Reconstruction(in memory, 3 x uint8, 40 x 50 pixels)
+    >>> result.layers["count"].shape, bool(result.valid[...].all())
+    ((40, 50), True)
+
+    """
+
+    array: ResultArray
+    path: Path | None
+    plan: Plan
+    stats: RunStats
+    domain: RasterDomain
+    errors: list[PatchErrorRecord] = field(default_factory=list)
+    layers: Mapping[str, ResultArray] = field(default_factory=dict)
+    mask: ResultArray | None = None
+
+    @property
+    def valid(self) -> ResultArray:
+        """Where ``array`` holds data: booleans of its shape, worked out for the part that is sliced.
+
+        >>> import numpy as np, geopatcher
+        >>> image = np.ma.masked_equal(np.array([[3, 0], [1, 2]], "uint8"), 0)
+        >>> result = geopatcher.reconstruct(image, lambda x: x - 1, size=2)
+        >>> result.array[1, 0], result.valid[...].tolist()
+        (np.uint8(0), [[True, False], [True, True]])
+        """
+        return Validity(self.array, self.domain.nodata, self.mask)
+
+    def to_xarray(self) -> xarray.DataArray:
+        """Return the result as a DataArray with coordinates and CRS; needs the extra ``xarray``.
+
+        A result on disk in zarr is opened lazily. Cells without data are NaN or have the nodata value
+        that rioxarray finds; where a mask says which they are, it is the coordinate ``valid``:
+        ``array.where(array.valid)`` leaves only those that hold data.
+
+        Returns
+        -------
+        xarray.DataArray
+            ``(band, y, x)`` or ``(y, x)``, in the dtype of the result.
+
+        Raises
+        ------
+        MissingExtraError
+            xarray or rioxarray is not installed.
+
+        """
+        xr = load("xarray")
+        load("rioxarray")
+        if self.path is not None and self.path.suffix == ".zarr":
+            dataset = xr.open_zarr(self.path, consolidated=False, chunks=None, mask_and_scale=False)
+            lazy: xarray.DataArray = dataset["data"].rio.write_nodata(self.domain.nodata)
+            return lazy
+        values = np.asarray(self.array[...])
+        dims = ("band", "y", "x")[-values.ndim :]
+        array: xarray.DataArray = xr.DataArray(values, dims=dims, name="data")
+        if values.ndim == 3:
+            array = array.assign_coords(band=np.arange(1, values.shape[0] + 1))
+            array.attrs["long_name"] = tuple(self.domain.band_names)
+        array = array.assign_attrs(metadata_attributes(self.domain.metadata))
+        if self.mask is not None:
+            said = (dims, self.valid[...].astype(np.uint8), flag_attributes())
+            array = array.assign_coords({VALID: said}).assign_attrs(ancillary_variables=VALID)
+        array = array.rio.write_transform(self.domain.transform)
+        array = array.assign_coords(_coordinates(self.domain))
+        if self.domain.crs is not None:
+            array = array.rio.write_crs(self.domain.crs)
+        marked: xarray.DataArray = array.rio.write_nodata(self.domain.nodata)
+        return marked
+
+    def rasters(self) -> dict[str, Raster]:
+        """Return the result (``"result"``) and its layers as rasters that are read at any scale.
+
+        Returns
+        -------
+        dict
+            Rasters by name.
+
+        """
+        return rasters_of(self.path, self.array, self.layers, self.domain, self.mask)
+
+    def quicklook(self, band: int = 0) -> Array:
+        """Return one band thinned to at most `PICTURE_PX` cells a side.
+
+        Parameters
+        ----------
+        band
+            Counted from 0.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(h, w)`` floats, NaN where there is no data.
+
+        """
+        return overview(self.rasters()[RESULT], band, PICTURE_PX)
+
+    def plot(
+        self, band: int = 0, ax: matplotlib.axes.Axes | None = None, *, layers: Sequence[str] = ()
+    ) -> matplotlib.axes.Axes:
+        """Draw a band in coordinates of its CRS, with its colours explained; needs the extra ``viz``.
+
+        Cells without data are grey.
+
+        Parameters
+        ----------
+        band
+            Counted from 0.
+        ax
+            Where to draw; a new figure by default.
+        layers
+            Names of layers to draw beside it, with the same zoom. They need a figure of their own, so there
+            is no ``ax`` then.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            What was drawn on.
+
+        Raises
+        ------
+        ValueError
+            There is no such band or layer.
+
+        """
+        return draw_result(self.rasters(), band, ax, layers)
+
+    def __repr__(self) -> str:
+        height, width = self.domain.grid_shape
+        place = "in memory" if self.path is None else self.path
+        what = f"{self.domain.n_bands} x {self.domain.dtype}"
+        return f"Reconstruction({place}, {what}, {height:,} x {width:,} pixels)"
+
+    def _repr_html_(self) -> str:
+        cells = overview(self.rasters()[RESULT], 0, THUMBNAIL_PX)
+        picture = png_bytes(coloured(cells, value_range(cells)))
+        return card("Reconstruction", facts_of(str(self)), thumbnail(data_uri(picture), "the first band"))
+
+    def __str__(self) -> str:
+        stats = self.stats
+        rate = stats.patches / stats.elapsed if stats.elapsed else 0.0
+        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stats.seconds.items())
+        height, width = self.domain.grid_shape
+        what = f"{self.domain.n_bands} x {self.domain.dtype}"
+        counts = [f"{stats.patches:,}"]
+        counts += [f"{stats.skipped:,} empty ones left out"] if stats.skipped else []
+        counts += [f"{stats.failed:,} failed"] if stats.failed else []
+        whose, planned = self.plan.footprint.whose, format_bytes(self.plan.memory_bytes)
+        read, written = format_bytes(stats.bytes_read), format_bytes(stats.bytes_written)
+        lines = [
+            f"pixels     {height * width:,} ({height:,} x {width:,}), {what}",
+            f"patches    {', '.join(counts)}, overlap {self.plan.overlap:.0%}, {rate:,.0f}/s",
+            f"seconds    {stats.elapsed:.2f} ({stages}; stages overlap)",
+            f"memory     peak {format_bytes(stats.peak_bytes)} of {whose}, planned {planned}",
+            f"read       {read}, {stats.read_amplification:.2f} times the raster",
+            f"written    {written}, {stats.write_amplification:.2f} times the result",
+            f"result     {'in memory' if self.path is None else self.path}",
+            *(f"note       {note}" for note in stats.notes),
+        ]
+        return "\n".join(lines)
+
+
+def _coordinates(domain: RasterDomain) -> dict[str, tuple[str, Array]]:
+    """Return pixel centres of a grid that is not rotated."""
+    transform = domain.transform
+    if transform.b != 0 or transform.d != 0:
+        return {}
+    x = transform.c + transform.a * (np.arange(domain.width) + 0.5)
+    y = transform.f + transform.e * (np.arange(domain.height) + 0.5)
+    return {"x": ("x", x), "y": ("y", y)}

@@ -1,0 +1,111 @@
+"""Parts of a source: some of its bands, and a window by pixels or by coordinates."""
+
+from __future__ import annotations
+
+import math
+from operator import index
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.core.box import Box
+from geopatcher.core.protocols import BandSelectable
+from geopatcher.engine.prepare import check_region
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import PixelSource
+
+#: Bounds this close to the edge of a pixel, in pixels, are meant to lie on it.
+SLACK_PX = 1e-6
+
+
+def pick_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:
+    """Return a source of some bands, counted from 1, in the order given; the others are not read.
+
+    Raises
+    ------
+    ValueError
+        There is no such band, or none is named, or bands of this kind of source cannot be picked.
+    TypeError
+        Bands are no whole numbers.
+
+    """
+    try:
+        bands = [index(band) for band in bands]
+    except TypeError as error:
+        raise TypeError(
+            f"bands are whole numbers from 1 in a list, such as [4, 3, 2], not {bands!r}"
+        ) from error
+    n_bands = source.domain.n_bands
+    wrong = [band for band in bands if not 1 <= band <= n_bands]
+    if wrong or not bands:
+        raise ValueError(f"{source.name} has bands 1 to {n_bands}; asked for {wrong or 'none'}")
+    if len(source.domain.shape) == 2:
+        return source
+    if isinstance(source, BandSelectable):
+        return source.select_bands([band - 1 for band in bands])
+    raise ValueError(f"bands cannot be chosen from {source.name}: give its path, or an array")
+
+
+def box_of_bounds(domain: RasterDomain, bounds: tuple[float, float, float, float]) -> Box:
+    """Return the pixels that ``(left, bottom, right, top)``, in coordinates of the CRS, touch.
+
+    Of a rotated raster these are the smallest rectangle of pixels that holds them.
+
+    Raises
+    ------
+    ValueError
+        The bounds are empty, or lie outside the raster.
+
+    Examples
+    --------
+    >>> from affine import Affine
+    >>> from geopatcher.core.domain import RasterDomain
+    >>> domain = RasterDomain((100, 100), Affine(10, 0, 5000, 0, -10, 8000))
+    >>> box_of_bounds(domain, (5000, 7905, 5025, 7950))
+    Box(row0=5, row1=10, col0=0, col1=3)
+
+    """
+    given = np.asarray(bounds)
+    if given.shape != (4,) or given.dtype.kind not in "iuf":
+        raise ValueError(f"bounds are four numbers, left, bottom, right and top, not {bounds!r}")
+    left, bottom, right, top = bounds
+    if not (left < right and bottom < top):
+        raise ValueError(f"bounds {bounds} are empty: give left, bottom, right, top, as in 5e5,4e6,6e5,5e6")
+    a, b, c, d, e, f = domain.transform[:6]
+    scale = a * e - b * d
+    corners = [(x - c, y - f) for x in (left, right) for y in (bottom, top)]
+    cols = [(e * x - b * y) / scale for x, y in corners]
+    rows = [(a * y - d * x) / scale for x, y in corners]
+    box = Box(
+        math.floor(min(rows) + SLACK_PX),
+        math.ceil(max(rows) - SLACK_PX),
+        math.floor(min(cols) + SLACK_PX),
+        math.ceil(max(cols) - SLACK_PX),
+    ).intersect(Box.of_shape(domain.grid_shape))
+    if box.empty:
+        raise ValueError(f"bounds {bounds} lie outside the raster, whose own are {domain.bounds}")
+    return box
+
+
+def box_within(domain: RasterDomain, region: Box) -> Box:
+    """Return a window of pixels, refusing one that is empty or reaches over the edge.
+
+    Raises
+    ------
+    TypeError
+        It is no `Box` of whole pixels.
+    ValueError
+        Names the window and the raster's size.
+
+    """
+    region = check_region(region)
+    whole = Box.of_shape(domain.grid_shape)
+    if region.empty or not whole.contains(region):
+        raise ValueError(
+            f"window {region} is not inside the raster of {domain.height} rows and {domain.width} columns"
+        )
+    return region

@@ -1,0 +1,1 @@
+"""What all else is made of: rectangles, axes, domains, patches, protocols."""

@@ -1,0 +1,114 @@
+"""The door for operators: what is called with the pixels of a patch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from fractions import Fraction
+
+    from geopatcher.core.arrays import Array
+
+
+class Operator(Protocol):
+    """What turns the pixels of a patch into its result: any callable.
+
+    Threads: in each process it is called from one thread at a time, not always the same one, and while
+    others read and write. Processes: to run in others it must pickle, or come from a module they can
+    import; each has its own copy, so what it keeps from call to call is not shared. The same pixels must
+    give the same result, in whatever process and order: regions may overlap, and a patch may be
+    computed again.
+    """
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return ``(h, w)`` or ``(bands, h, w)``, as high and wide as the patch, for ``(bands, h, w)``.
+
+        In batches ``(n, bands, h, w)``, both. What it is given is its own to write into. One that is
+        `MaskAware` may be given a `numpy.ma.MaskedArray`, one that is `PositionAware` a second argument:
+        where the patch lies.
+        """
+        ...
+
+
+#: An `Operator`, or one that is called with the position, too.
+ArrayOperator: TypeAlias = "Callable[..., Array]"
+
+
+@runtime_checkable
+class MaskAware(Protocol):
+    """An operator that says whether it wants masked arrays; `geopatcher.masked` makes one."""
+
+    @property
+    def wants_mask(self) -> bool:
+        """Whether it is given `numpy.ma.MaskedArray`, and decides which cells of its result count."""
+        ...
+
+
+@runtime_checkable
+class PositionAware(Protocol):
+    """An operator that says whether it wants to know where patches lie; `geopatcher.positioned` makes one."""
+
+    @property
+    def wants_position(self) -> bool:
+        """Whether it is called as ``operator(patch, position)``."""
+        ...
+
+
+@runtime_checkable
+class Named(Protocol):
+    """A function or class."""
+
+    @property
+    def __name__(self) -> str:
+        """Its name."""
+        ...
+
+
+@runtime_checkable
+class Margined(Protocol):
+    """An operator that says how far around a cell it looks, such as a network by its receptive field."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels that are read on each side of a patch, for the operator alone to see."""
+        ...
+
+
+@runtime_checkable
+class Rescaling(Protocol):
+    """An operator that says how many pixels of its result a pixel it is given is, along each axis."""
+
+    @property
+    def output_scale(self) -> int | Fraction | str:
+        """A whole number, or a fraction such as ``"1/4"``."""
+        ...
+
+
+class NamedClass(Protocol):
+    """A class: its value in a map, its name, and its color as six hexadecimal digits, if it has one."""
+
+    @property
+    def value(self) -> int:
+        """From 0."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Such as ``"open water"``."""
+        ...
+
+    @property
+    def color_hint(self) -> str | None:
+        """Such as ``"0000FF"``; ``None`` leaves the choice."""
+        ...
+
+
+@runtime_checkable
+class Classifying(Protocol):
+    """An operator that gives the probability of each class, one band each, in the order of ``classes``."""
+
+    @property
+    def classes(self) -> Sequence[NamedClass]:
+        """The classes; none for an operator that gives something else."""
+        ...

@@ -1,0 +1,301 @@
+"""Which files a raster is read from, and which versions of them: what GDAL has behind a name."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geopatcher.core.digests import digest_of
+from geopatcher.errors import SourceError
+from geopatcher.fields.url_identity import ask, query_digest, url_of
+from geopatcher.formats.dataset_pool import POOL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rasterio.io import DatasetReader
+
+    from geopatcher.fields.url_identity import Answer
+
+#: Drivers whose datasets are a description of something a server or other files have.
+DESCRIPTIONS = frozenset(
+    {
+        "DAAS",
+        "EEDA",
+        "EEDAI",
+        "GTI",
+        "OGCAPI",
+        "PLMosaic",
+        "PostGISRaster",
+        "STACIT",
+        "STACTA",
+        "WCS",
+        "WMS",
+        "WMTS",
+    }
+)
+#: Endings of what lies beside a raster and says nothing of its pixels.
+BESIDE = (".aux.xml", ".ovr", ".msk.ovr", ".vat.dbf")
+#: Endings of what lies beside the tiles of a VRT, and may be read instead.
+BESIDE_TILES = (".ovr", ".msk", ".msk.ovr")
+#: Bytes at the beginning, in the middle and at the end of a file that are looked at.
+SAMPLE_BYTES = 64 << 10
+#: Servers are asked for this many files at once.
+ASKING = 8
+#: Datasets whose versions are remembered.
+REMEMBERED = 1024
+#: Datasets within datasets, up to here.
+DEEPEST = 16
+
+_ARCHIVE = re.compile(r"/vsi(?:zip|tar|gzip|7z|rar|cached|subfile)/(.*)", re.DOTALL)
+_SCHEME = re.compile(r"(?:(?:zip|tar|gzip)\+)?file://|(?:zip|tar|gzip)://", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"/vsi|[A-Za-z][A-Za-z0-9+.\-]+://", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """What is behind a dataset: ``names`` as GDAL gives them, the dataset's own first.
+
+    ``described`` is its driver, where that reads more than these.
+    """
+
+    names: tuple[str, ...]
+    described: str = ""
+
+    @classmethod
+    def of(cls, path: str) -> SourceFiles:
+        """Ask GDAL; datasets within a VRT are asked, too.
+
+        Statistics and overviews beside a raster are none of it; overviews beside the tiles of a VRT are,
+        since GDAL reads them where it shrinks a tile.
+
+        Raises
+        ------
+        SourceError
+            The dataset cannot be opened.
+
+        """
+        with POOL.borrow(path) as dataset:
+            driver = dataset.driver
+            found = dict.fromkeys(_files(dataset))
+        waiting = [(name, 1) for name in found]
+        while waiting:
+            name, depth = waiting.pop()
+            if name == path or depth > DEEPEST or not _is_dataset(name):
+                continue
+            for inner in _inside(name):
+                if inner not in found:
+                    found[inner] = None
+                    waiting.append((inner, depth + 1))
+        names = [name for name in found if not name.endswith(BESIDE) and not _is_guessed(name, path)]
+        if driver == "VRT":
+            names += [
+                name + ending for name in names if local_file(name) == Path(name) for ending in BESIDE_TILES
+            ]
+        return cls(tuple(names), driver if driver in DESCRIPTIONS else "")
+
+    def identity(self) -> dict[str, str | int | float]:
+        """Return what tells these files from others, and from older versions of themselves."""
+        known: dict[str, str | int | float] = {}
+        if len(self.names) == 1:
+            known |= _of_one(self.names[0])
+        elif self.names:
+            states = _states(self.names)
+            trouble = [state.trouble for state in states if state.trouble]
+            known["files"] = f"{len(states)} {digest_of(*(f'{state.name} {state.text}' for state in states))}"
+            known |= _of_local(local_file(self.names[0]))
+            if trouble:
+                known["unknown"] = f"{trouble[0]} ({len(trouble)} of {len(states)} files)"
+        if self.described:
+            known["unknown"] = f"a {self.described} dataset describes what others have"
+        elif not self.names:
+            known["unknown"] = "GDAL names no file it is in"
+        return known
+
+    def version(self) -> str:
+        """Return a text that changes when one of the files does.
+
+        Raises
+        ------
+        SourceError
+            A server could not be asked.
+
+        """
+        states = _states(self.names, quick=True)
+        silent = next((state for state in states if state.is_silent), None)
+        if silent is not None:
+            raise SourceError(f"whether it has changed is not known: {silent.trouble}")
+        return digest_of(*(state.text for state in states))
+
+
+@dataclass(frozen=True)
+class _State:
+    """A file: its name, what it is now, and what cannot be known of it."""
+
+    name: str
+    text: str
+    trouble: str = ""
+    is_silent: bool = False
+
+
+def local_file(name: str) -> Path | None:
+    """Return the file of this machine behind a path of rasterio or GDAL: of one in an archive, the archive.
+
+    >>> str(local_file(f"/vsizip/{__file__}/inner.tif")) == __file__, local_file("https://host/a.tif")
+    (True, None)
+    """
+    rest = name
+    while (found := _ARCHIVE.match(rest)) is not None:
+        rest = found[1].replace("{", "").replace("}", "")
+    rest = _SCHEME.sub("", rest, count=1).partition("!")[0].partition("|")[0]
+    rest = re.sub(r"^\d+_\d+,", "", rest)  # /vsisubfile/offset_size,name
+    if "\0" in rest or _ELSEWHERE.match(rest):
+        return None
+    place = Path(rest)
+    for candidate in (place, *place.parents):
+        if candidate.is_file():
+            return candidate
+        if candidate.is_dir():
+            return None
+    return None
+
+
+def _files(dataset: DatasetReader) -> list[str]:
+    return [str(name) for name in dataset.files]
+
+
+def _is_guessed(name: str, path: str) -> bool:
+    """Whether GDAL made a name by adding to the query of ``path``: many servers then answer with the file."""
+    return "?" in name and any(
+        name != whole and name.startswith(whole) for whole in (path, f"/vsicurl/{path}")
+    )
+
+
+def _is_dataset(name: str) -> bool:
+    """Whether a name is that of a dataset made of others, or of a part of one, such as netcdf:"a.nc":b."""
+    if name.partition("?")[0].lower().endswith(".vrt") or name.startswith("vrt://"):
+        return True
+    return ":" in name and local_file(name) is None and not _ELSEWHERE.match(name)
+
+
+def _inside(name: str) -> Iterator[str]:
+    """Yield the files of a dataset within another; one that cannot be opened tells nothing more."""
+    try:
+        with POOL.borrow(name) as dataset:
+            yield from _files(dataset)
+    except SourceError:
+        return
+
+
+def _of_one(name: str) -> dict[str, str | int | float]:
+    url = url_of(name)
+    if url is not None:
+        return _of_url(url, ask(url))
+    found = local_file(name)
+    if found is None:
+        return {"unknown": _why_unknown(name)}
+    return _of_local(found)
+
+
+def _of_url(url: str, answer: Answer) -> dict[str, str | int | float]:
+    query = query_digest(url)
+    return answer.known | ({"query": query} if query else {})
+
+
+def _of_local(place: Path | None) -> dict[str, str | int | float]:
+    if place is None:
+        return {}
+    try:
+        status = place.stat()
+        return {
+            "size": status.st_size,
+            "mtime_ns": status.st_mtime_ns,
+            "sample": _sample(place, status.st_size),
+        }
+    except OSError:
+        return {"size": "missing"}
+
+
+def _sample(place: Path, size: int) -> str:
+    """Return a digest of three places in a file: archives and mirrors give many files the same time."""
+    with place.open("rb") as file:
+        pieces = []
+        for start in sorted({0, max(0, size // 2 - SAMPLE_BYTES // 2), max(0, size - SAMPLE_BYTES)}):
+            file.seek(start)
+            pieces.append(file.read(SAMPLE_BYTES))
+    return digest_of(*pieces)
+
+
+def _why_unknown(name: str) -> str:
+    kind = re.match(r"/vsi[a-z0-9_]+|[A-Za-z][A-Za-z0-9+.\-]*(?=://)", name)
+    return f"there is no quick way to ask what {kind[0]} has" if kind else "there is no file of its name"
+
+
+def _states(names: Sequence[str], *, quick: bool = False) -> list[_State]:
+    """Return what files are now; servers are asked for several at once."""
+    addresses = [url for url in map(url_of, names) if url is not None]
+    answers: dict[str, Answer] = {}
+    if addresses:
+        with ThreadPoolExecutor(min(ASKING, len(addresses)), "geopatcher-ask") as pool:
+            answers = dict(zip(addresses, pool.map(ask, addresses), strict=True))
+    home = Path(names[0]).parent if names else Path()
+    return [_state(name, answers, home, quick=quick) for name in names]
+
+
+def _state(name: str, answers: dict[str, Answer], home: Path, *, quick: bool) -> _State:
+    url = url_of(name)
+    if url is not None:
+        known = _of_url(url, answers[url])
+        trouble = str(known.pop("unknown", ""))
+        return _State(_bare(url), str(sorted(known.items())), trouble, is_silent=bool(answers[url].trouble))
+    if _is_dataset(name) and local_file(name) is None:  # what it is made of has states of its own
+        return _State(name, "")
+    if _ELSEWHERE.match(name) and local_file(name) is None:
+        return _State(digest_of(name), "", _why_unknown(name))
+    return _State(os.path.relpath(name, home), _stat(name, quick=quick))
+
+
+def _stat(name: str, *, quick: bool) -> str:
+    try:
+        status = (local_file(name) or Path(name)).stat()
+    except OSError:
+        return "missing"
+    return f"{status.st_size} {status.st_mtime_ns}" + (f" {status.st_ino}" if quick else "")
+
+
+def _bare(url: str) -> str:
+    """Return an address without its query and who asks."""
+    return re.sub(r"//[^/?#]*@", "//", url.partition("?")[0])
+
+
+class Noticed:
+    """The versions of datasets this process has seen last.
+
+    An open dataset keeps its tiles open, and what a server sent: when there is a newer version of one of
+    them, it is not to be read any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: OrderedDict[str, str] = OrderedDict()
+
+    def take(self, path: str, behind: SourceFiles, version: str) -> None:
+        """Note the version of a dataset; if it is another than before, have datasets of it opened anew."""
+        with self._lock:
+            before = self._latest.pop(path, version)
+            self._latest[path] = version
+            while len(self._latest) > REMEMBERED:
+                self._latest.popitem(last=False)
+        if before != version:
+            for name in (path, *behind.names):
+                POOL.drop(name)
+
+
+#: Of the whole process, as the open datasets are.
+NOTICED = Noticed()

@@ -1,0 +1,97 @@
+"""What a file that GDAL opens says of itself beside its grid."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from affine import Affine
+
+from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata, lasting
+from geopatcher.formats.attributes import classes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rasterio.io import DatasetReader
+
+    from geopatcher.core.metadata import Color, Tags
+
+#: Tags of a band that name its classes.
+FLAGS = ("flag_values", "flag_meanings", "flag_colors")
+#: Namespaces of tags that tell of the file and not of the raster, or that are kept in another way.
+OF_THE_FILE = (
+    *("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "TIFF"),
+    *("RPC", "GEOLOCATION", "xml:", "json:"),
+)
+
+
+def metadata_of(dataset: DatasetReader, indexes: Sequence[int]) -> Metadata:
+    """Return the metadata of some bands of a dataset, counted from 1.
+
+    Tags of a namespace are called ``NAMESPACE#NAME``. Statistics are left out: they would not be true
+    of a part, or of anything made from it.
+    """
+    return Metadata(
+        bands=tuple(_band(dataset, band) for band in indexes),
+        tags=_tags(dataset, 0),
+        ground=_ground(dataset),
+    )
+
+
+def _band(dataset: DatasetReader, band: int) -> BandMetadata:
+    color = dataset.colorinterp[band - 1].name
+    tags, classes = _classes_in(_tags(dataset, band))
+    return BandMetadata(
+        scale=float(dataset.scales[band - 1]),
+        offset=float(dataset.offsets[band - 1]),
+        color=color,
+        colormap=_colormap(dataset, band) if color == "palette" else (),
+        tags=tags,
+        classes=classes,
+    )
+
+
+def _classes_in(tags: Tags) -> tuple[Tags, tuple[tuple[int, str], ...]]:
+    """Return tags without those that name classes, and the classes; see `flags`."""
+    known = dict(tags)
+    try:
+        classes = classes_of(
+            {
+                "flag_values": json.loads(str(known.get("flag_values"))),
+                "flag_meanings": known.get("flag_meanings"),
+            }
+        )
+    except ValueError:
+        classes = ()
+    return (tuple(tag for tag in tags if tag[0] not in FLAGS) if classes else tags), classes
+
+
+def _colormap(dataset: DatasetReader, band: int) -> tuple[Color, ...]:
+    try:
+        return tuple(sorted(dataset.colormap(band).items()))
+    except ValueError:  # it is said to have one, and has none
+        return ()
+
+
+def _tags(dataset: DatasetReader, band: int) -> Tags:
+    known = dict(dataset.tags(band))
+    for namespace in dataset.tag_namespaces(band):
+        if namespace and not namespace.startswith(OF_THE_FILE):
+            known |= {
+                f"{namespace}#{name}": value for name, value in dataset.tags(band, ns=namespace).items()
+            }
+    return lasting(tuple(known.items()))
+
+
+def _ground(dataset: DatasetReader) -> Ground:
+    # With a transform they are not what places the raster, and a GeoTIFF holds only one of the two.
+    points, crs = dataset.gcps if dataset.transform == Affine.identity() else ((), None)
+    return Ground(
+        points=tuple(
+            ControlPoint(p.row, p.col, p.x, p.y, p.z or 0.0, p.id or "", p.info or "") for p in points
+        ),
+        crs=crs.to_wkt() if points and crs else None,
+        rpcs=tuple(dataset.tags(ns="RPC").items()),
+        arrays="GEOLOCATION" in dataset.tag_namespaces(),
+    )

@@ -1,0 +1,99 @@
+"""From whatever a user has to a field."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from geopatcher.core.protocols import Field, PixelSource, SourceField
+from geopatcher.core.typevars import D_co
+from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.errors.redaction import shown
+from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.labelled import LabelledArray
+from geopatcher.fields.plain_field import PlainField
+from geopatcher.fields.raster import RasterField
+from geopatcher.fields.reader_source import GeoArray
+from geopatcher.fields.xarray_field import ChunkedArray, DaskField, XarrayField
+from geopatcher.formats.local_files import is_elsewhere, is_here
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from rasterio.windows import Window
+
+    from geopatcher.core.protocols import Array
+
+
+class Windowed(Protocol[D_co]):
+    """What gives windows of itself by `read_from_window`: a reader, a GeoTensor."""
+
+    def read_from_window(self, window: Window, boundless: bool) -> D_co:
+        """Return a rectangle."""
+        ...
+
+
+class Labelled(Protocol[D_co]):
+    """What gives parts of itself by the names of its dimensions: a `xarray.DataArray`."""
+
+    @property
+    def dims(self) -> tuple[Hashable, ...]:
+        """The names."""
+        ...
+
+    def isel(self, indexers: Mapping[Hashable, slice | int], /) -> D_co:
+        """Return a part."""
+        ...
+
+
+#: Sources whose patches are of a type of their own.
+Lending: TypeAlias = Field[D_co] | Windowed[D_co] | Labelled[D_co]
+#: Sources whose patches are arrays.
+Arrays: TypeAlias = "PixelSource | ChunkedArray | Array | str | os.PathLike[str]"
+#: What the public verbs take as a source.
+Source: TypeAlias = "Lending[object] | Arrays"
+
+
+def as_field(source: Source) -> SourceField[object]:
+    """Return a field for a path or URL, an array, a GeoTensor or reader, or a field.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, or it is not a raster.
+    TypeError
+        Nothing is known about objects of this type.
+
+    """
+    if isinstance(source, str | os.PathLike):
+        return _opened(os.fspath(source))
+    if isinstance(source, SourceField):
+        return source
+    if isinstance(source, Field):
+        return PlainField.of(source)
+    if isinstance(source, LabelledArray):
+        return XarrayField(source)
+    if isinstance(source, ChunkedArray):
+        return DaskField(source)
+    if isinstance(source, np.ndarray) and not isinstance(source, GeoArray):
+        source = ArraySource.of(source)
+    if isinstance(source, GeoArray | PixelSource):
+        return RasterField(source)
+    raise TypeError(
+        f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "
+        f"one variable), a Dask array or a Field, not {type(source).__name__}"
+    )
+
+
+def _opened(path: str) -> RasterField[Array]:
+    """Return a field for a path or URL; GDAL's virtual paths and URLs are not looked for on disk."""
+    here = is_here(path)
+    # What is neither here nor an address may be one of GDAL's own: NETCDF:"a.nc":b, or a VRT as XML.
+    if not here and not is_elsewhere(path) and ":" not in path:
+        raise SourceAccessError(f"there is no file {shown(path)} (working directory: {Path.cwd()})")
+    if here and not (Path(path).is_file() or Path(path).is_dir()):
+        raise SourceError(f"{path} is not a file but a pipe or a device, and opening it may never end")
+    return RasterField(path)

@@ -1,0 +1,179 @@
+"""What a server says of a file without sending it: which version of it there is."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import re
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from geopatcher.core.digests import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Seconds a server may take to answer.
+TIMEOUT_S = 10.0
+#: Bytes at the beginning and at the end of a file that are looked at where its server is not exact.
+SAMPLE_BYTES = 64 << 10
+#: How often it is asked again that does not answer.
+TRIES = 3
+#: Parameters of a query that say who asks, not for what; they differ from one signing to the next.
+SIGNATURES = re.compile(
+    r"x-(amz|goog|oss|cos|obs|ms)-.*|(aws|google)accessid|awsaccesskeyid|ossaccesskeyid|accessid|"
+    r"(access_?|auth_?|security_?|session_?|sas_?)?token|api_?key|subscription-key|key-pair-id|"
+    r"policy|signature|signed.*|sig|expires?|expiry|hdnts|hdnea|"
+    r"se|sp|spr|sv|sr|ss|srt|st|sip|si|sdd|skoid|sktid|skt|ske|sks|skv|saoid|suoid|scid|ses|rscc|rscd|rsce|rscl|rsct",
+    re.IGNORECASE,
+)
+#: Endings of archives, within which a name goes on.
+_ARCHIVES = re.compile(r"(\.(?:zip|tar|tgz|tar\.gz|7z|kmz))(?:/.*)?$", re.IGNORECASE)
+_HTTP = re.compile(r"https?://.*", re.IGNORECASE | re.DOTALL)
+#: Answers that another try may change.
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server says of a file; ``trouble`` says why it could not be asked."""
+
+    etag: str = ""
+    modified: str = ""
+    size: str = ""
+    sample: str = ""
+    trouble: str = ""
+
+    @property
+    def known(self) -> dict[str, str | int | float]:
+        """What tells one version of the file from another; with an entry ``"unknown"`` not for sure."""
+        if self.trouble:
+            return {"unknown": self.trouble}
+        told: dict[str, str | int | float] = {}
+        if self.etag:
+            told["etag"] = self.etag[:256]
+        if self.modified and not self.is_exact:
+            told["last_modified"] = self.modified[:64]
+        if not told:
+            told["unknown"] = "its server gives neither ETag nor Last-Modified"
+        told |= {"sample": self.sample} if self.sample else {}
+        return told | ({"bytes": self.size[:20]} if self.size else {})
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the server has a name for each version: times are in seconds, and weak names may be."""
+        return bool(self.etag) and not self.etag.startswith("W/")
+
+
+def url_of(name: str) -> str | None:
+    """Return the URL that a path of rasterio or GDAL stands for; ``None`` for one of another kind.
+
+    >>> url_of("/vsicurl/https://host/a.tif"), url_of("/vsizip//vsicurl/https://host/a.zip/b.tif")
+    ('https://host/a.tif', 'https://host/a.zip')
+    >>> url_of("/vsicurl?max_retry=2&url=https%3A%2F%2Fhost%2Fa.tif"), url_of("scene.tif"), url_of("s3://b/a.tif")
+    ('https://host/a.tif', None, None)
+    """
+    rest, is_archive = name, False
+    while True:
+        rest = rest.removeprefix("{")
+        head, _, tail = (
+            rest.partition("/vsi")[2].partition("/") if rest.startswith("/vsi") else ("", "", rest)
+        )
+        if head.startswith(("curl?", "curl_streaming?")):
+            options = dict(parse_qsl(rest.partition("?")[2]))
+            rest = options.get("url", "")
+        elif head:
+            is_archive |= head in ("zip", "tar", "gzip", "7z")
+            rest = tail
+        else:
+            break
+    scheme, plus, inner = rest.partition("+")
+    if plus and scheme in ("zip", "tar", "gzip"):
+        rest, is_archive = inner.partition("!")[0], True
+    rest = rest.replace("}", "") if "{" in name else rest
+    if not _HTTP.fullmatch(rest):
+        return None
+    found = _ARCHIVES.search(urlsplit(rest).path) if is_archive else None
+    return rest[: rest.index(found[0])] + found[1] if found and found[0] in rest else rest
+
+
+def query_digest(url: str) -> str:
+    """Return a digest of what the query of a URL asks for, ``""`` where it asks for nothing.
+
+    >>> query_digest("https://host/a.tif?sig=abc&se=2026") == query_digest("https://host/a.tif?sig=d") == ""
+    True
+    >>> query_digest("https://host/a?scene=1&sig=abc") == query_digest("https://host/a?sig=d&scene=1")
+    True
+    >>> query_digest("https://host/a?scene=1") == query_digest("https://host/a?scene=2")
+    False
+    """
+    asked = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    kept = sorted((name, value) for name, value in asked if not SIGNATURES.fullmatch(name))
+    return digest_of(*(text for pair in kept for text in pair)) if kept else ""
+
+
+def ask(url: str) -> Answer:
+    """Ask a server which version of a file it has; a question that fails is an answer with a ``trouble``.
+
+    Nothing of it names the address, which may hold secrets.
+    """
+    answer = Answer(trouble="it was not asked")
+    for _ in range(TRIES):
+        answer, again = _asked(url)
+        if not again:
+            break
+    return answer
+
+
+def _asked(url: str) -> tuple[Answer, bool]:
+    """Return an answer, and whether another try may give another one."""
+    for method, further in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):  # a signature may be for GET only
+        try:
+            with _opener().open(_request(url, method, further), timeout=TIMEOUT_S) as reply:
+                answer = _read(reply.headers, partial=reply.status == http.HTTPStatus.PARTIAL_CONTENT)
+            return (answer if answer.is_exact else replace(answer, sample=_sample(url, answer.size))), False
+        except urllib.error.HTTPError as error:
+            trouble, again = f"its server answered {error.code}", error.code in _BUSY
+            error.close()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return Answer(trouble=f"its server could not be asked ({type(error).__name__})"), True
+    return Answer(trouble=trouble), again
+
+
+def _read(headers: Mapping[str, str], *, partial: bool) -> Answer:
+    whole = (
+        headers.get("Content-Range", "").rpartition("/")[2] if partial else headers.get("Content-Length", "")
+    )
+    return Answer(
+        headers.get("ETag", ""), headers.get("Last-Modified", ""), whole if whole.isdecimal() else ""
+    )
+
+
+def _sample(url: str, size: str) -> str:
+    """Return a digest of the beginning and the end of a file."""
+    last = max(0, int(size or 0) - SAMPLE_BYTES)
+    pieces = []
+    for start in (0, last) if last else (0,):
+        request = _request(url, "GET", {"Range": f"bytes={start}-{start + SAMPLE_BYTES - 1}"})
+        with _opener().open(request, timeout=TIMEOUT_S) as reply:
+            pieces.append(reply.read(SAMPLE_BYTES))
+    return digest_of(*pieces)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener()
+
+
+def _request(url: str, method: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    bare = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
+    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `url_of`
+    if at:  # not sent on to where an answer redirects
+        name, _, password = user.partition(":")
+        token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request

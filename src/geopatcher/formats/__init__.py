@@ -1,0 +1,1 @@
+"""What GDAL and zarr have to be told, or kept from: their environment, messages, warnings and limits."""

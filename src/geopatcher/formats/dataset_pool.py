@@ -1,0 +1,210 @@
+"""Open GDAL datasets, lent to one thread at a time and kept warm between reads."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import rasterio
+from rasterio.windows import Window
+
+from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.errors.redaction import shown
+from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, opening
+from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
+from geopatcher.formats.rasterio_warnings import no_georeference_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from rasterio.io import DatasetReader
+
+#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads.
+MAX_IDLE = 16
+
+
+#: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
+TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
+
+
+class _Version(NamedTuple):
+    """A file as it was when it was opened; a handle to an older version reads old or torn blocks."""
+
+    path: str
+    inode: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+
+    @classmethod
+    def of(cls, path: str) -> _Version:
+        try:
+            status = Path(path).stat()
+        except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
+            return cls(path)
+        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+class HandlePool:
+    """Lends dataset handles; a handle is never in two hands at once.
+
+    GDAL handles are not thread-safe, so each borrower gets its own. Idle ones are kept up to
+    ``max_idle``, least recently used closed first; one whose file has changed is not lent again.
+    Pickles as an empty pool, and is empty in a forked child, whose reads would otherwise move the
+    parent's place in the file.
+    """
+
+    def __init__(self, max_idle: int = MAX_IDLE) -> None:
+        self._max_idle = max_idle
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
+
+    @contextmanager
+    def borrow(self, path: str, doing: str = "", window: Window | None = None) -> Iterator[DatasetReader]:
+        """Give a dataset for ``path``, to be read in an `environment`; it returns to the pool afterwards.
+
+        ``doing`` begins the message of an error, such as ``"cannot read a.tif, rows 0:10"``; ``window`` is
+        what is going to be read.
+
+        Raises
+        ------
+        SourceError
+            The file is missing, unreadable, damaged or not a raster, or what is read of it.
+        SourceAccessError
+            A server says that it is not there, or not for us.
+
+        """
+        doing = doing or f"cannot read {shown(path)}"
+        version = _Version.of(path)
+        options = options_for(path, version.size, version.mtime_ns)
+        dataset = self._take(version) or self._open(path, options)
+        with environment(**options) as heard:
+            try:
+                yield dataset
+                heard.require_sound()
+            except GDAL_ERRORS as error:
+                is_mosaic = dataset.driver == "VRT"
+                dataset.close()
+                failed = failure(error, doing, path, answer=heard.answer)
+                if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
+                    raise self._of_a_tile(path, failed, doing, window) from error
+                raise self._refused(path, failed, doing) or failed from error
+            except BaseException:
+                dataset.close()  # its state is unknown after an error
+                raise
+        self._give_back(version, dataset)
+
+    @contextmanager
+    def look_at(self, path: str) -> Iterator[DatasetReader]:
+        """Give a dataset as `borrow` does, of which no pixel is read: metadata may make GDAL print."""
+        with opening(), self.borrow(path) as dataset:
+            yield dataset
+
+    def close(self) -> None:
+        """Close every idle dataset."""
+        with self._lock:
+            datasets = [dataset for _, dataset in self._idle.values()]
+            self._idle.clear()
+        _close(datasets)
+
+    def drop(self, path: str) -> None:
+        """Close the idle datasets of a path, so that it is opened anew."""
+        with self._lock:
+            keys = [key for key, (known, _) in self._idle.items() if known.path == path]
+            datasets = [self._idle.pop(key)[1] for key in keys]
+        _close(datasets)
+
+    def forget(self) -> None:
+        """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
+        self._lock = threading.Lock()
+        self._idle = OrderedDict()
+
+    def _take(self, version: _Version) -> DatasetReader | None:
+        with self._lock:
+            for key, (known, dataset) in reversed(self._idle.items()):
+                if known == version:
+                    del self._idle[key]
+                    return dataset
+        return None
+
+    @staticmethod
+    def _open(path: str, options: Mapping[str, str]) -> DatasetReader:
+        doing = f"cannot open {shown(path)} as a raster"
+        try:
+            with opening(**options) as heard, no_georeference_warning():
+                dataset = rasterio.open(path)
+        except GDAL_ERRORS as error:
+            raise failure(error, doing, path) from error
+        lost = heard.unanswered or left_out(path, dataset)
+        if lost is not None:
+            _close([dataset])
+            raise SourceError(f"{doing}: {lost}")
+        return dataset
+
+    def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
+        """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
+        if isinstance(failed, SourceAccessError) or not is_elsewhere(path):
+            return None
+        try:
+            with self._open(path, {}) as dataset, opening() as heard:
+                dataset.read(1, window=Window(0, 0, 1, 1))
+        except SourceAccessError as refusal:
+            return SourceAccessError(f"{doing}: {refusal}")
+        except GDAL_ERRORS as error:
+            again = failure(error, doing, path, answer=heard.answer)
+            return again if isinstance(again, SourceAccessError) else None
+        except SourceError:
+            return None
+        return None
+
+    def _of_a_tile(self, path: str, failed: SourceError, doing: str, window: Window) -> SourceError:
+        """Ask again for the tiles of a mosaic alone, whether they are refused.
+
+        A refusal may have been that of a file beside a tile, which there need not be: GDAL 3.12 raises it in
+        the place of what became of the tile.
+        """
+        try:
+            with self._open(path, TILES_ALONE) as dataset, environment(**TILES_ALONE) as heard:
+                dataset.read(1, window=window)
+                heard.require_sound()
+        except SourceAccessError:
+            return failed
+        except GDAL_ERRORS as error:
+            return failure(error, doing, path, answer=heard.answer)
+        except SourceError as again:
+            return again
+        return SourceError(f"{doing}: a server gave a tile only when it was asked again")
+
+    def _give_back(self, version: _Version, dataset: DatasetReader) -> None:
+        with self._lock:
+            self._idle[id(dataset)] = (version, dataset)
+            stale = [
+                key
+                for key, (known, _) in self._idle.items()
+                if known.path == version.path and known != version
+            ]
+            surplus = [self._idle.pop(key)[1] for key in stale]
+            surplus += [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._max_idle)]
+        _close(surplus)
+
+    def __reduce__(self) -> tuple[type[HandlePool], tuple[int]]:
+        return (HandlePool, (self._max_idle,))
+
+
+def _close(datasets: list[DatasetReader]) -> None:
+    """Close datasets; what is logged of it names them by their address."""
+    if datasets:
+        with opening():
+            for dataset in datasets:
+                dataset.close()
+
+
+#: Shared by every field of the process, so that many fields together stay bounded.
+POOL = HandlePool()
+# A handle that outlives the interpreter makes rasterio 1.5 complain on stderr.
+atexit.register(POOL.close)
+os.register_at_fork(after_in_child=POOL.forget)

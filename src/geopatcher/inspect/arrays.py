@@ -1,0 +1,109 @@
+"""The arrays of a stored result, each with its smaller copies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.core.gaps import VALID
+from geopatcher.fields.open import as_field
+from geopatcher.fields.zarr_field import StoredArray, is_zarr, zarr_source
+from geopatcher.inspect.levels import ArrayRaster, raster_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import zarr
+
+    from geopatcher.core.arrays import Sliceable
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.inspect.levels import Raster
+
+#: What the result itself is called among its layers.
+RESULT = "result"
+
+
+def stored_rasters(path: Path) -> dict[str, Raster]:
+    """Open a zarr store or anything GDAL opens: the result first, then the layers beside it.
+
+    Raises
+    ------
+    SourceError
+        It is neither.
+
+    """
+    if is_zarr(path):
+        return _of_store(path)
+    return {RESULT: raster_of(as_field(str(path)).source)}
+
+
+def rasters_of(
+    path: Path | None,
+    array: Sliceable,
+    layers: Mapping[str, Sliceable],
+    domain: RasterDomain,
+    mask: Sliceable | None = None,
+) -> dict[str, Raster]:
+    """Return a result and its layers as rasters: those on disk, or else the arrays in memory."""
+    if path is not None:
+        return stored_rasters(path)
+    block = (min(512, domain.height), min(512, domain.width))
+    masks = {} if mask is None else {1: mask}
+    rasters: dict[str, Raster] = {RESULT: ArrayRaster(array, domain, block, masks=masks)}
+    for name, layer in layers.items():
+        rasters[name] = ArrayRaster(layer, _layer_domain(domain, layer.dtype), block)
+    return rasters
+
+
+def _of_store(path: Path) -> dict[str, Raster]:
+    """Return the arrays of a zarr group that lie on the result's grid, with their smaller copies."""
+    source = zarr_source(path)
+    stored = source.array
+    zarr = load("zarr")
+    node = zarr.open(path, mode="r")
+    arrays = dict(node.arrays()) if isinstance(node, zarr.Group) else {}
+    if not isinstance(stored, StoredArray) or stored.array.basename not in arrays:
+        return {RESULT: raster_of(source)}  # an array alone, or a level of a pyramid
+    main = stored.array.basename
+    masks: dict[int, Sliceable] = {}
+    if source.mask is not None:
+        masks = {1: source.mask} | _copies(node, VALID, stored)
+    rasters: dict[str, Raster] = {
+        RESULT: ArrayRaster(stored, source.domain, stored.block, _copies(node, main, stored), masks)
+    }
+    for name, array in arrays.items():
+        # A mask is shown as what is missing of the result.
+        if name == main or (name == VALID and masks) or len(array.shape) not in (2, 3):
+            continue
+        layer = stored.beside(array, f"{path}/{name}")
+        if layer.shape[-2:] == source.domain.grid_shape:
+            domain = replace(_layer_domain(source.domain, array.dtype), shape=layer.shape)
+            rasters[name] = ArrayRaster(layer, domain, layer.block, _copies(node, name, layer))
+    return rasters
+
+
+def _copies(group: zarr.Group, name: str, stored: StoredArray) -> dict[int, StoredArray]:
+    """Return the overview levels of an array: arrays of its name in groups below, halved again and again."""
+    height, width = stored.shape[-2:]
+    found = {}
+    for key, child in group.groups():
+        array = dict(child.arrays()).get(name)
+        if array is None or len(array.shape) != len(stored.array.shape):
+            continue
+        copy = stored.beside(array, f"{key}/{name}")
+        factor = max(round(height / copy.shape[-2]), round(width / copy.shape[-1]))
+        power = 1 << max(0, factor.bit_length() - 1)
+        for each in (power, 2 * power):  # sides of a few cells do not divide evenly
+            halved = (-(-height // each), -(-width // each))
+            if each > 1 and copy.shape[-2:] == halved:
+                found[each] = copy
+    return found
+
+
+def _layer_domain(domain: RasterDomain, dtype: np.dtype) -> RasterDomain:
+    """Return the grid of a layer: no nodata, for a weight or a count of 0 is a value."""
+    return replace(domain.with_bands((), n_bands=None, dtype=np.dtype(dtype)), nodata=None)

@@ -1,0 +1,166 @@
+"""What a raster file or a finished result is, in a few lines."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import zarr
+from pyproj import CRS
+from rasterio.enums import MaskFlags
+
+from geopatcher.core.gaps import VALID
+from geopatcher.engine.prepare import ground_notice
+from geopatcher.errors import SourceError
+from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.fields.zarr_field import StoredArray, is_zarr, zarr_source
+from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.local_files import is_here
+from geopatcher.planning.memory import format_bytes
+from geopatcher.runs.glance import glance
+
+if TYPE_CHECKING:
+    from geopatcher.core.domain import RasterDomain
+
+#: Bands named one by one; more are counted.
+MAX_BANDS = 16
+
+
+@dataclass(frozen=True)
+class Description:
+    """A raster or a result: what it is, without its pixels.
+
+    ``stored`` says how its blocks are stored; ``n_bytes`` is its size on disk, ``None`` when it is not
+    a local file; ``layers`` are the names of the arrays beside the result. ``damage`` says which of its
+    files are not as its ledger tells, as far as that shows without reading all of them.
+    """
+
+    name: str
+    kind: str
+    domain: RasterDomain
+    blocks: tuple[int, int]
+    stored: tuple[str, ...] = ()
+    n_bytes: int | None = None
+    layers: tuple[str, ...] = ()
+    masked: bool = False
+    damage: str = ""
+
+    def __str__(self) -> str:
+        domain = self.domain
+        left, bottom, right, top = domain.bounds
+        size = "" if self.n_bytes is None else f", {format_bytes(self.n_bytes)} on disk"
+        stored = "".join(f", {part}" for part in self.stored)
+        lines = [
+            f"file       {self.name} ({self.kind}{size})",
+            f"raster     {domain.height:,} x {domain.width:,} pixels, {domain.n_bands} x {domain.dtype}",
+            f"crs        {_crs_line(domain.crs)}",
+            f"resolution {_resolution_line(domain)}",
+            f"bounds     left {left:.10g}, bottom {bottom:.10g}, right {right:.10g}, top {top:.10g}",
+            f"nodata     {self._missing()}",
+            f"bands      {_bands_line(domain)}",
+            f"blocks     {self.blocks[0]}x{self.blocks[1]}{stored}",
+        ]
+        notice = ground_notice(domain)
+        if notice is not None:
+            lines.append(f"ground     {notice}")
+        if domain.metadata.scaled:
+            lines.append(f"scale      {_scale_line(domain)}")
+        if self.layers:
+            lines.append(f"layers     {', '.join(self.layers)}")
+        if self.damage:
+            lines.append(f"damaged    {self.damage} (see geopatcher verify)")
+        return "\n".join(lines)
+
+    def _missing(self) -> str:
+        """Return what says that a pixel is missing."""
+        value = self.domain.nodata
+        said = [] if value is None else [str(value)]
+        return ", ".join([*said, "a mask says which pixels are missing"] if self.masked else said) or "none"
+
+
+def describe(path: str | os.PathLike[str]) -> Description:
+    """Describe a raster file or URL, or a result in a zarr store; no pixel is read.
+
+    Raises
+    ------
+    SourceError
+        There is nothing at ``path``, or it is neither.
+
+    """
+    place = Path(path)
+    if is_zarr(path):
+        return _of_store(place)
+    here = is_here(os.fspath(path))
+    if here and place.is_dir():
+        raise SourceError(f"{place} is a folder, but not a zarr store")
+    source = RasterioSource(os.fspath(path))
+    with POOL.look_at(source.path) as dataset:
+        compression = dataset.compression
+        overviews = dataset.overviews(1)
+        kind = dataset.driver
+        masked = any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)
+    stored = [] if compression is None else [compression.value.lower()]
+    if overviews:
+        stored.append(f"overviews {' '.join(map(str, overviews))}")
+    n_bytes = place.stat().st_size if here and place.is_file() else None
+    found = Description(source.name, kind, source.domain, source.block_shape, tuple(stored), n_bytes)
+    return replace(found, masked=masked, damage=glance(place) if here and place.is_file() else "")
+
+
+def _of_store(path: Path) -> Description:
+    source = zarr_source(path)
+    if not isinstance(source.array, StoredArray):  # what it opens is nothing else
+        raise SourceError(f"{path} does not hold an array")
+    data = source.array.array
+    alone = isinstance(zarr.open(path, mode="r"), zarr.Array)
+    beside = () if alone else zarr.open_group(path, mode="r", use_consolidated=False).arrays()
+    masked = source.mask is not None
+    apart = {data.basename, VALID if masked else data.basename}
+    layers = sorted(name for name, array in beside if name not in apart and len(array.shape) >= 2)
+    stored = [type(codec).__name__.removesuffix("Codec").lower() for codec in data.compressors]
+    if data.shards is not None:
+        stored.append("shards {}x{}".format(*source.array.block))
+    n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    kind = f"zarr v{data.metadata.zarr_format}"
+    found = Description(str(path), kind, source.domain, source.array.chunk, tuple(stored), n_bytes)
+    return replace(found, layers=tuple(layers), masked=masked, damage=glance(path))
+
+
+def _crs_line(crs: str | None) -> str:
+    if crs is None:
+        return "none"
+    known = CRS.from_user_input(crs)
+    authority = known.to_authority()
+    return known.name if authority is None else f"{':'.join(authority)} ({known.name})"
+
+
+def _resolution_line(domain: RasterDomain) -> str:
+    """Length of a pixel's sides, in units of the CRS."""
+    a, b, _, d, e, _ = domain.transform[:6]
+    axes = () if domain.crs is None else CRS.from_user_input(domain.crs).axis_info
+    unit = f" {axes[0].unit_name}" if axes else ""
+    rotated = ", rotated" if b or d else ""
+    return f"{math.hypot(a, d):.10g} x {math.hypot(b, e):.10g}{unit}{rotated}"
+
+
+def _scale_line(domain: RasterDomain) -> str:
+    """Return what values mean, of each band where that differs."""
+    said = [f"{band.scale:.10g} * value + {band.offset:.10g}" for band in domain.metadata.bands]
+    if len(set(said)) == 1:
+        return said[0]
+    listed = [f"{number} {each}" for number, each in enumerate(said[:MAX_BANDS], start=1)]
+    more = len(said) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed)
+
+
+def _bands_line(domain: RasterDomain) -> str:
+    units = domain.units or ("",) * len(domain.band_names)
+    named = [
+        f"{name} [{unit}]" if unit else name for name, unit in zip(domain.band_names, units, strict=True)
+    ]
+    listed = [f"{number} {name}" for number, name in enumerate(named[:MAX_BANDS], start=1)]
+    more = len(named) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed) or "1"

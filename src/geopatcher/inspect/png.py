@@ -1,0 +1,168 @@
+"""Colours and PNG files from numbers, with NumPy and the standard library alone."""
+
+from __future__ import annotations
+
+import base64
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geopatcher.core.protocols import Array
+
+#: Colour ramps by name: RGB at equal distances, from the lowest value to the highest.
+RAMPS: dict[str, tuple[tuple[int, int, int], ...]] = {
+    "viridis": (
+        *((68, 1, 84), (71, 45, 123), (59, 82, 139), (44, 114, 142), (33, 145, 140)),
+        *((40, 174, 128), (94, 201, 98), (173, 220, 48), (253, 231, 37)),
+    ),
+    "magma": (
+        *((0, 0, 4), (28, 16, 68), (79, 18, 123), (129, 37, 129), (181, 54, 122)),
+        *((229, 80, 100), (251, 135, 97), (254, 194, 135), (252, 253, 191)),
+    ),
+    "cividis": (
+        *((0, 34, 78), (18, 53, 112), (59, 73, 108), (87, 93, 109), (112, 113, 115)),
+        *((138, 134, 120), (166, 157, 117), (197, 180, 108), (229, 207, 82), (254, 232, 56)),
+    ),
+    "grey": ((0, 0, 0), (255, 255, 255)),
+    "vegetation": (
+        (102, 60, 30),
+        (190, 146, 92),
+        (240, 230, 186),
+        (148, 192, 96),
+        (46, 128, 56),
+        (8, 68, 40),
+    ),
+    "diverging": ((26, 78, 158), (106, 163, 212), (244, 244, 244), (231, 132, 106), (168, 22, 44)),
+    "terrain": (
+        (38, 86, 122),
+        (92, 148, 112),
+        (208, 204, 140),
+        (164, 116, 76),
+        (124, 96, 92),
+        (250, 250, 250),
+    ),
+}
+#: The ramp of everything that was not given one.
+USUAL = "viridis"
+#: Name of the palette for labels, one colour per value.
+LABELS = "labels"
+#: Colours of labels: hues far apart, used again after the last.
+PALETTE: tuple[tuple[int, int, int], ...] = (
+    *((31, 119, 180), (255, 159, 64), (44, 140, 60), (214, 39, 60), (148, 103, 189), (140, 86, 75)),
+    *((227, 119, 194), (110, 110, 110), (188, 189, 34), (23, 190, 207), (20, 60, 110), (245, 205, 90)),
+    *((150, 210, 140), (120, 10, 40), (200, 180, 230), (60, 40, 30)),
+)
+#: Share of the values a picture's range leaves out at either end.
+TAIL = 0.02
+
+
+def ramp_colours(name: str) -> NDArray[np.uint8]:
+    """Return the 256 colours of a ramp, ``(256, 3)`` uint8.
+
+    Raises
+    ------
+    ValueError
+        There is no such ramp; lists those there are.
+
+    Examples
+    --------
+    >>> ramp_colours("grey")[[0, 128, 255]].tolist()
+    [[0, 0, 0], [128, 128, 128], [255, 255, 255]]
+
+    """
+    if name == LABELS:
+        return np.resize(np.array(PALETTE, np.uint8), (256, 3))
+    if name not in RAMPS:
+        raise ValueError(f"there is no colour ramp {name!r}: choose one of {', '.join([*RAMPS, LABELS])}")
+    points = np.array(RAMPS[name], dtype=float)
+    at = np.linspace(0.0, len(points) - 1.0, 256)
+    mixed = [np.interp(at, np.arange(len(points)), points[:, channel]) for channel in range(3)]
+    return np.stack(mixed, axis=1).round().astype(np.uint8)
+
+
+def value_range(values: Array) -> tuple[float, float]:
+    """Return the range that shows ``values`` best: without NaN, and without the extreme 2 % of either end.
+
+    Values that are all the same get a range around them; no values at all give (0, 1).
+
+    >>> value_range(np.arange(101.0)), value_range(np.array([3.0, np.nan]))
+    ((2.0, 98.0), (2.5, 3.5))
+    """
+    known = np.asarray(values, dtype=float)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return (0.0, 1.0)
+    low, high = (float(value) for value in np.quantile(known, (TAIL, 1.0 - TAIL)))
+    if high <= low:
+        low, high = float(known.min()), float(known.max())
+    return (low, high) if high > low else (low - 0.5, low + 0.5)
+
+
+def looks_like_labels(values: Array) -> bool:
+    """Whether an array is a handful of small whole numbers, such as classes.
+
+    >>> looks_like_labels(np.array([0, 1, 1, 2], "uint8")), looks_like_labels(np.arange(9.0))
+    (True, False)
+    """
+    if values.dtype.kind not in "iub" or not values.size:
+        return False
+    distinct = np.unique(values)
+    return bool(len(distinct) <= len(PALETTE) and distinct[0] >= 0 and distinct[-1] <= 255)
+
+
+def coloured(values: Array, span: tuple[float, float], ramp: str = USUAL) -> NDArray[np.uint8]:
+    """Return a band as colours, ``(h, w, 4)`` uint8; NaN is transparent.
+
+    ``span`` is the lowest and the highest value of the ramp; labels are looked up as they are.
+
+    >>> coloured(np.array([[0.0, 1.0, np.nan]]), (0.0, 1.0), "grey")[0].tolist()
+    [[0, 0, 0, 255], [255, 255, 255, 255], [0, 0, 0, 0]]
+    """
+    known = np.isfinite(values)
+    cells = np.where(known, values, 0.0)
+    if ramp == LABELS:
+        index = np.mod(cells, 256).astype(np.uint8)
+    else:
+        low, high = span
+        scaled = (cells - low) * (255.0 / (high - low))
+        index = np.clip(scaled, 0.0, 255.0).round().astype(np.uint8)
+    picture = np.zeros((*values.shape, 4), np.uint8)
+    picture[..., :3] = ramp_colours(ramp)[index]
+    picture[..., 3] = 255
+    picture[~known] = 0
+    return picture
+
+
+def png_bytes(picture: NDArray[np.uint8]) -> bytes:
+    r"""Return ``(h, w, 4)`` uint8 colours as a PNG file (https://www.w3.org/TR/png-3/).
+
+    >>> png_bytes(np.zeros((2, 3, 4), np.uint8))[:8]
+    b'\x89PNG\r\n\x1a\n'
+    """
+    height, width = picture.shape[:2]
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    # Every row begins with its filter: 2 is the difference to the row above, which suits smooth pictures.
+    rows = np.ascontiguousarray(picture).reshape(height, width * 4)
+    above = np.concatenate([np.zeros((1, width * 4), np.uint8), rows[:-1]])
+    filtered = np.concatenate([np.full((height, 1), 2, np.uint8), rows - above], axis=1)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
+
+
+def data_uri(content: bytes, kind: str = "image/png") -> str:
+    """Return a file as text that a page can hold.
+
+    >>> data_uri(b"abc", "text/plain")
+    'data:text/plain;base64,YWJj'
+    """
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    checksum = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)

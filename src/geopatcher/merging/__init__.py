@@ -1,0 +1,1 @@
+"""Patches merged in any order: collected, spilled to disk, reduced."""

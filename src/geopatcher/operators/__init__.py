@@ -1,0 +1,1 @@
+"""What is applied to patches: expressions, functions by name, wrappers that ask for more."""

@@ -1,0 +1,180 @@
+"""An operator made from a line of arithmetic over bands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.operators.expression_parser import Arithmetic, read_arithmetic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from geopatcher.core.protocols import Array
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An operator made from arithmetic over bands; ``b1`` is the first band.
+
+    It may hold numbers, ``+ - * / **``, comparisons, ``& | ~`` between comparisons, parentheses,
+    ``where(condition, then, else)`` and the usual functions (``sqrt``, ``log``, ``minimum``, ...);
+    a wrong one is told what is allowed. A comparison used as a number is 1 or 0.
+
+    Bands are computed with as float32, or as float64 where their dtype needs it (float64, and integers
+    of 32 bits and more). The result is one band of that dtype; that of a condition is uint8, 1 where it
+    holds. Dividing by zero gives infinity or NaN. A number is NaN where a band in use is NaN.
+
+    Parameters
+    ----------
+    text
+        The arithmetic.
+    given
+        Which bands (1-based) the arrays hold that it will be called with, in their order; by default all,
+        so that ``b4`` is the fourth.
+
+    Raises
+    ------
+    ValueError
+        The text is not such an expression; names what is wrong, where, and what is allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ndvi = Expression("(b2 - b1) / (b2 + b1)")
+    >>> ndvi.bands
+    (1, 2)
+    >>> ndvi(np.array([[[1, 2]], [[3, 2]]], dtype="uint16"))
+    array([[[0.5, 0. ]]], dtype=float32)
+    >>> Expression("b1 > 1.5")(np.array([[[1, 2]]], dtype="uint16"))
+    array([[[0, 1]]], dtype=uint8)
+
+    """
+
+    text: str
+    given: tuple[int, ...] | None = None
+    _arithmetic: Arithmetic = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_arithmetic", read_arithmetic(self.text))
+        if self.given is not None and not set(self.bands) <= set(self.given):
+            raise ValueError(f"expression {self.text!r} uses bands {self.bands}, but is given {self.given}")
+
+    @property
+    def __name__(self) -> str:
+        """The text: what messages call this operator."""
+        return self.text
+
+    @property
+    def bands(self) -> tuple[int, ...]:
+        """The bands it uses, 1-based and ascending."""
+        return self._arithmetic.bands
+
+    @property
+    def is_condition(self) -> bool:
+        """Whether it is true or false rather than a number."""
+        return self._arithmetic.is_condition
+
+    def fingerprint(self) -> str:
+        """Return what decides the results: the text, which bands are given, and the version of ``numexpr``.
+
+        Returns
+        -------
+        str
+            The same for expressions that give the same results.
+
+        Examples
+        --------
+        >>> Expression("b1 * 2").fingerprint().partition(" with ")[0]
+        'b1 * 2 of all'
+
+        """
+        given = "all" if self.given is None else ",".join(map(str, self.given))
+        return f"{self.text} of {given} with numexpr {version('numexpr')}"
+
+    def among(self, bands: tuple[int, ...]) -> Expression:
+        """Return the same expression for arrays that hold only ``bands`` (1-based), in that order.
+
+        Parameters
+        ----------
+        bands
+            From 1, in the order the arrays hold them.
+
+        Returns
+        -------
+        Expression
+            With ``given=bands``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Expression("b4 - b3").among((3, 4))(np.array([[[1.0]], [[5.0]]]))
+        array([[[4.]]])
+
+        """
+        return Expression(self.text, bands)
+
+    def __call__(self, patch: Array) -> Array:
+        """Return one band: ``(1, h, w)`` of ``(bands, h, w)``; batches and ``(h, w)`` likewise.
+
+        Raises
+        ------
+        ValueError
+            The patch has too few bands.
+
+        """
+        pixels = np.asarray(patch)
+        flat = pixels.ndim == 2
+        stack = pixels[np.newaxis] if flat else pixels
+        working = np.result_type(pixels.dtype, np.float32)
+        names = {f"b{band}": self._band(stack, band).astype(working, copy=False) for band in self.bands}
+        by_nan = pixels.dtype.kind == "f" and not self.is_condition
+        missing = _missing(list(names.values())) if by_nan else None
+        values = self._evaluate(names, working)
+        if missing is not None:
+            values[missing] = np.nan
+        return values if flat else np.expand_dims(values, -3)
+
+    def _evaluate(self, names: Mapping[str, Array], working: np.dtype) -> Array:
+        written = self._arithmetic.written
+        if self.is_condition:
+            holds: Array = _numexpr().evaluate(written, local_dict=names, global_dict={})
+            return holds.view(np.uint8)
+        out: Array = np.empty(next(iter(names.values())).shape, working)
+        # Constants such as 0.5 are float64 to numexpr; the result is that of the bands.
+        _numexpr().evaluate(written, local_dict=names, global_dict={}, out=out, casting="same_kind")
+        return out
+
+    def _band(self, stack: Array, band: int) -> Array:
+        position = band - 1 if self.given is None else self.given.index(band)
+        if position >= stack.shape[-3]:
+            raise ValueError(
+                f"expression {self.text!r} uses b{band}, but there are {stack.shape[-3]} band(s)"
+            )
+        picked: Array = stack[..., position, :, :]
+        return picked
+
+
+def _missing(bands: list[Array]) -> Array | None:
+    """Return where any band is NaN; ``None`` when nowhere."""
+    touched = [band for band in bands if np.isnan(band.max(initial=-np.inf))]
+    if not touched:
+        return None
+    missing: Array = np.isnan(touched[0])
+    for band in touched[1:]:
+        missing |= np.isnan(band)
+    return missing
+
+
+@lru_cache(maxsize=1)
+def _numexpr() -> ModuleType:
+    """Load numexpr; a patch is too small for its threads, and workers have the cores already."""
+    numexpr = load("numexpr")
+    numexpr.set_num_threads(1)
+    return numexpr

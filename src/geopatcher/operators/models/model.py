@@ -1,0 +1,400 @@
+"""`Model`: a network, an estimator or a booster as an operator."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from geopatcher.core.digests import digest_of
+from geopatcher.errors import OperatorError
+from geopatcher.operators.models.checking import check_size, expected_outputs
+from geopatcher.operators.models.inputs import Inputs, positions_of
+from geopatcher.operators.models.loading import Holder
+from geopatcher.operators.models.outputs import activated, blanked, border_of, with_classes
+from geopatcher.operators.models.protocol import Settings
+from geopatcher.operators.models.record import ModelRecord
+from geopatcher.operators.models.record_json import given_record, record_in_notes, record_to_json
+from geopatcher.operators.models.running import run_parts
+from geopatcher.operators.models.runtimes import checked
+from geopatcher.operators.models.telling import Told, completed
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from fractions import Fraction
+
+    from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.protocol import Described
+    from geopatcher.operators.models.record import ModelClass
+    from geopatcher.operators.models.scaling import Batch, PerBand
+
+
+class Model:
+    """A model as an operator: from ``(bands, h, w)`` to ``(out_bands, h, w)`` in float32.
+
+    What must be told of it is looked for in this order: in these arguments, in ``record``, in
+    ``NAME.mlm.json`` beside the weights ``NAME.onnx``, and inside the ONNX file. Bands are scaled as
+    ``x * scale + offset``, then held inside ``clip``, then ``(x - mean) / std``.
+
+    A pixel that is missing (NaN or masked) in any of its bands is NaN in all bands of the result.
+
+    Parameters
+    ----------
+    model
+        Path of a model: ``.onnx``, TorchScript ``.pt`` or ``.ts``, ``.pt2`` of ``torch.export``, ``.skops``,
+        LightGBM's ``.txt``, XGBoost's ``.json`` or ``.ubj``. Or an object: a ``torch.nn.Module``, which is
+        put into the state after training, a booster, or what has ``predict_proba`` or ``predict`` for rows
+        of pixels, ``(n, bands)``.
+    bands
+        Bands it takes, by name or by number from 1, in its order; all by default.
+    scale, offset, mean, std
+        A number for all bands, or one for each.
+    clip
+        Lowest and highest value after ``scale`` and ``offset``.
+    activation
+        ``"softmax"`` or ``"sigmoid"``: what makes probabilities of the result.
+    classes
+        Names of classes, or `ModelClass`, one for each band of the result.
+    margin
+        Pixels at each edge of a patch whose result is not to be used.
+    multiple
+        What height and width of a patch must be multiples of.
+    output_scale
+        Pixels of the result per pixel of a patch, along each axis.
+    device
+        ``"auto"``, ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU where there is one.
+    precision
+        ``"fp32"``, ``"fp16"`` or ``"bf16"`` of PyTorch; ``"auto"`` is fp32, or that of the file.
+    parts
+        Name or number of the result to take, of a model that returns several.
+    record
+        A `ModelRecord`, its path, or its properties as a dict.
+
+    Raises
+    ------
+    ValueError
+        Something that was told cannot be, or the ending of the file is of no model.
+    OperatorError
+        There is no such file, it is a pickle, or not the one that the record has the digest of.
+    TypeError
+        The object is no model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Wet:
+    ...     classes_ = ("land", "water")
+    ...     def predict_proba(self, rows):
+    ...         return np.stack([1 - rows[:, 0], rows[:, 0]], axis=1)
+    >>> model = Model(Wet(), bands=[2], scale=1e-4)
+    >>> patch = np.array([[[7, 7]], [[2500, 10000]]], dtype="uint16")
+    >>> model(patch).tolist()
+    [[[0.75, 0.0]], [[0.25, 1.0]]]
+    >>> [one.name for one in model.classes], model.per_pixel
+    (['land', 'water'], True)
+
+    """
+
+    def __init__(
+        self,
+        model: object,
+        *,
+        bands: Sequence[int] | Sequence[str] | None = None,
+        scale: PerBand = None,
+        offset: PerBand = None,
+        mean: PerBand = None,
+        std: PerBand = None,
+        clip: tuple[float, float] | None = None,
+        activation: str | None = None,
+        classes: Iterable[str | ModelClass] | None = None,
+        margin: int | None = None,
+        multiple: int | None = None,
+        output_scale: Fraction | float | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        parts: str | int | None = None,
+        record: ModelRecord | Mapping[str, object] | str | os.PathLike[str] | None = None,
+    ) -> None:
+        self._told = Told.of(
+            bands=bands,
+            scale=scale,
+            offset=offset,
+            mean=mean,
+            std=std,
+            clip=clip,
+            activation=activation,
+            classes=classes,
+            margin=margin,
+            multiple=multiple,
+            output_scale=output_scale,
+        )
+        source = checked(model)
+        self._holder = Holder(source, Settings(device, precision))
+        self._base = given_record(record, source)
+        self._part = None if parts is None else str(parts)
+        self._positions: tuple[int, ...] | None = None
+        self._bound: int | None = None
+        self.border: int | None = None
+        self.__name__ = self._holder.name
+        self._holder.require(self._told.over(self._base or ModelRecord()).sha256)
+
+    @cached_property
+    def record(self) -> ModelRecord:
+        """What is told of the model, completed by what it says itself; loads it."""
+        known = self.described
+        base = self._base or record_in_notes(known.notes) or ModelRecord()
+        return completed(self._told.over(base), known)
+
+    @property
+    def described(self) -> Described:
+        """What the library that runs the model knows of it; loads it."""
+        return self._holder.runtime().described
+
+    @property
+    def classes(self) -> tuple[ModelClass, ...]:
+        """Its classes, in the order of the bands of the result; empty where it has none."""
+        return self.record.classes
+
+    @property
+    def bands(self) -> tuple[int, ...] | tuple[str, ...] | None:
+        """Bands it takes, by number from 1 or by name; ``None`` for all."""
+        return self.record.bands
+
+    @property
+    def margin(self) -> int:
+        """Pixels at each edge of a patch whose result is not to be used."""
+        return self.record.margin
+
+    @property
+    def multiple(self) -> int:
+        """What height and width of a patch must be multiples of."""
+        return self.record.multiple
+
+    @property
+    def output_scale(self) -> Fraction:
+        """Pixels of the result per pixel of a patch, along each axis."""
+        return self.record.output_scale
+
+    @property
+    def per_pixel(self) -> bool:
+        """Whether it sees one pixel at a time."""
+        return self.described.per_pixel
+
+    @property
+    def is_probability(self) -> bool:
+        """Whether the result is known to be probabilities: of an activation, or of a classifier."""
+        return self.record.activation is not None or self.described.gives_probability
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """How many patches it takes at once, where that cannot be chosen; fewer are filled up."""
+        return None if self.per_pixel else self.record.batch
+
+    @property
+    def n_bands(self) -> int | None:
+        """How many bands it takes, where that is known."""
+        return self.record.n_bands or self.described.n_bands
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Bands of the result, where that is known before the first call."""
+        return expected_outputs(self.record, self.described)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the results of a model that returns several, where they are known before a call."""
+        return self.described.parts
+
+    def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
+        """Refuse, before a pixel is read, what the model cannot take.
+
+        Parameters
+        ----------
+        n_bands, band_names
+            Bands of the source; no names where it has none.
+        size
+            Height and width of a patch, with its margin, in pixels.
+
+        Raises
+        ------
+        ValueError
+            Bands are missing or too many, the size does not fit, or classes do not match the result.
+
+        """
+        try:
+            self._positions_of(n_bands, band_names)
+            check_size(size, self.record, self.per_pixel)
+            expected_outputs(self.record, self.described)
+            self._chosen_part(self.part_names)
+        except ValueError as error:
+            raise ValueError(f"{self.__name__}: {error}") from error
+
+    def bound_to(self, n_bands: int, band_names: Sequence[str]) -> Self:
+        """Return the model for patches that hold all bands of a source, of which it takes its own.
+
+        Parameters
+        ----------
+        n_bands, band_names
+            Bands of the source; no names where it has none.
+
+        Returns
+        -------
+        Self
+            The same model, without its bands being asked for again.
+
+        Raises
+        ------
+        ValueError
+            A band is missing; names it, and those there are.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> class Twice:
+        ...     def predict(self, rows):
+        ...         return rows[:, 0] * 2
+        >>> nir = Model(Twice(), bands=["B08"]).bound_to(2, ["B04", "B08"])
+        >>> nir(np.array([[[1.0]], [[4.0]]])).tolist()
+        [[[8.0]]]
+
+        """
+        bound = copy.copy(self)
+        vars(bound).update(_positions=self._positions_of(n_bands, band_names), _bound=n_bands)
+        return bound
+
+    def on(self, device: str | None = None, precision: str | None = None) -> Self:
+        """Return the model on another device, or in another precision.
+
+        Parameters
+        ----------
+        device, precision
+            As of `Model`; ``None`` leaves them as they are.
+
+        Returns
+        -------
+        Self
+            Loaded anew when it is needed.
+
+        """
+        moved = copy.copy(self)
+        vars(moved).update(_holder=self._holder.on(device, precision))
+        vars(moved).pop("record", None)
+        return moved
+
+    def fingerprint(self) -> str:
+        """Return what decides the results: weights, record, and the library that runs the model.
+
+        Weights are read anew each time: those of a file that has changed are another model.
+
+        Returns
+        -------
+        str
+            It differs whenever results would.
+
+        """
+        weights = self._holder.digest()
+        vars(self).pop("record", None)  # which may be that of other weights
+        record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
+        positions = "" if self._positions is None else f" of bands {self._positions}"
+        part = "" if self._part is None else f", part {self._part}"
+        return f"{weights}{positions}, record {record}, {self.described.identity}{part}"
+
+    def close(self) -> None:
+        """Let go of the memory the model takes; the next call loads it again."""
+        self._holder.close()
+
+    def __call__(self, patch: Array) -> Batch:
+        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``.
+
+        Raises
+        ------
+        OperatorError
+            What the model returned cannot be placed; says what it is.
+        ValueError
+            The patch is none the model can take.
+
+        """
+        (made,) = self._parts(patch, lambda names: (self._chosen_part(names),)).values()
+        return made
+
+    def all_parts(self, patch: Array) -> Mapping[str, Batch]:
+        """Return all results of a model that returns several, by name; ``"0"`` is the name of one alone.
+
+        Activation and classes are for the part that was chosen: others are as the model returned them.
+
+        Parameters
+        ----------
+        patch
+            ``(bands, h, w)`` or ``(n, bands, h, w)``.
+
+        Returns
+        -------
+        dict
+            Arrays by name.
+
+        """
+        return self._parts(patch, tuple)
+
+    def _parts(self, patch: Array, choose: Callable[[tuple[str, ...]], tuple[str, ...]]) -> dict[str, Batch]:
+        pixels, record = np.asanyarray(patch), self.record
+        stack = pixels if pixels.ndim == 4 else pixels.reshape(1, -1, *pixels.shape[-2:])
+        size = (stack.shape[-2], stack.shape[-1])
+        check_size(size, record, self.per_pixel)
+        batch, missing = self._inputs(stack.shape[1])(stack)
+        raw, names = run_parts(self._holder.runtime(), batch, record, self.__name__, choose)
+        result = self._chosen_part(names) if len(names) == 1 or self._part is not None else None
+        parts = {}
+        for name, values in raw.items():
+            made = activated(values, None)
+            if name == result:
+                made = with_classes(values, record.activation, record.classes, self.__name__)
+            border = self._border((made.shape[-2], made.shape[-1]), size)
+            whole = blanked(made, missing, record.output_scale, border)
+            parts[name] = whole if pixels.ndim == 4 else whole[0]
+        return parts
+
+    def _inputs(self, n_bands: int) -> Inputs:
+        if self._bound is None:
+            positions = self._positions_of(n_bands, ())
+        elif n_bands == self._bound:
+            positions = self._positions
+        else:
+            raise ValueError(f"{self.__name__} is for sources of {self._bound} bands, and is given {n_bands}")
+        return Inputs(positions, self.record.steps, self.record.nodata)
+
+    def _positions_of(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
+        return positions_of(self.bands, self.n_bands, n_bands, names)
+
+    def _chosen_part(self, names: tuple[str, ...]) -> str:
+        """Return the name of the part that is the result."""
+        if self._part in names:
+            return str(self._part)
+        if self._part is not None and self._part.isdecimal() and int(self._part) < len(names):
+            return names[int(self._part)]
+        if self._part is not None and names:
+            raise ValueError(f"{self.__name__} returns no part {self._part!r}, but {', '.join(names)}")
+        if len(names) > 1:
+            raise ValueError(
+                f"{self.__name__} returns {len(names)} parts ({', '.join(names)}): choose one with parts="
+            )
+        return names[0] if names else "0"
+
+    def _border(self, made: tuple[int, int], size: tuple[int, int]) -> int:
+        scale = self.record.output_scale
+        border = border_of(made, size, scale, self.__name__)
+        self.border = border
+        if border > self.margin * scale:
+            raise OperatorError(
+                f"{self.__name__} returned {made[0]}x{made[1]} pixels for {size[0]}x{size[1]}: it loses "
+                f"{border} pixels at each edge, and margin is {self.margin}: give it "
+                f"margin={math.ceil(border / scale)} or more"
+            )
+        return border
+
+    def __repr__(self) -> str:
+        return f"Model({self.__name__})"

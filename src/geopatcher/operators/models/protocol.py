@@ -1,0 +1,162 @@
+"""What models are to the rest: a runtime that runs batches, and an operator that says what it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+    from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.record import ModelClass, ModelRecord
+    from geopatcher.operators.models.scaling import Batch
+
+
+@dataclass(frozen=True)
+class Described:
+    """What a runtime knows of the model it holds; ``None`` is what it does not know.
+
+    ``n_bands`` and ``n_outputs`` count bands of the input and of the result, ``batch`` and ``size`` (height,
+    width) are fixed ones, ``parts`` the names of what the model returns, ``dim_order`` the axes of its input.
+    ``per_pixel`` says that neighbours do not matter; ``gives_probability`` that no activation is left to do.
+    ``notes`` is what somebody wrote into the file.
+    """
+
+    runtime: str
+    version: str
+    device: str = "cpu"
+    precision: str = "fp32"
+    threads: int | None = None
+    n_bands: int | None = None
+    band_names: tuple[str, ...] = ()
+    n_outputs: int | None = None
+    batch: int | None = None
+    size: tuple[int, int] | None = None
+    dim_order: tuple[str, ...] | None = None
+    parts: tuple[str, ...] = ()
+    classes: tuple[ModelClass, ...] = ()
+    per_pixel: bool = False
+    gives_probability: bool = False
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What of it decides the last bit of a result."""
+        threads = "" if self.threads is None else f", {self.threads} thread(s)"
+        return f"{self.runtime} {self.version} on {self.device} in {self.precision}{threads}"
+
+
+class Runtime(Protocol):
+    """A model that is loaded. `run` may be called by several threads; it does not travel to processes."""
+
+    @property
+    def described(self) -> Described:
+        """What is known of the model."""
+        ...
+
+    def run(self, batch: Batch) -> Array | Mapping[str, Array]:
+        """Return what the model returns of ``(n, bands, h, w)``, or of axes in its own order."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a model runs, and how precisely: ``"auto"`` leaves it to the runtime."""
+
+    device: str = "auto"
+    precision: str = "auto"
+
+    def __post_init__(self) -> None:
+        for what, given, known in (
+            ("device", self.device, ("auto", "cpu", "cuda")),
+            ("precision", self.precision, ("auto", "fp32", "fp16", "bf16")),
+        ):
+            if given not in known:
+                raise ValueError(f"{what}={given!r}: choose one of {', '.join(known)}")
+
+    def only(self, runtime: str, device: str = "cpu", precision: str = "fp32") -> None:
+        """Refuse what a runtime cannot do but on ``device`` in ``precision``.
+
+        Raises
+        ------
+        ValueError
+            Something else was asked for.
+
+        """
+        if self.device not in ("auto", device):
+            raise ValueError(f"{runtime} models run on {device}, not on {self.device}: leave device out")
+        if self.precision not in ("auto", precision):
+            raise ValueError(
+                f"{runtime} models compute in {precision}, not in {self.precision}: leave precision out"
+            )
+
+
+@runtime_checkable
+class ModelLike(Protocol):
+    """An operator that is a model, or made of models."""
+
+    @property
+    def record(self) -> ModelRecord:
+        """What is told of it."""
+        ...
+
+    @property
+    def classes(self) -> tuple[ModelClass, ...]:
+        """Its classes, in the order of the bands of its result; empty where it has none."""
+        ...
+
+    @property
+    def bands(self) -> tuple[int, ...] | tuple[str, ...] | None:
+        """Bands it takes of a source, by number (from 1) or by name; ``None`` for all."""
+        ...
+
+    @property
+    def margin(self) -> int:
+        """Pixels at each edge of a patch that its neighbours beyond would have changed."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """What height and width of a patch must be multiples of."""
+        ...
+
+    @property
+    def per_pixel(self) -> bool:
+        """Whether neighbours do not matter: patches need neither overlap nor margin."""
+        ...
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """How many patches it takes at once, where that cannot be chosen."""
+        ...
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Bands of its result, where that is known before the first call."""
+        ...
+
+    def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
+        """Refuse a source of ``n_bands``, or patches of ``size``, that it cannot take."""
+        ...
+
+    def bound_to(self, n_bands: int, band_names: Sequence[str]) -> Self:
+        """Return it for patches with all bands of a source, of which it takes its own by name."""
+        ...
+
+    def on(self, device: str | None = None, precision: str | None = None) -> Self:
+        """Return it on another device, or in another precision; ``None`` leaves them."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Return a text that differs whenever results would."""
+        ...
+
+    def __call__(self, patch: Array) -> Array:
+        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
+        ...

@@ -1,0 +1,66 @@
+"""A batch of patches through a model: in its order of axes, and as many at once as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.operators.models.outputs import bands_first
+from geopatcher.operators.models.record import CHANNELS_LAST
+
+if TYPE_CHECKING:
+    from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.protocol import Runtime
+    from geopatcher.operators.models.record import ModelRecord
+    from geopatcher.operators.models.scaling import Batch
+
+
+def run_parts(
+    runtime: Runtime,
+    batch: Batch,
+    record: ModelRecord,
+    name: str,
+    choose: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple,
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """Return parts of what a model makes of ``(n, bands, h, w)``, by name, and the names of all there are.
+
+    Parts are ``(n, bands, h, w)``; ``choose`` says which of them are wanted.
+
+    Raises
+    ------
+    OperatorError
+        One is no such array; says what it is.
+
+    """
+    n, n_bands, height, width = batch.shape
+    per_pixel = runtime.described.per_pixel
+    is_last = per_pixel or record.dim_order == CHANNELS_LAST
+    given = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if is_last else batch
+    if per_pixel:
+        made = _by_name(runtime.run(given.reshape(-1, n_bands)))
+        made = {part: values.reshape(n, height, width, -1) for part, values in made.items()}
+        order: tuple[str, ...] | None = CHANNELS_LAST
+    else:
+        made = _in_batches(runtime, given, record.batch)
+        order = record.result_order or record.dim_order
+    names = tuple(made)
+    return {part: bands_first(made[part], n, order, name) for part in choose(names)}, names
+
+
+def _in_batches(runtime: Runtime, batch: Batch, at_once: int | None) -> dict[str, Array]:
+    """Run a batch of any length; a model of a fixed one is given the last patch again, to fill up."""
+    if at_once is None or at_once == len(batch):
+        return _by_name(runtime.run(batch))
+    runs = []
+    for start in range(0, len(batch), at_once):
+        some = batch[start : start + at_once]
+        filled = np.concatenate([some, *[some[-1:]] * (at_once - len(some))])
+        runs.append({part: made[: len(some)] for part, made in _by_name(runtime.run(filled)).items()})
+    return {part: np.concatenate([run[part] for run in runs]) for part in runs[0]}
+
+
+def _by_name(made: Array | Mapping[str, Array]) -> dict[str, Array]:
+    parts = made if isinstance(made, Mapping) else {"0": made}
+    return {part: np.asarray(values) for part, values in parts.items()}

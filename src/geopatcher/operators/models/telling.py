@@ -1,0 +1,101 @@
+"""What somebody tells of a model in a call, over what its record says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from geopatcher.operators.models.record import ModelRecord, classes_of
+from geopatcher.operators.models.scaling import PerBand, steps_from_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from geopatcher.operators.models.protocol import Described
+    from geopatcher.operators.models.record import ModelClass
+    from geopatcher.operators.models.scaling import Step
+
+
+@dataclass(frozen=True)
+class Told:
+    """Fields of a record; ``None`` is what was not told."""
+
+    bands: tuple[int, ...] | tuple[str, ...] | None = None
+    steps: tuple[Step, ...] | None = None
+    activation: str | None = None
+    classes: tuple[ModelClass, ...] | None = None
+    margin: int | None = None
+    multiple: int | None = None
+    output_scale: Fraction | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        bands: Sequence[int] | Sequence[str] | None,
+        scale: PerBand,
+        offset: PerBand,
+        mean: PerBand,
+        std: PerBand,
+        clip: tuple[float, float] | None,
+        activation: str | None,
+        classes: Iterable[str | ModelClass] | None,
+        margin: int | None,
+        multiple: int | None,
+        output_scale: Fraction | float | None,
+    ) -> Told:
+        """Return it from the arguments of a call."""
+        scaled = any(given is not None for given in (scale, offset, mean, std, clip))
+        steps = steps_from_numbers(scale=scale, offset=offset, clip=clip, mean=mean, std=std)
+        ratio = None if output_scale is None else Fraction(output_scale).limit_denominator(1 << 16)
+        return cls(
+            bands=_bands(bands),
+            steps=steps if scaled else None,
+            activation=activation,
+            classes=None if classes is None else classes_of(classes),
+            margin=margin,
+            multiple=multiple,
+            output_scale=ratio,
+        )
+
+    def over(self, record: ModelRecord) -> ModelRecord:
+        """Return a record with what was told in the place of what it says.
+
+        >>> record = Told(margin=4).over(ModelRecord(margin=2, multiple=8))
+        >>> record.margin, record.multiple
+        (4, 8)
+        """
+        return replace(
+            record,
+            bands=record.bands if self.bands is None else self.bands,
+            steps=record.steps if self.steps is None else self.steps,
+            activation=record.activation if self.activation is None else self.activation,
+            classes=record.classes if self.classes is None else self.classes,
+            margin=record.margin if self.margin is None else self.margin,
+            multiple=record.multiple if self.multiple is None else self.multiple,
+            output_scale=record.output_scale if self.output_scale is None else self.output_scale,
+        )
+
+
+def completed(record: ModelRecord, known: Described) -> ModelRecord:
+    """Return a record with what the model itself says in the place of what is not told."""
+    return replace(
+        record,
+        bands=record.bands or known.band_names or None,
+        classes=record.classes or known.classes,
+        size=record.size or known.size,
+        batch=record.batch or known.batch,
+        dim_order=record.dim_order or known.dim_order,
+    )
+
+
+def _bands(given: Sequence[int] | Sequence[str] | None) -> tuple[int, ...] | tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return (given,)
+    names = tuple(band for band in given if isinstance(band, str))
+    if names and len(names) != len(given):
+        raise ValueError(f"bands are {list(given)}: give names, or numbers from 1")
+    return names or tuple(int(band) for band in given)

@@ -1,0 +1,1 @@
+"""What a run is: its session, its fingerprint, its ledger, and what is found of an earlier one."""

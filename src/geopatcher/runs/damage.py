@@ -1,0 +1,217 @@
+"""Whether the files of a result are still those its ledger tells of."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from geopatcher.core.box import Box
+from geopatcher.errors import SourceError, TargetError
+from geopatcher.fields.zarr_field import StoredArray
+from geopatcher.targets.chunk_files import files_of, grid_of
+from geopatcher.targets.digests import files_in, look_at, look_at_tiff
+from geopatcher.targets.multiscales import level_domains
+from geopatcher.targets.opened import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    import zarr
+
+    from geopatcher.core.domain import ResultSpec
+    from geopatcher.runs.ledger.book import Account
+    from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads
+    from geopatcher.targets.zarr_store import ZarrSink
+
+#: Files that are read at once.
+THREADS = 4
+#: What a person may change in a finished store, such as by adding attributes.
+METADATA = "zarr.json"
+#: Files that a message names.
+MAX_NAMED = 3
+
+#: A file that is gone or cannot be read was damaged; one that reads well was written by somebody.
+Kind: TypeAlias = Literal["lost", "changed"]
+
+
+class Damage(NamedTuple):
+    """A file that is not as it was written: what is wrong, and the pixels in it where that is known.
+
+    ``level`` is the overview level they are of, 0 for the result's own.
+    """
+
+    file: Path
+    what: str
+    kind: Kind = "lost"
+    box: Box | None = None
+    level: int = 0
+
+    def __str__(self) -> str:
+        where = "" if self.box is None else f" ({self.box}{f' of level {self.level}' if self.level else ''})"
+        return f"{self.file}{where} {self.what}"
+
+
+@dataclass
+class Look:
+    """What came of a look at the files of a result.
+
+    ``touched`` are the rows of blocks, by level, of which files were copied or touched and hold the
+    same bytes all the same.
+    """
+
+    damages: list[Damage] = field(default_factory=list)
+    touched: list[tuple[int, Box]] = field(default_factory=list)
+    touched_others: list[str] = field(default_factory=list)
+    n_files: int = 0
+    n_bytes: int = 0
+
+    @property
+    def is_unclean(self) -> bool:
+        """Whether files were touched since they were written down."""
+        return bool(self.touched or self.touched_others)
+
+    def take(self, damage: Damage | None, n_bytes: int) -> None:
+        """Count a file."""
+        self.n_files += 1
+        self.n_bytes += n_bytes
+        if damage is not None:
+            self.damages.append(damage)
+
+
+def told(damages: list[Damage]) -> str:
+    """Return the first damages as a text.
+
+    >>> from pathlib import PurePosixPath
+    >>> told([Damage(PurePosixPath("c/0/1"), "is missing")] * 5)
+    'c/0/1 is missing; c/0/1 is missing; c/0/1 is missing; and 2 more files'
+    """
+    more = len(damages) - MAX_NAMED
+    named = [str(damage) for damage in damages[:MAX_NAMED]]
+    if more > 0:
+        named.append(f"and {more} more file{'s' if more > 1 else ''}")
+    return "; ".join(named)
+
+
+def look_at_result(
+    account: Account, place: Path, file_of: Callable[[str], Path], reads: Reads = "touched"
+) -> Look:
+    """Look at a finished result: the store at ``place``, or the GeoTIFFs ``file_of`` gives by their arrays.
+
+    ``reads`` as of `geopatcher.targets.digests.look_at`. Unless all is read, metadata is not looked at, to
+    which people may add.
+    """
+    look = Look()
+    if account.tiffs:
+        for name, known in account.tiffs.items():
+            finding = look_at_tiff(file_of(name), known, reads)
+            damage = Damage(file_of(name), finding.wrong, "changed") if finding.wrong else None
+            look.take(damage, known.n_bytes)
+            if finding.touched:
+                look.touched_others.append(name)
+        return look
+    for level in account.levels():
+        look_at_level(account, place, level, look, reads)
+    for name, record in account.others.items():
+        file = place / name
+        if reads != "all" and file.name == METADATA and file.is_file():
+            continue
+        finding = look_at(file, record, reads)
+        look.take(Damage(file, finding.wrong) if finding.wrong else None, record.n_bytes)
+        if finding.touched:
+            look.touched_others.append(name)
+    return look
+
+
+def look_at_level(
+    account: Account,
+    place: Path,
+    level: int,
+    look: Look,
+    reads: Reads = "touched",
+    *,
+    wanted: Callable[[Box], bool] | None = None,
+) -> None:
+    """Look at the blocks of a store at ``place``, or of an overview level of it; add to a ``look``.
+
+    Files whose blocks are not ``wanted`` are passed over.
+    """
+    folder = place / str(level) if level else place
+    spec = _spec_of(account.spec, level)
+    try:
+        sink = open_store(folder, spec)
+    except TargetError as error:
+        whole = Box.of_shape(spec.domain.grid_shape)
+        look.take(Damage(folder, f"cannot be opened: {error}", box=whole, level=level), 0)
+        return
+    with ThreadPoolExecutor(THREADS, "geopatcher-verify") as pool:
+        for row, digests in account.files(level):
+            kept = {name: records for name, records in digests.items() if name in spec.arrays()}
+            pieces = [piece for piece in _pieces(sink, row, kept) if wanted is None or wanted(piece.box)]
+            call = partial(_look_at_piece, reads=reads)
+            findings: Iterable[Finding] = pool.map(call, pieces) if reads == "all" else map(call, pieces)
+            touched = False
+            for piece, finding in zip(pieces, findings, strict=True):
+                look.take(
+                    _damage(piece, finding.wrong, level) if finding.wrong else None, piece.known.n_bytes
+                )
+                touched |= finding.touched
+            if touched:
+                look.touched.append((level, row))
+
+
+class _Piece(NamedTuple):
+    """A file of blocks, what is known of it, and where it lies: numbers of band, row and column of files."""
+
+    file: Path
+    known: FileRecord
+    array: zarr.Array
+    where: tuple[int, int, int]
+
+    @property
+    def box(self) -> Box:
+        """The pixels in it; asked for only where it matters."""
+        _, row, col = self.where
+        *_, height, width = self.array.shards or self.array.chunks
+        whole = Box.of_shape((self.array.shape[-2], self.array.shape[-1]))
+        return Box(row * height, (row + 1) * height, col * width, (col + 1) * width).intersect(whole)
+
+
+def _pieces(sink: ZarrSink, row: Box, digests: Digests) -> Iterator[_Piece]:
+    for name, records in digests.items():
+        array = sink.arrays[name]
+        files = files_of(sink.path / name, array, row)
+        for file, known, where in zip(files, files_in(records), product(*grid_of(array, row)), strict=True):
+            yield _Piece(file, known, array, where)
+
+
+def _look_at_piece(piece: _Piece, reads: Reads) -> Finding:
+    return look_at(piece.file, piece.known, reads)
+
+
+def _damage(piece: _Piece, what: str, level: int) -> Damage:
+    # zarr takes an empty shard for one of fill.
+    holds = piece.file.is_file() and piece.file.stat().st_size > 0
+    kind: Kind = "changed" if holds and _reads(piece) else "lost"
+    return Damage(piece.file, what, kind, piece.box, level)
+
+
+def _reads(piece: _Piece) -> bool:
+    """Whether a block can be decoded."""
+    band = piece.where[0]
+    leading = (slice(band, band + 1),) * (len(piece.array.shape) - 2)
+    try:
+        _ = StoredArray(piece.array, str(piece.file))[(*leading, *piece.box.slices())]
+    except SourceError:
+        return False
+    return True
+
+
+def _spec_of(spec: ResultSpec, level: int) -> ResultSpec:
+    """Return the spec of an overview level."""
+    if not level:
+        return spec
+    return replace(spec, domain=level_domains(spec.domain, spec.chunks)[level - 1])

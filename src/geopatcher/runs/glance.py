@@ -1,0 +1,41 @@
+"""What of a result's damage shows without reading it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from geopatcher.errors import TargetError
+from geopatcher.runs.damage import look_at_result, told
+from geopatcher.runs.ledger.book import read_ledger
+from geopatcher.targets.open import target_for
+from geopatcher.targets.protocol import DurableTarget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def disk_target(path: Path) -> DurableTarget | None:
+    """Return the target a result at a path was written to; ``None`` for a name that no result has."""
+    try:
+        target = target_for(path, overwrite=False)
+    except ValueError:
+        return None
+    return target if isinstance(target, DurableTarget) else None
+
+
+def glance(path: Path) -> str:
+    """Return what of a result's damage shows without reading its files, ``""`` for nothing.
+
+    Files may be gone, or have another size. A result without a ledger shows none.
+    """
+    target = disk_target(path)
+    try:
+        account = None if target is None else read_ledger(target.publisher.ledger)
+    except TargetError as error:
+        return f"its ledger cannot be used: {error}"
+    if target is None or account is None:
+        return ""
+    look = look_at_result(account, target.publisher.place, target.publisher.file_of, "none")
+    if look.damages:
+        return told(look.damages)
+    return "perhaps: files were changed or copied since they were written" if look.is_unclean else ""

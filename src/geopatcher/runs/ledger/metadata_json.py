@@ -1,0 +1,145 @@
+"""What a raster says of itself as JSON, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
+from geopatcher.runs.ledger.lines import number_from_json, number_to_json
+
+if TYPE_CHECKING:
+    from geopatcher.core.metadata import Color, Tags, TagValue
+    from geopatcher.runs.ledger.lines import Json, Record
+
+
+def metadata_to_json(metadata: Metadata) -> Record:
+    """Return everything of a raster's metadata; nothing for one that has none."""
+    if metadata == Metadata():
+        return {}
+    ground = metadata.ground
+    return {
+        "bands": [_band_to_json(band) for band in metadata.bands],
+        "tags": _tags_to_json(metadata.tags),
+        "points": [[*map(number_to_json, point[:5]), point.name, point.info] for point in ground.points],
+        "points_crs": ground.crs,
+        "rpcs": dict(ground.rpcs),
+        "arrays": ground.arrays,
+    }
+
+
+def metadata_from_json(record: Json) -> Metadata:
+    """Return the metadata `metadata_to_json` was given.
+
+    Raises
+    ------
+    ValueError
+        Something is of another kind.
+
+    Examples
+    --------
+    >>> metadata = Metadata((BandMetadata(1e-4, -0.1),), (("ACQUIRED", "2024-05-01"),))
+    >>> metadata_from_json(metadata_to_json(metadata)) == metadata
+    True
+
+    """
+    known = _object(record)
+    if not known:
+        return Metadata()
+    crs = known.get("points_crs")
+    ground = Ground(
+        points=tuple(map(_point, _list(known.get("points")))),
+        crs=None if crs is None else str(crs),
+        rpcs=tuple((name, str(value)) for name, value in _object(known.get("rpcs")).items()),
+        arrays=known.get("arrays") is True,
+    )
+    bands = tuple(map(_band, _list(known.get("bands"))))
+    return Metadata(bands, _tags(known.get("tags")), ground)
+
+
+def _band_to_json(band: BandMetadata) -> Record:
+    return {
+        "scale": number_to_json(band.scale),
+        "offset": number_to_json(band.offset),
+        "color": band.color,
+        "colormap": [[value, *color] for value, color in band.colormap],
+        "tags": _tags_to_json(band.tags),
+        "classes": [[value, name] for value, name in band.classes],
+    }
+
+
+def _band(record: Json) -> BandMetadata:
+    known = _object(record)
+    return BandMetadata(
+        _number(known.get("scale")),
+        _number(known.get("offset")),
+        str(known.get("color")),
+        tuple(map(_color, _list(known.get("colormap")))),
+        _tags(known.get("tags")),
+        tuple(map(_class, _list(known.get("classes", [])))),  # earlier ledgers have none
+    )
+
+
+def _class(record: Json) -> tuple[int, str]:
+    match record:
+        case [int() as value, str() as name]:
+            return value, name
+    raise ValueError(f"{record!r:.80} is no class")
+
+
+def _color(record: Json) -> Color:
+    match record:
+        case [int() as value, int() as red, int() as green, int() as blue, int() as alpha]:
+            return value, (red, green, blue, alpha)
+    raise ValueError(f"{record!r:.80} is no color of a value")
+
+
+def _point(record: Json) -> ControlPoint:
+    match record:
+        case [row, col, x, y, z, str() as name, str() as info]:
+            return ControlPoint(_number(row), _number(col), _number(x), _number(y), _number(z), name, info)
+    raise ValueError(f"{record!r:.80} is no ground control point")
+
+
+def _tags_to_json(tags: Tags) -> Json:
+    return [[name, _value_to_json(value)] for name, value in tags]
+
+
+def _value_to_json(value: TagValue) -> Json:
+    return [_value_to_json(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _tags(record: Json) -> Tags:
+    return tuple(map(_tag, _list(record)))
+
+
+def _tag(record: Json) -> tuple[str, TagValue]:
+    match record:
+        case [str() as name, value]:
+            return name, _value(value)
+    raise ValueError(f"{record!r:.80} is no tag")
+
+
+def _value(record: Json) -> TagValue:
+    if isinstance(record, str | int | float):
+        return record
+    return tuple(map(_value, _list(record)))
+
+
+def _number(value: Json) -> float:
+    number = number_from_json(value)
+    if number is None:
+        raise ValueError("a number is missing")
+    return number
+
+
+def _object(record: Json) -> Mapping[str, Json]:
+    if not isinstance(record, Mapping):
+        raise ValueError(f"{record!r:.80} is not an object")  # noqa: TRY004 - the record is wrong
+    return record
+
+
+def _list(record: Json) -> Sequence[Json]:
+    if isinstance(record, str) or not isinstance(record, Sequence):
+        raise ValueError(f"{record!r:.80} is not a list")  # noqa: TRY004 - the record is wrong
+    return record

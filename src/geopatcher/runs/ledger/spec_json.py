@@ -1,0 +1,139 @@
+"""A `ResultSpec` as JSON, and back: what a resumed run needs to go on without asking the operator first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from affine import Affine
+
+from geopatcher.accumulators.casting import fits
+from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.runs.ledger.lines import dtype_from_json, number_from_json, number_to_json, whole_from_json
+from geopatcher.runs.ledger.metadata_json import metadata_from_json, metadata_to_json
+from geopatcher.targets.codecs import check_codec
+
+if TYPE_CHECKING:
+    from geopatcher.runs.ledger.lines import Json, Record
+
+
+def spec_to_json(spec: ResultSpec) -> Record:
+    """Return everything of a spec."""
+    domain = spec.domain
+    return {
+        "shape": list(domain.shape),
+        "transform": [number_to_json(float(value)) for value in domain.transform[:6]],
+        "crs": domain.crs,
+        "nodata": number_to_json(domain.nodata),
+        "dtype": domain.dtype.str,
+        "band_names": list(domain.band_names),
+        "units": list(domain.units),
+        "metadata": metadata_to_json(domain.metadata),
+        "chunks": list(spec.chunks),
+        "fill": number_to_json(spec.fill),
+        "layers": {
+            name: [layer.dtype.str, number_to_json(layer.fill), layer.bands, metadata_to_json(layer.metadata)]
+            for name, layer in spec.layers.items()
+        },
+        "codec": spec.codec,
+        "shards": None if spec.shards is None else list(spec.shards),
+        "multiscales": spec.multiscales,
+        "overview": spec.overview,
+        "masked": spec.masked,
+        "checksum": spec.checksum,
+    }
+
+
+def spec_from_json(record: Json) -> ResultSpec:
+    """Return the spec `spec_to_json` was given.
+
+    Raises
+    ------
+    ValueError
+        Something is missing or of another kind.
+
+    Examples
+    --------
+    >>> spec = ResultSpec(RasterDomain((2, 30, 40), crs="EPSG:4326"), chunks=(16, 16), fill=0)
+    >>> spec_from_json(spec_to_json(spec)) == spec
+    True
+
+    """
+    if not isinstance(record, dict):
+        raise ValueError(f"the record of the result is damaged: {record!r:.80} is not an object")  # noqa: TRY004
+    try:
+        domain = RasterDomain(
+            shape=tuple(whole_from_json(length, 1) for length in _list(record["shape"])),
+            transform=Affine(*(float(_number(value)) for value in _list(record["transform"]))),
+            crs=None if record["crs"] is None else _text(record["crs"]),
+            nodata=number_from_json(record["nodata"]),
+            dtype=dtype_from_json(record["dtype"]),
+            band_names=tuple(map(_text, _list(record["band_names"]))),
+            units=tuple(map(_text, _list(record["units"]))),
+            metadata=metadata_from_json(record.get("metadata", {})),  # earlier ledgers have none
+        )
+        spec = ResultSpec(
+            domain=domain,
+            chunks=_pair(record["chunks"]),
+            fill=_number(record["fill"]),
+            layers={str(name): _layer(*_list(known)) for name, known in record["layers"].items()},
+            codec=_text(record["codec"]),
+            shards=None if record["shards"] is None else _pair(record["shards"]),
+            multiscales=record["multiscales"] is True,
+            overview=_text(record["overview"]),
+            masked=_flag(record["masked"]),
+            checksum=_flag(record["checksum"]),
+        )
+        _check(spec)
+    except (KeyError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"the record of the result is damaged: {type(error).__name__}: {error}") from error
+    return spec
+
+
+def _layer(dtype: Json, fill: Json, *more: Json) -> LayerSpec:
+    """Return a layer; those of earlier ledgers have neither bands nor metadata."""
+    bands, metadata = more or (0, {})
+    return LayerSpec(
+        dtype_from_json(dtype), _number(fill), whole_from_json(bands, 0), metadata_from_json(metadata)
+    )
+
+
+def _check(spec: ResultSpec) -> None:
+    """Refuse a codec that is not known, and values that their dtype cannot hold."""
+    check_codec(spec.codec)
+    values = [(dtype, fill) for _, dtype, fill in spec.arrays().values()]
+    if spec.domain.nodata is not None:
+        values.append((spec.domain.dtype, spec.domain.nodata))
+    for dtype, value in values:
+        if dtype.kind in "iuf" and not fits(dtype, value):
+            raise ValueError(f"the record of the result is damaged: {value!r:.40} is no {dtype}")
+
+
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")  # noqa: TRY004 - the file is wrong
+    return value
+
+
+def _number(value: Json) -> float | int:
+    number = number_from_json(value)
+    if number is None:
+        raise ValueError("a number is missing")
+    return number
+
+
+def _pair(value: Json) -> tuple[int, int]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"{value!r:.80} is not a pair of numbers")
+    return whole_from_json(value[0], 1), whole_from_json(value[1], 1)
+
+
+def _list(value: Json) -> list[Json]:
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r:.80} is not a list")  # noqa: TRY004 - the file is wrong, not the call
+    return value
+
+
+def _text(value: Json) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is not a text")  # noqa: TRY004 - the file is wrong, not the call
+    return value

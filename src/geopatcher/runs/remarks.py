@@ -1,0 +1,74 @@
+"""What a person should hear of a run's results while it goes on, rather than after hours."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geopatcher.accumulators.labels import averaged
+from geopatcher.core.gaps import VALID
+from geopatcher.formats.rasterio_warnings import caller_level
+
+if TYPE_CHECKING:
+    from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.gaps import Gaps
+    from geopatcher.engine.contributions import Operate
+    from geopatcher.engine.job import Job
+    from geopatcher.engine.stats import RunStats
+    from geopatcher.planning.anchors import Strip
+    from geopatcher.planning.plan import Plan
+
+#: What stays with the result of such a run.
+NOTE = "integers of overlapping patches differed and were averaged: labels need another aggregation"
+
+
+@dataclass
+class Remarks:
+    """Warns once when integers were averaged, wherever their patches were computed."""
+
+    job: Job
+    operate: Operate
+    said: bool = False
+
+    def strip_done(self, plan: Plan, strip: Strip) -> None:
+        """Look what is known now."""
+        _ = plan, strip
+        self.say()
+
+    def say(self) -> None:
+        """Warn, if there is something to say that was not said.
+
+        Warns
+        -----
+        RuntimeWarning
+            Integers of overlapping patches differed, and were averaged; names what keeps labels.
+
+        """
+        stats, dtype = self.operate.stats, self.operate.dtype
+        if self.said or not stats.averaged or dtype is None:
+            return
+        self.said = True
+        stats.notes.append(NOTE)
+        text = averaged(self.job.name, dtype, self.job.aggregation)
+        warnings.warn(text, RuntimeWarning, stacklevel=caller_level())
+
+
+def tell_gaps(job: Job, stats: RunStats, begun: ResultSpec, found: Gaps) -> None:
+    """Say how many cells that hold data have the value that was to stand for missing.
+
+    Warns where the caller named that value; one that was inherited is told in the notes only.
+    """
+    if found.met:
+        told = (
+            f"{found.met:,} cells that hold data have the nodata value {begun.domain.nodata}: they are kept, "
+            f"a mask says which cells are missing, and the result declares no nodata value"
+        )
+        stats.notes.append(told)
+        if job.output.nodata is not None:
+            warnings.warn(f"{told}. Choose a value no result has, or none", RuntimeWarning, stacklevel=2)
+    if found.uneven and begun.settled(found).masked:
+        stats.notes.append(
+            f"{found.uneven:,} cells are missing in some bands only, and a GeoTIFF has one mask for all: "
+            f"the file beside it that ends in .{VALID}.tif says which"
+        )

@@ -1,0 +1,201 @@
+"""Watches that a source stays what it was when a run began: rows of two versions are no result."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from geopatcher.core.protocols import Versioned
+from geopatcher.errors import SourceError
+from geopatcher.runs.fingerprint import differing, source_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from geopatcher.core.protocols import PixelSource
+    from geopatcher.engine.job import Job
+    from geopatcher.runs.ledger.book import Fingerprint
+
+T = TypeVar("T")
+
+#: A question is asked again after this many times as long as it took: it costs a run one per cent.
+PATIENCE = 100
+#: Longest time between two questions, in seconds: what a run that is killed may have to do again.
+LONGEST_S = 30.0
+#: How often a source that does not answer is asked at the end, and seconds in between.
+TRIES, PAUSE_S = 3, 1.0
+
+
+def version_of(source: PixelSource) -> str:
+    """Return a text that changes when a source does, ``""`` for one that cannot be asked.
+
+    Raises
+    ------
+    SourceError
+        It cannot be asked now.
+
+    """
+    return source.version() if isinstance(source, Versioned) else ""
+
+
+@contextmanager
+def unchanged(source: PixelSource, doing: str) -> Iterator[None]:
+    """Read a source in one go, to an end that is only reached if it is then what it was at the beginning.
+
+    ``doing`` says what it is read for, such as ``"copied"``.
+
+    Raises
+    ------
+    SourceError
+        It has changed.
+
+    """
+    begun = version_of(source)
+    yield
+    if version_of(source) != begun:
+        raise SourceError(
+            f"{source.name} changed while it was {doing}: what was read mixes two versions of it, and is not "
+            f"kept. Run the same again"
+        )
+
+
+@dataclass
+class SourceWatch(Generic[T]):
+    """Asks a source whether it has changed, and holds rows of blocks back until it has said that it has not.
+
+    Pixels are read before their row is handed over: a source that is the same afterwards was the same
+    when they were read. What the source is all in all is compared at the end.
+    """
+
+    job: Job
+    _began: str | None = None
+    _before: Fingerprint = field(default_factory=dict)
+    _held: list[T] = field(default_factory=list)
+    _next_at: float = 0.0
+
+    def begin(self) -> None:
+        """Ask for the first time, before anything is known or read of the source."""
+        self._began = self._version()
+
+    def expect(self, fingerprint: Fingerprint) -> None:
+        """Take down what the source is, as a run was begun with."""
+        self._before = {key: value for key, value in fingerprint.items() if key.startswith("source.")}
+
+    def passed(self, row: T) -> list[T]:
+        """Take a row of blocks; return those that may be written down now.
+
+        Raises
+        ------
+        SourceError
+            The source has changed.
+
+        """
+        self._held.append(row)
+        started = time.monotonic()
+        if started < self._next_at:
+            return []
+        version = self._version()
+        ended = time.monotonic()
+        self._next_at = ended + min(LONGEST_S, PATIENCE * (ended - started))
+        if version is None and self._began is not None:  # no answer: perhaps next time
+            return []
+        self._require(version)
+        return self._release()
+
+    def require_same(self) -> None:
+        """Ask once more, at the end of a run that writes nothing down.
+
+        Raises
+        ------
+        SourceError
+            The source has changed.
+
+        """
+        self._require(self._version() or self._began)
+
+    def finish(self) -> list[T]:
+        """Compare the source with what it was at the beginning; return the rows that were held back.
+
+        Raises
+        ------
+        SourceError
+            It has changed, or it cannot be asked.
+
+        """
+        changed = self._changes()
+        if changed:
+            raise self._error(changed)
+        return self._release()
+
+    def leave(self) -> tuple[bool, list[T]]:
+        """End early: return whether the rows written down can be trusted, and those held back that can.
+
+        Where the quick question was answered as always and the source is another one all the same, rows
+        of either may have been written down.
+        """
+        version = self._version()
+        if version != self._began:
+            return True, []
+        try:
+            is_same = not self._changes(tries=1)
+        except SourceError:
+            return True, []
+        return is_same, self._release() if is_same else []
+
+    def _release(self) -> list[T]:
+        rows, self._held = self._held, []
+        return rows
+
+    def _version(self) -> str | None:
+        """Return the quick answer; ``None`` where there is none."""
+        source = self.job.source
+        try:
+            return version_of(source)
+        except SourceError:
+            return None
+
+    def _require(self, version: str | None) -> None:
+        if version == self._began or self._began is None:
+            return
+        try:
+            changed = self._changes(tries=1)
+        except SourceError as error:
+            raise self._error(str(error)) from error
+        raise self._error(changed or "its files were replaced, or changed and changed back")
+
+    def _changes(self, tries: int = TRIES) -> str:
+        """Return in what the source differs from what it was, for people; ``""`` when in nothing.
+
+        Raises
+        ------
+        SourceError
+            It cannot be opened any more, or asked.
+
+        """
+        if not self._before:
+            return ""
+        for left in reversed(range(tries)):
+            now = source_identity(self.job)
+            if "source.unknown" not in now or "source.unknown" in self._before:
+                break
+            if left:
+                time.sleep(PAUSE_S)
+        else:
+            raise SourceError(
+                f"whether {self.job.source.name} has changed while it was read cannot be known: "
+                f"{now['source.unknown']}"
+            )
+        if "source.unknown" in self._before:  # a server that answers now, and did not then, has not changed
+            shared = {*self._before} & {*now} - {"source.unknown"}
+            before, now = ({key: one[key] for key in shared} for one in (self._before, now))
+            return "; ".join(differing(before, now))
+        return "; ".join(differing(self._before, now))
+
+    def _error(self, changed: str) -> SourceError:
+        return SourceError(
+            f"{self.job.source.name} changed while it was read ({changed}): a result would mix "
+            f"two versions of it, and none is made. Run again with overwrite=True (--overwrite) to begin "
+            f"anew, or put it back and run the same again"
+        )

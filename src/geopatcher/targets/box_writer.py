@@ -1,0 +1,67 @@
+"""Boxes of arrays that zarr itself encodes, such as sharded ones, put into their files by us.
+
+zarr makes the folders it writes into, up to the first: a writer that outlives its run would bring
+back what was removed. So zarr writes into memory, and the files are ours.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.targets.chunk_files import grid_of, keys_of
+from geopatcher.targets.digests import NO_FILE, put_bytes
+from geopatcher.targets.folders import make_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import zarr
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array
+    from geopatcher.targets.digests import FileRecord
+
+
+class Encoded(Protocol):
+    """Bytes in memory, as zarr holds them."""
+
+    def to_bytes(self) -> bytes:
+        """Return them."""
+        ...
+
+
+class BoxWriter:
+    """Writes boxes of whole blocks of an array that lies in ``folder``; used as `ChunkWriter` is."""
+
+    def __init__(self, array: zarr.Array, folder: Path) -> None:
+        self._array, self._folder = array, folder
+        self._encoded: dict[str, Encoded] = {}
+        store = load("zarr.storage").MemoryStore(self._encoded)
+        self._twin = load("zarr").from_array(store, data=array, write_data=False)
+        self._written: dict[str, FileRecord] = {}
+
+    def tasks(self, box: Box, values: Array) -> Iterator[Callable[[], None]]:
+        """Yield what writes ``values``, ``(bands, h, w)``, at a box."""
+        if box.n_pixels:
+            yield partial(self._put, box, values)
+
+    def take(self, box: Box) -> Array:
+        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
+        known = [self._written.pop(key, NO_FILE) for key in keys_of(self._array, box)]
+        return np.array(known, np.int64).reshape(*map(len, grid_of(self._array, box)), 3)
+
+    def _put(self, box: Box, values: Array) -> None:
+        self._twin[(..., *box.slices())] = values if self._array.ndim == 3 else values[0]
+        for key in keys_of(self._array, box):
+            file, encoded = self._folder / key, self._encoded.pop(key, None)
+            if encoded is None:
+                file.unlink(missing_ok=True)
+                self._written.pop(key, None)
+                continue
+            make_below(file.parent, self._folder)
+            self._written[key] = put_bytes(file, encoded.to_bytes())

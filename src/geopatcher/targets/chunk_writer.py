@@ -1,0 +1,232 @@
+"""Whole chunks of a zarr array, encoded in threads and put into their files.
+
+What is in the files is what zarr would write, byte for byte. zarr's own way there costs a
+millisecond of Python per chunk, in which no other thread computes: as much as encoding it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.core.cpu import usable_cores
+from geopatcher.targets.chunk_files import Pieces, grid_of
+from geopatcher.targets.digests import NO_FILE, put_bytes
+from geopatcher.targets.folders import make_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array
+    from geopatcher.targets.digests import FileRecord
+
+    #: From a chunk's cells, in one piece of memory, to what is in its file.
+    Encoder: TypeAlias = Callable[[Array], bytes | memoryview]
+
+#: Most threads that encode: each holds a chunk and what becomes of it.
+MAX_THREADS = 4
+#: How blosc shuffles: its numbers, by the names zarr has for them.
+SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
+
+
+class Described(Protocol):
+    """A codec, as far as it can be told."""
+
+    def to_dict(self) -> Mapping[str, object]:
+        """Return its name and configuration."""
+        ...
+
+
+class Metadata(Protocol):
+    """What an array says of its chunks."""
+
+    @property
+    def codecs(self) -> Sequence[Described]:
+        """What chunks go through, in turn."""
+        ...
+
+    def encode_chunk_key(self, chunk_coords: tuple[int, ...]) -> str:
+        """Return the key of a chunk, below the array's own."""
+        ...
+
+
+class Stored(Pieces, Protocol):
+    """A zarr array."""
+
+    @property
+    def dtype(self) -> np.dtype:
+        """That of the cells."""
+        ...
+
+    @property
+    def fill_value(self) -> float | int | np.generic:
+        """What cells of chunks without a file hold."""
+        ...
+
+    @property
+    def metadata(self) -> Metadata:
+        """What is known of the chunks."""
+        ...
+
+
+def encoder_of(array: Stored) -> Encoder | None:
+    """Return what encodes the chunks of an array; ``None`` for one that is stored in other ways than ours."""
+    encode: Encoder | None = None
+    match [codec.to_dict() for codec in array.metadata.codecs]:
+        case [{"name": "bytes", **order}, *rest] if _is_little(order) or array.dtype.itemsize == 1:
+            encode = _checked(rest, array.dtype.itemsize)
+    return encode if set(array.chunks[:-2]) <= {1} else None
+
+
+def _is_little(order: Mapping[str, object]) -> bool:
+    return order.get("configuration") == {"endian": "little"}
+
+
+def _checked(codecs: Sequence[Mapping[str, object]], itemsize: int) -> Encoder | None:
+    """Return what compresses as codecs say, and puts a checksum behind it where the last of them is one."""
+    match codecs:
+        case [*before, {"name": "crc32c"}]:
+            compress = _compressor(before, itemsize)
+            return None if compress is None else partial(_with_checksum, compress=compress)
+    return _compressor(codecs, itemsize)
+
+
+def _with_checksum(cells: Array, compress: Encoder) -> bytes:
+    content = bytes(compress(cells))
+    return content + int(load("google_crc32c").value(content)).to_bytes(4, "little")
+
+
+def _compressor(codecs: Sequence[Mapping[str, object]], itemsize: int) -> Encoder | None:
+    """Return what compresses as codecs say, given by their metadata."""
+    encode: Encoder | None = None
+    numcodecs = load("numcodecs")
+    match codecs:
+        case []:
+            encode = _as_they_are
+        case [{"name": "zstd", "configuration": {"level": int(level), "checksum": bool(checksum)}}]:
+            encode = numcodecs.Zstd(level=level, checksum=checksum).encode
+        case [{"name": "gzip", "configuration": {"level": int(level)}}]:
+            encode = partial(_gzipped, level=level)
+        case [{"name": "blosc", "configuration": {"cname": str(name), "clevel": int(level), **more}}]:
+            if more["typesize"] == itemsize:
+                shuffle = SHUFFLES[str(more["shuffle"])]
+                encode = numcodecs.Blosc(name, level, shuffle=shuffle, blocksize=more["blocksize"]).encode
+    return encode
+
+
+def _gzipped(cells: Array, level: int) -> bytes:
+    """Compress without the time that usually stands in the header: the same chunk has the same bytes."""
+    return gzip.compress(cells.data.cast("B"), level, mtime=0)
+
+
+def _as_they_are(cells: Array) -> memoryview:
+    return cells.data
+
+
+def run_all(tasks: Iterable[Callable[[], None]]) -> None:
+    """Run tasks in threads, as they come, and wait for all; raise the error of the first that has one."""
+    waiting = iter(tasks)
+    first, second = next(waiting, None), next(waiting, None)
+    allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
+    both = [task for task in (first, second) if task is not None]
+    if allowed == 1 or len(both) < 2:
+        for task in itertools.chain(both, waiting):
+            task()
+        return
+    with ThreadPoolExecutor(min(allowed, MAX_THREADS), "geopatcher-encode") as pool:
+        begun = [pool.submit(task) for task in itertools.chain(both, waiting)]
+    for future in begun:
+        future.result()
+
+
+class ChunkWriter:
+    """Writes whole chunks of an array that lies in ``folder``, one in each of its `tasks`.
+
+    ``folder`` itself is never made: where it is gone, nothing is written. What became of the chunks is
+    kept until it is asked for, by `take`.
+
+    Raises
+    ------
+    OSError
+        From a task, or while tasks are made: a file or folder cannot be written.
+
+    """
+
+    def __init__(self, array: Stored, folder: Path, encode: Encoder) -> None:
+        self._array, self._folder, self._encode = array, folder, encode
+        self._dtype = array.dtype.newbyteorder("<")
+        self._fill = np.asarray(array.fill_value, self._dtype)
+        self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
+        self._written: dict[tuple[int, ...], FileRecord] = {}
+
+    def tasks(self, box: Box, values: Array) -> Iterator[Callable[[], None]]:
+        """Yield what writes ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
+
+        What is missing of a chunk at the end of the grid holds fill. Chunks that hold nothing else have
+        no file.
+        """
+        folders = set()
+        for where, band, rows, cols in self._chunks(box, len(values)):
+            file = self._folder / self._array.metadata.encode_chunk_key(where)
+            if file.parent not in folders:
+                make_below(file.parent, self._folder)
+                folders.add(file.parent)
+            cells = values[band, rows.start - box.row0 : rows.stop - box.row0, cols]
+            yield partial(self._put, where, file, cells)
+
+    def take(self, box: Box) -> Array:
+        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
+        bands, rows, cols = grid_of(self._array, box)
+        *leading, _, _ = self._array.chunks
+        known = [
+            self._written.pop((*(band for _ in leading), row, col), NO_FILE)
+            for band, row, col in itertools.product(bands, rows, cols)
+        ]
+        return np.array(known, np.int64).reshape(len(bands), len(rows), len(cols), 3)
+
+    def _chunks(self, box: Box, n_bands: int) -> Iterator[tuple[tuple[int, ...], int, range, slice]]:
+        """Yield place in the grid, band, rows of the grid and columns of the box of each chunk."""
+        *leading, height, width = self._array.chunks
+        rows = range(box.row0, box.row1, height)
+        cols = range(box.col0, box.col1, width)
+        for band, row, col in itertools.product(range(n_bands), rows, cols):
+            yield (
+                (*(band for _ in leading), row // height, col // width),
+                band,
+                range(row, min(row + height, box.row1)),
+                slice(col - box.col0, min(col + width, box.col1) - box.col0),
+            )
+
+    def _put(self, where: tuple[int, ...], file: Path, cells: Array) -> None:
+        """Encode a chunk and write it."""
+        if self._is_fill(cells):
+            file.unlink(missing_ok=True)
+            self._written.pop(where, None)
+            return
+        try:
+            chunk = self._scratch.pop()
+        except IndexError:
+            chunk = np.empty(self._array.chunks[-2:], self._dtype)
+        if cells.shape != chunk.shape:
+            chunk.fill(self._fill)
+        chunk[: cells.shape[0], : cells.shape[1]] = cells
+        self._written[where] = put_bytes(file, self._encode(chunk))
+        self._scratch.append(chunk)
+
+    def _is_fill(self, cells: Array) -> bool:
+        fill = self._fill
+        if fill != fill:  # noqa: PLR0124 - NaN is the one value that differs from itself
+            return bool(np.isnan(cells[0, 0]) and np.isnan(cells).all())
+        if cells[0, 0] != fill:
+            return False
+        zero = fill == 0 and fill.dtype.kind == "f"  # of which there are two
+        signs = zero and (np.signbit(cells) != np.signbit(fill)).any()
+        return bool((cells == fill).all() and not signs)

@@ -1,0 +1,295 @@
+"""Targets on disk: a zarr store, and a Cloud-Optimized GeoTIFF with a file for each layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher._optional import load
+from geopatcher.core.domain import ResultSpec
+from geopatcher.core.gaps import MISSING, VALID
+from geopatcher.core.metadata import usual_method
+from geopatcher.errors import TargetExistsError
+from geopatcher.targets.categories import sidecar_of, write_categories
+from geopatcher.targets.chunk_files import sync_tree
+from geopatcher.targets.digests import tiff_record_of
+from geopatcher.targets.disk_target import DiskTarget
+from geopatcher.targets.geotiff import require_storable, write_cog
+from geopatcher.targets.opened import layer_domain, open_store, open_tiff, settled_store, settled_tiff
+from geopatcher.targets.product import Product
+from geopatcher.targets.publisher import Publisher
+from geopatcher.targets.pyramid import (
+    Found,
+    finish_store,
+    level_records,
+    other_records,
+    sync_additions,
+    take_over,
+)
+from geopatcher.targets.replacing import require_replaceable
+from geopatcher.targets.storage import CogStorage
+from geopatcher.targets.tiff_array import TiffArray
+from geopatcher.targets.work_store import WorkStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from geopatcher.core.box import Box
+    from geopatcher.targets.product import ResultArray
+    from geopatcher.targets.publisher import FileNotes
+    from geopatcher.targets.tiled import Rectangles
+
+
+@dataclass
+class ZarrPublisher(Publisher):
+    """Publishes a zarr v3 store: the one its blocks collected in."""
+
+    def require_replaceable(self) -> None:
+        """Refuse a folder of other things."""
+        require_replaceable(self.place)
+
+    def require_room_for(self, spec: ResultSpec, *, replace: bool) -> None:
+        """Do nothing: a store holds whatever a result is, and its layers."""
+
+    def layer_place(self, name: str) -> None:
+        """Return nothing: layers are arrays of the store."""
+        _ = name
+
+    @property
+    def product(self) -> Path:
+        """The store itself."""
+        return self.blocks.path
+
+    @property
+    def keeps_blocks(self) -> bool:
+        """No: the blocks are the result."""
+        return False
+
+    def restore(self, spec: ResultSpec, rows: Iterable[Box], run: str) -> bool:
+        """Make the store anew in the folder of this run, with links to the chunks to keep."""
+        _ = run
+        self.work.begin()
+        take_over(self.place, self.blocks.create(spec), spec, rows)
+        sync_tree(self.blocks.path)
+        return True
+
+    def assemble(self) -> Found:
+        """Add what only a complete store can have: overview levels and consolidated metadata."""
+        return finish_store(self.blocks.path, self.blocks.spec)
+
+    def note_files(self, notes: FileNotes) -> None:
+        """Tell of levels, coordinates and metadata."""
+        for box, level, digests in level_records(self.blocks.path, self.blocks.spec):
+            notes.seen(box, level, digests)
+        notes.others(other_records(self.blocks.path, self.blocks.spec))
+
+    def sync(self) -> None:
+        """Wait for levels and metadata; the blocks are synced as they come."""
+        sync_additions(self.blocks.path, self.blocks.spec)
+
+    def open(self, spec: ResultSpec) -> Product:
+        """Return the store's arrays."""
+        settled = settled_store(self.place, spec)
+        arrays = open_store(self.place, settled).arrays
+        return Product(settled, {name: arrays[name] for name in settled.arrays()})
+
+
+@dataclass
+class CogPublisher(Publisher):
+    """Publishes a Cloud-Optimized GeoTIFF, copied from the blocks, and a file for each layer."""
+
+    options: CogStorage = field(default_factory=CogStorage)
+
+    def require_room_for(self, spec: ResultSpec, *, replace: bool) -> None:
+        """Refuse what a GeoTIFF cannot hold, and layers where other files are.
+
+        Raises
+        ------
+        TargetError
+            It cannot hold the result.
+        TargetExistsError
+            The file of a layer is there, and not to be replaced.
+
+        """
+        require_storable(spec.domain, self.options)
+        for name in (*spec.layers, *((VALID,) if spec.masked else ())):
+            place = self.layer_place(name)
+            if place.is_dir() or (place.exists() and not replace):
+                way_out = "" if place.is_dir() else ", or pass overwrite=True (--overwrite)"
+                raise TargetExistsError(
+                    f"{place}, where the layer {name!r} goes, exists: choose another target{way_out}"
+                )
+
+    def require_replaceable(self) -> None:
+        """Refuse a folder: a file replaces files only."""
+        if self.place.is_dir() and self.is_taken:
+            raise TargetExistsError(
+                f"{self.path} exists and is a folder, which a .tif never replaces: choose another target"
+            )
+
+    def layer_place(self, name: str) -> Path:
+        """Return where a layer goes: ``result.tif`` has ``result.weight.tif`` beside it."""
+        return self.place.with_name(f"{self.place.stem}.{name}{self.place.suffix}")
+
+    def _layer_product(self, name: str) -> Path:
+        return self.work.own / f"layer.{name}.tif"
+
+    @property
+    def product(self) -> Path:
+        """The assembled file."""
+        return self.work.own / "result.tif"
+
+    @property
+    def keeps_blocks(self) -> bool:
+        """Yes: the file cannot be taken apart again."""
+        return True
+
+    def restore(self, spec: ResultSpec, rows: Iterable[Box], run: str) -> bool:
+        """Use the store that a result with failed patches leaves behind."""
+        _ = spec, rows
+        folder = self.work.earlier_of(run)
+        if folder is None or not (folder / self.blocks.path.name).is_dir():
+            return False
+        self.work.adopt(folder)
+        return True
+
+    def assemble(self) -> Found:
+        """Copy the store into a GeoTIFF, and each layer into one of its own."""
+        spec = self.blocks.spec
+        arrays = open_store(self.blocks.path, spec).arrays
+        # Each thread that decodes keeps memory for itself.
+        with load("zarr").config.set({"async.concurrency": 1}):
+            for name in spec.layers:
+                domain = layer_domain(spec, name)
+                how = usual_method(labels=domain.metadata.has_labels)
+                layer = ResultSpec(domain, spec.chunks, spec.layers[name].fill, overview=how)
+                self._write_beside(name, arrays[name], layer)
+            return self.write(arrays["data"], spec, arrays.get(VALID))
+
+    def write(self, array: Rectangles, spec: ResultSpec, said: Rectangles | None) -> Found:
+        """Copy an array into the product; return what it came to be.
+
+        With ``said``, which cells hold data, a mask goes into the file, where one is needed. GeoTIFF has
+        one for all bands: where they differ, it is true where any band holds data, and a file beside it,
+        as of a layer, says which.
+        """
+        gaps = write_cog(array, spec, self.product, self.work.own, self.options, said)
+        write_categories(self.product, spec.domain)
+        settled = spec.settled(gaps)
+        if settled.masked and gaps.uneven and said is not None:
+            bands = replace(spec.domain, dtype=np.dtype("uint8"), nodata=None, units=())
+            self._write_beside(VALID, said, ResultSpec(bands, spec.chunks, MISSING, overview="nearest"))
+        return Found(settled, gaps)
+
+    def _write_beside(self, name: str, array: Rectangles, spec: ResultSpec) -> None:
+        write_cog(array, spec, self._layer_product(name), self.work.own, self.options.plain)
+        write_categories(self._layer_product(name), spec.domain)
+
+    def sync(self) -> None:
+        """Wait for the files."""
+        for product in (*self._layer_products(), self.product):
+            sync_tree(product)
+
+    def sync_all(self) -> None:
+        """Wait for the files."""
+        self.sync()
+
+    def _layer_products(self) -> list[Path]:
+        return sorted(self.work.own.glob("layer.*.tif"))
+
+    def layers_made(self) -> list[str]:
+        """Return the names of the layers that are not at their place yet."""
+        return [file.name.removeprefix("layer.").removesuffix(".tif") for file in self._layer_products()]
+
+    def note_files(self, notes: FileNotes) -> None:
+        """Tell of the files, which are read once more for it."""
+        for name in self.layers_made():
+            notes.tiff(name, tiff_record_of(self._layer_product(name)))
+        notes.tiff("data", tiff_record_of(self.product))
+
+    @property
+    def replaces(self) -> bool:
+        """Whether `publish` replaces the file, or that of a layer."""
+        return self.place.exists() or any(self.layer_place(name).exists() for name in self.layers_made())
+
+    def rename_all(self) -> None:
+        """Rename the files to their places, the result last: it says that all are there."""
+        for name in self.layers_made():  # some may be there already, from before a kill
+            self._rename_with_sidecar(self._layer_product(name), self.layer_place(name))
+        self._rename_sidecar(self.product, self.place)
+        super().rename_all()
+
+    def _rename_with_sidecar(self, product: Path, place: Path) -> None:
+        self._rename_sidecar(product, place)
+        self.rename(product, place)
+
+    def _rename_sidecar(self, product: Path, place: Path) -> None:
+        """Put what GDAL reads beside a file in its place; that of a file before is not true any more."""
+        if sidecar_of(product).exists():
+            self.rename(sidecar_of(product), sidecar_of(place))
+        elif product.exists():
+            sidecar_of(place).unlink(missing_ok=True)
+
+    def open(self, spec: ResultSpec) -> Product:
+        """Return the GeoTIFFs as lazily read arrays."""
+        arrays: dict[str, ResultArray] = {
+            name: open_tiff(self.file_of(name), shape, dtype)
+            for name, (shape, dtype, _) in spec.arrays().items()
+            if name != VALID
+        }
+        settled = settled_tiff(self.place, spec)
+        if settled.masked:
+            beside = self.layer_place(VALID)
+            arrays[VALID] = TiffArray(
+                beside if beside.exists() else self.place,
+                spec.domain.shape,
+                np.dtype("uint8"),
+                masks=not beside.exists(),
+            )
+        return Product(settled, arrays)
+
+
+@dataclass
+class ZarrTarget(DiskTarget):
+    """A zarr v3 store."""
+
+    def _parts(self, place: Path) -> tuple[WorkStore, Publisher]:
+        blocks = WorkStore(self.path, self.work, passing=False)
+        return blocks, ZarrPublisher(self.path, place, self.work, blocks)
+
+
+@dataclass
+class CogTarget(DiskTarget):
+    """A Cloud-Optimized GeoTIFF, assembled when the last block is there."""
+
+    options: CogStorage = field(default_factory=CogStorage)
+    publisher: CogPublisher = field(init=False, repr=False)
+
+    def _parts(self, place: Path) -> tuple[WorkStore, CogPublisher]:
+        blocks = WorkStore(self.path, self.work, passing=True)
+        return blocks, CogPublisher(self.path, place, self.work, blocks, self.options)
+
+    @property
+    def knows_alpha(self) -> bool:
+        """Yes: in zarr a band of alpha is one like others."""
+        return True
+
+    def begin_whole(self, spec: ResultSpec) -> None:
+        """Claim the target for an array that a GeoTIFF can hold, and make the folder of this run.
+
+        Raises
+        ------
+        TargetError
+            It cannot hold it, or the target is taken.
+
+        """
+        require_storable(spec.domain, self.options)
+        self.claim_afresh()
+        self.work.begin()
+
+    def write_whole(self, array: Rectangles, spec: ResultSpec, said: Rectangles | None) -> None:
+        """Copy an array into the product; with ``said`` a mask, where one is needed."""
+        self.publisher.write(array, spec, said)

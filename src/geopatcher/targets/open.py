@@ -1,0 +1,159 @@
+"""Targets: where a result will be, how it is built, and when it appears under its name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from geopatcher.errors import TargetError
+from geopatcher.targets.disk import CogTarget, ZarrTarget
+from geopatcher.targets.memory import MemorySink
+from geopatcher.targets.places import local_place
+from geopatcher.targets.preflight import bytes_of, check_memory, describe
+from geopatcher.targets.protocol import MemoryStorage, Target
+from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.protocols import Resume, Sink
+    from geopatcher.targets.product import Product
+    from geopatcher.targets.protocol import Storage
+
+__all__ = ["CogTarget", "MemoryTarget", "Target", "ZarrTarget", "target_for"]
+
+#: How results are stored, by the ending of their names.
+FORMATS: dict[str, type[ZarrStorage | CogStorage]] = {
+    ".zarr": ZarrStorage,
+    ".tif": CogStorage,
+    ".tiff": CogStorage,
+}
+
+
+@dataclass
+class MemoryTarget:
+    """The result is an ndarray."""
+
+    path: Path | None = None
+    _sink: MemorySink | None = None
+
+    def check(self) -> None:
+        """Memory can always be tried; the plan has been checked."""
+
+    def create(self, spec: ResultSpec) -> Sink:
+        """Allocate the arrays.
+
+        Raises
+        ------
+        MemoryLimitError
+            The machine does not have that much.
+
+        """
+        check_memory(bytes_of(spec), describe(spec))
+        self._sink = MemorySink(spec)
+        return self._sink
+
+    def complete(self) -> Product:
+        """Return the arrays."""
+        if self._sink is None:
+            raise TargetError("the result was completed before it was created")
+        return self._sink.complete()
+
+    def discard(self) -> None:
+        """Let go of the arrays."""
+        self._sink = None
+
+
+def storage_for(
+    path: str | os.PathLike[str] | Target | None, storage: ZarrStorage | CogStorage | None = None
+) -> Storage:
+    """Return how a result at ``path`` is stored: as asked for, or the usual way of its format.
+
+    Raises
+    ------
+    ValueError
+        ``storage`` is that of another format; names both. Or there is no format of this ending.
+    UnsupportedTargetError
+        The target is not on this machine.
+
+    Examples
+    --------
+    >>> storage_for("x.tif")
+    CogStorage(compress='DEFLATE', level=None, blocksize=None, overviews=True, overview=None, ...
+    >>> storage_for("x.tif", ZarrStorage())
+    Traceback (most recent call last):
+        ...
+    ValueError: storage=ZarrStorage(...) is for a .zarr target, not x.tif: give a CogStorage, or leave it out
+
+    """
+    if isinstance(path, Target):
+        if storage is not None:
+            raise ValueError(f"storage= is for a target given as a path: a {type(path).__name__} has its own")
+        return MemoryStorage()
+    wanted = MemoryStorage if path is None else _format_of(path)
+    if storage is None:
+        return wanted()
+    if isinstance(storage, wanted):
+        return storage
+    given = type(storage)
+    endings = " or ".join(ending for ending, known in FORMATS.items() if known is given)
+    if not endings:
+        raise TypeError(f"storage is a ZarrStorage or a CogStorage, not {storage!r}")
+    way_out = "" if path is None else f"give a {wanted.__name__}, or "
+    raise ValueError(
+        f"storage={given.__name__}(...) is for a {endings} target, not {path or 'memory'}: "
+        f"{way_out}leave it out"
+    )
+
+
+def _format_of(path: str | os.PathLike[str]) -> type[ZarrStorage | CogStorage]:
+    ending = local_place(path).suffix
+    found = FORMATS.get(ending if ending.lower() == ".zarr" else ending.lower())  # .TIF is usual
+    if found is None:
+        raise ValueError(f"target {os.fspath(path)!r} must end in .zarr or .tif (or be None for memory)")
+    return found
+
+
+def path_of(target: str | os.PathLike[str] | Target | None) -> str | os.PathLike[str] | None:
+    """Return the place of a target that is given as its path or as itself; ``None`` where it has none.
+
+    >>> path_of("result.zarr"), path_of(MemoryTarget())
+    ('result.zarr', None)
+    """
+    return target.path if isinstance(target, Target) else target
+
+
+def target_for(
+    path: str | os.PathLike[str] | Target | None,
+    *,
+    overwrite: bool,
+    resume: Resume = True,
+    storage: ZarrStorage | CogStorage | None = None,
+) -> Target:
+    """Return the target a path's ending asks for; ``None`` is memory. A `Target` is what it is.
+
+    Raises
+    ------
+    ValueError
+        The ending is neither ``.zarr`` nor ``.tif``, or ``storage`` is that of another format; or options are
+        given with a `Target`, which has its own.
+    UnsupportedTargetError
+        It is not on this machine.
+
+    """
+    stored = storage_for(path, storage)
+    if path is None:
+        return MemoryTarget()
+    if isinstance(path, Target):
+        if overwrite or resume is not True:
+            raise ValueError(
+                f"overwrite= and resume= are for a target given as a path: a {type(path).__name__} is "
+                f"made with its own"
+            )
+        return path
+    place = local_place(path)
+    if isinstance(stored, CogStorage):
+        return CogTarget(place, overwrite, resume, stored)
+    return ZarrTarget(place, overwrite, resume)

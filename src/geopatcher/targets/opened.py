@@ -1,0 +1,119 @@
+"""Finished results opened again: what they came to be, and their arrays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rasterio.enums import MaskFlags
+
+from geopatcher._optional import load
+from geopatcher.errors import SourceError, TargetError
+from geopatcher.formats.gdal_environment import opened
+from geopatcher.targets.pyramid import settled_spec
+from geopatcher.targets.tiff_array import TiffArray
+from geopatcher.targets.zarr_store import ZarrSink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from geopatcher.core.domain import RasterDomain, ResultSpec
+
+
+def layer_domain(spec: ResultSpec, name: str) -> RasterDomain:
+    """Return the domain of a layer as a raster of its own: that of the result, with its own bands."""
+    layer = spec.layers[name]
+    names = tuple(f"b{band + 1}" for band in range(layer.bands)) or (name,)
+    domain = spec.domain.with_bands(names, n_bands=layer.bands or None, dtype=layer.dtype)
+    return replace(domain, nodata=layer.nodata, metadata=layer.metadata)
+
+
+def open_tiff(place: Path, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray:
+    """Open a GeoTIFF of a result.
+
+    Raises
+    ------
+    TargetError
+        It cannot be opened, or is another one.
+
+    """
+    try:
+        with opened(place) as dataset:
+            found = (dataset.count, dataset.height, dataset.width)
+    except SourceError as error:
+        raise TargetError(f"cannot open {place}: {error}") from error
+    if found != (shape[0] if len(shape) == 3 else 1, *shape[-2:]):
+        raise TargetError(
+            f"{place} is {found}, not the {shape} its ledger tells of: it was replaced; "
+            f"choose another target, or pass overwrite=True (--overwrite)"
+        )
+    return TiffArray(place, shape, dtype)
+
+
+def settled_tiff(place: Path, spec: ResultSpec) -> ResultSpec:
+    """Return what a finished GeoTIFF came to be."""
+    if not spec.masked:
+        return spec
+    with opened(place) as dataset:
+        masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+        nodata = spec.domain.nodata if dataset.nodata is not None else None
+    return replace(spec, masked=masked, domain=replace(spec.domain, nodata=nodata))
+
+
+def settled_store(path: Path, spec: ResultSpec) -> ResultSpec:
+    """Return what a finished store came to be.
+
+    Raises
+    ------
+    TargetError
+        It cannot be opened.
+
+    """
+    if not spec.masked:
+        return spec
+    try:
+        return settled_spec(load("zarr").open_group(path, mode="r", use_consolidated=False), spec)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TargetError(
+            f"cannot open {path}: {error}; pass overwrite=True (--overwrite) to begin anew"
+        ) from error
+
+
+def open_store(path: Path, spec: ResultSpec) -> ZarrSink:
+    """Open the store of a result.
+
+    Raises
+    ------
+    TargetError
+        It cannot be opened, or does not hold what ``spec`` says.
+
+    """
+    try:
+        sink = ZarrSink(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TargetError(
+            f"cannot open {path}: {error}; pass overwrite=True (--overwrite) to begin anew"
+        ) from error
+    for name, (shape, dtype, fill) in spec.arrays().items():
+        array = sink.arrays.get(name)
+        found = None if array is None else (tuple(array.shape), array.dtype)
+        if array is None or found != (shape, dtype):
+            raise TargetError(
+                f"{path} holds {name!r} as {found}, not the {shape} {dtype} its ledger tells of: it was "
+                f"replaced; choose another target, or pass overwrite=True (--overwrite)"
+            )
+        pieces = tuple(array.shards or array.chunks)[-2:]
+        if pieces != (spec.shards or spec.chunks) or not _same(array.fill_value, dtype.type(fill)):
+            raise TargetError(
+                f"{path} holds {name!r} in blocks of {pieces} around {array.fill_value}, not of "
+                f"{spec.shards or spec.chunks} around {fill}, as its ledger tells: it was replaced; choose "
+                f"another target, or pass overwrite=True (--overwrite)"
+            )
+    return sink
+
+
+def _same(one: np.generic | float, other: np.generic | float) -> bool:
+    """Whether two values are the same, NaN and NaN included."""
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124 - only NaN differs from itself

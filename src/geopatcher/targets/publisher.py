@@ -1,0 +1,172 @@
+"""How a result that is complete appears at its place."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from geopatcher.errors import TargetExistsError
+from geopatcher.targets.chunk_files import sync_tree
+from geopatcher.targets.folders import put_in_place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import ResultSpec
+    from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
+    from geopatcher.targets.product import Product
+    from geopatcher.targets.pyramid import Found
+    from geopatcher.targets.run_folder import RunFolder
+    from geopatcher.targets.work_store import WorkStore
+
+
+class FileNotes(Protocol):
+    """Takes down what is known of the files of a result, so that damage is noticed later."""
+
+    def seen(self, box: Box, level: int, files: Digests) -> None:
+        """Take a row of blocks of an overview level."""
+        ...
+
+    def others(self, others: Mapping[str, FileRecord]) -> None:
+        """Take files of a store that hold no blocks, by their names."""
+        ...
+
+    def tiff(self, name: str, record: TiffRecord) -> None:
+        """Take the GeoTIFF of an array."""
+        ...
+
+
+@dataclass
+class Publisher(ABC):
+    """Makes the product from the blocks, and renames it to its place.
+
+    ``path`` is what messages call the ``place``. Used by one thread, while the run has ``work``.
+    """
+
+    path: Path
+    place: Path
+    work: RunFolder
+    blocks: WorkStore
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger of the finished result."""
+        return self.place.with_name(f"{self.place.name}.ledger.jsonl")
+
+    @property
+    @abstractmethod
+    def product(self) -> Path:
+        """The complete result in the folder of this run, before it is renamed."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether something is at the place; an empty folder does not count."""
+        return self.place.exists() and not (self.place.is_dir() and not any(self.place.iterdir()))
+
+    @abstractmethod
+    def require_replaceable(self) -> None:
+        """Refuse to replace a folder of other things, whether or not that is allowed of results.
+
+        Raises
+        ------
+        TargetExistsError
+            Names it, and what is in it.
+
+        """
+
+    @abstractmethod
+    def require_room_for(self, spec: ResultSpec, *, replace: bool) -> None:
+        """Refuse a result that the product cannot hold, or that has layers where other files are.
+
+        Raises
+        ------
+        TargetError
+            Says what it cannot hold, or names the file.
+
+        """
+
+    @abstractmethod
+    def layer_place(self, name: str) -> Path | None:
+        """Return the file a layer has to itself, ``None`` where it lies in the result."""
+
+    def file_of(self, name: str) -> Path:
+        """Return where an array is, of the result (``"data"``) or of a layer."""
+        layer = None if name == "data" else self.layer_place(name)
+        return self.place if layer is None else layer
+
+    @property
+    @abstractmethod
+    def keeps_blocks(self) -> bool:
+        """Whether a result with failed patches keeps its working store, from which it can be mended."""
+
+    @abstractmethod
+    def restore(self, spec: ResultSpec, rows: Iterable[Box], run: str) -> bool:
+        """Bring back the store of the finished result, to be worked on; ``False`` where that is gone.
+
+        ``rows`` are the rows of blocks to keep, ``run`` is the token of the run that made the result.
+        """
+
+    @abstractmethod
+    def assemble(self) -> Found:
+        """Make the product from the store; return what it came to be."""
+
+    @abstractmethod
+    def note_files(self, notes: FileNotes) -> None:
+        """Tell what is known of the files of the product but for its blocks, of which the writer tells."""
+
+    @abstractmethod
+    def sync(self) -> None:
+        """Wait until what `assemble` made is on the disk."""
+
+    def sync_all(self) -> None:
+        """Wait until the product is on the disk, with all its blocks."""
+        sync_tree(self.product)
+
+    def layers_made(self) -> list[str]:
+        """Return the names of layers that are to be published in files of their own."""
+        return []
+
+    @property
+    def replaces(self) -> bool:
+        """Whether `publish` replaces anything."""
+        return self.place.exists()
+
+    def publish(self, *, replace: bool) -> None:
+        """Rename the product to its place.
+
+        Raises
+        ------
+        TargetExistsError
+            Something is there, and it is not to be replaced.
+
+        """
+        if self.is_taken:
+            self.require_replaceable()
+            if not replace:
+                raise TargetExistsError(
+                    f"{self.path} was not there when the run began, and is now. The result is complete in "
+                    f"{self.product}: move one of them, or run the same with overwrite=True (--overwrite)"
+                )
+        self.rename_all()
+
+    def rename_all(self) -> None:
+        """Rename all files of the product, the result last."""
+        self.rename(self.product, self.place)
+
+    def rename(self, product: Path, place: Path) -> None:
+        """Rename one file or folder; what was there goes when the other is in its place."""
+        put_in_place(product, place, self.work.own / "replaced")
+
+    @abstractmethod
+    def open(self, spec: ResultSpec) -> Product:
+        """Return the finished result of a run that began with ``spec``.
+
+        Raises
+        ------
+        TargetError
+            What is there is not this result.
+
+        """

@@ -1,0 +1,305 @@
+"""How a result is stored: one value for each format, whose options stand for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from rasterio.enums import ColorInterp
+
+from geopatcher.core.axis import pixel_pair
+from geopatcher.core.cpu import usable_cores
+from geopatcher.core.metadata import usual_method
+from geopatcher.targets.codecs import check_codec
+from geopatcher.targets.multiscales import check_method
+from geopatcher.targets.opened import layer_domain
+from geopatcher.targets.protocol import Storage
+from geopatcher.targets.pyramid import levels_bytes
+from geopatcher.targets.tiled import piece_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from _typeshed import DataclassInstance
+
+    from geopatcher.core.domain import RasterDomain, ResultSpec
+
+#: What GDAL takes to copy the smallest raster, and what it keeps of larger ones at most, twice: measured.
+FIXED_BYTES, READ_BYTES = 24 << 20, 28 << 20
+#: Tiles in the hands of GDAL's driver, and further ones for each thread that compresses.
+TILES_IN_HAND, TILES_PER_THREAD = 9, 4
+#: What a thread that compresses with ZSTD keeps for that.
+ZSTD_BYTES = 13 << 20
+#: Most bytes of a tile, all bands: GDAL holds several at a time.
+TILE_BYTES = 4 << 20
+#: Compressions of GDAL's COG driver, and the levels of those that have some.
+COMPRESSIONS = (
+    *("NONE", "DEFLATE", "ZSTD", "LZW", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD"),
+    *("JPEG", "WEBP", "JXL"),
+)
+LEVELS = {
+    "DEFLATE": (1, 12),
+    "LERC_DEFLATE": (1, 12),
+    "ZSTD": (1, 22),
+    "LERC_ZSTD": (1, 22),
+    "LZMA": (0, 9),
+}
+
+
+@dataclass(frozen=True)
+class ZarrStorage(Storage):
+    """How a ``.zarr`` result is stored: ``reconstruct(..., "x.zarr", storage=ZarrStorage("blosc-zstd-1"))``.
+
+    Parameters
+    ----------
+    codec
+        Compression of each chunk: ``"zstd"`` (zarr's own default), ``"zstd-LEVEL"`` (0 to 22),
+        ``"gzip-LEVEL"``, ``"blosc-lz4"``, ``"blosc-zstd-LEVEL"`` (0 to 9) or ``"none"``. Blosc shuffles bytes
+        first, which for floats is both faster and smaller.
+    shards
+        ``(rows, columns)`` in pixels, or one number for both, of a file that holds many chunks: whole
+        multiples of the chunks. Fewer files, more memory: a row of shards is open at once. ``None`` is a
+        file for each chunk.
+    multiscales
+        Add overview levels, each of half the resolution, after the GeoZarr convention.
+    overview
+        How four cells become one in them: ``"average"``, ``"mode"`` or ``"nearest"``. ``None`` is the mode
+        for aggregations of labels, and the average for others.
+    checksum
+        Put a checksum (CRC-32C) into each chunk, so that whoever reads it hears of damage.
+
+    Raises
+    ------
+    ValueError
+        The codec, or the way overviews are made, is unknown; or shards are no whole numbers of pixels.
+
+    Examples
+    --------
+    >>> from geopatcher import ZarrStorage
+    >>> ZarrStorage(shards=2048).shards
+    (2048, 2048)
+    >>> ZarrStorage("brotli")
+    Traceback (most recent call last):
+        ...
+    ValueError: codec 'brotli' is none of: zstd, zstd-LEVEL, gzip-LEVEL, blosc-lz4, blosc-zstd-LEVEL, none
+
+    """
+
+    codec: str = "zstd"
+    shards: int | tuple[int, int] | None = None
+    multiscales: bool = False
+    overview: str | None = None
+    checksum: bool = False
+
+    def __post_init__(self) -> None:
+        check_codec(self.codec)
+        check_method(self.overview)
+        if self.shards is not None:
+            object.__setattr__(self, "shards", pixel_pair(self.shards, "shards"))
+
+    def blocks(self, chunks: tuple[int, int]) -> tuple[int, int]:
+        """Return the shards, or the chunks where there are none: each is written once.
+
+        Raises
+        ------
+        ValueError
+            A shard does not hold a whole number of chunks.
+
+        """
+        if self.shards is None:
+            return chunks
+        rows, cols = pixel_pair(self.shards, "shards")
+        if rows % chunks[0] or cols % chunks[1]:
+            raise ValueError(
+                f"shards of {(rows, cols)} do not hold whole chunks of {chunks}: use multiples of them"
+            )
+        return rows, cols
+
+    def applied(self, spec: ResultSpec) -> ResultSpec:
+        """Return a result with these options."""
+        return replace(
+            spec,
+            codec=self.codec,
+            shards=None if self.shards is None else self.blocks(spec.chunks),
+            multiscales=self.multiscales,
+            overview=self.overview or spec.overview,
+            checksum=self.checksum,
+        )
+
+    def assembly_bytes(self, spec: ResultSpec) -> int:
+        """Return what overview levels take to be made; without them the blocks are the result."""
+        return levels_bytes(spec) if self.multiscales else 0
+
+    def settings(self) -> dict[str, object]:
+        """Return all options by name."""
+        return _settings(self)
+
+
+@dataclass(frozen=True)
+class CogStorage(Storage):
+    """How a ``.tif`` result is stored, which is always a Cloud-Optimized GeoTIFF.
+
+    See https://gdal.org/drivers/raster/cog.html for what the options mean to GDAL. Layers go into files of
+    their own beside it, such as ``result.weight.tif``, with the same compression and tiles.
+
+    Parameters
+    ----------
+    compress
+        ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's; some of them lose detail.
+    level
+        Of the compression; ``None`` is GDAL's usual one.
+    blocksize
+        Side of a tile in pixels, a multiple of 16; ``None`` is 512, and less for many bands.
+    overviews
+        Whether there are any: reduced copies of half the resolution, again and again.
+    overview
+        How four pixels become one in them: ``"average"``, ``"mode"`` or ``"nearest"``. ``None`` is the mode
+        for aggregations of labels and with a ``colormap``, and the average for others.
+    tags
+        Texts by name, above those of the raster itself.
+    colormap
+        ``(red, green, blue, alpha)``, 0 to 255 each, of the values of a single band of uint8 or uint16.
+    colorinterp
+        What each band means, such as ``("red", "green", "blue", "alpha")``.
+
+    Raises
+    ------
+    ValueError
+        An option is unknown, or out of its range; names it, and what is known.
+
+    Examples
+    --------
+    >>> from geopatcher import CogStorage
+    >>> CogStorage(compress="ZSTD", level=9).blocksize is None
+    True
+    >>> CogStorage(blocksize=100)
+    Traceback (most recent call last):
+        ...
+    ValueError: blocksize is a multiple of 16 pixels, such as 512, not 100
+
+    """
+
+    compress: str = "DEFLATE"
+    level: int | None = None
+    blocksize: int | None = None
+    overviews: bool = True
+    overview: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    colormap: Mapping[int, tuple[int, int, int, int]] | None = None
+    colorinterp: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_compression(self.compress, self.level)
+        if self.blocksize is not None and (self.blocksize < 16 or self.blocksize % 16):
+            raise ValueError(f"blocksize is a multiple of 16 pixels, such as 512, not {self.blocksize}")
+        check_method(self.overview)
+        _check_colors(self.colormap or {}, self.colorinterp)
+
+    @property
+    def plain(self) -> CogStorage:
+        """The same without what is said of the raster: how the files beside it are stored."""
+        return CogStorage(self.compress, self.level, self.blocksize)
+
+    def blocks(self, chunks: tuple[int, int]) -> tuple[int, int]:
+        """Return the chunks: the file is put together from them."""
+        return chunks
+
+    def applied(self, spec: ResultSpec) -> ResultSpec:
+        """Return a result with these overviews; values that have colors are names, and no quantities."""
+        usual = spec.overview if self.colormap is None else usual_method(labels=True)
+        return replace(spec, overview=self.overview or usual)
+
+    def assembly_bytes(self, spec: ResultSpec) -> int:
+        """Return what the file takes to be put together, or that of a layer beside it."""
+        layers = [self.plain.copy_bytes(layer_domain(spec, name), spec.chunks) for name in spec.layers]
+        return max([self.copy_bytes(spec.domain, spec.chunks), *layers])
+
+    def settings(self) -> dict[str, object]:
+        """Return all options by name."""
+        return _settings(self)
+
+    def tile(self, domain: RasterDomain) -> int:
+        """Return the side of a tile in pixels.
+
+        Parameters
+        ----------
+        domain
+            Of the raster in the file.
+
+        Returns
+        -------
+        int
+            Pixels: ``blocksize``, or what keeps a tile of all bands small.
+
+        Examples
+        --------
+        >>> from geopatcher.core.domain import RasterDomain
+        >>> CogStorage().tile(RasterDomain((3, 100, 100))), CogStorage().tile(RasterDomain((13, 100, 100)))
+        (512, 256)
+
+        """
+        if self.blocksize is not None:
+            return self.blocksize
+        side = 512
+        while side > 128 and side * side * domain.n_bands * domain.dtype.itemsize > TILE_BYTES:
+            side //= 2
+        return side
+
+    def copy_bytes(self, domain: RasterDomain, chunks: tuple[int, int]) -> int:
+        """Return about the most memory that writing the file takes, as measured: mostly tiles inside GDAL.
+
+        Parameters
+        ----------
+        domain
+            Of the raster in the file.
+        chunks
+            ``(rows, columns)`` in pixels of the array it is copied from, whole ones of which are decoded.
+
+        Returns
+        -------
+        int
+            Bytes.
+
+        Examples
+        --------
+        >>> from geopatcher.core.domain import RasterDomain
+        >>> CogStorage(blocksize=64).copy_bytes(RasterDomain((1, 64, 64)), (64, 64)) >> 20
+        24
+
+        """
+        side = self.tile(domain)
+        cell = domain.n_bands * domain.dtype.itemsize
+        whole, tile = domain.height * domain.width * cell, side**2 * cell
+        each = TILES_PER_THREAD * tile + (ZSTD_BYTES if self.compress.upper() == "ZSTD" else 0)
+        copying = TILES_IN_HAND * tile + usable_cores() * each + min(whole // 16, READ_BYTES)
+        reading = piece_bytes(domain, side) + 2 * chunks[0] * chunks[1] * domain.dtype.itemsize
+        return FIXED_BYTES + min(whole, READ_BYTES) + max(copying, reading)
+
+
+def _settings(storage: DataclassInstance) -> dict[str, object]:
+    return {one.name: attrgetter(one.name)(storage) for one in fields(storage)}
+
+
+def _check_compression(compress: str, level: int | None) -> None:
+    if compress.upper() not in COMPRESSIONS:
+        raise ValueError(f"compress={compress!r} is none of {', '.join(COMPRESSIONS)}")
+    if level is None:
+        return
+    if compress.upper() not in LEVELS:
+        raise ValueError(f"level={level} is for {', '.join(LEVELS)}, not {compress}: leave it out")
+    least, most = LEVELS[compress.upper()]
+    if not least <= level <= most:
+        raise ValueError(f"level={level} is none of {compress}, which has {least} to {most}")
+
+
+def _check_colors(colormap: Mapping[int, tuple[int, ...]], colorinterp: tuple[str, ...]) -> None:
+    for value, color in colormap.items():
+        if len(color) != 4 or not all(0 <= part <= 255 for part in color):
+            raise ValueError(
+                f"colormap has {color} for {value}: a color is (red, green, blue, alpha), 0 to 255 each"
+            )
+    unknown = [name for name in colorinterp if name not in ColorInterp.__members__]
+    if unknown:
+        known = ", ".join(ColorInterp.__members__)
+        raise ValueError(f"colorinterp names {unknown[0]!r}, and what is known is {known}")

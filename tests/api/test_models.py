@@ -1,0 +1,174 @@
+"""Models in the place of operators, through the whole run: bands, classes, views, workers, the shell."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+
+import geopatcher as gp
+from geopatcher.cli import main
+from geopatcher.operators.models.augmentation import Augmented
+from networks import ConvNet
+
+NET = ConvNet.random()
+IMAGE = np.random.default_rng(3).random((4, 40, 48), dtype="float32")
+ALL = {"size": (40, 48), "step": (40, 48), "window": "boxcar"}
+
+
+class Threshold:
+    """An estimator of single pixels, as sklearn has them."""
+
+    def predict_proba(self, rows):
+        wet = (rows[:, 0] > rows[:, 1]).astype("float64")
+        return np.stack([1 - wet, wet], axis=1)
+
+
+@pytest.fixture
+def scene(tmp_path):
+    path = tmp_path / "scene.tif"
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=4,
+        height=40,
+        width=48,
+        dtype="float32",
+        crs="EPSG:32633",
+        transform=rasterio.Affine(10, 0, 5e5, 0, -10, 5e6),
+    ) as dataset:
+        dataset.write(IMAGE)
+        dataset.descriptions = ("B02", "B03", "B04", "B08")
+    return path
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "net.onnx"
+    NET.save(path)
+    return path
+
+
+def scores(bands):
+    return NET.scores(IMAGE[bands])
+
+
+def soft(values):
+    powers = np.exp(values - values.max(axis=0))
+    return powers / powers.sum(axis=0)
+
+
+def test_bands_are_chosen_by_name_in_the_order_of_the_model(scene, weights):
+    model = gp.Model(weights, bands=["B08", "B02", "B04"], activation="softmax", classes=["a", "b", "c"])
+    result = gp.reconstruct(scene, model, outputs=("probability", "class"), **ALL)
+    wanted = soft(scores([3, 0, 2]))
+    np.testing.assert_allclose(result.array, wanted, atol=2e-6)
+    np.testing.assert_array_equal(result.layers["class"], wanted.argmax(axis=0))
+    assert result.stats.bytes_read == 3 * 40 * 48 * 4  # the other band is not read
+
+
+def test_a_path_is_a_model(scene, weights):
+    model = gp.Model(weights, bands=[1, 2, 3])
+    raw = gp.reconstruct(scene, model, **ALL)
+    np.testing.assert_allclose(raw.array, scores([0, 1, 2]), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(gp.reconstruct(IMAGE[:3], weights, **ALL).array, raw.array)
+
+
+def test_bands_that_are_missing_are_refused_before_anything_is_read(scene, weights, tmp_path):
+    model = gp.Model(weights, bands=["B08", "B11", "B04"])
+    with pytest.raises(ValueError, match=r"B11.*B02, B03, B04, B08"):
+        gp.reconstruct(scene, model, tmp_path / "r.zarr")
+    assert not (tmp_path / "r.zarr.partial").exists()
+    with pytest.raises(ValueError, match="4"):
+        gp.reconstruct(scene, gp.Model(weights), tmp_path / "r.zarr")
+
+
+def test_a_size_that_is_no_multiple_is_refused_before_anything_is_read(scene, weights):
+    with pytest.raises(ValueError, match=r"32"):
+        gp.reconstruct(scene, gp.Model(weights, bands=[1, 2, 3], multiple=32), size=40)
+
+
+def test_a_class_map_has_names_and_colors(scene, weights, tmp_path):
+    record = {"classes": ["land", "water", "cloud"], "activation": "softmax", "bands": [1, 2, 3]}
+    result = gp.reconstruct(scene, gp.Model(weights, **record), tmp_path / "map.tif", **ALL)
+    np.testing.assert_array_equal(result.array[...], scores([0, 1, 2]).argmax(axis=0))
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.tags(1)["flag_meanings"] == "land water cloud"
+        assert len({dataset.colormap(1)[value] for value in range(3)}) == 3
+    assert "water" in (tmp_path / "map.tif.aux.xml").read_text()
+
+
+def test_a_model_without_names_of_classes_has_as_many_as_bands(scene, weights):
+    model = gp.Model(weights, bands=[1, 2, 3], activation="softmax")
+    result = gp.reconstruct(scene, model, outputs=("class", "gap"), **ALL)
+    np.testing.assert_array_equal(result.array, scores([0, 1, 2]).argmax(axis=0))
+
+
+def test_estimators_of_pixels_are_taken_bare_and_get_no_overlap():
+    result = gp.reconstruct(IMAGE[:2], Threshold(), size=16)
+    np.testing.assert_array_equal(result.array[1], IMAGE[0] > IMAGE[1])
+    assert result.plan.overlap == 0
+    assert gp.reconstruct(IMAGE[:2], Threshold(), size=16, step=8).plan.overlap > 0
+
+
+def test_views_are_the_mean_of_mirrored_patches(weights):
+    result = gp.reconstruct(IMAGE[:3, :40, :40], weights, size=40, step=40, window="boxcar", tta="d4")
+    wanted = Augmented(gp.Model(weights), "d4")(IMAGE[:3, :40, :40])
+    np.testing.assert_allclose(result.array, wanted, atol=1e-6)
+    assert not np.allclose(wanted, gp.Model(weights)(IMAGE[:3, :40, :40]), atol=1e-3)
+
+
+def test_a_device_may_be_said_of_a_run(weights):
+    wanted = gp.reconstruct(IMAGE[:3], weights, **ALL).array
+    both = gp.Ensemble([gp.Model(weights), gp.Model(weights)])
+    for model in (weights, gp.Model(weights), both):
+        found = gp.reconstruct(IMAGE[:3], model, device="cpu", **ALL).array
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+    with pytest.raises(ValueError, match="device='gpu': choose one of auto, cpu, cuda"):
+        gp.reconstruct(IMAGE[:3], weights, device="gpu")
+    with pytest.raises(ValueError, match="precision"):
+        gp.reconstruct(IMAGE[:3], weights, precision="bf16", **ALL)
+    with pytest.raises(TypeError, match="device='cpu' is for models: wrap copy with"):
+        gp.reconstruct(IMAGE, np.copy, device="cpu")
+
+
+def test_views_of_a_function_are_refused():
+    with pytest.raises(TypeError, match=r"tta='flips' is for models: wrap copy with geopatcher\.Model"):
+        gp.reconstruct(IMAGE, np.copy, tta="flips")
+
+
+def test_batches_and_workers_give_the_same_bytes(scene, weights, tmp_path):
+    model = gp.Model(weights, bands=[1, 2, 3], activation="softmax", classes=["a", "b", "c"])
+    how = {"size": 16, "chunks": 16, "outputs": ("class", "confidence")}
+    one = gp.reconstruct(scene, model, **how)
+    for more in ({"batch_size": 7}, {"workers": 2}):
+        other = gp.reconstruct(scene, model, **how, **more)
+        np.testing.assert_array_equal(other.array, one.array)
+        np.testing.assert_allclose(other.layers["confidence"], one.layers["confidence"], atol=1e-6)
+
+
+def test_other_weights_are_another_run(scene, weights, tmp_path):
+    model = gp.Model(weights, bands=[1, 2, 3])
+    gp.reconstruct(scene, model, tmp_path / "r.zarr", **ALL)
+    ConvNet.random(seed=9).save(weights)
+    with pytest.raises(gp.TargetExistsError):
+        gp.reconstruct(scene, gp.Model(weights, bands=[1, 2, 3]), tmp_path / "r.zarr", **ALL)
+
+
+def test_the_command_line_runs_a_model_with_the_record_beside_it(scene, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrote = CliRunner().invoke(main, ["model", "net.onnx", "--write"], catch_exceptions=False)
+    assert wrote.exit_code == 0, wrote.output
+    arguments = ["run", "scene.tif", "r.zarr", "--model", "net.onnx", "--bands", "1,2,3", "--size", "48"]
+    ran = CliRunner().invoke(main, [*arguments, "--tta", "flips", "--no-progress"], catch_exceptions=False)
+    assert ran.exit_code == 0, ran.output
+    assert json.loads((tmp_path / "net.mlm.json").read_text())
+    both = CliRunner().invoke(main, [*arguments, "--expr", "b1"])
+    assert both.exit_code == 2
+    assert "either --operator module:function, --expr TEXT or --model FILE" in both.output
+    alone = CliRunner().invoke(main, ["run", "scene.tif", "q.tif", "--expr", "b1", "--device", "cpu"])
+    assert "--device and --tta are for a --model" in alone.output

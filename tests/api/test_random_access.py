@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geopatcher import (
+    IndexedPatchView,
+    Patch,
+    RasterDomain,
+    RasterField,
+    SpatialHann,
+    SpatialOverlapAdd,
+    SpatialPatcher,
+    SpatialRectangular,
+    SpatialRegularStride,
+    stack_patches,
+)
+from geopatcher.errors import SourceError
+from geopatcher.patching.samplers.explicit import SpatialExplicit
+
+
+def patcher(size=8, step=4, boundary="cover", sampler=None, **policy):
+    return SpatialPatcher(
+        SpatialRectangular(size, boundary),
+        sampler or SpatialRegularStride(step),
+        SpatialHann(),
+        SpatialOverlapAdd(),
+        **policy,
+    )
+
+
+def inside(anchors, shape, lattice):
+    """Anchors of patches that have at least one pixel in the raster."""
+    over = lattice[0] - 1
+    return [(row % (shape[0] + over) - over, col % (shape[1] + over) - over) for row, col in anchors]
+
+
+def same(first, second):
+    return (
+        first.anchor == second.anchor
+        and first.indices == second.indices
+        and np.array_equal(first.data, second.data, equal_nan=True)
+        and first.data.dtype == second.data.dtype
+        and np.array_equal(first.weights, second.weights)
+    )
+
+
+@dataclass(eq=False)
+class Fussy:
+    """A source that counts its reads and cannot stand two at once."""
+
+    array: np.ndarray
+    reads: int = 0
+    failing: int = 0
+    has_nodata: bool = False
+    name: str = "fussy"
+    block_shape: tuple[int, int] = (16, 16)
+    busy: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def domain(self):
+        return RasterDomain(self.array.shape, dtype=self.array.dtype)
+
+    def read(self, box):
+        assert self.busy.acquire(blocking=False), "read by two threads at once"
+        try:
+            self.reads += 1
+            time.sleep(1e-5)  # lets another thread in
+            if self.failing:
+                self.failing -= 1
+                raise OSError("busy")
+            return self.array[(slice(None), *box.slices())]
+        finally:
+            self.busy.release()
+
+    def valid(self, box, pixels):
+        return None
+
+    def identity(self):
+        return {"name": self.name}
+
+
+@dataclass(frozen=True, eq=False)
+class FussyField:
+    source: Fussy
+    gives_windows: bool = False
+
+    @property
+    def domain(self):
+        return self.source.domain
+
+    def select(self, indexer):
+        raise NotImplementedError
+
+    def with_data(self, array):
+        raise NotImplementedError
+
+    def dress(self, pixels, box):
+        return pixels
+
+
+IMAGE = np.random.default_rng(0).normal(size=(2, 20, 30)).astype(np.float32)
+
+
+# --- the view -----------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    shape=st.tuples(st.integers(1, 24), st.integers(1, 16)),
+    bands=st.integers(0, 2),
+    lattice=st.tuples(
+        st.integers(1, 12), st.integers(2, 14), st.sampled_from(["cover", "drop", "pad", "reflect", "shrink"])
+    ),
+    explicit=st.none() | st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99)), max_size=6),
+    preload=st.booleans(),
+)
+def test_a_view_holds_what_split_yields(shape, bands, lattice, explicit, preload):
+    data = np.arange(max(1, bands) * np.prod(shape), dtype=np.float32).reshape(
+        (bands, *shape) if bands else shape
+    )
+    made = patcher(
+        *lattice, sampler=None if explicit is None else SpatialExplicit(inside(explicit, shape, lattice))
+    )
+    patches = list(made.split(data))
+    view = IndexedPatchView(made, data, preload=preload)
+    assert len(view) == len(patches)
+    for index, patch in enumerate(patches):
+        assert same(view[index], patch)
+        assert same(view[index - len(patches)], patch)
+
+
+def test_numbers_and_slices_are_those_of_a_list():
+    made = patcher()
+    view, patches = IndexedPatchView(made, IMAGE), list(made.split(IMAGE))
+    for which in (slice(None), slice(3, 7), slice(-4, None), slice(10, 2, -3), slice(50, 60)):
+        found = view[which]
+        assert isinstance(found, list)
+        assert all(map(same, found, patches[which])), which
+        assert len(found) == len(patches[which])
+    assert same(view[np.int64(5)], patches[5])
+    assert all(map(same, view, patches))
+    for outside in (28, -29):
+        with pytest.raises(IndexError, match=f"there is no patch {outside}: the view has 28"):
+            view[outside]
+    with pytest.raises(TypeError):
+        view["3"]
+
+
+def test_nothing_but_the_patch_is_read_and_nothing_twice_with_a_cache():
+    source = Fussy(IMAGE)
+    view = IndexedPatchView(patcher(), FussyField(source))
+    assert source.reads == 0
+    view[0], view[0]
+    assert source.reads == 2
+    cached = IndexedPatchView(patcher(), FussyField(source), cache=True)
+    _ = [cached[index] for index in (0, 5, 0, -23, 5)]
+    assert source.reads == 4
+
+
+def test_a_cache_with_a_size_keeps_what_was_used_last():
+    source = Fussy(IMAGE)
+    view = IndexedPatchView(patcher(), FussyField(source), cache_size=2)
+    for index, reads in [(0, 1), (1, 2), (0, 2), (2, 3), (0, 3), (1, 4), (2, 5), (1, 5)]:
+        view[index]
+        assert source.reads == reads, index
+
+
+def test_preloading_reads_each_strip_once():
+    source = Fussy(np.tile(IMAGE, (1, 30, 1)))  # 600 rows
+    view = IndexedPatchView(patcher(), FussyField(source), preload=True)
+    assert source.reads == 3
+    _ = view[:]
+    assert source.reads == 3
+
+
+@pytest.mark.parametrize("options", [{"cache": True}, {"preload": True}, {"cache_size": 5}, {}])
+def test_what_is_written_into_a_patch_stays_there(options):
+    view = IndexedPatchView(patcher(), IMAGE, **options)
+    before = view[3].data.copy()
+    view[3].data[:] = -1
+    np.testing.assert_array_equal(view[3].data, before)
+    np.testing.assert_array_equal(IMAGE, np.random.default_rng(0).normal(size=(2, 20, 30)).astype(np.float32))
+
+
+def test_sizes_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="cache_size must be 1 or more, not 0: pass None"):
+        IndexedPatchView(patcher(), IMAGE, cache_size=0)
+    with pytest.raises(ValueError, match="preload=True keeps all 28 patches, and cache_size=3 allows fewer"):
+        IndexedPatchView(patcher(), IMAGE, preload=True, cache_size=3)
+
+
+def test_reads_are_retried_and_then_an_error_whatever_the_policy():
+    view = IndexedPatchView(patcher(max_retries=2), FussyField(Fussy(IMAGE, failing=2)))
+    np.testing.assert_array_equal(view[0].data, IMAGE[:, :8, :8])
+    for on_error in ("raise", "skip", "mask"):
+        view = IndexedPatchView(patcher(on_error=on_error), FussyField(Fussy(IMAGE, failing=99)))
+        with pytest.raises(SourceError, match=r"cannot read rows 0:8, columns 0:8 of fussy: OSError: busy"):
+            view[0]
+
+
+@pytest.mark.parametrize("options", [{}, {"cache_size": 3}])
+def test_threads_share_a_view(options):
+    source = Fussy(IMAGE)
+    made = patcher()
+    expected = list(made.split(IMAGE))
+    view = IndexedPatchView(made, FussyField(source), **options)
+    order = np.random.default_rng(1).integers(0, len(view), 400).tolist()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(view.__getitem__, order))
+    assert all(same(patch, expected[index]) for patch, index in zip(found, order, strict=True))
+
+
+def file_of(tmp_path):
+    path = tmp_path / "scene.tif"
+    transform = Affine(10, 0, 0, 0, -10, 0)
+    with rasterio.open(
+        path, "w", driver="GTiff", height=20, width=30, count=2, dtype="float32", transform=transform
+    ) as dataset:
+        dataset.write(IMAGE)
+    return path
+
+
+def test_threads_read_a_file_at_once(tmp_path):
+    view = IndexedPatchView(patcher(), file_of(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(view.__getitem__, [*range(len(view))] * 5))
+    assert all(map(same, found, list(patcher().split(IMAGE)) * 5))
+
+
+def load(view, indices):
+    """What a worker of a data loader does."""
+    return stack_patches(view[index] for index in indices)
+
+
+def test_spawned_workers_read_batches(tmp_path):
+    view = IndexedPatchView(patcher(), file_of(tmp_path), preload=True)
+    batches = [[0, 3, 27], [5, 5]]
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.starmap(load, [(view, batch) for batch in batches])
+    for batch, (data, anchors) in zip(batches, found, strict=True):
+        expected = load(view, batch)
+        np.testing.assert_array_equal(data, expected.data)
+        np.testing.assert_array_equal(anchors, expected.anchors)
+
+
+def test_a_view_pickles_without_what_it_has_read():
+    view = IndexedPatchView(patcher(), RasterField.from_array(IMAGE), preload=True)
+    copy = pickle.loads(pickle.dumps(view))  # noqa: S301
+    assert all(map(same, copy, view))
+    bare = IndexedPatchView(patcher(), RasterField.from_array(IMAGE))
+    assert len(pickle.dumps(view)) == len(pickle.dumps(bare))
+
+
+# --- stacking -----------------------------------------------------------------------------------
+
+
+def test_a_stack_is_a_batch_with_its_anchors():
+    view = IndexedPatchView(patcher(), IMAGE)
+    data, anchors = stack_patches(view[2:5])
+    assert data.shape == (3, 2, 8, 8)
+    assert data.dtype == np.float32
+    assert anchors.dtype == np.int64
+    np.testing.assert_array_equal(data[1], IMAGE[:, :8, 12:20])
+    assert anchors.tolist() == [[0, 8], [0, 12], [0, 16]]
+
+
+def test_flat_patches_are_one_band_and_masks_are_kept():
+    plain = Patch(np.ones((4, 5), np.uint8), (0, 0), None)
+    assert stack_patches(iter([plain, plain])).data.shape == (2, 1, 4, 5)
+    masked = Patch(np.ma.array(np.ones((4, 5), np.uint8), mask=np.eye(4, 5, dtype=bool)), (4, 0), None)
+    stacked = stack_patches([plain, masked]).data
+    assert isinstance(stacked, np.ma.MaskedArray)
+    assert stacked.mask.sum(axis=(1, 2, 3)).tolist() == [0, 4]
+
+
+def test_lazy_readers_are_read():
+    @dataclass
+    class Lazy:
+        values: np.ndarray
+
+        def load(self):
+            return self
+
+    assert stack_patches([Patch(Lazy(IMAGE), (0, 0), None)]).data.shape == (1, 2, 20, 30)
+
+
+def test_what_cannot_be_stacked_is_named():
+    ragged = list(patcher(boundary="shrink", step=8).split(IMAGE))
+    with pytest.raises(
+        ValueError, match=r"at \(0, 0\) is \(2, 8, 8\), the one at \(0, 24\) is \(2, 8, 6\); boundary="
+    ):
+        stack_patches(ragged)
+    with pytest.raises(ValueError, match="there are no patches to stack"):
+        stack_patches([])
+    with pytest.raises(
+        ValueError, match=r"at \(3, 4\) has shape \(7,\): expected \(h, w\) or \(bands, h, w\)"
+    ):
+        stack_patches([Patch(np.ones(7), (3, 4), None)])

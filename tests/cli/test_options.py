@@ -1,0 +1,105 @@
+"""Options: what is read from their text."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import geopatcher
+from geopatcher.cli.options import (
+    PATCHES,
+    RESULT,
+    PatchKeywords,
+    RunKeywords,
+    options,
+    read_bands,
+    read_number,
+    read_size,
+    storage_of,
+)
+
+
+@click.command()
+@click.option("--size", callback=read_size)
+@click.option("--bands", callback=read_bands)
+@click.option("--number", callback=read_number)
+def show(size, bands, number):
+    click.echo(repr((size, bands, number)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], (None, None, None)),
+        (["--size", "256"], (256, None, None)),
+        (["--size", "256x512"], ((256, 512), None, None)),
+        (["--size", "64X64"], (64, None, None)),
+        (["--bands", "4"], (None, (4,), None)),
+        (["--bands", "4, 3,12"], (None, (4, 3, 12), None)),
+        (["--number", "-9999"], (None, None, -9999)),
+        (["--number", "1e3"], (None, None, 1000.0)),
+        (["--number", "18446744073709551615"], (None, None, 2**64 - 1)),
+    ],
+)
+def test_what_is_read(arguments, expected):
+    assert CliRunner().invoke(show, arguments).output == f"{expected!r}\n"
+
+
+def test_nan_is_a_number():
+    assert math.isnan(read_number(click.Context(show), show.params[2], "nan"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "big"], "'big' is neither pixels such as 256 nor a size such as 256x512"),
+        (["--size", "256x"], "neither pixels"),
+        (["--size", "-1"], "neither pixels"),
+        (["--bands", "0,1"], "'0,1' are not bands counted from 1, such as 4,3,2"),
+        (["--bands", "4,,3"], "not bands"),
+        (["--bands", "b4"], "not bands"),
+        (["--number", "none"], "'none' is not a number"),
+    ],
+)
+def test_what_is_refused_is_wrong_usage(arguments, message):
+    result = CliRunner().invoke(show, arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+
+
+def test_options_are_keywords_of_the_verbs_with_their_defaults():
+    @click.command()
+    @options(PATCHES, RESULT)
+    def command(codec, checksum, shards, multiscales, overview, **keywords):
+        verbs = {
+            name: parameter.default
+            for name, parameter in inspect.signature(geopatcher.reconstruct).parameters.items()
+        }
+        assert {name: verbs[name] for name in keywords} == keywords
+        flags = {"codec": codec, "checksum": checksum, "shards": shards, "multiscales": multiscales}
+        assert storage_of("x.zarr", **flags, overview=overview) == geopatcher.ZarrStorage()
+        assert storage_of("x.tif", **flags, overview=overview) == geopatcher.CogStorage()
+
+    result = CliRunner().invoke(command, [], catch_exceptions=False)
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize("target", ["x.zarr", "folder/x.TIF", "x.png"])
+def test_flags_become_the_storage_of_their_target(target):
+    stored = storage_of(
+        target, codec="zstd", checksum=False, shards=None, multiscales=True, overview="nearest"
+    )
+    assert stored == {
+        "x.zarr": geopatcher.ZarrStorage(multiscales=True, overview="nearest"),
+        "folder/x.TIF": geopatcher.CogStorage(overview="nearest"),
+        "x.png": None,
+    }.get(target)
+
+
+def test_the_typed_keywords_are_the_verbs():
+    assert set(RunKeywords.__annotations__) <= set(inspect.signature(geopatcher.reconstruct).parameters)
+    assert set(PatchKeywords.__annotations__) <= set(inspect.signature(geopatcher.plan).parameters)

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+
+from geopatcher.cli import main
+
+
+@pytest.fixture
+def scene(tmp_path):
+    path = tmp_path / "scene.tif"
+    profile = {"driver": "GTiff", "height": 120, "width": 130, "count": 2, "dtype": "float32"}
+    with rasterio.open(path, "w", crs="EPSG:32610", **profile) as dataset:
+        dataset.write(np.random.default_rng(0).random((2, 120, 130), dtype="float32"))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_report_says_where_it_is(scene):
+    done = run("report", scene, "--size", 32)
+    assert done.exit_code == 0, done.output
+    assert done.output.strip() == f"{scene}.report.html"
+    assert "Seams are" in (scene.parent / "scene.tif.report.html").read_text(encoding="utf-8")
+
+
+def test_report_of_nothing_is_one_line(tmp_path):
+    done = run("report", tmp_path / "nowhere.zarr")
+    assert done.exit_code == 1
+    assert done.output.startswith("Error: there is no result ")
+    assert done.output.count("\n") == 1

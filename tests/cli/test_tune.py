@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import click
+import numpy as np
+import pytest
+import rasterio
+from click.testing import CliRunner
+
+from geopatcher.cli import main
+from geopatcher.cli.tune import read_sizes, tune
+
+
+@pytest.fixture
+def scene(tmp_path):
+    path = tmp_path / "scene.tif"
+    profile = {"driver": "GTiff", "height": 120, "width": 130, "count": 2, "dtype": "float32"}
+    with rasterio.open(path, "w", crs="EPSG:32610", **profile) as dataset:
+        dataset.write(np.random.default_rng(0).random((2, 120, 130), dtype="float32"))
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_tune_prints_a_table_and_saves_a_picture(scene, tmp_path):
+    pytest.importorskip("matplotlib")
+    picture = tmp_path / "tune.png"
+    done = run(
+        "tune", scene, "--expr", "b1 * 2", "--size", 32, "--steps", "32,16", "--samples", 1, "--save", picture
+    )
+    assert done.exit_code == 0, done.output
+    assert "recommended: hann, step 32: the cheapest whose seams are not visible" in done.output
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_tune_asks_for_an_operator_and_names_a_wrong_step(scene):
+    assert "give what to run" in run("tune", scene).output
+    done = run("tune", scene, "--expr", "b1", "--steps", "32,x")
+    assert done.exit_code == 2
+    assert "'x' is neither pixels" in done.output
+
+
+def test_sizes_are_read_one_by_one():
+    context, option = click.Context(tune), tune.params[-1]
+    assert read_sizes(context, option, "256,128,64x128") == [256, 128, (64, 128)]
+    assert read_sizes(context, option, None) is None

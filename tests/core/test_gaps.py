@@ -1,0 +1,509 @@
+"""A value that holds data is never declared missing, and a missing cell is never a value."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import rasterio
+import zarr
+from affine import Affine
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import geopatcher as gp
+from geopatcher.cli import main
+from geopatcher.core.gaps import Gaps, codes, gaps_of, together
+from geopatcher.fields.zarr_field import zarr_source
+
+PLACE = {"crs": "EPSG:32633", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
+TARGETS = [None, "x.zarr", "x.tif"]
+
+
+def tiff(path, image, mask=None, **profile):
+    bands, height, width = image.shape
+    known = {"driver": "GTiff", "height": height, "width": width, "count": bands, "dtype": image.dtype}
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", **{**known, **PLACE, **profile}) as dataset,
+    ):
+        dataset.write(image)
+        if mask is not None:
+            dataset.write_mask(mask)
+    return path
+
+
+def place(tmp_path, target):
+    return None if target is None else tmp_path / target
+
+
+def held_by_readers(path):
+    """Where others than this library say that a result holds data, ``(bands, h, w)``."""
+    if path.suffix == ".tif":
+        with rasterio.open(path) as dataset:
+            return dataset.read_masks() > 0
+    xarray = pytest.importorskip("xarray")
+    with xarray.open_zarr(path) as dataset:
+        array = dataset["data"]
+        held = ~np.isnan(array.values.astype("float64"))
+        if "valid" in array.coords:
+            held &= array.coords["valid"].values > 0
+    return held.reshape(-1, *held.shape[-2:])
+
+
+def check(result, wanted, held):
+    """Hold a result against what it must hold, where it must hold data, and what readers of it see."""
+    cells = np.asarray(result.array[...])
+    held = np.broadcast_to(held, cells.shape)
+    np.testing.assert_array_equal(result.valid[...], held)
+    np.testing.assert_array_equal(cells[held], np.broadcast_to(wanted, cells.shape)[held])
+    if result.domain.nodata is not None and not np.isnan(result.domain.nodata):
+        assert (cells[held] != result.domain.nodata).all()
+    if result.path is not None:
+        seen = held_by_readers(result.path)
+        np.testing.assert_array_equal(seen, held.reshape(seen.shape))
+        source = gp.RasterField(result.path).source
+        box = gp.Box(0, cells.shape[-2], 0, cells.shape[-1])
+        valid = source.valid(box, source.read(box))
+        valid = ~np.isnan(source.read(box)) if source.domain.dtype.kind == "f" else valid
+        known = np.ones(seen.shape, bool) if valid is None else valid
+        np.testing.assert_array_equal(known, held.reshape(seen.shape))
+
+
+IMAGE = np.random.default_rng(0).integers(1, 5000, (1, 200, 150)).astype("uint16")
+IMAGE[:, :40, :50] = 0
+HELD = IMAGE[0] > 0
+
+OPERATORS = {
+    "classes 0 and 1": lambda x: (x[0] > 2500).astype("uint8"),
+    "a mask": lambda x: x[0] > 2500,
+    "a change of 0": lambda x: x - np.minimum(x, 2500),
+    "a slope of 0": lambda x: (x * 0).astype("int16"),
+    "the ends of the range": lambda x: np.where(x % 2, np.uint8(255), np.uint8(0)),
+    "the ends of a signed range": lambda x: np.where(x % 2, np.int16(-32768), np.int16(32767)),
+    "wide": lambda x: np.where(x % 2, np.int64(-(2**53)), np.int64(2**53)),
+}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", list(OPERATORS))
+def test_no_value_of_an_operator_is_taken_for_missing(tmp_path, target, name):
+    operator = OPERATORS[name]
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    result = gp.reconstruct(source, operator, place(tmp_path, target), size=32, aggregation="mode", chunks=64)
+    check(result, operator(IMAGE), HELD)
+    assert result.domain.nodata is None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_other_end_of_bytes_whose_nodata_is_there(tmp_path, target):
+    image = np.random.default_rng(1).integers(0, 256, (1, 90, 70)).astype("uint8")
+    source = tiff(tmp_path / "s.tif", image, nodata=0)
+    result = gp.reconstruct(source, lambda x: 255 - x, place(tmp_path, target), size=32, chunks=32)
+    check(result, 255 - image, image > 0)
+    met = int((image == 255).sum())
+    assert any(f"{met:,} cells that hold data have the nodata value 0" in note for note in result.stats.notes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_sources_own_quantity_keeps_its_nodata_value(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    result = gp.reconstruct(source, lambda x: x, place(tmp_path, target), size=32, chunks=64)
+    check(result, IMAGE, HELD)
+    assert (result.domain.nodata, result.mask, result.stats.notes) == (0, None, [])
+    if target == "x.zarr":
+        assert "valid" not in zarr.open_group(result.path, mode="r")
+        assert {path.name for path in tmp_path.iterdir()} == {"s.tif", "x.zarr", "x.zarr.ledger.jsonl"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_result_without_gaps_says_nothing_of_any(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE)  # no nodata: 0 is a value
+    result = gp.reconstruct(source, lambda x: x > 7, place(tmp_path, target), size=32, chunks=64)
+    check(result, IMAGE > 7, np.True_)
+    assert (result.domain.nodata, result.mask) == (None, None)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("kind", ["masked", "NaN"])
+def test_what_an_operator_leaves_out_of_integers_is_missing_and_not_0(tmp_path, target, kind):
+    source = tiff(tmp_path / "s.tif", IMAGE)
+    gone = IMAGE[0] % 5 == 0
+
+    def operator(x):
+        if kind == "masked":
+            return np.ma.masked_where(x % 5 == 0, x // 2)
+        return np.where(x % 5 == 0, np.nan, x // 2)
+
+    dtype = None if kind == "masked" else "uint16"
+    options = {"size": 32, "chunks": 64, "dtype": dtype}
+    result = gp.reconstruct(source, operator, place(tmp_path, target), **options)
+    check(result, IMAGE // 2, ~gone)
+    assert (np.asarray(result.array[...])[0][gone] != 0).all()
+
+
+def test_an_operator_that_masks_in_a_later_patch_only_is_heard(tmp_path):
+    image = np.ones((1, 64, 64), "uint8")
+    image[0, 60, 60] = 9
+    for target in TARGETS:
+        result = gp.reconstruct(
+            image,
+            lambda x: np.ma.masked_where(x == 9, x * 0) if (x == 9).any() else x * 0,
+            place(tmp_path, target),
+            size=16,
+            chunks=32,
+        )
+        check(result, 0, image != 9)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_white_under_a_mask_band_stays_white(tmp_path, target):
+    image = np.full((3, 70, 80), 255, "uint8")
+    mask = np.full((70, 80), 255, "uint8")
+    mask[:9] = 0
+    source = tiff(tmp_path / "s.tif", image, mask)
+    result = gp.reconstruct(source, lambda x: x, place(tmp_path, target), size=32, chunks=32)
+    check(result, image, mask > 0)
+
+
+@pytest.mark.parametrize("target", [None, "x.zarr"])
+def test_opaque_stays_opaque(tmp_path, target):
+    image = np.random.default_rng(0).integers(0, 256, (4, 70, 80)).astype("uint8")
+    image[3] = np.where(image[3] > 100, 255, 0)
+    source = tiff(tmp_path / "s.tif", image, photometric="RGB", alpha="YES")
+    result = gp.reconstruct(source, lambda x: x, place(tmp_path, target), size=32, chunks=32)
+    held = np.stack([image[3] > 0] * 3 + [np.ones((70, 80), bool)])  # alpha itself is never missing
+    np.testing.assert_array_equal(result.valid[...], held)
+    np.testing.assert_array_equal(np.asarray(result.array[...])[held], image[held])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_bands_that_differ_in_nodata_are_missing_each_by_its_own(tmp_path, target):
+    image = np.random.default_rng(0).integers(0, 4, (2, 70, 80)).astype("uint8")
+    band = (
+        '<VRTRasterBand dataType="Byte" band="{0}"><NoDataValue>{1}</NoDataValue><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">s.tif</SourceFilename><SourceBand>{0}</SourceBand>'
+        "</SimpleSource></VRTRasterBand>"
+    )
+    tiff(tmp_path / "s.tif", image)
+    head = '<VRTDataset rasterXSize="80" rasterYSize="70">'
+    (tmp_path / "s.vrt").write_text(head + band.format(1, 0) + band.format(2, 3) + "</VRTDataset>")
+    held = np.stack([image[0] != 0, image[1] != 3])
+    result = gp.reconstruct(tmp_path / "s.vrt", lambda x: x, place(tmp_path, target), size=32, chunks=32)
+    np.testing.assert_array_equal(result.valid[...], held)
+    np.testing.assert_array_equal(np.asarray(result.array[...])[held], image[held])
+    if target == "x.tif":  # one mask for all bands, and a file beside it
+        np.testing.assert_array_equal(held_by_readers(result.path), np.stack([held.any(axis=0)] * 2))
+        with rasterio.open(tmp_path / "x.valid.tif") as dataset:
+            np.testing.assert_array_equal(dataset.read() > 0, held)
+        assert any("missing in some bands only" in note for note in result.stats.notes)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_value_the_caller_names_is_kept_where_nothing_has_it(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    options = {"size": 32, "aggregation": "mode", "chunks": 64, "nodata": 7}
+    result = gp.reconstruct(source, lambda x: x > 2500, place(tmp_path, target), **options)
+    check(result, IMAGE > 2500, HELD)
+    assert (result.domain.nodata, result.mask) == (7, None)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_value_the_caller_names_that_results_have_is_told_and_gives_way(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    met = int((IMAGE[0][HELD] > 2500).sum())
+    with pytest.warns(RuntimeWarning, match=f"{met:,} cells that hold data have the nodata value 1"):
+        result = gp.reconstruct(
+            source,
+            lambda x: x > 2500,
+            place(tmp_path, target),
+            size=32,
+            aggregation="mode",
+            chunks=64,
+            nodata=1,
+        )
+    check(result, IMAGE > 2500, HELD)
+    assert result.domain.nodata is None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_floats_have_nan_whatever_the_source_has(tmp_path, target):
+    image = IMAGE.astype("float32")
+    image[IMAGE == 0] = -9999
+    source = tiff(tmp_path / "s.tif", image, nodata=-9999)
+    result = gp.reconstruct(
+        source, lambda x: np.where(x > 2500, np.float32(-9999), x), place(tmp_path, target), size=32, step=32
+    )
+    check(result, np.where(image > 2500, np.float32(-9999), image), HELD)
+    assert np.isnan(result.domain.nodata)
+
+
+def test_the_sources_value_may_be_asked_for(tmp_path):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    result = gp.reconstruct(source, lambda x: x + np.int32(1), size=32, nodata="inherit")
+    assert result.domain.nodata == 0
+    with pytest.raises(ValueError, match="asks for the nodata value of the source, which has no single one"):
+        gp.reconstruct(tiff(tmp_path / "t.tif", IMAGE), lambda x: x, size=32, nodata="inherit")
+    with pytest.raises(ValueError, match="nodata=-9999.0 does not fit a result of uint8"):
+        gp.reconstruct(
+            tiff(tmp_path / "u.tif", IMAGE.astype("float32"), nodata=-9999),
+            lambda x: x.astype("uint8"),
+            size=32,
+            nodata="inherit",
+        )
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_votes_have_a_value_above_the_last_class(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE % 4, nodata=0)
+    vote = gp.SpatialHardVote(4)
+    result = gp.reconstruct(source, np.copy, place(tmp_path, target), size=32, aggregation=vote)
+    check(result, IMAGE % 4, IMAGE % 4 != 0)
+    assert (result.domain.nodata, result.mask) == (255, None)
+
+
+@pytest.mark.parametrize("target", ["x.zarr", "x.tif"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_levels_know_what_is_missing(tmp_path, target, workers):
+    image = np.random.default_rng(0).integers(0, 3, (1, 700, 600)).astype("uint8")
+    image[:, 300:500, 100:400] = 0
+    source = tiff(tmp_path / "s.tif", image, nodata=0)
+    result = gp.reconstruct(
+        source,
+        _is_two,
+        tmp_path / target,
+        size=64,
+        chunks=128,
+        aggregation="mode",
+        workers=workers,
+        storage=gp.CogStorage(blocksize=128) if target == "x.tif" else gp.ZarrStorage(multiscales=True),
+    )
+    held = image[0] > 0
+    check(result, image == 2, held)
+    for level in (1, 2):
+        held = np.pad(held, ((0, held.shape[0] % 2), (0, held.shape[1] % 2)))
+        held = held[::2, ::2] | held[::2, 1::2] | held[1::2, ::2] | held[1::2, 1::2]
+        if target == "x.tif":
+            with rasterio.open(result.path, overview_level=level - 1) as dataset:
+                np.testing.assert_array_equal(dataset.read_masks(1) > 0, held)
+        else:
+            group = zarr.open_group(result.path, mode="r")
+            np.testing.assert_array_equal(group[f"{level}/valid"][0] > 0, held)
+    thin = result.quicklook()
+    assert np.isnan(thin).any()
+    assert (thin[~np.isnan(thin)] == 0).any()  # class 0 is drawn
+
+
+def _is_two(patch):
+    return (patch == 2).astype("uint8")
+
+
+def test_xarray_gets_the_mask_and_gives_it_back(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("rioxarray")
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    for target in TARGETS:
+        result = gp.reconstruct(
+            source, OPERATORS["classes 0 and 1"], place(tmp_path, target), size=32, aggregation="mode"
+        )
+        array = result.to_xarray()
+        assert array.dtype == np.uint8
+        np.testing.assert_array_equal(array.coords["valid"].values > 0, HELD)
+        assert array.rio.nodata is None
+        again = gp.reconstruct(array, lambda x: x, size=32)
+        np.testing.assert_array_equal(again.valid[...], HELD)
+        floats = gp.reconstruct(array.astype("float32"), lambda x: x, size=32)
+        np.testing.assert_array_equal(np.isnan(floats.array), ~HELD)
+    with xarray.open_zarr(tmp_path / "x.zarr") as dataset:
+        flag = dataset["data"].coords["valid"]
+        assert flag.attrs["standard_name"] == "status_flag"
+        assert flag.attrs["flag_values"] == [0, 1, 2]
+        assert dataset["data"].attrs["ancillary_variables"] == "valid"
+
+
+@pytest.mark.parametrize("ending", ["zarr", "tif"])
+@pytest.mark.parametrize("to", ["zarr", "tif"])
+def test_export_carries_the_mask(tmp_path, ending, to):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    classes = OPERATORS["classes 0 and 1"]
+    result = gp.reconstruct(source, classes, tmp_path / f"x.{ending}", size=32, aggregation="mode")
+    copy = gp.export(result.path, tmp_path / f"y.{to}", region=gp.Box(10, 150, 20, 100))
+    np.testing.assert_array_equal(held_by_readers(copy)[0], HELD[10:150, 20:100])
+
+
+def test_a_given_value_of_a_copy_that_pixels_have_does_not_hide_them(tmp_path):
+    source = tiff(tmp_path / "s.tif", IMAGE)
+    for to in ("zarr", "tif"):
+        copy = gp.export(source, tmp_path / f"y.{to}", nodata=int(IMAGE[0, 100, 100]))
+        assert held_by_readers(copy).all()
+
+
+def test_the_mask_of_an_array_travels_to_workers():
+    image = np.ma.masked_less(np.random.default_rng(0).integers(0, 200, (1, 1200, 1300)).astype("uint8"), 50)
+    one = gp.reconstruct(image, _is_two, size=256, chunks=512)
+    two = gp.reconstruct(image, _is_two, size=256, chunks=512, workers=2)
+    np.testing.assert_array_equal(one.valid[...], ~image.mask)
+    np.testing.assert_array_equal(two.valid[...], ~image.mask)
+    np.testing.assert_array_equal(one.array, two.array)
+
+
+@pytest.mark.parametrize("target", ["x.zarr", "x.tif"])
+def test_a_result_that_is_there_is_returned_with_its_mask(tmp_path, target):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    for operator, nodata in ((OPERATORS["classes 0 and 1"], None), (OPERATORS["a change of 0"], None)):
+        options = {"size": 32, "aggregation": "mode", "chunks": 64, "overwrite": True}
+        first = gp.reconstruct(source, operator, tmp_path / target, **options)
+        again = gp.reconstruct(source, operator, tmp_path / target, **{**options, "overwrite": False})
+        assert "nothing was computed" in again.stats.notes[0]
+        np.testing.assert_array_equal(again.valid[...], first.valid[...])
+        assert again.domain.nodata is nodata
+
+
+@pytest.mark.parametrize("nodata", [None, 0])
+@pytest.mark.parametrize("target", ["x.zarr", "x.tif"])
+def test_mending_a_result_whose_mask_was_dropped_brings_it_back(tmp_path, target, nodata):
+    image = np.where(IMAGE == 0, 1, IMAGE)
+    source = tiff(tmp_path / "s.tif", image, nodata=nodata)
+    broken = tmp_path / "broken"
+    broken.touch()
+
+    def operator(patch):
+        if broken.exists() and (patch[0, 0, 0] == image[0, 64, 64]):
+            raise OSError("once")
+        return patch
+
+    options = {"size": 32, "step": 32, "chunks": 32, "on_error": "skip", "window": "boxcar"}
+    first = gp.reconstruct(source, operator, tmp_path / target, **options)
+    assert len(first.errors) == 1
+    gone = np.ones(image.shape, bool)
+    gone[:, 64:96, 64:96] = False
+    np.testing.assert_array_equal(first.valid[...], gone)
+    broken.unlink()
+    second = gp.reconstruct(source, operator, tmp_path / target, **options)
+    check(second, image, np.True_)
+    assert second.mask is None
+
+
+def test_a_run_killed_between_dropping_the_mask_and_its_end_goes_on(tmp_path, monkeypatch):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    whole = gp.reconstruct(source, np.copy, tmp_path / "whole.zarr", size=32, chunks=64)
+
+    def fail(*_):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("geopatcher.targets.pyramid.consolidate", fail)
+        with pytest.raises(OSError, match="killed"):
+            gp.reconstruct(source, np.copy, tmp_path / "x.zarr", size=32, chunks=64)
+    result = gp.reconstruct(source, np.copy, tmp_path / "x.zarr", size=32, chunks=64)
+    check(result, IMAGE, HELD)
+    assert result.domain.nodata == whole.domain.nodata == 0
+    names = {path.relative_to(whole.path) for path in whole.path.rglob("*")}
+    assert {path.relative_to(result.path) for path in result.path.rglob("*")} == names
+
+
+def test_the_shell_says_what_is_missing(tmp_path):
+    source = tiff(tmp_path / "s.tif", np.concatenate([IMAGE, IMAGE * 0]), nodata=None)
+    out = tmp_path / "n.tif"
+    call = ["run", str(source), str(out), "--expr", "(b1-b2)/(b1-b1+b2)", "--dtype", "int16", "--size", "64"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        done = CliRunner().invoke(main, call)
+    assert done.exit_code == 0, done.output
+    with rasterio.open(out) as dataset:
+        undefined = IMAGE[0] == 0  # 0 / 0; all else is infinite, the largest number
+        np.testing.assert_array_equal(dataset.read_masks(1) == 0, undefined)
+        assert (dataset.read(1)[~undefined] == 32767).all()
+    told = CliRunner().invoke(main, ["info", str(out)])
+    assert "mask" in told.output
+
+
+@settings(max_examples=40)
+@given(
+    data=st.data(),
+    bands=st.integers(1, 3),
+    dtype=st.sampled_from(["uint8", "int8", "uint16", "int16", "int32", "uint64"]),
+    nodata=st.sampled_from([None, 0, 1, 100, "inherit"]),
+)
+def test_whatever_is_missing_is_and_nothing_else_anywhere(tmp_path_factory, data, bands, dtype, nodata):
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    own = data.draw(st.sampled_from([None, 0, 1, 100]))
+    image = rng.choice([0, 1, 2, 100], (bands, 37, 53)).astype(dtype)
+    folder = tmp_path_factory.mktemp("gaps")
+    source = tiff(folder / "s.tif", image, nodata=own)
+    keep = data.draw(st.booleans())
+    name = data.draw(st.sampled_from(TARGETS))
+    there = np.ones(image.shape, bool) if own is None else image != own
+    if nodata == "inherit" and own is None:
+        nodata = None
+
+    def operator(patch):
+        if keep:
+            return np.ma.masked_where(patch == 2, patch[::-1])
+        return np.ma.masked_where((patch == 2).any(axis=0, keepdims=True), patch.max(axis=0, keepdims=True))
+
+    made = image[::-1] if keep else image.max(axis=0, keepdims=True)
+    held = there & (image != 2) if keep else (there.all(axis=0) & ~(image == 2).any(axis=0))[np.newaxis]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = gp.reconstruct(
+            source,
+            operator,
+            place(folder, name),
+            size=16,
+            step=16,
+            chunks=16,
+            window="boxcar",
+            boundary="shrink",
+            nodata=nodata,
+        )
+    cells = np.asarray(result.array[...])
+    np.testing.assert_array_equal(result.valid[...], held)
+    np.testing.assert_array_equal(cells[held], made[held])
+    if result.domain.nodata is not None:
+        assert (cells[held] != result.domain.nodata).all()
+    shutil.rmtree(folder)
+
+
+def test_codes_count_as_they_say():
+    cells = np.array([[[5, 0, 7]], [[0, 0, 7]]], "uint8")
+    known = np.array([[[True, False, True]], [[True, False, False]]])
+    said = codes(cells, known, 0)
+    assert said.tolist() == [[[1, 0, 1]], [[2, 0, 0]]]
+    assert gaps_of(said) == Gaps(missing=3, met=1, uneven=1)
+    assert together(gaps_of(said), Gaps(1, 1, 1)) == Gaps(4, 2, 2)
+    assert codes(cells, None, float("nan")).tolist() == np.ones(cells.shape).tolist()
+
+
+def test_a_flag_of_others_is_no_mask(tmp_path):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    gp.reconstruct(source, lambda x: x > 9, tmp_path / "x.zarr", size=32)
+    group = zarr.open_group(tmp_path / "x.zarr", mode="r+")
+    assert zarr_source(tmp_path / "x.zarr").mask is not None
+    group["valid"].attrs["flag_meanings"] = "land sea ice"
+    assert zarr_source(tmp_path / "x.zarr").mask is None
+
+
+def test_the_shell_may_ask_for_the_sources_value(tmp_path):
+    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
+    call = [
+        "run",
+        str(source),
+        str(tmp_path / "x.tif"),
+        "--expr",
+        "b1+1",
+        "--size",
+        "64",
+        "--nodata",
+        "inherit",
+    ]
+    done = CliRunner().invoke(main, call)
+    assert done.exit_code == 0, done.output
+    with rasterio.open(tmp_path / "x.tif") as dataset:
+        assert dataset.nodata == 0
+        np.testing.assert_array_equal(dataset.read_masks(1) > 0, HELD)
+    wrong = CliRunner().invoke(main, [*call[:-1], "none"])
+    assert "'none' is not a number" in wrong.output

@@ -1,0 +1,64 @@
+"""What notebooks show."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+import geopatcher as gp
+from geopatcher.core.box import Box
+from geopatcher.core.html_cards import card, corner_of, facts_of, thumbnail
+from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.raster import RasterField
+from pages import Page
+
+NASTY = "<script>alert('x')</script>\"&"
+
+
+def test_text_is_escaped_everywhere():
+    html = card(NASTY, [(NASTY, NASTY)], thumbnail("data:,x", NASTY))
+    page = Page(html)
+    assert page.texts == [NASTY] * 3
+    assert page.values("alt") == [NASTY]
+    assert "script" not in page.tags
+
+
+def test_facts_are_the_lines_of_a_summary():
+    assert facts_of("pixels     12 (3 x 4)\nresult     in memory\n\n") == [
+        ("pixels", "12 (3 x 4)"),
+        ("result", "in memory"),
+    ]
+
+
+def test_a_plan_shows_its_facts_and_its_first_patches():
+    plan = gp.plan(np.zeros((100, 100), "uint8"), size=32)
+    html = plan._repr_html_()
+    assert "36 of 32x32" in html
+    assert Page(html).tags.count("rect") == 4 * 6 + 1
+    assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_plan_over_a_planet_is_shown_at_once():
+    class Planet:
+        shape, dtype = (4_000_000, 2_000_000), np.dtype("float32")
+
+        def __getitem__(self, index):
+            raise AssertionError("pixels were read")
+
+    html = gp.plan(RasterField(ArraySource.of(Planet())), size=256)._repr_html_()
+    assert "488,256,250 of 256x256" in html or re.search(r"[0-9,]{9,} of 256x256", html)
+
+
+def test_a_sketch_is_as_large_as_its_patches_and_shows_the_edge_of_the_raster():
+    svg = Page(corner_of([[Box(0, 10, 0, 10), Box(0, 10, 5, 15)]], (12, 12)))
+    assert (svg.values("width")[0], svg.values("height")[0]) == ("184", "124")
+    assert corner_of([], (1, 1)) == ""
+
+
+def test_a_result_shows_its_summary_and_a_thumbnail():
+    result = gp.reconstruct(np.random.default_rng(0).random((3, 700, 90)), lambda x: x, size=64)
+    html = result._repr_html_()
+    assert "63,000 (700 x 90)" in html
+    assert html.count("data:image/png;base64,") == 1
+    assert len(html) < 200_000

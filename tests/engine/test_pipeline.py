@@ -1,0 +1,336 @@
+"""Stages in threads: bounded, in order, without a deadlock and without a thread left over."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import geopatcher as gp
+from doubling import begun_ledger
+from geopatcher.core.box import Box
+from geopatcher.engine.pipeline import BackgroundWriter, prefetch
+from geopatcher.errors import GeopatcherError, OperatorError, SourceError
+from geopatcher.fields.array_source import ArraySource
+from geopatcher.runs.ledger.book import read_ledger
+from geopatcher.targets.memory import MemorySink
+from geopatcher.targets.zarr_store import ZarrSink
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def ours():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("geopatcher")]
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    assert ours() == []
+    yield
+    deadline = time.monotonic() + 10
+    while ours() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ours() == []
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1, 100, 10**9])
+@given(sizes=st.lists(st.integers(0, 50), max_size=30))
+def test_items_arrive_in_order_whatever_the_bound(max_bytes, sizes):
+    with prefetch((size for size in sizes), lambda size: size, max_bytes) as stream:
+        assert list(stream) == sizes
+
+
+def test_no_more_waits_than_the_bound_allows():
+    made, taken, waiting = [], [], []
+
+    def produce():
+        for number in range(50):
+            made.append(number)
+            yield number
+
+    with prefetch(produce(), lambda _: 10, 35) as stream:
+        for number in stream:
+            time.sleep(0.002)
+            waiting.append(len(made) - len(taken))
+            taken.append(number)
+    # Three wait, one is in the maker's hand and one in the taker's.
+    assert max(waiting) <= 5
+    assert taken == list(range(50))
+
+
+def test_an_item_larger_than_the_bound_still_passes():
+    with prefetch(iter_of(3), lambda _: 10**6, 10) as stream:
+        assert list(stream) == [0, 1, 2]
+
+
+def iter_of(n):
+    yield from range(n)
+
+
+@pytest.mark.parametrize("max_bytes", [0, 100])
+def test_an_error_comes_where_its_item_would_have_come(max_bytes):
+    def produce():
+        yield 1
+        yield 2
+        raise KeyError("broken")
+
+    with prefetch(produce(), lambda _: 1, max_bytes) as stream:
+        assert (next(stream), next(stream)) == (1, 2)
+        with pytest.raises(KeyError, match="broken"):
+            next(stream)
+
+
+@pytest.mark.parametrize("max_bytes", [0, 3])
+def test_leaving_early_stops_and_closes_the_maker(max_bytes):
+    closed = []
+
+    def produce():
+        try:
+            yield from range(10**9)
+        finally:
+            closed.append(threading.current_thread().name)
+
+    with prefetch(produce(), lambda _: 1, max_bytes) as stream:
+        assert next(stream) == 0
+    assert len(closed) == 1
+
+
+def test_calls_left_behind_run_in_order_in_one_thread():
+    ran = []
+    behind = BackgroundWriter(pipelined=True)
+    for number in range(20):
+        behind.submit(lambda number=number: ran.append((number, threading.current_thread().name)))
+    behind.finish()
+    assert [number for number, _ in ran] == list(range(20))
+    assert len({name for _, name in ran}) == 1
+    assert threading.current_thread().name not in {name for _, name in ran}
+
+
+def test_without_a_bound_calls_run_at_once():
+    ran = []
+    behind = BackgroundWriter(pipelined=False)
+    behind.submit(lambda: ran.append(threading.current_thread()))
+    assert ran == [threading.current_thread()]
+    behind.finish()
+
+
+@pytest.mark.parametrize("when", ["submit", "finish"])
+def test_after_an_error_nothing_runs_and_it_is_raised(when):
+    ran = []
+    failed = threading.Event()
+
+    def fail():
+        failed.set()
+        raise OSError("disk full")
+
+    behind = BackgroundWriter(pipelined=True)
+    behind.submit(fail)
+    failed.wait(5)
+
+    def submit_many():
+        for _ in range(1000):
+            behind.submit(lambda: ran.append(1))
+            time.sleep(0.001)
+
+    with pytest.raises(OSError, match="disk full"):
+        behind.finish() if when == "finish" else submit_many()
+    assert ran == []
+    behind.settle()
+
+
+def test_a_call_is_handed_over_when_the_one_before_has_ended():
+    go, events = threading.Event(), []
+    behind = BackgroundWriter(pipelined=True)
+
+    def slow():
+        go.wait(5)
+        events.append("slow ends")
+
+    behind.submit(slow)
+    events.append("meanwhile")
+    threading.Timer(0.05, go.set).start()
+    behind.submit(lambda: events.append("next"))
+    assert events[:2] == ["meanwhile", "slow ends"]
+    behind.finish()
+    assert events == ["meanwhile", "slow ends", "next"]
+
+
+def test_settling_waits_for_what_has_begun():
+    started, go, ran = threading.Event(), threading.Event(), []
+
+    def slow():
+        started.set()
+        go.wait(5)
+        ran.append("slow")
+
+    behind = BackgroundWriter(pipelined=True)
+    behind.submit(slow)
+    started.wait(5)
+    threading.Timer(0.05, go.set).start()
+    behind.settle()
+    assert ran == ["slow"]
+
+
+# The whole run
+
+
+class Faulty(ArraySource):
+    """Fails to read from a row on, or takes its time."""
+
+    def read(self, box):
+        if box.row1 > 600:
+            raise SourceError("cannot read bad.tif, rows 512:768")
+        return super().read(box)
+
+
+def faulty(image):
+    return gp.RasterField(Faulty(image, ArraySource.of(image).domain))
+
+
+IMAGE = np.random.default_rng(0).random((1, 1500, 60))
+
+
+def fail_late(patch):
+    fail_late.calls += 1
+    if fail_late.calls > 40:
+        raise ValueError("no")
+    return patch
+
+
+@pytest.mark.parametrize("target", [None, "x.zarr", "x.tif"])
+def test_errors_of_the_reader_end_the_run_and_its_threads(tmp_path, target):
+    place = None if target is None else tmp_path / target
+    with pytest.raises(SourceError, match=r"bad.tif, rows 512:768"):
+        gp.reconstruct(faulty(IMAGE), lambda x: x, place, size=32, chunks=64)
+
+
+@pytest.mark.parametrize("target", [None, "x.zarr", "x.tif"])
+def test_errors_of_the_operator_end_the_run_and_its_threads(tmp_path, target):
+    fail_late.calls = 0
+    place = None if target is None else tmp_path / target
+    with pytest.raises(OperatorError, match="fail_late failed"):
+        gp.reconstruct(IMAGE, fail_late, place, size=32, chunks=64)
+
+
+def test_errors_of_the_sink_end_the_run_and_its_threads(tmp_path, monkeypatch):
+    def full(self, tiles):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(MemorySink, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        gp.reconstruct(IMAGE, lambda x: x, size=32, chunks=64)
+
+
+WIDE = np.arange(1.0, 50 * 900 + 1).reshape(50, 900)
+IN_REGIONS = {"size": 16, "step": 8, "chunks": 32}
+
+
+def narrow():
+    """A plan that cuts `WIDE` into regions of a few chunks, and how many patches the first has."""
+    limit = gp.plan(WIDE, **IN_REGIONS).model.bytes_for(64, 50, alone=False) + 40_000
+    plan = gp.plan(WIDE, **IN_REGIONS, memory_limit=limit)
+    first = next(plan.regions()).region
+    assert plan.n_regions > 2
+    return limit, first, plan.anchors.count_in(first)
+
+
+def test_a_region_is_begun_while_the_last_rows_of_the_one_before_are_written(monkeypatch):
+    limit, region, n_patches = narrow()
+    calls, met, next_begun = [], [], threading.Event()
+
+    def write(self, tiles):
+        return write_as_ever(self, map(waited_for, tiles))
+
+    def waited_for(tile):
+        box, _ = tile
+        if (box.row1, box.col1) == (50, region.col1):
+            met.append(next_begun.wait(10))
+        return tile
+
+    def operator(patch):
+        calls.append(1)
+        if len(calls) > n_patches:
+            next_begun.set()
+        return patch
+
+    write_as_ever = MemorySink.write
+    monkeypatch.setattr(MemorySink, "write", write)
+    result = gp.reconstruct(WIDE, operator, memory_limit=limit, **IN_REGIONS)
+    assert met == [True]
+    np.testing.assert_array_equal(result.array, WIDE)
+
+
+@pytest.mark.parametrize("stage", ["operator", "sink"])
+def test_an_error_where_two_regions_meet_ends_the_run_and_its_threads(tmp_path, stage, monkeypatch):
+    limit, region, n_patches = narrow()
+    calls = []
+
+    def operator(patch):
+        calls.append(1)
+        if stage == "operator" and len(calls) > n_patches:
+            raise ValueError("begun, the second region")
+        return patch
+
+    def write(self, tiles):
+        return write_as_ever(self, map(refused, tiles))
+
+    def refused(tile):
+        box, _ = tile
+        if stage == "sink" and (box.row1, box.col1) == (50, region.col1):
+            raise OSError(28, "the last rows of the first region")
+        return tile
+
+    write_as_ever = ZarrSink.write
+    monkeypatch.setattr(ZarrSink, "write", write)
+    with pytest.raises((GeopatcherError, OSError), match="region"):
+        gp.reconstruct(WIDE, operator, tmp_path / "x.zarr", memory_limit=limit, **IN_REGIONS)
+    account = read_ledger(begun_ledger(tmp_path / "x.zarr"))
+    left = list(account.finished.missing(region))
+    assert left == ([] if stage == "operator" else [Box(32, 50, 0, region.col1)])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_being_interrupted_in_the_operator_leaves_no_thread(error):
+    def stop(patch):
+        if stop.seen:
+            raise error
+        stop.seen = True
+        return patch
+
+    stop.seen = False
+    with pytest.raises((error, GeopatcherError)):
+        gp.reconstruct(IMAGE, stop, size=32)
+
+
+def test_a_stream_left_half_way_leaves_no_thread():
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular(32), gp.SpatialRegularStride(16), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    stream = patcher.split(IMAGE)
+    next(stream)
+    stream.close()
+    del stream
+    for patch in patcher.split(IMAGE):
+        assert patch.anchor == (0, 0)
+        break
+
+
+def test_many_runs_in_many_threads_do_not_disturb_each_other(tmp_path):
+    results = {}
+
+    def run(number):
+        place = tmp_path / f"{number}.zarr" if number % 2 else None
+        result = gp.reconstruct(IMAGE * number, lambda x: x + number, place, size=64, chunks=128)
+        results[number] = np.asarray(result.array[...])
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number in range(6):
+        np.testing.assert_allclose(results[number], IMAGE * number + number, rtol=1e-12)

@@ -1,0 +1,252 @@
+"""Chunks that would decode to far more than they should are refused, and others are read as ever."""
+
+from __future__ import annotations
+
+import bz2
+import functools
+import gzip
+import lzma
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
+
+import geopatcher as gp
+from geopatcher.core.box import Box
+from geopatcher.formats.chunk_guard import ChunkGuard, OversizedChunkError, read_cells
+from geopatcher.inspect.arrays import RESULT, stored_rasters
+from tests.formats.test_decoded_size import rle_frame
+
+CELLS = np.random.default_rng(0).integers(0, 500, (2, 70, 90)).astype("uint16")
+MUCH = 80 << 20
+
+V3 = {
+    "none": {"compressors": None},
+    "zstd": {"compressors": ZstdCodec()},
+    "blosc": {"compressors": BloscCodec(cname="lz4")},
+    "gzip": {"compressors": GzipCodec()},
+    "zstd and a checksum": {"compressors": [ZstdCodec(), Crc32cCodec()]},
+    "twice": {"compressors": [GzipCodec(), ZstdCodec()]},
+    "lz4 of numcodecs": {"compressors": [zarr.codecs.numcodecs.LZ4()]},
+    "zlib of numcodecs": {"compressors": [zarr.codecs.numcodecs.Zlib()]},
+    "lzma of numcodecs": {"compressors": [zarr.codecs.numcodecs.LZMA()]},
+    "shards": {"compressors": ZstdCodec(), "shards": (1, 64, 64)},
+    "shards of gzip": {"compressors": GzipCodec(), "shards": (1, 64, 64)},
+    "a filter": {"compressors": ZstdCodec(), "filters": [zarr.codecs.numcodecs.Delta(dtype="<u2")]},
+}
+V2 = {
+    "none": {"compressors": None},
+    "blosc": {"compressors": numcodecs.Blosc()},
+    "zstd": {"compressors": numcodecs.Zstd()},
+    "zlib": {"compressors": numcodecs.Zlib()},
+    "bz2": {"compressors": numcodecs.BZ2()},
+    "lzma": {"compressors": numcodecs.LZMA()},
+    "delta": {"compressors": numcodecs.Zstd(), "filters": [numcodecs.Delta(dtype="<u2")]},
+    "shuffled": {"compressors": numcodecs.Zlib(), "filters": [numcodecs.Shuffle(elementsize=2)]},
+    "a filter compresses": {"compressors": None, "filters": [numcodecs.Zlib()]},
+    "both compress": {"compressors": numcodecs.Zstd(), "filters": [numcodecs.GZip()]},
+}
+KINDS = [(3, name) for name in V3] + [(2, name) for name in V2]
+
+
+def stored(folder, version, name):
+    how = (V3 if version == 3 else V2)[name]
+    array = zarr.create_array(
+        folder / "a.zarr", shape=CELLS.shape, chunks=(1, 32, 32), dtype="uint16", zarr_format=version, **how
+    )
+    array[:] = CELLS
+    return folder / "a.zarr"
+
+
+def files(store):
+    return sorted(
+        path for path in store.rglob("*") if path.is_file() and not path.name.startswith((".z", "zarr."))
+    )
+
+
+@pytest.mark.parametrize(("version", "name"), KINDS)
+def test_good_chunks_of_every_kind_are_read_as_ever(tmp_path, version, name):
+    store = stored(tmp_path, version, name)
+    array = zarr.open(store, mode="r")
+    guard = ChunkGuard.of(array)
+    assert guard is not None
+    guard.check((...,))
+    for key in [
+        (..., slice(0, 70), slice(0, 90)),
+        (1, slice(33, 40), slice(0, 1)),
+        (slice(0, 1),),
+        (0, 5, 7),
+    ]:
+        np.testing.assert_array_equal(read_cells(array, key), CELLS[key])
+    result = gp.reconstruct(str(store), lambda x: x, size=32, dtype="uint16", window="boxcar", step=32)
+    np.testing.assert_array_equal(result.array, CELLS)
+
+
+ENCODED = {
+    "zstd": lambda: bytes(numcodecs.Zstd().encode(bytes(MUCH))),
+    "blosc": lambda: bytes(numcodecs.Blosc().encode(bytes(MUCH))),
+    "lz4": lambda: bytes(numcodecs.LZ4().encode(bytes(MUCH))),
+    "zlib": lambda: zlib.compress(bytes(MUCH), 1),
+    "gzip": lambda: gzip.compress(bytes(MUCH), 1),
+    "bz2": lambda: bz2.compress(bytes(MUCH), 1),
+    "lzma": lambda: lzma.compress(bytes(MUCH), preset=0),
+    "zstd that does not say": lambda: rle_frame(MUCH // (128 << 10)),
+    "gzip in many members": lambda: gzip.compress(bytes(1 << 20), 1) * 80,
+    "a large file": lambda: bytes(20 << 20),
+}
+
+
+@functools.cache
+def encoded(kind):
+    return ENCODED[kind]()
+
+
+BOMBS = [
+    (3, "none", "a large file"),
+    (3, "zstd", "zstd"),
+    (3, "zstd", "zstd that does not say"),
+    (3, "zstd and a checksum", "zstd"),
+    (3, "blosc", "blosc"),
+    (3, "gzip", "gzip"),
+    (3, "gzip", "gzip in many members"),
+    (3, "twice", "zstd"),
+    (3, "lz4 of numcodecs", "lz4"),
+    (3, "zlib of numcodecs", "zlib"),
+    (3, "lzma of numcodecs", "lzma"),
+    (3, "a filter", "zstd"),
+    (2, "none", "a large file"),
+    (2, "blosc", "blosc"),
+    (2, "zstd", "zstd"),
+    (2, "zlib", "zlib"),
+    (2, "bz2", "bz2"),
+    (2, "lzma", "lzma"),
+    (2, "delta", "zstd"),
+    (2, "shuffled", "zlib"),
+    (2, "a filter compresses", "zlib"),
+]
+
+CHILD = """
+import sys, warnings
+import geopatcher
+warnings.simplefilter("ignore")
+
+def peak_mib():
+    return [int(line.split()[1]) // 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")][0]
+
+for path in sys.argv[1:]:
+    try:
+        geopatcher.reconstruct(path, lambda x: x, size=32)
+        print("read")
+    except geopatcher.SourceError as error:
+        print(error)
+print(peak_mib())
+"""
+
+
+def refused(paths):
+    """Return what a process of its own says of each store, and its peak of memory in MiB."""
+    out = subprocess.run(
+        [sys.executable, "-c", CHILD, *map(str, paths)], capture_output=True, text=True, check=True
+    )
+    *said, peak = out.stdout.splitlines()
+    return said, int(peak)
+
+
+def test_small_files_that_decode_to_much_are_refused_before_they_do(tmp_path):
+    stores = []
+    for number, (version, name, bomb) in enumerate(BOMBS):
+        store = stored(tmp_path / str(number), version, name)
+        files(store)[4].write_bytes(encoded(bomb))
+        stores.append(store)
+    (read,), usual = refused([stored(tmp_path / "good", 3, "zstd")])
+    assert read == "read"
+    said, peak = refused(stores)
+    for store, kind, line in zip(stores, BOMBS, said, strict=True):
+        assert line.startswith(f"cannot read {store}, rows 0:70, columns 0:90: "), (kind, line)
+        assert "OversizedChunkError: " in line, (kind, line)
+        assert "it is not decoded" in line or "it is not read" in line
+    assert peak < usual + (MUCH >> 21)  # in MiB: half of what one of them would take
+
+
+@pytest.mark.parametrize("name", ["shards", "shards of gzip"])
+def test_inner_chunks_of_a_shard_are_measured_too(tmp_path, name):
+    store = stored(tmp_path, 3, name)
+    bomb = encoded("zstd" if name == "shards" else "gzip")
+    shard = files(store)[1]
+    content = shard.read_bytes()
+    index = np.frombuffer(content[-68:-4], "<u8").reshape(4, 2).copy()
+    index[2] = len(content) - 68, len(bomb)
+    raw = index.tobytes()
+    checksum = bytes(numcodecs.checksum32.CRC32C(location="end").encode(raw))[-4:]
+    shard.write_bytes(content[:-68] + bomb + raw + checksum)
+    with pytest.raises(OversizedChunkError, match="decodes to .* it is not decoded"):
+        read_cells(zarr.open(store, mode="r"), (...,))
+    with pytest.raises(gp.SourceError, match="OversizedChunkError"):
+        gp.reconstruct(str(store), lambda x: x, size=32)
+
+
+def test_a_shard_whose_index_lies_is_an_error_of_the_source(tmp_path):
+    store = stored(tmp_path, 3, "shards")
+    shard = files(store)[0]
+    content = shard.read_bytes()
+    for index in (b"\x00" * 64, b"\xfe" * 64, (2**63).to_bytes(8, "little") * 8):
+        shard.write_bytes(content[:-68] + index + content[-4:])
+        with pytest.raises(gp.SourceError, match="cannot read"):
+            gp.reconstruct(str(store), lambda x: x, size=32)
+    shard.write_bytes(content[-30:])
+    with pytest.raises(gp.SourceError, match="cannot read"):
+        gp.reconstruct(str(store), lambda x: x, size=32)
+
+
+def test_chunks_that_are_not_there_are_fill(tmp_path):
+    store = stored(tmp_path, 3, "zstd")
+    files(store)[0].unlink()
+    assert (read_cells(zarr.open(store, mode="r"), (0, slice(0, 32), slice(0, 32))) == 0).all()
+
+
+def test_an_array_that_is_in_no_folder_is_left_alone():
+    array = zarr.create_array(zarr.storage.MemoryStore(), shape=(4, 4), chunks=(2, 2), dtype="uint8")
+    array[:] = 3
+    assert ChunkGuard.of(array) is None
+    assert (read_cells(array, (...,)) == 3).all()
+
+
+def test_skipped_patches_are_those_over_the_chunk(tmp_path):
+    store = stored(tmp_path, 3, "zstd")
+    (bomb,) = [path for path in files(store) if path.relative_to(store) == Path("c/0/1/1")]
+    bomb.write_bytes(encoded("zstd"))
+    result = gp.reconstruct(
+        str(store), lambda x: x, size=16, step=16, window="boxcar", dtype="float32", on_error="skip"
+    )
+    np.testing.assert_array_equal(result.array[:, :32], CELLS[:, :32])
+    assert {error.kind for error in result.errors} == {"read"}
+    assert all("OversizedChunkError" in error.message for error in result.errors)
+
+
+@pytest.mark.parametrize(("folder", "step"), [("1/data", 2), ("1/valid", 2), ("valid", 1), ("weight", 1)])
+def test_levels_masks_and_layers_are_measured_too(tmp_path, folder, step):
+    image = np.ma.masked_less(np.arange(128 * 128, dtype="uint16").reshape(128, 128), 900)
+    gp.reconstruct(
+        image,
+        np.copy,
+        tmp_path / "r.zarr",
+        size=32,
+        chunks=32,
+        layers=["weight"],
+        storage=gp.ZarrStorage("zstd", multiscales=True),
+    )
+    rasters = stored_rasters(tmp_path / "r.zarr")
+    name = "weight" if folder == "weight" else RESULT
+    whole = Box.of_shape((128, 128))
+    before = rasters[name].read(whole, [0], step)
+    assert np.isfinite(before).any()
+    for path in files(tmp_path / "r.zarr" / folder):
+        path.write_bytes(encoded("zstd"))
+    with pytest.raises(gp.SourceError, match=f"{folder}.*it is not decoded"):
+        stored_rasters(tmp_path / "r.zarr")[name].read(whole, [0], step)

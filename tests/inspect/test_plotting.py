@@ -1,0 +1,166 @@
+"""Figures, looked at through their artists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+
+import geopatcher as gp
+from geopatcher.core.domain import RasterDomain
+from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.raster import RasterField
+
+matplotlib = pytest.importorskip("matplotlib", reason="the extra `viz` is not installed")
+matplotlib.use("Agg")
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def field(image, transform=None, crs=None, **record):
+    transform = transform or Affine(10, 0, 500_000, 0, -10, 4_000_000)
+    return RasterField(ArraySource.of(image, transform=transform, crs=crs, **record))
+
+
+def patcher(size=32, step=16, window=None):
+    return gp.SpatialPatcher(
+        gp.SpatialRectangular(size),
+        gp.SpatialRegularStride(step),
+        window or gp.SpatialHann(),
+        gp.SpatialOverlapAdd(),
+    )
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(0).random((2, 60, 90), dtype="float32")
+
+
+def test_a_plot_has_the_extent_and_the_units_of_the_crs(image):
+    source = field(image, crs="EPSG:32610", band_names=("red", "nir"), units=("m", "W"))
+    ax = gp.reconstruct(source, lambda x: x, size=32).plot(1)
+    assert ax.get_images()[0].get_extent() == [500_000, 500_900, 3_999_400, 4_000_000]
+    assert ax.get_title() == "nir"
+    assert ax.get_xlabel() == "x [metre], EPSG:32610"
+    assert ax.get_images()[0].colorbar.ax.get_ylabel() == "W"
+
+
+def test_degrees_of_longitude_shrink_towards_the_poles(image):
+    north = Affine(0.01, 0, 10, 0, -0.01, 60.3)
+    ax = gp.reconstruct(field(image, north, "EPSG:4326"), lambda x: x, size=32).plot()
+    assert ax.get_aspect() == pytest.approx(2.0, abs=0.01)  # 1 / cos 60 degrees
+    assert ax.get_xlabel() == "longitude [degree], EPSG:4326"
+
+
+@pytest.mark.parametrize("crs", [None, "EPSG:32610"])
+def test_a_rotated_or_unplaced_raster_is_drawn_in_its_pixels(image, crs):
+    turned = Affine(8, 5, 0, 5, -8, 0)
+    ax = gp.reconstruct(field(image, turned, crs), lambda x: x, size=32).plot()
+    assert ax.get_images()[0].get_extent() == [0, 90, 60, 0]
+    assert ax.get_xlabel() == ("column" if crs is None else "column (the grid is rotated)")
+
+
+def test_cells_without_data_are_left_out(image):
+    holed = image.copy()
+    holed[:, :20] = np.nan
+    result = gp.reconstruct(holed, lambda x: x, size=32)
+    assert np.ma.getmaskarray(result.plot().get_images()[0].get_array())[:20].all()
+
+
+def test_layers_are_drawn_beside_the_result(image):
+    result = gp.reconstruct(image, lambda x: x, size=32, layers=("weight", "count"))
+    ax = result.plot(layers=("count", "weight"))
+    titles = [each.get_title() for each in ax.figure.axes if each.get_title()]
+    assert titles == ["result", "count", "weight"]
+    with pytest.raises(ValueError, match="has no layers spread; it has weight, count"):
+        result.plot(layers=("spread",))
+    with pytest.raises(ValueError, match="leave out ax"):
+        result.plot(ax=ax, layers=("count",))
+    with pytest.raises(ValueError, match="band 2 is not one of 0 to 1"):
+        result.plot(2)
+
+
+def test_an_axes_that_is_given_is_drawn_into(image):
+    _, ax = plt.subplots()
+    assert gp.reconstruct(image, lambda x: x, size=32).plot(ax=ax) is ax
+
+
+def test_classes_have_one_colour_each():
+    classes = np.random.default_rng(0).integers(0, 3, (40, 40)).astype("uint8")
+    ax = gp.reconstruct(classes, lambda x: x, size=16, dtype="uint8").plot()
+    picture = ax.get_images()[0]
+    assert picture.get_clim() == (-0.5, 2.5)
+    assert picture.get_cmap().N == 3
+    assert picture.colorbar.get_ticks().tolist() == [0, 1, 2]
+
+
+def test_every_patch_of_a_small_plan_is_drawn_and_depths_are_counted(image):
+    figure = patcher().plot(image)
+    boxes, depth = figure.axes[0], figure.axes[1]
+    plan = patcher().plan(image)
+    assert len(boxes.patches) == plan.n_patches + 2  # one is singled out, and the raster's edge
+    expected = np.zeros((60, 90), int)
+    for row, col in patcher().anchors(image):
+        expected[row : row + 32, col : col + 32] += 1
+    assert np.array_equal(depth.get_images()[0].get_array(), expected)
+    assert f"{plan.n_patches} patches" in boxes.get_title(loc="left")
+
+
+def test_shares_of_the_window_add_up_to_one(image):
+    figure = patcher().plot(image)
+    lines = next(ax for ax in figure.axes if "share" in ax.get_title(loc="left")).get_lines()
+    total: dict[float, float] = {}
+    for line in lines:
+        for x, y in zip(*line.get_data(), strict=True):
+            total[x] = total.get(x, 0.0) + y
+    assert set(np.round(list(total.values()), 9)) == {1.0}
+
+
+def test_the_four_axes_are_told(image):
+    texts = [
+        text.get_text() for ax in patcher(window=gp.SpatialTukey(0.3)).plot(image).axes for text in ax.texts
+    ]
+    for name in (
+        "geometry",
+        "sampler",
+        "window",
+        "aggregation",
+        "SpatialTukey(alpha=0.3)",
+        "SpatialOverlapAdd",
+    ):
+        assert name in texts
+
+
+def test_of_a_huge_plan_one_corner_is_drawn_and_no_pixel_read():
+    class Planet:
+        shape, dtype = (4_000_000, 2_000_000), np.dtype("float32")
+
+        def __getitem__(self, index):
+            raise AssertionError("pixels were read")
+
+    figure = patcher(256, 64).plot(RasterField(ArraySource.of(Planet())))
+    boxes, depth = figure.axes[0], figure.axes[1].get_images()[0].get_array()
+    assert len(boxes.patches) < 100
+    assert "the corner of" in boxes.get_title(loc="left")
+    # No pixel at the edge of the drawing may look shallower than it is.
+    assert depth.max() == depth[-1, -1] == 16
+
+
+def test_scattered_patches_are_drawn_too(image):
+    scattered = gp.SpatialPatcher(
+        gp.SpatialRectangular(16),
+        gp.SpatialJitteredStride(16, seed=0),
+        gp.SpatialHann(),
+        gp.SpatialOverlapAdd(),
+    )
+    assert len(scattered.plot(image).axes[0].patches) == scattered.n_anchors(image) + 2
+
+
+def test_a_domain_of_one_pixel_is_drawn():
+    assert RasterDomain((1, 1)).grid_shape == (1, 1)
+    assert patcher(4, 2).plot(np.ones((1, 1))).axes

@@ -1,0 +1,105 @@
+"""ONNX models, against the same convolutions in SciPy."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from geopatcher import Model
+from geopatcher.errors import OperatorError
+from networks import ConvNet, softmax
+
+NET = ConvNet.random()
+PATCH = np.random.default_rng(1).normal(size=(3, 12, 16)).astype("float32")
+
+
+def test_it_computes_what_scipy_computes(tmp_path):
+    model = Model(NET.save(tmp_path / "net.onnx"))
+    made = model(PATCH)
+    assert made.dtype == np.float32
+    np.testing.assert_allclose(made, NET.scores(PATCH), rtol=1e-3, atol=1e-4)
+    assert (model.n_bands, model.n_outputs, model.fixed_batch, model.per_pixel) == (3, 3, None, False)
+
+
+def test_bands_last_are_recognised(tmp_path):
+    model = Model(NET.save(tmp_path / "net.onnx", axes="nhwc"), activation="softmax")
+    np.testing.assert_allclose(model(PATCH), softmax(NET.scores(PATCH)), atol=1e-4)
+
+
+def test_a_fixed_batch_is_filled_up(tmp_path):
+    model = Model(NET.save(tmp_path / "net.onnx", batch=2))
+    assert model.fixed_batch == 2
+    five = np.stack([PATCH + n for n in range(5)])
+    made = model(five)
+    assert made.shape == (5, 3, 12, 16)
+    np.testing.assert_allclose(made[4], NET.scores(five[4]), rtol=1e-3, atol=1e-3)
+
+
+def test_a_fixed_size_is_refused_before_it_runs(tmp_path):
+    model = Model(NET.save(tmp_path / "net.onnx", size=(32, 32)))
+    with pytest.raises(ValueError, match="patches of 64x32 pixels: the model takes 32x32 only"):
+        model.check(3, (), (64, 32))
+    with pytest.raises(ValueError, match="patches of 12x16 pixels"):
+        model(PATCH)
+
+
+def test_a_network_without_padding_says_which_margin_it_needs(tmp_path):
+    path = NET.save(tmp_path / "net.onnx", pad=0)
+    with pytest.raises(OperatorError, match="loses 2 pixels at each edge, and margin is 0: give it margin=2"):
+        Model(path)(PATCH)
+    model = Model(path, margin=2)
+    np.testing.assert_allclose(model(PATCH), NET.scores(PATCH)[:, 2:-2, 2:-2], rtol=1e-3, atol=1e-4)
+    assert model.border == 2
+
+
+def test_parts_are_chosen_by_name_or_number(tmp_path):
+    path = NET.save(tmp_path / "net.onnx", twice=True)
+    with pytest.raises(ValueError, match=r"returns 2 parts \(scores, negative\): choose one with parts="):
+        Model(path).check(3, (), (12, 16))
+    scores, negative = Model(path, parts="scores")(PATCH), Model(path, parts=1)(PATCH)
+    np.testing.assert_array_equal(scores, -negative)
+    parts = Model(path, parts=0).all_parts(PATCH)
+    np.testing.assert_array_equal(parts["negative"], negative)
+    with pytest.raises(ValueError, match="returns no part 'height', but scores, negative"):
+        Model(path, parts="height").check(3, (), (12, 16))
+
+
+def test_labels_are_votes_for_classes(tmp_path):
+    model = Model(NET.save(tmp_path / "net.onnx", labels=True), classes=["a", "b", "c"])
+    np.testing.assert_array_equal(model(PATCH).argmax(axis=0), NET.scores(PATCH).argmax(axis=0))
+    assert model.n_outputs == 3
+
+
+def test_a_record_inside_the_file_is_used(tmp_path):
+    notes = {"geopatcher:activation": "softmax", "geopatcher:multiple": json.dumps(4)}
+    model = Model(NET.save(tmp_path / "net.onnx", notes=notes))
+    assert model.multiple == 4
+    np.testing.assert_allclose(model(PATCH), softmax(NET.scores(PATCH)), atol=1e-4)
+
+
+def test_what_cannot_be_loaded_is_named(tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(b"nothing")
+    with pytest.raises(OperatorError, match="net.onnx cannot be loaded by onnxruntime"):
+        Model(path).check(3, (), (8, 8))
+
+
+def test_a_model_of_two_inputs_is_refused(tmp_path):
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 4, 4]) for name in "abc"]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["c"])], "add", ports[:2], ports[2:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, tmp_path / "add.onnx")
+    with pytest.raises(OperatorError, match=r"has 2 inputs \(a, b\): it must have one"):
+        Model(tmp_path / "add.onnx")(PATCH)
+
+
+def test_precision_and_device_that_are_not_there_are_refused(tmp_path):
+    path = NET.save(tmp_path / "net.onnx")
+    with pytest.raises(ValueError, match="an ONNX model computes in the precision it was exported with"):
+        Model(path, precision="bf16")(PATCH)
+    with pytest.raises(ValueError, match="device='gpu': choose one of auto, cpu, cuda"):
+        Model(path, device="gpu")

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+import rasterio
+
+import geopatcher as gp
+from geopatcher.report.session import PAGES, Session
+from geotiffs import write_geotiff
+
+
+def decoded(content):
+    with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
+        return dataset.read()
+
+
+@pytest.mark.parametrize(
+    ("transform", "crs"),
+    [
+        (rasterio.Affine.identity(), None),
+        (rasterio.Affine(8, 5, 3e5, 5, -8, 4e6), "EPSG:32610"),
+        (rasterio.Affine(0.5, 0, -120, 0, 0.5, -10), "EPSG:4326"),
+    ],
+)
+def test_rasters_without_a_map_rotated_and_upside_down_are_shown(tmp_path, transform, crs):
+    cells = np.arange(30 * 40, dtype="int16").reshape(30, 40)
+    profile = {"driver": "GTiff", "height": 30, "width": 40, "count": 1, "dtype": "int16", "nodata": 5}
+    with rasterio.open(tmp_path / "x.tif", "w", crs=crs, transform=transform, **profile) as dataset:
+        dataset.write(cells, 1)
+    session = Session.of(tmp_path / "x.tif")
+    picture = decoded(session.answer("/tile/0/0/0/0?span=0,1200&ramp=grey").content)
+    assert picture.shape == (4, 30, 40)
+    assert np.abs(picture[0] - cells / 1200 * 255).max() <= 255 / 1200 * 5 + 1
+    assert np.flatnonzero(picture[3].ravel() == 0).tolist() == [5]
+    found = json.loads(session.answer("/value/0?row=2&col=3").content)
+    assert found["values"] == ["83"]
+    assert (found["lonlat"] is None) == (crs is None)
+    assert json.loads(session.answer("/value/0?row=0&col=5").content)["values"] == [None]
+
+
+def test_large_integers_keep_all_their_digits():
+    array = np.full((4, 4), 2**60 + 1, "int64")
+    session = Session.of(gp.reconstruct(array, lambda x: x, size=4, dtype="int64"))
+    assert json.loads(session.answer("/value/0?row=0&col=0").content)["values"] == [str(2**60 + 1)]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A result of whole numbers, with a layer, beside the raster it was made from."""
+    image = np.arange(2 * 40 * 60, dtype="int16").reshape(2, 40, 60)
+    path = write_geotiff(tmp_path_factory.mktemp("session") / "scene.tif", image)
+    result = gp.reconstruct(path, lambda x: x + 1, size=16, dtype="int16", layers=("weight",))
+    return Session.of(result, path)
+
+
+def told(session, target):
+    answer = session.answer(target)
+    assert answer.status == 200, answer.content
+    return json.loads(answer.content)
+
+
+def test_it_describes_layers_patches_and_the_grid(session):
+    found = told(session, "/session")
+    assert (found["height"], found["width"], found["crs"]) == (40, 60, "WGS 84 / UTM zone 10N")
+    assert found["transform"] == [30.0, 0.0, 500_000.0, 0.0, -30.0, 4_000_000.0]
+    assert [(layer["name"], layer["dtype"]) for layer in found["layers"]] == [
+        ("result", "int16"),
+        ("weight", "float32"),
+        ("input", "int16"),
+    ]
+    assert found["patches"]["rows"] == {"size": 16, "step": 8, "count": 4, "last": 24}
+    assert found["patches"]["count"] == 4 * 7
+
+
+def test_a_value_and_where_it_is(session):
+    found = told(session, "/value/0?row=2&col=3")
+    assert found["values"] == [str(2 * 60 + 3 + 1), str(2400 + 2 * 60 + 3 + 1)]
+    x, y = 500_000 + 30 * 3.5, 4_000_000 - 30 * 2.5
+    expected = rasterio.warp.transform("EPSG:32610", "EPSG:4326", [x], [y])
+    assert found["lonlat"] == pytest.approx([expected[0][0], expected[1][0]], abs=1e-6)
+    assert told(session, "/value/2?row=2&col=3")["values"] == ["123", "2523"]
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "words"),
+    [
+        ("/value/0?row=-1&col=0", 400, "row is a whole number"),
+        ("/value/0?row=1", 400, "col is a whole number"),
+        ("/value/0?row=40&col=0", 404, "not found"),
+        ("/value/9?row=0&col=0", 404, "not found"),
+        ("/tile/0/0/0/0?bands=3", 400, "bands are one or three numbers from 1 to 2"),
+        ("/tile/0/0/0/0?bands=1,2", 400, "bands are one or three numbers from 1 to 2"),
+        ("/tile/0/0/0/0?span=5,5", 400, "span is a lowest and a higher highest value for each band"),
+        ("/tile/0/0/0/0?span=nan,5", 400, "span is a lowest"),
+        ("/tile/0/9/0/0", 404, "not found"),
+        ("/../pyproject.toml", 404, "not found"),
+        ("//example.org/", 404, "not found"),
+    ],
+)
+def test_other_questions_have_other_answers(session, target, status, words):
+    answer = session.answer(target)
+    assert answer.status == status
+    assert words in answer.content.decode()
+
+
+def test_pages_are_files_of_the_package(session):
+    assert session.answer("/viewer.js").kind.startswith("text/javascript")
+    assert all(session.answer(address).status == 200 for address in PAGES)
+
+
+def test_closing_stops_what_reads_in_the_background():
+    session = Session.of(gp.reconstruct(np.zeros((8, 8)), np.copy, size=4))
+    assert told(session, "/progress") == {"share": 1.0}
+    session.close()
+    assert all(layer.stop.is_set() for layer in session.layers)

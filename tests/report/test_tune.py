@@ -1,0 +1,117 @@
+"""Advice on overlap, for operators whose need of it is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geopatcher.report.seams import Seam, Seams
+from geopatcher.report.tune import Choice, Tuning, tune
+
+
+@pytest.fixture(scope="module")
+def image():
+    return np.random.default_rng(0).random((240, 260), dtype="float32")
+
+
+def shaded(patch):
+    """An operator that is wrong at the border of its patch: zeros beyond it are averaged in."""
+    padded = np.pad(patch, 4)
+    height, width = patch.shape
+    return sum(padded[row : row + height, col : col + width] for row in range(9) for col in range(9)) / 81
+
+
+def test_a_pixelwise_operator_needs_no_overlap(image):
+    tuning = tune(image, lambda x: x * 3, size=64, samples=1)
+    assert tuning.recommended.step == (64, 64)
+    assert tuning.recommended.seams.strongest.ratio == pytest.approx(1.0, abs=1e-5)
+    assert tuning.reason == "the cheapest whose seams are not visible"
+
+
+def test_an_operator_with_bad_borders_needs_overlap_and_a_taper(image):
+    tuning = tune(image, shaded, size=64, samples=2, steps=(64, 32), windows=("boxcar", "hann"))
+    found = {(choice.step[0], choice.window): choice.seams.strongest for choice in tuning.choices}
+    assert found[32, "boxcar"].verdict == "visible"
+    assert found[32, "boxcar"].ratio > 2 * found[32, "hann"].ratio
+    assert (tuning.recommended.step, tuning.recommended.window) == ((32, 32), "hann")
+
+
+def test_choices_go_from_cheap_to_dear_and_cost_what_their_patches_do(image):
+    tuning = tune(image, lambda x: x, size=32, samples=1)
+    assert [choice.step[0] for choice in tuning.choices] == [32] + [24] * 3 + [16] * 3 + [8] * 3
+    for choice in tuning.choices:
+        assert choice.patches_per_mpx == pytest.approx(1e6 / choice.step[0] ** 2)
+        assert choice.overlap == pytest.approx(1 - choice.step[0] / 32)
+    rates = {round(choice.seconds_per_mpx / choice.patches_per_mpx, 12) for choice in tuning.choices}
+    assert len(rates) == 1
+
+
+def test_the_operator_is_called_once_per_patch_whatever_the_windows(image):
+    calls = []
+
+    def counted(patch):
+        calls.append(patch.shape)
+        return patch
+
+    tune(image[:96, :96], counted, size=32, samples=1, steps=(16,), windows=("hann", "boxcar", "tukey"))
+    # 5 x 5 patches of the choice, and 5 x 5 of the reference, which begins four pixels further in.
+    assert len(calls) == 25 + 25
+
+
+def test_what_it_prints_names_every_choice_and_the_one_it_recommends(image):
+    tuning = tune(image, shaded, size=(32, 64), samples=1, steps=((16, 32), 32), windows=("hann",))
+    text = str(tuning)
+    assert "shaded, patches of 32 x 64, 1 samples" in text
+    assert text.count("<- recommended") == 1
+    assert "16x32" in text
+    assert text.splitlines()[-1].startswith("recommended: hann, step ")
+
+
+def test_the_picture_is_written(image, tmp_path):
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    tuning = tune(image, shaded, size=64, samples=1, steps=(64, 32), windows=("boxcar", "hann"))
+    tuning.save(tmp_path / "tune.png")
+    assert (tmp_path / "tune.png").read_bytes()[:4] == b"\x89PNG"
+    ax = tuning.plot()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["boxcar", "hann"]
+    assert "Recommended: " in ax.get_title(loc="left")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"steps": ()}, "nothing to try"),
+        ({"windows": ()}, "nothing to try"),
+        ({"steps": (65,)}, r"step \(65, 65\) is longer than the size \(64, 64\)"),
+        ({"steps": (0,)}, "step is a whole number of pixels"),
+        ({"samples": 0}, "samples must be 1 or more, not 0"),
+        ({"windows": ("nope",)}, "no window 'nope'"),
+    ],
+)
+def test_what_cannot_be_tried_is_refused(image, keywords, message):
+    with pytest.raises(ValueError, match=message):
+        tune(image, lambda x: x, size=64, **keywords)
+
+
+def test_a_raster_of_nothing_has_no_sample():
+    with pytest.raises(ValueError, match="no sample of ndarray float32"):
+        tune(np.full((99, 99), np.nan, "float32"), lambda x: x, size=32)
+
+
+def choice(step, low, high):
+    seam = Seam("both", "jump", (low + high) / 2, low, high, 1.0, 1.0, 9, 9)
+    return Choice((step, step), "hann", 0.0, 1e6 / step**2, 1.0, Seams("b", seam, seam, seam, seam))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "reason"),
+    [
+        (0.9, 1.0, "the cheapest whose seams are not visible"),
+        (0.9, 1.4, "may be none; give more samples to be sure"),
+        (2.0, 3.0, "the faintest seams of those tried; try a larger size"),
+    ],
+)
+def test_reasons_follow_the_verdict(low, high, reason):
+    one = choice(32, low, high)
+    assert reason in Tuning((64, 64), "f", [one], one, 1).reason

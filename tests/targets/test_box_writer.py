@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import BloscCodec, BytesCodec, Crc32cCodec, TransposeCodec, ZstdCodec
+
+from geopatcher.core.box import Box
+from geopatcher.targets.box_writer import BoxWriter
+from geopatcher.targets.chunk_files import files_of
+from geopatcher.targets.chunk_writer import encoder_of
+from geopatcher.targets.digests import NO_FILE, files_in, record_of
+from geopatcher.targets.zarr_store import ZarrSink
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr"),
+]
+
+CHUNK = 8
+
+
+def files(folder):
+    found = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    return {name: without_time(held) for name, held in found.items()}
+
+
+def without_time(held):
+    """The same but for what gzip's header says of the time and the system, in zarr's files as of when."""
+    return held[:4] + held[10:] if held.startswith(b"\x1f\x8b\x08") else held
+
+
+def numbers(shape, dtype, seed=0):
+    dtype, rng = np.dtype(dtype), np.random.default_rng(seed)
+    if dtype.kind == "f":
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 2 if dtype.kind == "b" else 200, shape).astype(dtype)
+
+
+def patterned(shape, dtype, fill, seed=0):
+    """Numbers, with chunks that are all fill, all but one cell, all zeros of one sign, or all one number."""
+    values, rng = numbers(shape, dtype, seed), np.random.default_rng([seed, 1])
+    other = np.asarray(1, dtype) if fill != 1 else np.asarray(0, dtype)
+    kinds = range(7 if values.dtype.kind == "f" else 5)
+    for band in values.reshape(-1, *shape[-2:]):
+        for row in range(0, shape[-2], CHUNK):
+            for col in range(0, shape[-1], CHUNK):
+                chunk = band[row : row + CHUNK, col : col + CHUNK]
+                kind = rng.choice(kinds)
+                if kind in (1, 2, 3):
+                    chunk[...] = fill
+                if kind == 2:
+                    chunk[0, 0] = other
+                if kind == 3:
+                    chunk[-1, -1] = other
+                if kind > 3:
+                    chunk[...] = {4: other, 5: 0.0, 6: -0.0}[kind]
+    return values
+
+
+def by_zarr(place, values, name="data"):
+    zarr.open_group(place, mode="r+", use_consolidated=False)[name][...] = values
+
+
+def custom(place, dtype="int16", **options):
+    """A store with an array made in other ways than ours."""
+    group = zarr.create_group(place, zarr_format=3, overwrite=True)
+    defaults = {"shape": (2, 21, 29), "chunks": (1, CHUNK, CHUNK), "fill_value": 0, "dtype": dtype}
+    return group.create_array("data", **(defaults | options))
+
+
+OTHER_WAYS = {
+    "sharded": {"shards": (1, 16, 16), "chunks": (1, 8, 8)},
+    "two checksums": {"compressors": [Crc32cCodec(), Crc32cCodec()]},
+    "compressed with its checksum": {"compressors": [Crc32cCodec(), ZstdCodec()]},
+    "twice": {"compressors": [ZstdCodec(), ZstdCodec()]},
+    "transposed": {"filters": TransposeCodec(order=(0, 2, 1))},
+    "transposed and plain": {"filters": TransposeCodec(order=(2, 1, 0)), "compressors": None},
+    "blosc of other items": {"compressors": BloscCodec(cname="lz4", typesize=1, shuffle="shuffle")},
+    "big-endian": {"serializer": BytesCodec(endian="big")},
+    "big-endian and plain": {"serializer": BytesCodec(endian="big"), "compressors": None},
+    "bands together": {"chunks": (2, 8, 8)},
+}
+
+
+@pytest.mark.parametrize("options", OTHER_WAYS.values(), ids=OTHER_WAYS)
+def test_arrays_stored_in_other_ways_are_encoded_by_zarr_and_are_the_same_files(tmp_path, options):
+    for name in ("ours", "theirs"):
+        array = custom(tmp_path / name, **options)
+    assert encoder_of(array) is None
+    values = patterned((2, 21, 29), "int16", 0)
+    sink = ZarrSink(tmp_path / "ours")
+    for row, stop in ((0, 16), (16, 21)):
+        sink.write([(Box(row, stop, 0, 29), {"data": values[:, row:stop]})])
+        known = sink.take(Box(row, stop, 0, 29))["data"]
+        assert known.shape[0] == array.shape[0] // (array.shards or array.chunks)[0]
+        for file, record in zip(
+            files_of(tmp_path / "ours/data", array, Box(row, stop, 0, 29)), files_in(known), strict=True
+        ):
+            assert record == (record_of(file) if file.exists() else NO_FILE)
+    by_zarr(tmp_path / "theirs", values)
+    assert files(tmp_path / "ours") == files(tmp_path / "theirs")
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "ours", mode="r")["data"][...], values)
+
+
+def array_in(folder):
+    group = zarr.create_group(folder)
+    return group.create_array(
+        "a", shape=(2, 40, 50), dtype="int16", chunks=(1, 8, 8), shards=(1, 16, 16), fill_value=0
+    )
+
+
+def put(writer, box, values):
+    for task in writer.tasks(box, values):
+        task()
+
+
+def test_boxes_of_shards_are_read_back_by_zarr_and_their_files_known_once(tmp_path):
+    array = array_in(tmp_path / "g")
+    writer = BoxWriter(array, tmp_path / "g" / "a")
+    cells = np.random.default_rng(0).integers(1, 99, (2, 40, 50)).astype("int16")
+    for box in Box(0, 40, 0, 50).tiles((16, 50)):
+        put(writer, box, cells[:, *box.slices()])
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "g", mode="r")["a"][...], cells)
+    known = writer.take(Box(0, 16, 0, 50))
+    assert known.shape == (2, 1, 4, 3)
+    assert files_in(known)[0] == record_of(tmp_path / "g" / "a" / "c" / "0" / "0" / "0")
+    assert files_in(writer.take(Box(0, 16, 0, 50))) == [NO_FILE] * 8
+
+
+def test_a_shard_of_fill_loses_its_file(tmp_path):
+    writer = BoxWriter(array_in(tmp_path / "g"), tmp_path / "g" / "a")
+    box = Box(0, 16, 0, 16)
+    put(writer, box, np.ones((2, 16, 16), "int16"))
+    assert (tmp_path / "g" / "a" / "c" / "1" / "0" / "0").exists()
+    put(writer, box, np.zeros((2, 16, 16), "int16"))
+    assert not (tmp_path / "g" / "a" / "c" / "1" / "0" / "0").exists()
+    assert files_in(writer.take(box)) == [NO_FILE] * 2
+    assert list(writer.tasks(Box(0, 0, 0, 16), np.zeros((2, 0, 16)))) == []
+
+
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
+    writer = BoxWriter(array_in(tmp_path / "g"), tmp_path / "gone")
+    with pytest.raises(FileNotFoundError):
+        put(writer, Box(0, 16, 0, 16), np.ones((2, 16, 16), "int16"))
+    assert not (tmp_path / "gone").exists()

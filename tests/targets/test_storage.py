@@ -1,0 +1,111 @@
+"""How results are stored: options that are checked when they are said, and what they make of a result."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import geopatcher as gp
+from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.targets.open import storage_for
+from geopatcher.targets.protocol import MemoryStorage
+from geopatcher.targets.pyramid import levels_bytes
+
+SPEC = ResultSpec(RasterDomain((2, 900, 900)), (256, 256), 0, overview="mode")
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "complaint"),
+    [
+        (gp.ZarrStorage, {"codec": "zip"}, "codec 'zip' is none of: zstd"),
+        (gp.ZarrStorage, {"codec": "gzip-12"}, "has a level of 12: gzip has 0 to 9"),
+        (gp.ZarrStorage, {"overview": "cubic"}, "overview 'cubic' is none of average, mode, nearest"),
+        (gp.ZarrStorage, {"shards": "big"}, "shards is a whole number of pixels, .*, not 'big'"),
+        (gp.CogStorage, {"compress": "ZIP"}, "compress='ZIP' is none of NONE, DEFLATE"),
+        (gp.CogStorage, {"level": 99}, "level=99 is none of DEFLATE, which has 1 to 12"),
+        (gp.CogStorage, {"compress": "LZW", "level": 1}, "level=1 is for DEFLATE.*, not LZW: leave it out"),
+        (gp.CogStorage, {"blocksize": 100}, "multiple of 16 pixels, such as 512, not 100"),
+        (gp.CogStorage, {"overview": "cubic"}, "none of average"),
+        (gp.CogStorage, {"colormap": {3: (0, 0, 0)}}, r"colormap has \(0, 0, 0\) for 3: a color is"),
+        (gp.CogStorage, {"colormap": {3: (0, 0, 256, 0)}}, "0 to 255 each"),
+        (gp.CogStorage, {"colorinterp": ("rot",)}, "colorinterp names 'rot', and what is known is .*red"),
+    ],
+)
+def test_wrong_options_are_refused_when_they_are_said(kind, options, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        kind(**options)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        (None, MemoryStorage()),
+        ("x.zarr", gp.ZarrStorage()),
+        ("x.tif", gp.CogStorage()),
+        ("x.TIFF", gp.CogStorage()),
+    ],
+)
+def test_each_format_has_its_own(path, wanted):
+    assert storage_for(path) == wanted
+    assert pickle.loads(pickle.dumps(wanted)) == wanted  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("path", ["x.png", "x.ZARR", "x"])
+def test_other_endings_have_none(path):
+    with pytest.raises(ValueError, match="must end in .zarr or .tif"):
+        storage_for(path)
+
+
+def test_what_is_no_storage_is_refused():
+    with pytest.raises(TypeError, match="storage is a ZarrStorage or a CogStorage, not 'zstd'"):
+        gp.reconstruct(np.ones((9, 9)), np.copy, "x.zarr", size=4, storage="zstd")
+
+
+def test_a_result_has_the_options_of_its_storage():
+    stored = gp.ZarrStorage("gzip-1", 512, multiscales=True, checksum=True).applied(SPEC)
+    assert (stored.codec, stored.shards, stored.multiscales, stored.checksum) == (
+        "gzip-1",
+        (512, 512),
+        True,
+        True,
+    )
+    assert stored.overview == "mode"  # that of the result
+    assert gp.ZarrStorage(overview="nearest").applied(SPEC).overview == "nearest"
+    assert MemoryStorage().applied(SPEC) is SPEC
+
+
+def test_values_with_colors_are_names_and_no_averages_are_made_of_them():
+    spec = ResultSpec(RasterDomain((1, 9, 9), dtype=np.dtype("uint8")), (9, 9), 0)
+    colors = {1: (255, 0, 0, 255)}
+    assert gp.CogStorage(colormap=colors).applied(spec).overview == "mode"
+    assert gp.CogStorage(colormap=colors, overview="nearest").applied(spec).overview == "nearest"
+    assert gp.CogStorage().applied(spec).overview == "average"
+
+
+def test_what_is_put_together_afterwards_takes_memory():
+    assert MemoryStorage().assembly_bytes(SPEC) == gp.ZarrStorage().assembly_bytes(SPEC) == 0
+    assert gp.ZarrStorage(multiscales=True).assembly_bytes(SPEC) > 0
+    large, small = (gp.CogStorage(blocksize=side).assembly_bytes(SPEC) for side in (1024, 128))
+    assert large > small > 0
+
+
+def test_shards_hold_whole_chunks():
+    assert gp.ZarrStorage(shards=(512, 1024)).blocks((256, 256)) == (512, 1024)
+    with pytest.raises(ValueError, match=r"shards of \(700, 700\) do not hold whole chunks of \(256, 256\)"):
+        gp.ZarrStorage(shards=700).applied(SPEC)
+
+
+def test_what_it_takes_to_put_a_result_together_is_known_beforehand():
+    large = ResultSpec(RasterDomain((3, 4000, 5000)), (512, 512), 0)
+    assert MemoryStorage().assembly_bytes(large) == gp.ZarrStorage().assembly_bytes(large) == 0
+    assert gp.ZarrStorage(multiscales=True).assembly_bytes(large) == levels_bytes(large) > 0
+    one = gp.CogStorage().assembly_bytes(large)
+    assert one == gp.CogStorage().copy_bytes(large.domain, large.chunks) > 0
+    small = replace(large, layers={"count": LayerSpec(np.dtype("uint8"), 0)})
+    assert gp.CogStorage().assembly_bytes(small) == one  # layers are written one after another
+    narrow = ResultSpec(RasterDomain((1, 4000, 5000), dtype=np.dtype("uint8")), (512, 512), 0)
+    wide = replace(narrow, layers={"weight": LayerSpec(np.dtype("float64"), 0)})
+    assert gp.CogStorage().assembly_bytes(wide) > gp.CogStorage().assembly_bytes(narrow)

@@ -1,0 +1,48 @@
+"""The plan a result carries is what its run takes: looked at from outside, in processes of their own.
+
+The sizes are those the kernel tells of whole processes (`benchmarks.planned`, which has many more cases).
+"""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from places import ROOT
+
+sys.path.insert(0, str(ROOT))  # benchmarks/ is not part of the package
+
+from benchmarks import planned
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
+
+MIB = 1 << 20
+CASES = (
+    "uint8, array",
+    "array with layers",
+    "array to zarr",
+    "four of float64, GeoTIFF",
+    "300 x 200, GeoTIFF",
+    "20 times the patch of 512",
+    "160 MiB in each call",
+    "120 MiB kept, GeoTIFF",
+    "two workers, zarr",
+    "two workers, array from array",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenes")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_takes_what_its_plan_says(folder, case):
+    found = planned.measure(case, folder)
+    parts = {name: n_bytes / MIB for name, n_bytes in found["parts"].items()}
+    said = f"planned {found['planned'] / MIB:.0f} MiB {parts}, taken {found['taken'] / MIB:.0f} MiB"
+    assert found["taken"] <= 1.1 * found["planned"], said
+    assert found["taken"] >= 0.5 * found["planned"], said
+    # What the run says it took is what was seen, but for the last moments of workers.
+    assert found["stats"] == pytest.approx(found["taken"], rel=0.1), said

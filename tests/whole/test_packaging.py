@@ -1,0 +1,184 @@
+"""What is imported when, and what is in the distribution."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from email.parser import Parser
+
+import pytest
+
+import geopatcher
+from places import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PACKAGES = ("geopatcher", "geotoolz", "geostack")
+
+
+def loaded_after(statement):
+    """Return the modules a fresh process has after a statement, apart from those it starts with."""
+    program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(out.stdout.split())
+
+
+def test_importing_the_package_imports_no_other():
+    loaded = loaded_after("import geopatcher")
+    foreign = {name.partition(".")[0] for name in loaded} - set(sys.stdlib_module_names)
+    assert foreign == {"geopatcher", "lazy_loader"}
+
+
+@pytest.mark.parametrize(
+    "statement", ["from geopatcher import reconstruct, SpatialPatcher", "import geotoolz"]
+)
+def test_what_the_main_job_needs_imports_nothing_slow_or_optional(statement):
+    loaded = loaded_after(statement)
+    assert statement.split()[1] in loaded
+    slow = {
+        "scipy.signal",
+        "scipy.stats",
+        "matplotlib",
+        "georeader",
+        "xarray",
+        "dask",
+        "rich",
+        "numexpr",
+    }
+    assert loaded & slow == set()
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in geopatcher.__all__:
+        value = getattr(geopatcher, name)
+        assert name == "__version__" or value.__doc__, name
+    assert set(geopatcher.__all__) == set(dir(geopatcher))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = geopatcher.nothing
+
+
+def test_the_layers_of_every_module_are_under_contract():
+    contracts = PROJECT["tool"]["importlinter"]["contracts"]
+    layers = next(contract for contract in contracts if contract["type"] == "layers")
+    assert layers["exhaustive"] is True
+    assert layers["containers"] == ["geopatcher"]
+    ranks = {
+        name.strip(" ()"): rank
+        for rank, layer in enumerate(layers["layers"])
+        for name in re.split(r"[|:]", layer)
+    }
+    order = ("cli", "report", "api", "executors", "runs", "engine", "fields", "formats", "core", "errors")
+    assert sorted(order, key=ranks.__getitem__) == list(order)
+    assert ranks["fields"] == ranks["targets"] < ranks["accumulators"] < ranks["core"]
+
+
+def test_each_lint_rule_left_out_has_its_reason():
+    text = (ROOT / "pyproject.toml").read_text()
+    ignored = text.partition("ignore = [")[2].partition("]")[0].strip().splitlines()
+    assert len(ignored) > 5
+    assert [line for line in ignored if "#" not in line] == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, built by its own backend."""
+    out = tmp_path_factory.mktemp("wheel")
+    program = f"from hatchling.build import build_wheel; build_wheel({str(out)!r})"
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True)
+    return zipfile.ZipFile(next(out.glob("*.whl")))
+
+
+def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
+    names = wheel.namelist()
+    assert {name.partition("/")[0] for name in names} == {
+        *PACKAGES,
+        f"geopatcher-{geopatcher.__version__}.dist-info",
+    }
+    sources = {
+        path.relative_to(ROOT / "src").as_posix()
+        for package in PACKAGES
+        for path in (ROOT / "src" / package).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert sources <= set(names)
+    assert "geopatcher/py.typed" in names
+
+
+def test_the_wheel_says_what_it_is(wheel):
+    folder = f"geopatcher-{geopatcher.__version__}.dist-info"
+    metadata = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
+    assert metadata["Name"] == "geopatcher"
+    assert metadata["Version"] == geopatcher.__version__
+    assert metadata["License-Expression"] == "MIT"
+    assert metadata["Requires-Python"] == ">=3.11"
+    extras = set(metadata.get_all("Provides-Extra"))
+    assert {"streaming", "georeader", "xarray", "viz", "stac", "all"} <= extras
+    wanted = {extra: set() for extra in extras}
+    for line in metadata.get_all("Requires-Dist"):
+        requirement, _, condition = line.partition(";")
+        for extra in re.findall(r"extra == '([a-z]+)'", condition):
+            wanted[extra].add(requirement.strip())
+    large = {"torch", "sklearn", "boosters"}  # which come only when they are asked for
+    assert wanted["all"] == set().union(*(wanted[extra] for extra in extras - {"all"} - large))
+    assert wanted["all"]
+    assert "geopatcher = geopatcher.__main__:run" in wheel.read(f"{folder}/entry_points.txt").decode()
+    assert metadata.get_payload().startswith("# geopatcher")
+
+
+def test_optional_libraries_of_the_lazy_table_come_with_the_extra_it_names():
+    from geopatcher._optional import MODULES
+
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert {extra for extra in MODULES.values() if extra} <= set(extras)
+    core = " ".join(PROJECT["project"]["dependencies"])
+    for module, extra in MODULES.items():
+        if not extra:
+            assert module.partition(".")[0].replace("_", "-") in core, module
+
+
+def test_the_readme_shows_pictures_and_files_that_exist():
+    text = (ROOT / "README.md").read_text()
+    linked = re.findall(r"\]\(([^)#]+)\)", text)
+    assert linked
+    for link in linked:
+        if "://" not in link:
+            assert (ROOT / link).is_file(), link
+    for picture in (ROOT / "docs" / "images").glob("*.png"):
+        assert picture.stat().st_size < 600_000
+
+
+def test_continuous_integration_runs_what_make_test_runs():
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().rstrip().endswith("make test TORCH=1")
+    out = subprocess.run(
+        ["make", "-n", "lint", "test-first"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for command in ("ruff check", "ruff format --check", "mypy", "lint-imports", "-m pytest -q"):
+        assert command in out.stdout
+
+
+def test_a_python_is_found_by_running_it(tmp_path):
+    finder = ROOT / "tools" / "find-python.sh"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    broken = tmp_path / f"python{version}"
+    broken.write_text("#!/bin/sh\nexit 127\n")  # what a version manager's shim does for a version not chosen
+    broken.chmod(0o755)
+    working = tmp_path / "python3"
+    working.symlink_to(sys.executable)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    found = subprocess.run([finder, version], capture_output=True, text=True, check=False, env=environment)
+    assert found.returncode == 0
+    shown = subprocess.run([found.stdout.strip(), "--version"], capture_output=True, text=True, check=True)
+    assert shown.stdout.startswith(f"Python {version}.")
+    missing = subprocess.run([finder, "3.99"], capture_output=True, text=True, check=False, env=environment)
+    assert (missing.returncode, missing.stdout) == (1, "")
+
+
+def test_versions_agree():
+    version = PROJECT["project"]["version"]
+    assert version == geopatcher.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
