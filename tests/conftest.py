@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
+from rasterio._env import del_gdal_config
+from rasterio.env import get_gdal_config, set_gdal_config
+
+from geopatcher.formats.gdal_environment import DEFAULTS, PINNED
+from geopatcher.formats.local_files import LOCAL_OPTIONS
 
 # A slow machine is no failure.
 settings.register_profile("no-deadline", deadline=None)
@@ -13,3 +21,47 @@ settings.load_profile("no-deadline")
 # A shell that starts tests in the background makes them, and their children, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+#: Options of GDAL that change what it finds.
+OPTIONS = (*PINNED, *DEFAULTS, *LOCAL_OPTIONS, "CPL_TMPDIR", "GDAL_TIFF_INTERNAL_MASK")
+
+
+def process():
+    """Return what tests share with the tests behind them: options of GDAL, variables, the folder."""
+    options = {name: get_gdal_config(name, normalize=False) for name in OPTIONS}
+    # pytest says in a variable which test runs
+    variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    return options, variables, Path.cwd()
+
+
+@pytest.fixture(autouse=True)
+def the_next_test_finds_what_this_one_found():
+    before = process()
+    yield
+    after = process()
+    for name, value in before[0].items():
+        if value is None and after[0][name] is not None:
+            del_gdal_config(name)
+        elif value != after[0][name]:
+            set_gdal_config(name, value, normalize=False)
+    assert after == before, "a test left something behind"
+
+
+@pytest.fixture
+def gdal_variables(monkeypatch):
+    """Set variables of the environment that GDAL reads; they are gone behind the test.
+
+    An `Env` of rasterio's takes what it finds in the environment for an option, and leaves that behind.
+    """
+    names = set()
+
+    def put(**variables):
+        names.update(variables)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    yield put
+    for name in names:
+        monkeypatch.delenv(name)
+        if get_gdal_config(name) is not None:
+            del_gdal_config(name)

@@ -189,10 +189,9 @@ def test_right_values_or_a_plain_error_whatever_is_set(rasters, setting):
 
 
 @pytest.fixture
-def outside(monkeypatch):
+def outside(gdal_variables):
     """A user who has set what is good for buckets."""
-    monkeypatch.setenv("GDAL_DISABLE_READDIR_ON_OPEN", "EMPTY_DIR")
-    monkeypatch.setenv("GDAL_PAM_ENABLED", "NO")
+    gdal_variables(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO")
 
 
 def test_masks_and_nodata_beside_a_local_file_are_found_whatever_is_set(tmp_path, outside):

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 from click.testing import CliRunner
-from rasterio._env import del_gdal_config
 
 import geopatcher as gp
 from faulty import Faulty
@@ -59,16 +58,14 @@ def serving(tmp_path_factory):
 
 
 @pytest.fixture
-def server(serving, monkeypatch):
+def server(serving, monkeypatch, gdal_variables):
     """The server in good health; GDAL's pauses are short."""
     POOL.close()
     serving.fails()
-    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.05")
+    gdal_variables(GDAL_HTTP_RETRY_DELAY="0.05")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    yield serving
-    # What an `Env` of rasterio's found in the environment it leaves behind as an option of the process.
-    del_gdal_config("GDAL_HTTP_RETRY_DELAY")
+    return serving
 
 
 def run(source, **options):
@@ -96,8 +93,8 @@ def test_a_few_failures_are_waited_out(server, source, fault, threads):
 
 @pytest.mark.parametrize("fault", [*TRANSIENT, "truncate"])
 @pytest.mark.parametrize("threads", [{}, {"GDAL_NUM_THREADS": "4", "VRT_NUM_THREADS": "4"}])
-def test_a_server_that_goes_on_failing_is_an_error(server, source, fault, threads, monkeypatch):
-    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "1")
+def test_a_server_that_goes_on_failing_is_an_error(server, source, fault, threads, gdal_variables):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="1")
     gp.plan(source)
     server.fails(fault, least=30_000)  # not of headers
     if source.endswith("vrt"):
@@ -107,9 +104,8 @@ def test_a_server_that_goes_on_failing_is_an_error(server, source, fault, thread
 
 
 @pytest.mark.parametrize("fault", ["503", "reset", "truncate", "stall", "midstall"])
-def test_retries_of_the_run_read_what_was_lost(server, source, fault, monkeypatch):
-    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
-    monkeypatch.setenv("GDAL_HTTP_LOW_SPEED_TIME", "1")
+def test_retries_of_the_run_read_what_was_lost(server, source, fault, gdal_variables):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_LOW_SPEED_TIME="1")
     gp.plan(source)
     server.fails(
         fault, count=4 if fault in ("503", "reset") else 1, least=0 if source.endswith("vrt") else 30_000
@@ -118,8 +114,8 @@ def test_retries_of_the_run_read_what_was_lost(server, source, fault, monkeypatc
 
 
 @pytest.mark.parametrize("fault", ["503", "reset"])
-def test_opening_is_tried_again_as_reading_is(server, source, fault, monkeypatch):
-    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+def test_opening_is_tried_again_as_reading_is(server, source, fault, gdal_variables):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0")
     least = (
         1000 if source.endswith("vrt") else 0
     )  # its tiles' headers, not the question which version they are
@@ -141,9 +137,8 @@ def test_opening_is_tried_again_as_reading_is(server, source, fault, monkeypatch
     assert len(list(patcher.split(source))) == 16
 
 
-def test_what_does_not_answer_is_not_waited_for(server, monkeypatch):
-    monkeypatch.setenv("GDAL_HTTP_LOW_SPEED_TIME", "1")
-    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "0")
+def test_what_does_not_answer_is_not_waited_for(server, gdal_variables):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_LOW_SPEED_TIME="1")
     server.fails("stall")
     with pytest.raises(gp.SourceError, match=r"cannot open .*plain\.tif as a raster: .*(too slow|timed out)"):
         gp.plan(f"{server.url}/plain.tif")
@@ -212,8 +207,8 @@ def test_a_mask_beside_a_remote_file_counts(server):
 
 
 @pytest.mark.parametrize("fault", ["503", "429", "reset"])
-def test_a_mask_that_may_be_there_is_not_left_out(server, fault, monkeypatch):
-    monkeypatch.setenv("GDAL_HTTP_MAX_RETRY", "1")
+def test_a_mask_that_may_be_there_is_not_left_out(server, fault, gdal_variables):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="1")
     server.fails(fault, only=".msk")
     with pytest.raises(
         gp.SourceError, match=r"cannot .*masked\.tif.*whether .*masked\.tif\.msk: (HTTP|the conn)"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -265,6 +264,5 @@ def bases(kind):
         "zarr3": lambda at: stores(at, 3),
         "geojson": ties,
     }
-    os.environ["GDAL_PAM_ENABLED"] = "NO"
-    with tempfile.TemporaryDirectory(prefix="bases ") as folder:
+    with tempfile.TemporaryDirectory(prefix="bases ") as folder, rasterio.Env(GDAL_PAM_ENABLED="NO"):
         return dict(makers[kind](folder))
