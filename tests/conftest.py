@@ -24,13 +24,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 #: Options of GDAL that change what it finds.
 OPTIONS = (*PINNED, *DEFAULTS, *LOCAL_OPTIONS, "CPL_TMPDIR", "GDAL_TIFF_INTERNAL_MASK")
+#: What GDAL's variables begin with; clusters and pytest write others for themselves.
+OURS = ("GDAL_", "GTIFF_", "VRT_", "CPL_", "VSI", "PROJ_", "AWS_", "AZURE_", "GS_")
 
 
 def process():
     """Return what tests share with the tests behind them: options of GDAL, variables, the folder."""
     options = {name: get_gdal_config(name, normalize=False) for name in OPTIONS}
-    # pytest says in a variable which test runs
-    variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    variables = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
     return options, variables, Path.cwd()
 
 

@@ -44,5 +44,7 @@ def test_a_run_takes_what_its_plan_says(folder, case):
     said = f"planned {found['planned'] / MIB:.0f} MiB {parts}, taken {found['taken'] / MIB:.0f} MiB"
     assert found["taken"] <= 1.1 * found["planned"], said
     assert found["taken"] >= 0.5 * found["planned"], said
-    # What the run says it took is what was seen, but for the last moments of workers.
-    assert found["stats"] == pytest.approx(found["taken"], rel=0.1), said
+    # What the run says it took is what was seen, but for the last moments of workers, and for a worker that
+    # had just begun when the others were done.
+    assert found["stats"] <= 1.1 * found["taken"], said
+    assert found["stats"] >= (0.6 if "workers" in case else 0.9) * found["taken"], said
