@@ -282,12 +282,12 @@ class Plan:
         """
         return self.reading.reach(box, self.source_extent, self.boundary)
 
-    @cached_property
+    @property
     def source_extent(self) -> Box:
         """All of the source that can be read, in its own pixels, counted from the corner of the grid."""
         return self.reading.nominal(Box.of_shape(self.domain.grid_shape)).grown(self.around)
 
-    @cached_property
+    @property
     def extent(self) -> Box:
         """Where patches may lie whole: the grid, and what lies around it, in pixels of the result."""
         return self.reading.made_of(self.source_extent)
