@@ -35,11 +35,11 @@ def test_the_typed_keywords_are_those_of_the_verb_but_for_the_patches(verb, opti
 @pytest.mark.parametrize("name", ["size", "patcher", "codec", "chunk"])
 def test_an_unknown_keyword_is_named(name):
     with pytest.raises(
-        TypeError, match=rf"SpatialPatcher.plan\(\) got .* '{name}': it takes batch_size, chunks"
+        TypeError, match=rf"SpatialPatcher.plan\(\) got .* '{name}': it takes all_touched, batch_size, chunks"
     ):
         patcher().plan(IMAGE, **{name: 8})
     with pytest.raises(
-        TypeError, match=rf"SpatialPatcher.reconstruct\(\) got .* '{name}': it takes allow_gaps"
+        TypeError, match=rf"SpatialPatcher.reconstruct\(\) got .* '{name}': it takes all_touched, allow_gaps"
     ):
         patcher().reconstruct(IMAGE, np.copy, **{name: 8})
 

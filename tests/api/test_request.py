@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
+from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.errors import IncompleteScanConfiguration, MemoryLimitError
@@ -22,7 +23,7 @@ PLAIN = {
     "nodata": None,
     "batch_size": 1,
     "memory_limit": "1GiB",
-    "region": None,
+    "extent": Extent(),
 }
 
 

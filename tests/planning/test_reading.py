@@ -16,12 +16,12 @@ LENGTHS = st.integers(1, 30)
 
 
 def span(reading, lo, hi, length, boundary):
-    box = reading.shown(Box(lo, hi, 0, 1), (length, 1000), boundary)
+    box = reading.shown(Box(lo, hi, 0, 1), Box(0, length, 0, 1000), boundary)
     return box.row0, box.row1
 
 
 def reached(reading, lo, hi, length, boundary):
-    box = reading.reach(Box(lo, hi, 0, 1), (length, 1000), boundary)
+    box = reading.reach(Box(lo, hi, 0, 1), Box(0, length, 0, 1000), boundary)
     return box.row0, box.row1
 
 
@@ -96,8 +96,8 @@ def test_a_rectangle_around_patches_reaches_all_they_are_made_of(length, starts,
 
 
 def test_without_a_margin_a_rectangle_reaches_itself():
-    assert Reading().reach(Box(3, 9, 2, 8), (20, 20), "cover") == Box(3, 9, 2, 8)
-    assert not Reading((4, 4)).reach(Box(3, 3, 2, 2), (20, 20), "cover").n_pixels
+    assert Reading().reach(Box(3, 9, 2, 8), Box(0, 20, 0, 20), "cover") == Box(3, 9, 2, 8)
+    assert not Reading((4, 4)).reach(Box(3, 3, 2, 2), Box(0, 20, 0, 20), "cover").n_pixels
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "8", (1, 2, 3), [[1], [2, 3]], None])

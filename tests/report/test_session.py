@@ -71,7 +71,7 @@ def test_it_describes_layers_patches_and_the_grid(session):
         ("weight", "float32"),
         ("input", "int16"),
     ]
-    assert found["patches"]["rows"] == {"size": 16, "step": 8, "count": 4, "last": 24}
+    assert found["patches"]["rows"] == {"size": 16, "step": 8, "count": 4, "first": 0, "last": 24}
     assert found["patches"]["count"] == 4 * 7
 
 

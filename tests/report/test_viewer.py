@@ -232,7 +232,7 @@ def test_the_session_describes_layers_patches_and_georeference(viewer):
     assert [layer["name"] for layer in session["layers"]] == ["result", "spread", "weight", "input"]
     assert (session["height"], session["width"]) == (HEIGHT, WIDTH)
     assert session["transform"][:3] == [10, 0, 500_000]
-    assert session["patches"]["rows"] == {"size": 64, "step": 32, "count": 9, "last": 236}
+    assert session["patches"]["rows"] == {"size": 64, "step": 32, "count": 9, "first": 0, "last": 236}
     assert session["patches"]["count"] == 9 * 13
     low, high = session["layers"][0]["spans"][0]
     assert 0 < low < high < 2

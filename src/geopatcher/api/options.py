@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike
 
+    from geopatcher.api.area import Region
     from geopatcher.api.axes import Scale, Size
-    from geopatcher.core.box import Box
     from geopatcher.core.protocols import Resume
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
@@ -33,7 +33,10 @@ class SharedOptions(TypedDict, total=False):
     dtype: DTypeLike | None
     chunks: Size
     storage: ZarrStorage | CogStorage | None
-    region: Box | None
+    region: Region | None
+    region_crs: object
+    crop: bool
+    all_touched: bool
     outputs: str | Iterable[str] | None
     layers: Iterable[str]
 

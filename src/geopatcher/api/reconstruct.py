@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
@@ -22,18 +23,18 @@ from geopatcher.targets.open import target_for
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import DTypeLike
 
     from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.api.area import Region
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.api.models import Runnable
-    from geopatcher.core.box import Box
-    from geopatcher.core.protocols import Resume, Window
+    from geopatcher.core.protocols import Array, Resume, Window
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.job import Job, Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
@@ -59,7 +60,10 @@ def plan(
     dtype: DTypeLike | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
-    region: Box | None = None,
+    region: Region | None = None,
+    region_crs: object = None,
+    crop: bool = False,
+    all_touched: bool = False,
     outputs: str | Iterable[str] | None = None,
     layers: Iterable[str] = (),
     out_bands: int | None = None,
@@ -89,8 +93,8 @@ def plan(
         ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
     storage
         How the ``target`` stores the result: shards and overviews take memory.
-    region
-        The part of the raster to compute, a `Box` of pixels; all of it by default.
+    region, region_crs, crop, all_touched
+        The part of the raster to compute, as of `reconstruct`; all of it by default.
     outputs
         As of `reconstruct`, with ``aggregation="soft-vote:10"`` to say how many classes there are.
     layers
@@ -126,10 +130,11 @@ def plan(
     axes = patcher or Axes.of(size, step, window, aggregation, boundary)
     axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
     reading = reading_for(None, margin, output_scale)
+    extent = Extent(region, region_crs, crop, all_touched)
     request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, region
+        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, extent
     )
-    field = as_field(source).source
+    field, request = request.over(as_field(source).source)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
     runner = executor_for(executor, workers)
@@ -160,7 +165,10 @@ def reconstruct(
     nodata: Nodata = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
-    region: Box | None = None,
+    region: Region | None = None,
+    region_crs: object = None,
+    crop: bool = False,
+    all_touched: bool = False,
     outputs: str | Iterable[str] | None = None,
     layers: Iterable[str] = (),
     on_error: OnError = "raise",
@@ -264,7 +272,16 @@ def reconstruct(
         How the result is stored: a `ZarrStorage` for a ``.zarr`` (compression, shards, overview levels,
         checksums), a `CogStorage` for a ``.tif`` (compression, tiles, colors).
     region
-        The part of the raster to compute, a `Box` of pixels, widened to whole blocks; all by default.
+        The part of the raster to compute: a `Box` of pixels, ``(west, south, east, north)``, a polygon
+        (shapely, GeoJSON, a GeoDataFrame), or the path of a vector file; all by default. Only the blocks it
+        touches are read, computed and written; cells outside a polygon are missing.
+    region_crs
+        The CRS of its coordinates: by default what the region says, or that of the raster.
+    crop
+        Give the result the grid of the region instead of the raster's, which it has by default. Its values
+        are the same: patches at the edge are made of what lies beyond, too.
+    all_touched
+        Take in every cell that a polygon touches; by default those whose centres it holds.
     outputs
         Of an operator that gives the probability of each class, ``(classes, h, w)``, these take the place of
         ``aggregation``: any of ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``, ``"gap"``
@@ -338,21 +355,26 @@ def reconstruct(
     axes = patcher or Axes.of(size, usual_step(run, step, size), window, aggregation, boundary)
     usual = patcher is None and aggregation == "overlap-add"
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual)
-    at_once = usual_batch(run, batch_size)
-    reading = reading_for(run, margin, output_scale)
+    at_once, reading = usual_batch(run, batch_size), reading_for(run, margin, output_scale)
+    extent = Extent(region, region_crs, crop, all_touched)
     request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, region
+        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent
     )
     policy = ErrorPolicy(on_error, max_retries, retry_on)
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    pixels = persist(partial(as_field, source), policy).source
-    run, pixels = matched(run, pixels, axes.geometry.size, reading.margin)
-    job = job_for(request, conduct, pixels, run)
+    job = _job_over(source, run, request, conduct)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
-    warn_of_ground(pixels, stacklevel=2)
+    warn_of_ground(job.source, stacklevel=2)
     with reporting(progress, runner.n_patches(job)) as advance:
-        outcome = runner.run(replace(job, advance=advance), place)
-    return _result(outcome)
+        return _result(runner.run(replace(job, advance=advance), place))
+
+
+def _job_over(source: Source, run: Callable[[Array], Array], request: Request, conduct: Conduct) -> Job:
+    """Open a source, and return the job of running an operator over what is asked for of it."""
+    pixels = persist(partial(as_field, source), conduct.policy).source
+    run, pixels = matched(run, pixels, request.axes.geometry.size, request.reading.margin)
+    part, request = request.over(pixels)
+    return job_for(request, conduct, part, run)
 
 
 def _result(outcome: Outcome) -> Reconstruction:

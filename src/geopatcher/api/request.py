@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.api.area import Extent
     from geopatcher.api.axes import PatcherLike, Size
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array, PixelSource
@@ -61,7 +62,8 @@ class Request:
     target: str | os.PathLike[str] | Target | None
     batch_size: int
     memory_limit: int
-    region: Box | None
+    extent: Extent
+    region: Box | None = None
 
     @classmethod
     def of(
@@ -76,7 +78,7 @@ class Request:
         nodata: Nodata,
         batch_size: int,
         memory_limit: int | str,
-        region: Box | None,
+        extent: Extent,
     ) -> Request:
         """Check and resolve what a caller gives.
 
@@ -94,8 +96,13 @@ class Request:
         output = Output(dtype_of_result(dtype), nodata, pieces, stored)
         blocks, known = stored.blocks(pieces), layers_from_names(layers)
         return cls(
-            axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), region
+            axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent
         )
+
+    def over(self, source: PixelSource) -> tuple[PixelSource, Request]:
+        """Return the part of a source that is asked for, and the request for it."""
+        part, region = self.extent.of(source, self.reading, self.axes.geometry.size)
+        return part, replace(self, region=region)
 
     def plan(self, source: PixelSource, out_bands: int | None = None) -> Plan:
         """Return the plan over a source; ``out_bands`` are what the operator returns, if that is known."""

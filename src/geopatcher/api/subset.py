@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.area import SLACK_PX
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import BandSelectable
 from geopatcher.engine.prepare import check_region
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
-
-#: Bounds this close to the edge of a pixel, in pixels, are meant to lie on it.
-SLACK_PX = 1e-6
 
 
 def pick_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:

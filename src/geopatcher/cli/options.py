@@ -17,6 +17,7 @@ from geopatcher.patching.windows import WINDOWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopatcher.api.area import Region
     from geopatcher.core.protocols import Resume
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.job import Nodata
@@ -94,6 +95,10 @@ class PatchKeywords(TypedDict):
     memory_limit: str
     dtype: str | None
     chunks: int | tuple[int, int]
+    region: Region | None
+    region_crs: str | None
+    crop: bool
+    all_touched: bool
 
 
 class ResultKeywords(TypedDict):

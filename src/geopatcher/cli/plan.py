@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 import click
 
 import geopatcher
+from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import expression_task, field_of
 from geopatcher.cli.options import PATCHES, SELECTION, options
 from geopatcher.executors.workers.shared_arrays import block_width
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("source")
 @click.argument("target", required=False)
 @options(SELECTION, PATCHES)
+@takes_area
 @click.option(
     "--out-bands",
     type=click.IntRange(min=1),

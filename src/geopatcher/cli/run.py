@@ -9,6 +9,7 @@ import click
 
 import geopatcher
 from geopatcher import executors
+from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import model_from, task_of
 from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
 from geopatcher.operators.models.augmentation import VIEWS
@@ -45,6 +46,7 @@ geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 @click.option("--device", type=click.Choice(DEVICES), help="Where the model runs.  [default: auto]")
 @click.option("--tta", type=click.Choice(sorted(VIEWS)), help="Mean of a model over views of each patch.")
 @options(SELECTION, PATCHES, RESULT)
+@takes_area
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Processes of this machine to run on."
 )

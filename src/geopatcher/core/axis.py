@@ -54,16 +54,21 @@ class Axis:
     - ``"pad"``, ``"reflect"``, ``"shrink"``: it stays and overhangs; its owner fills or clips it;
     - ``"raise"``: positions that do not fit exactly are an error.
 
+    Positions are counted from pixel ``origin`` of the axis, where a part of it is looked at by itself.
+
     >>> [Axis(10, size=4, step=3).anchor(i) for i in range(Axis(10, size=4, step=3).count)]
     [0, 3, 6]
     >>> [Axis(9, size=4, step=3).anchor(i) for i in range(Axis(9, size=4, step=3).count)]
     [0, 3, 5]
+    >>> [Axis(9, size=4, step=3, origin=2).anchor(i) for i in range(3)]
+    [-2, 1, 3]
     """
 
     length: int
     size: int
     step: int
     boundary: str = "cover"
+    origin: int = 0
 
     def __post_init__(self) -> None:
         if self.length < 0 or self.size < 1 or self.step < 1:
@@ -107,18 +112,18 @@ class Axis:
     def anchor(self, index: int) -> int:
         """Pixel where patch ``index`` (0 … count - 1; not checked) starts."""
         if self.boundary == "cover" and index > self._last_regular >= 0:
-            return self.length - self.size
-        return index * self.step
+            return self.length - self.size - self.origin
+        return index * self.step - self.origin
 
     def touching(self, lo: int, hi: int) -> range:
         """Return the indices of the patches that share a pixel with ``[lo, hi)``."""
-        lo, hi = max(lo, 0), min(hi, self.length)
+        lo, hi = max(lo + self.origin, 0), min(hi + self.origin, self.length)
         count = self.count
         if lo >= hi or count == 0:
             return range(0)
         first = max(0, -(-(lo - self.size + 1) // self.step))
         stop = (hi - 1) // self.step + 1
-        if self.boundary == "cover" and self.anchor(count - 1) < hi:
+        if self.boundary == "cover" and self.anchor(count - 1) + self.origin < hi:
             stop = count  # the last patch may start before its turn
         return range(first, min(stop, count))
 
@@ -142,7 +147,7 @@ class Axis:
         if count == 0:
             return self.length
         last = self.anchor(count - 1)
-        behind = max(0, self.length - last - self.size)
+        behind = max(0, self.length - self.origin - last - self.size)
         if count == 1:
             return behind
         between = max(0, self.step - self.size) * (count - 2)

@@ -132,6 +132,23 @@ class Box:
         """
         return Box(self.row0 + rows, self.row1 + rows, self.col0 + cols, self.col1 + cols)
 
+    def grown(self, by: tuple[int, int, int, int]) -> Box:
+        """Return the box with more pixels at its sides.
+
+        Parameters
+        ----------
+        by
+            Pixels above, below, left and right.
+
+        Returns
+        -------
+        Box
+            Around this one.
+
+        """
+        above, below, left, right = by
+        return Box(self.row0 - above, self.row1 + below, self.col0 - left, self.col1 + right)
+
     def slices(self, origin: Box | None = None) -> tuple[slice, slice]:
         """Return the numpy index of this box inside an array whose first pixel is ``origin``'s.
 

@@ -22,6 +22,7 @@ from geopatcher.core.operators import (
 )
 from geopatcher.core.sources import (
     BandSelectable,
+    Bounded,
     Concurrent,
     Field,
     FromFiles,
@@ -33,6 +34,7 @@ from geopatcher.core.sources import (
     PixelSource,
     Shareable,
     SourceField,
+    Surrounded,
     Unblocked,
     Versioned,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "Array",
     "ArrayOperator",
     "BandSelectable",
+    "Bounded",
     "Classifying",
     "Concurrent",
     "Field",
@@ -77,6 +80,7 @@ __all__ = [
     "Sink",
     "Sliceable",
     "SourceField",
+    "Surrounded",
     "Unblocked",
     "Versioned",
     "Window",

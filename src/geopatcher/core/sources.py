@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
+    from geopatcher.core.area import Area
     from geopatcher.core.arrays import Array, Sliceable
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
@@ -127,6 +128,29 @@ class InPlace(Protocol):
     @property
     def mapped_bytes(self) -> int:
         """Bytes of a file that is mapped: what is looked at counts as the process's from then on."""
+        ...
+
+
+@runtime_checkable
+class Surrounded(Protocol):
+    """A source that is a part of a larger one: patches at its edges are made of what lies beyond, too."""
+
+    @property
+    def around(self) -> tuple[int, int, int, int]:
+        """How many pixels may be read beyond ``domain``: above, below, left and right.
+
+        `read` and `valid` take boxes that reach as far; rows and columns before the first are negative.
+        """
+        ...
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """A source of which only what lies in an area is wanted."""
+
+    @property
+    def area(self) -> Area | None:
+        """On the grid of the result; ``None`` is all of it."""
         ...
 
 

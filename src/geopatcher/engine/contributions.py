@@ -31,6 +31,7 @@ from geopatcher.planning.reading import Reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from geopatcher.core.area import Area
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, ArrayOperator
@@ -66,6 +67,7 @@ class Operate:
     ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
     given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
     where on it each patch lies. ``reading`` says what it is shown around each, and how fine its results are.
+    With an ``area`` patches that do not touch it are left out, and cells outside it do not count.
     A ``limit`` is kept by whoever can end this process; what was ``late`` then is tried alone, or not again.
     The number of bands and their dtype are fixed by the first result.
     ``meter`` learns what the first calls add to the process.
@@ -82,6 +84,7 @@ class Operate:
     masked: bool = False
     grid: RasterDomain | None = None
     reading: Reading = field(default=Reading())
+    area: Area | None = None
     skip_empty: bool = False
     errors: list[PatchErrorRecord] = field(default_factory=list)
     n_bands: int | None = None
@@ -114,6 +117,10 @@ class Operate:
         """Yield the contributions of a strip's patches, in their order."""
         batch: list[Cut] = []
         for cut in cuts:
+            if self.area is not None and not self.area.touches(cut.box):
+                self.stats.skipped += 1
+                self.advance(1)
+                continue
             if cut.loss is not None:
                 yield from self._run(batch)
                 yield from self._lost(cut, cut.loss)
@@ -225,10 +232,21 @@ class Operate:
 
     def _of_result(self, cut: Cut, known: Array | None) -> Array | None:
         """Return which cells of a patch's result lie over pixels that are ``known``; ``None`` for all."""
-        if cut.inner is None or known is None:
-            return known
-        part = cut.within(known)
-        return part if part is NOTHING else self.reading.on_result(part)
+        part = known
+        if cut.inner is not None and known is not None:
+            part = cut.within(known)
+            part = part if part is NOTHING else self.reading.on_result(part)
+        wanted = self._wanted(cut)
+        return part if wanted is None else wanted if part is None else part & wanted
+
+    def _wanted(self, cut: Cut) -> Array | None:
+        """Return which cells of a patch lie in the area, ``(1, h, w)``; ``None`` for all."""
+        if self.area is None:
+            return None
+        cells = self.area.cells(cut.box)
+        if isinstance(cells, bool):
+            return None if cells else NOTHING
+        return cells[np.newaxis]
 
     def _taper(self, crop: tuple[slice, slice] | None) -> Array | None:
         """Return the weights of a patch; one cut off at the raster's edge has them cut off alike."""
@@ -255,7 +273,7 @@ class Operate:
         data = self._same_dtype(cut, data[np.newaxis] if flat else data)
         valid = present
         if self.masked:
-            valid = None  # the operator alone decides
+            valid = self._wanted(cut)  # in which the operator alone decides
         elif data.dtype.kind == cut.pixels.dtype.kind == "f":
             # NaN shows, unless the operator filled it; integers have none to show.
             valid = self._of_result(cut, cut.valid)

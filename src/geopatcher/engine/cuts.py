@@ -111,7 +111,7 @@ class Rectangles(Protocol):
 
 def cut_patches(plan: Plan, boxes: Sequence[Box], rows: Rectangles) -> Iterator[Cut]:
     """Yield the patches of a strip with their margins, filled where they overhang the raster."""
-    whole, source = Box.of_shape(plan.domain.grid_shape), Box.of_shape(plan.source_grid)
+    whole, source = plan.extent, plan.source_extent
     plain = plan.reading.is_plain
     for nominal in boxes:
         box, crop = nominal, None
@@ -151,9 +151,10 @@ def _mirrored(
     plan: Plan, box: Box, reach: Box, pixels: Array, valid: Array | None
 ) -> tuple[Array, Array | None]:
     """Fill what overhangs with the raster mirrored about its outermost pixels, mask and all."""
-    height, width = plan.source_grid
-    rows = mirror(np.arange(box.row0, box.row1), height) - reach.row0
-    cols = mirror(np.arange(box.col0, box.col1), width) - reach.col0
+    all_of_it = plan.source_extent
+    row0, col0 = all_of_it.row0, all_of_it.col0
+    rows = mirror(np.arange(box.row0, box.row1) - row0, all_of_it.height) + row0 - reach.row0
+    cols = mirror(np.arange(box.col0, box.col1) - col0, all_of_it.width) + col0 - reach.col0
     where = (slice(None), rows[:, np.newaxis], cols)
     return pixels[where], None if valid is None else valid[where]
 

@@ -14,6 +14,7 @@ from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.metadata import usual_method
+from geopatcher.core.protocols import Bounded
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
@@ -235,6 +236,7 @@ class Job:
             masked=wants_mask(self.operator),
             grid=self.source.domain if wants_position(self.operator) else None,
             reading=self.plan.reading,
+            area=self.source.area if isinstance(self.source, Bounded) else None,
             skip_empty=self.skip_empty,
             advance=self.advance,
             hooks=self.hooks,

@@ -14,7 +14,7 @@ import numpy as np
 
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.core.box import Box
-from geopatcher.core.protocols import Named, Window
+from geopatcher.core.protocols import Named, Surrounded, Window
 from geopatcher.engine.resident import STORE_LIBRARIES, rss_bytes, unloaded_bytes
 from geopatcher.engine.sizing import Sizes, model_of
 from geopatcher.errors import MemoryLimitError
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.protocols import Plannable
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource, RectGeometry, Sampler
+    from geopatcher.planning.anchors import AnchorSet
 
 
+#: What a raster has around it that is no part of another.
+NOWHERE = (0, 0, 0, 0)
 #: Of the weight of a cell.
 WEIGHT_BYTES = 8
 
@@ -78,9 +81,10 @@ def make_plan(
     read = reading or Reading()
     part = None if region is None else check_region(region)
     check_patch(geometry.size, domain, machine_bytes(), "this machine has", read)
-    anchors = place(domain, geometry, sampler)
+    around = source.around if isinstance(source, Surrounded) else NOWHERE
+    anchors = placed(domain, around, geometry, sampler)
     steps = (anchors.rows.step, anchors.cols.step) if isinstance(anchors, Lattice) else None
-    check_scale(read, domain.grid_shape, geometry.size, steps)
+    check_scale(read, Box.of_shape(domain.grid_shape).grown(around).shape, geometry.size, steps)
     if read.scale != 1:
         domain, anchors = domain.rescaled(read.scale), anchors.rescaled(read.scale)
     whole = Box.of_shape(domain.grid_shape)
@@ -95,10 +99,22 @@ def make_plan(
         memory_limit=memory_limit,
         source_name=source.name,
         reading=read,
+        around=around,
     )
     if plan.boundary == "pad":
         plan.filling(domain.dtype)
     return plan if part is None else plan.restrict(part)
+
+
+def placed(
+    domain: RasterDomain, around: tuple[int, int, int, int], geometry: RectGeometry, sampler: Sampler
+) -> AnchorSet:
+    """Lay patches over a domain as they lie over the raster that it is a part of."""
+    if around == NOWHERE:
+        return place(domain, geometry, sampler)
+    above, _, left, _ = around
+    all_of_it = domain.cut(Box.of_shape(domain.grid_shape).grown(around))
+    return place(all_of_it, geometry, sampler).seen_from(above, left)
 
 
 def check_region(region: object) -> Box:

@@ -94,11 +94,16 @@ def _counted(marks: Array) -> Array:
     return np.concatenate([[0], np.cumsum(marks)])
 
 
-def read_units(read: Callable[[Box], Unit], box: Box, rows: int) -> Generator[Unit, None, None]:
-    """Yield the rows of ``box`` from the top, cut at multiples of ``rows``, each read once."""
+def read_units(
+    read: Callable[[Box], Unit], box: Box, rows: int, first: int = 0
+) -> Generator[Unit, None, None]:
+    """Yield the rows of ``box`` from the top, cut at multiples of ``rows`` after ``first``, each read once.
+
+    The storage begins at row ``first``: so whole blocks of it are read.
+    """
     row = box.row0
     while row < box.row1:
-        stop = min(row // rows * rows + rows, box.row1)
+        stop = min((row - first) // rows * rows + rows + first, box.row1)
         piece = Box(row, stop, box.col0, box.col1)
         yield read(piece)
         row = stop

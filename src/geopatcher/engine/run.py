@@ -49,7 +49,7 @@ def contributions(
     if not box.n_pixels:
         return
     read = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
-    units = read_units(read, box, plan.model.unit_rows)
+    units = read_units(read, box, plan.model.unit_rows, plan.source_extent.row0)
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
     with prefetch(units, _size_of, waiting if pipelined else 0) as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
@@ -62,6 +62,10 @@ class AnchorSet(Protocol):
 
     def rescaled(self, scale: Fraction) -> AnchorSet:
         """Return the same patches on a grid of pixels ``scale`` times as fine."""
+        ...
+
+    def seen_from(self, row: int, col: int) -> AnchorSet:
+        """Return the same patches where pixel ``(row, col)`` is called (0, 0)."""
         ...
 
     def extent(self, region: Box) -> Box:
@@ -124,10 +128,23 @@ class Lattice:
         Lengths, sizes and steps are multiples of its denominator: `geopatcher.planning.reading` looks.
         """
         rows, cols = (
-            Axis(int(axis.length * scale), int(axis.size * scale), int(axis.step * scale), axis.boundary)
+            Axis(
+                int(axis.length * scale),
+                int(axis.size * scale),
+                int(axis.step * scale),
+                axis.boundary,
+                int(axis.origin * scale),
+            )
             for axis in (self.rows, self.cols)
         )
         return Lattice(rows, cols)
+
+    def seen_from(self, row: int, col: int) -> Lattice:
+        """Return the same patches where pixel ``(row, col)`` is called (0, 0)."""
+        return Lattice(
+            replace(self.rows, origin=self.rows.origin + row),
+            replace(self.cols, origin=self.cols.origin + col),
+        )
 
     def count_in(self, region: Box) -> int:
         """Return how many patches touch ``region``."""
@@ -168,14 +185,15 @@ def _covered(axis: Axis, lo: int, hi: int) -> int:
     if axis.step <= axis.size:
         if axis.count == 0:
             return 0
-        reach = min(axis.anchor(axis.count - 1) + axis.size, axis.length)
+        reach = min(axis.anchor(axis.count - 1) + axis.size, axis.length - axis.origin)
         return max(0, min(hi, reach) - lo)
-    if (lo, hi) == (0, axis.length):
+    end = axis.length - axis.origin
+    if (lo, hi) == (-axis.origin, end):
         return axis.length - axis.uncovered
     total = 0
     for index in axis.touching(lo, hi):
         start = axis.anchor(index)
-        ahead = axis.anchor(index + 1) if index + 1 < axis.count else axis.length
+        ahead = axis.anchor(index + 1) if index + 1 < axis.count else end
         total += max(0, min(hi, start + axis.size, max(ahead, start)) - max(lo, start))
     return total
 
@@ -245,6 +263,10 @@ class Listed:
             )
         height, width = self.grid
         return Listed(self.boxes // bottom * top, (int(height * scale), int(width * scale)))
+
+    def seen_from(self, row: int, col: int) -> Listed:
+        """Return the same patches where pixel ``(row, col)`` is called (0, 0)."""
+        return Listed(self.boxes - np.array([row, row, col, col]), self.grid)
 
     def _touching(self, region: Box) -> Array:
         rows = (self.boxes[:, 0] < region.row1) & (self.boxes[:, 1] > region.row0)

@@ -65,6 +65,8 @@ class Plan:
         Into how many regions a run was cut that has begun, 0 (by default) before.
     reading
         What is read of the source for each patch; all else is in pixels of the result.
+    around
+        Pixels of the source beyond the grid: above, below, left and right; none by default.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Plan:
     setting: Setting = field(default=Setting(), compare=False)
     n_cut: int = field(default=0, compare=False)
     reading: Reading = field(default=Reading())
+    around: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -277,12 +280,17 @@ class Plan:
             Inside the source, in its pixels.
 
         """
-        return self.reading.reach(box, self.source_grid, self.boundary)
+        return self.reading.reach(box, self.source_extent, self.boundary)
 
     @property
-    def source_grid(self) -> tuple[int, int]:
-        """``(height, width)`` of the source, in its own pixels."""
-        return self.reading.nominal(Box.of_shape(self.domain.grid_shape)).shape
+    def source_extent(self) -> Box:
+        """All of the source that can be read, in its own pixels, counted from the corner of the grid."""
+        return self.reading.nominal(Box.of_shape(self.domain.grid_shape)).grown(self.around)
+
+    @property
+    def extent(self) -> Box:
+        """Where patches may lie whole: the grid, and what lies around it, in pixels of the result."""
+        return self.reading.made_of(self.source_extent)
 
     def shown(self, box: Box) -> Box:
         """Return the rectangle an operator is shown of a patch.
@@ -298,7 +306,7 @@ class Plan:
             In pixels of the source; it may overhang.
 
         """
-        return self.reading.shown(box, self.source_grid, self.boundary)
+        return self.reading.shown(box, self.source_extent, self.boundary)
 
     def with_model(self, model: MemoryModel, call_bytes: int = 0) -> Plan:
         """Return the plan for an operator of which more is known.

@@ -25,13 +25,14 @@ class Reading:
     ``margin`` is how many rows and columns of pixels are read on each side of a patch; what an operator
     makes of them is not used. ``scale`` is how many pixels of the result a pixel of the source is, along
     each axis. Patches and boxes are in pixels of the result, what is read of the source in those of the
-    source; ``grid`` is its ``(height, width)``.
+    source; ``extent`` is all of it that can be read.
 
-    >>> Reading((2, 2)).shown(Box(4, 8, 4, 8), (20, 20), "cover")
+    >>> extent = Box(0, 20, 0, 20)
+    >>> Reading((2, 2)).shown(Box(4, 8, 4, 8), extent, "cover")
     Box(row0=2, row1=10, col0=2, col1=10)
-    >>> Reading((2, 2)).shown(Box(0, 4, 4, 8), (20, 20), "cover")  # moved in, and as large as others
+    >>> Reading((2, 2)).shown(Box(0, 4, 4, 8), extent, "cover")  # moved in, and as large as others
     Box(row0=0, row1=8, col0=2, col1=10)
-    >>> Reading(scale=Fraction(2)).shown(Box(8, 16, 0, 8), (20, 20), "cover")
+    >>> Reading(scale=Fraction(2)).shown(Box(8, 16, 0, 8), extent, "cover")
     Box(row0=4, row1=8, col0=0, col1=4)
     """
 
@@ -67,7 +68,7 @@ class Reading:
             -(-box.col1 * bottom // top),
         )
 
-    def shown(self, box: Box, grid: tuple[int, int], boundary: str) -> Box:
+    def shown(self, box: Box, extent: Box, boundary: str) -> Box:
         """Return the rectangle an operator is shown of a patch.
 
         At the border of the raster it is moved in, so that where the raster ends the pixels do: what an
@@ -75,19 +76,15 @@ class Reading:
         Under ``"pad"`` and ``"reflect"``, and where the raster is smaller, it overhangs; under
         ``"shrink"`` it is cut off.
         """
-        rows, cols = (
-            _shown(lo, hi, margin, length, boundary) for lo, hi, margin, length in self._axes(box, grid)
-        )
-        return Box(*rows, *cols)
+        rows, cols = (_shown(*axis, boundary) for axis in self._axes(box, extent))
+        return Box(*rows, *cols).shift(extent.row0, extent.col0)
 
-    def reach(self, box: Box, grid: tuple[int, int], boundary: str) -> Box:
+    def reach(self, box: Box, extent: Box, boundary: str) -> Box:
         """Return the pixels of a raster that all patches within ``box`` are made of, and it, too."""
         if box.empty:
-            return self.nominal(box).intersect(Box.of_shape(grid))
-        rows, cols = (
-            _reach(lo, hi, margin, length, boundary) for lo, hi, margin, length in self._axes(box, grid)
-        )
-        return Box(*rows, *cols)
+            return self.nominal(box).intersect(extent)
+        rows, cols = (_reach(*axis, boundary) for axis in self._axes(box, extent))
+        return Box(*rows, *cols).shift(extent.row0, extent.col0)
 
     def made(self, shape: tuple[int, ...]) -> tuple[int, int]:
         """Return the height and width of what is made of so many rows and columns of the source."""
@@ -110,6 +107,10 @@ class Reading:
             raise ValueError(f"{length} pixels scaled by {self.scale} are no whole number of pixels")
         return scaled.numerator
 
+    def made_of(self, box: Box) -> Box:
+        """Return what is made of whole pixels of the source."""
+        return Box(*map(self.scaled, (box.row0, box.row1, box.col0, box.col1)))
+
     def on_result(self, mask: Array | None) -> Array | None:
         """Return which cells of the result lie over pixels that are all true, ``None`` for all.
 
@@ -126,11 +127,12 @@ class Reading:
         coarse: Array = np.logical_and.reduce(blocks, axis=(2, 4))
         return None if coarse.all() else coarse
 
-    def _axes(self, box: Box, grid: tuple[int, int]) -> tuple[tuple[int, int, int, int], ...]:
-        under = self.nominal(box)
+    def _axes(self, box: Box, extent: Box) -> tuple[tuple[int, int, int, int], ...]:
+        """Return first and last pixel, margin and length of each axis, counted from the extent's corner."""
+        under = self.nominal(box).shift(-extent.row0, -extent.col0)
         return (
-            (under.row0, under.row1, self.margin[0], grid[0]),
-            (under.col0, under.col1, self.margin[1], grid[1]),
+            (under.row0, under.row1, self.margin[0], extent.height),
+            (under.col0, under.col1, self.margin[1], extent.width),
         )
 
     def __str__(self) -> str:

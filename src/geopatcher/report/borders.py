@@ -62,10 +62,10 @@ def border_positions(axis: Axis) -> NDArray[np.int64]:
     count = axis.count
     if not count:
         return np.empty(0, np.int64)
-    starts = np.arange(count, dtype=np.int64) * axis.step
+    starts = np.arange(count, dtype=np.int64) * axis.step - axis.origin
     starts[-1] = axis.anchor(count - 1)  # the last patch may have moved in
     edges = np.unique(np.concatenate([starts, starts + axis.size]))
-    return edges[(edges > 0) & (edges < axis.length)]
+    return edges[(edges > 0) & (edges < axis.length - axis.origin)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +76,11 @@ class LatticeBorders:
     grid: tuple[int, int]
 
     @classmethod
-    def of(cls, rows: Axis, cols: Axis) -> LatticeBorders:
-        """Take the two axes."""
-        return cls((border_positions(rows), border_positions(cols)), (rows.length, cols.length))
+    def of(cls, rows: Axis, cols: Axis, grid: tuple[int, int] | None = None) -> LatticeBorders:
+        """Take the two axes; the ``grid`` may be a part of what they are laid over."""
+        height, width = grid or (rows.length, cols.length)
+        down, across = border_positions(rows), border_positions(cols)
+        return cls((down[down < height], across[across < width]), (height, width))
 
     def count(self, axis: int) -> int:
         """Return how many lines there are."""
@@ -155,7 +157,7 @@ def borders_of(anchors: AnchorSet, grid: tuple[int, int]) -> Borders:
 
     """
     if isinstance(anchors, Lattice):
-        return LatticeBorders.of(anchors.rows, anchors.cols)
+        return LatticeBorders.of(anchors.rows, anchors.cols, grid)
     if isinstance(anchors, Listed):
         return ListedBorders(np.asarray(anchors.boxes, np.int64), grid)
     raise TypeError(f"the borders of {type(anchors).__name__} are not known")

@@ -176,7 +176,8 @@ def _with_account(opened: Opened, account: Account) -> Opened:
     size, step = _pair(print_.get("plan.size")), _pair(print_.get("plan.step"))
     anchors = None
     if size is not None and step is not None:
-        anchors = _lattice(opened.domain.grid_shape, size, step, boundary)
+        around = _around(print_.get("plan.around", "0 0 0 0"))
+        anchors = _lattice(opened.domain.grid_shape, size, step, boundary, around)
     stats = {} if account.completion is None else dict(account.completion.stats)
     if account.completion is not None and account.completion.at:
         made["finished"] = account.completion.at
@@ -190,7 +191,25 @@ def _pair(text: object) -> tuple[int, int] | None:
     return None if match is None else (int(match[1]), int(match[2]))
 
 
-def _lattice(grid: tuple[int, int], size: tuple[int, int], step: tuple[int, int], boundary: str) -> Lattice:
+def _around(text: object) -> tuple[int, int, int, int]:
+    """Read how far the source of a run went on beyond its grid: ``"100 0 20 0"``."""
+    if re.fullmatch(r"[0-9]+( [0-9]+){3}", str(text)) is None:
+        return (0, 0, 0, 0)
+    above, below, left, right = map(int, str(text).split())
+    return above, below, left, right
+
+
+def _lattice(
+    grid: tuple[int, int],
+    size: tuple[int, int],
+    step: tuple[int, int],
+    boundary: str,
+    around: tuple[int, int, int, int] = (0, 0, 0, 0),
+) -> Lattice:
     # A plan whose patches have to fit exactly (boundary="raise") is a lattice that drops nothing.
     kind = "drop" if boundary == "raise" else boundary
-    return Lattice(Axis(grid[0], size[0], step[0], kind), Axis(grid[1], size[1], step[1], kind))
+    above, below, left, right = around
+    return Lattice(
+        Axis(grid[0] + above + below, size[0], step[0], kind, above),
+        Axis(grid[1] + left + right, size[1], step[1], kind, left),
+    )

@@ -228,7 +228,8 @@ def _patches(anchors: AnchorSet | None) -> Json:
 
 
 def _axis(axis: Axis) -> dict[str, Json]:
-    return {"size": axis.size, "step": axis.step, "count": axis.count, "last": axis.anchor(axis.count - 1)}
+    last = axis.anchor(axis.count - 1)
+    return {"size": axis.size, "step": axis.step, "count": axis.count, "first": -axis.origin, "last": last}
 
 
 def _lonlat(domain: RasterDomain, row: int, col: int) -> Json:

@@ -148,6 +148,8 @@ def _plan(plan: Plan) -> Fingerprint:
         "plan.chunks": _by(plan.chunks),
         "plan.region": str(plan.region),
     }
+    if any(plan.around):
+        known["plan.around"] = " ".join(map(str, plan.around))
     if isinstance(plan.anchors, Lattice):
         known["plan.step"] = _by((plan.anchors.rows.step, plan.anchors.cols.step))
     elif isinstance(plan.anchors, Listed):

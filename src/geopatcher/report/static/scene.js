@@ -171,9 +171,13 @@ export class Scene {
 
   // Anchors of one axis between two pixels: arithmetic, however many patches there are.
   anchors(axis, lo, hi) {
-    const first = Math.max(0, Math.floor((lo - axis.size) / axis.step));
+    const first = Math.max(0, Math.floor((lo - axis.first - axis.size) / axis.step));
     const found = [];
-    for (let index = first; index < axis.count - 1 && index * axis.step < hi; index += 1) found.push(index * axis.step);
+    for (let index = first; index < axis.count - 1; index += 1) {
+      const start = axis.first + index * axis.step;
+      if (start >= hi) break;
+      found.push(start);
+    }
     if (axis.last < hi) found.push(axis.last);
     return found.filter((anchor) => anchor + axis.size > lo);
   }

@@ -1,0 +1,192 @@
+"""Polygons: of GeoJSON, of vector files, and in another CRS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+import shapely.geometry
+
+from geopatcher._optional import load
+from geopatcher.core.containment import told
+from geopatcher.errors import SourceError
+
+if TYPE_CHECKING:
+    import os
+
+#: Longitudes and latitudes: what GeoJSON is in that names no CRS (RFC 7946, section 4).
+GEOJSON_CRS = "OGC:CRS84"
+#: Files that are read here; the others take a library.
+JSON_ENDINGS = (".geojson", ".json")
+#: A file of outlines of more bytes is not one that is laid over a raster.
+LARGEST_JSON = 1 << 30
+#: A straight edge is cut into pieces this share of the outline long before it is drawn in another CRS.
+PIECE = 1 / 64
+
+
+def geometries_of(mapping: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """Yield the geometries of a GeoJSON object: a geometry, a feature, or a collection of them.
+
+    Raises
+    ------
+    ValueError
+        It is no such object.
+
+    Examples
+    --------
+    >>> feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [0, 1]}}
+    >>> [each["type"] for each in geometries_of({"type": "FeatureCollection", "features": [feature]})]
+    ['Point']
+
+    """
+    kind = mapping.get("type")
+    if kind == "FeatureCollection":
+        features = mapping.get("features")
+        for feature in features if isinstance(features, Sequence) else ():
+            if isinstance(feature, Mapping):
+                yield from geometries_of(feature)
+    elif kind == "Feature":
+        geometry = mapping.get("geometry")
+        if isinstance(geometry, Mapping):
+            yield geometry
+    elif isinstance(kind, str):
+        yield mapping
+    else:
+        raise ValueError(f"a mapping with the keys {', '.join(map(repr, mapping)) or 'none'} is no GeoJSON")
+
+
+def outline_of_json(mapping: Mapping[str, object]) -> shapely.Geometry:
+    """Return the polygons of a GeoJSON object as one.
+
+    Raises
+    ------
+    ValueError
+        It is no GeoJSON, or has no polygon.
+
+    """
+    try:
+        shapes = [shapely.geometry.shape(dict(each)) for each in geometries_of(mapping)]
+    except (shapely.errors.ShapelyError, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise ValueError(f"a geometry of the GeoJSON cannot be made: {told(error)}") from error
+    return outline(shapes)
+
+
+def outline(shapes: Sequence[shapely.Geometry]) -> shapely.Geometry:
+    """Return polygons as one; what crosses itself is mended.
+
+    Raises
+    ------
+    ValueError
+        There is none, or none that takes in anything, or its coordinates are not finite.
+
+    Examples
+    --------
+    >>> outline([shapely.box(0, 0, 1, 1), shapely.box(1, 0, 2, 1)]).bounds
+    (0.0, 0.0, 2.0, 1.0)
+
+    """
+    parts = shapely.get_parts([shapely.force_2d(shape) for shape in shapes])
+    found = [part for part in shapely.get_parts(shapely.make_valid(parts)) if part.area > 0]
+    kinds = sorted({type(shape).__name__ for shape in shapes})
+    if not found:
+        raise ValueError(
+            f"the region has no area: it is made of {', '.join(kinds) or 'nothing'}, and no polygon"
+        )
+    joined = shapely.union_all(found)
+    if not np.isfinite(shapely.bounds(joined)).all():
+        raise ValueError(f"coordinates of the region are not finite: its bounds are {shapely.bounds(joined)}")
+    return joined
+
+
+def read_outline(path: str | os.PathLike[str]) -> tuple[shapely.Geometry, str | None]:
+    """Return the polygons of a vector file as one, and their CRS where it is known.
+
+    GeoJSON is read here, all that GDAL knows (GeoPackage, Shapefile, FlatGeobuf) by pyogrio.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read.
+    ValueError
+        It has no polygon.
+    MissingExtraError
+        It takes pyogrio, which is not there.
+
+    """
+    place = Path(path)
+    if place.suffix.lower() in JSON_ENDINGS:
+        return _read_json(place)
+    if not place.exists():
+        raise SourceError(f"there is no vector file {place}: a region may also be four numbers or a geometry")
+    raw, errors = load("pyogrio.raw"), load("pyogrio.errors")
+    try:
+        meta, _, shapes, _ = raw.read(str(place), columns=[])
+    except (errors.DataSourceError, errors.DataLayerError, ValueError) as error:
+        raise SourceError(f"cannot read the vector file {place}: {told(error)}") from error
+    known = [] if shapes is None else [shape for shape in shapely.from_wkb(shapes) if shape is not None]
+    return outline(known), meta["crs"]
+
+
+def _read_json(place: Path) -> tuple[shapely.Geometry, str]:
+    try:
+        if place.stat().st_size > LARGEST_JSON:
+            raise SourceError(
+                f"the vector file {place} has {place.stat().st_size:,} bytes: simplify it first"
+            )
+        said = json.loads(place.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(f"cannot read the vector file {place}: {told(error)}") from error
+    if not isinstance(said, dict):
+        raise SourceError(f"the vector file {place} is no GeoJSON: it has a {type(said).__name__}")
+    try:
+        return outline_of_json(said), _crs_of_json(said)
+    except ValueError as error:
+        raise SourceError(f"cannot use the vector file {place}: {error}") from error
+
+
+def _crs_of_json(said: Mapping[str, object]) -> str:
+    """Return the CRS that GeoJSON of before 2016 names, else longitudes and latitudes."""
+    match said.get("crs"):
+        case {"properties": {"name": str(name)}}:
+            return name
+        case None:
+            return GEOJSON_CRS
+        case other:
+            raise ValueError(f"its crs {str(other)[:100]} has no name")
+
+
+def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.Geometry:
+    """Return an outline in another CRS; long edges are bent as they are there.
+
+    Raises
+    ------
+    ValueError
+        One of them is none, or not known, or the outline cannot be drawn in the other.
+
+    """
+    pyproj = load("pyproj")
+    errors = load("pyproj.exceptions")
+    if other is None:
+        raise ValueError(
+            f"the raster has no CRS, so a region in {crs} cannot be laid over it: leave its CRS out"
+        )
+    try:
+        here, there = pyproj.CRS.from_user_input(crs), pyproj.CRS.from_user_input(other)
+        if here.equals(there, ignore_axis_order=True):
+            return shape
+        change = pyproj.Transformer.from_crs(here, there, always_xy=True)
+    except errors.ProjError as error:
+        raise ValueError(f"the region's CRS {crs!r} is none that pyproj knows: {told(error)}") from error
+    left, bottom, right, top = map(float, shapely.bounds(shape))
+    bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
+    moved = shapely.transform(bent, change.transform, interleaved=False)
+    if not np.isfinite(shapely.bounds(moved)).all():
+        bounds = (left, bottom, right, top)
+        raise ValueError(f"the region, {bounds} in {here.name}, cannot be drawn in {there.name}")
+    return outline([moved])

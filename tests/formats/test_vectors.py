@@ -1,0 +1,132 @@
+"""Polygons of GeoJSON and of vector files, and in another CRS."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyogrio.raw
+import pyproj
+import pytest
+import shapely
+import shapely.geometry
+
+from geopatcher.errors import SourceError
+from geopatcher.formats.vectors import GEOJSON_CRS, in_crs, outline, outline_of_json, read_outline
+
+SQUARE = shapely.box(14.0, 45.0, 14.1, 45.05)
+OTHER = shapely.box(14.2, 45.0, 14.3, 45.05)
+
+
+def features(*shapes, **more):
+    each = [{"type": "Feature", "properties": {}, "geometry": shapely.geometry.mapping(s)} for s in shapes]
+    return {"type": "FeatureCollection", "features": each, **more}
+
+
+def same(one, other):
+    return one.symmetric_difference(other).area < 1e-12
+
+
+def test_geojson_of_all_kinds_is_one_outline():
+    assert same(outline_of_json(features(SQUARE, OTHER)), SQUARE.union(OTHER))
+    assert same(outline_of_json(features(SQUARE)["features"][0]), SQUARE)
+    assert same(outline_of_json(shapely.geometry.mapping(SQUARE)), SQUARE)
+    collection = {"type": "GeometryCollection", "geometries": [shapely.geometry.mapping(SQUARE)]}
+    assert same(outline_of_json(collection), SQUARE)
+
+
+def test_what_crosses_itself_is_mended_and_overlap_counts_once():
+    bow = shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])
+    assert outline([bow]).area == pytest.approx(2)
+    assert outline([shapely.box(0, 0, 2, 2), shapely.box(1, 0, 3, 2)]).area == pytest.approx(6)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"type": "FeatureCollection", "features": []}, "has no area: it is made of nothing"),
+        ({"type": "Point", "coordinates": [1, 2]}, "has no area: it is made of Point"),
+        ({"type": "LineString", "coordinates": [[1, 2], [3, 4]]}, "made of LineString"),
+        ({"a": 1}, "no GeoJSON"),
+        ({"type": "Polygon"}, "cannot be made"),
+        ({"type": "Polygon", "coordinates": "x"}, "cannot be made"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [1, None], [1, 1]]]}, "cannot be made"),
+        ({"type": "Circle", "coordinates": []}, "cannot be made"),
+    ],
+)
+def test_what_has_no_area_is_named(said, message):
+    with pytest.raises(ValueError, match=message):
+        outline_of_json(said)
+
+
+def test_a_geojson_file_is_in_longitudes_and_latitudes_unless_it_says_otherwise(tmp_path):
+    path = tmp_path / "fields.geojson"
+    path.write_text(json.dumps(features(SQUARE)))
+    shape, crs = read_outline(path)
+    assert same(shape, SQUARE)
+    assert crs == GEOJSON_CRS
+    named = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::32633"}}
+    path.write_text(json.dumps(features(SQUARE, crs=named)))
+    assert pyproj.CRS.from_user_input(read_outline(path)[1]).to_epsg() == 32633
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", '{"type": "FeatureCollection"}', "[" * 100_000])
+def test_a_file_that_is_no_geojson_is_named(tmp_path, text):
+    path = tmp_path / "bad.geojson"
+    path.write_text(text)
+    with pytest.raises(SourceError, match=r"bad\.geojson"):
+        read_outline(path)
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.fgb", "a.shp"])
+def test_other_files_are_read_with_their_crs(tmp_path, name):
+    path = tmp_path / name
+    last = None if name != "a.fgb" else SQUARE  # which takes no row without a geometry
+    wkb = shapely.to_wkb(np.array([SQUARE, OTHER, last], dtype=object))
+    driver = {"gpkg": "GPKG", "fgb": "FlatGeobuf", "shp": "ESRI Shapefile"}[name[2:]]
+    pyogrio.raw.write(
+        path,
+        wkb,
+        [np.arange(3)],
+        ["n"],
+        geometry_type="Polygon",
+        crs="EPSG:4326",
+        driver=driver,
+        append=False,
+    )
+    shape, crs = read_outline(path)
+    assert same(shape, SQUARE.union(OTHER))
+    assert pyproj.CRS.from_user_input(crs).to_epsg() == 4326
+    (tmp_path / f"bad_{name}").write_bytes(b"nothing")
+    with pytest.raises(SourceError, match="cannot read the vector file"):
+        read_outline(tmp_path / f"bad_{name}")
+    with pytest.raises(SourceError, match="there is no vector file"):
+        read_outline(tmp_path / f"none_{name}")
+
+
+def test_a_long_edge_is_bent_in_another_crs():
+    wide = shapely.box(6, 50, 24, 51)
+    moved = in_crs(wide, "EPSG:4326", "EPSG:32633")
+    change = pyproj.Transformer.from_crs("EPSG:4326", "EPSG:32633", always_xy=True)
+    x, y = change.transform(np.linspace(6, 24, 400), np.full(400, 50.0))
+    along = shapely.points(np.column_stack([x, y]))
+    assert shapely.distance(along, moved.boundary).max() < 200  # of 1200 km; a straight one is 30 km off
+    assert in_crs(SQUARE, "EPSG:4326", "OGC:CRS84") is SQUARE
+
+
+@pytest.mark.parametrize(
+    ("crs", "other", "message"),
+    [
+        ("EPSG:4326", None, "the raster has no CRS"),
+        ("EPSG:99999999", "EPSG:32633", "none that pyproj knows"),
+        ("nonsense", "EPSG:32633", "none that pyproj knows"),
+    ],
+)
+def test_a_crs_that_is_none_is_named(crs, other, message):
+    with pytest.raises(ValueError, match=message):
+        in_crs(SQUARE, crs, other)
+
+
+def test_what_cannot_be_drawn_is_named():
+    with pytest.raises(ValueError, match=r"cannot be drawn|not finite"):
+        in_crs(shapely.box(-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")
