@@ -31,7 +31,8 @@ def mosaic(*tiles):
     sources = b"".join(
         b'<SimpleSource><SourceFilename relativeToVRT="1">%s</SourceFilename><SourceBand>1</SourceBand>'
         b'<SrcRect xOff="0" yOff="0" xSize="128" ySize="128"/>'
-        b'<DstRect xOff="0" yOff="%d" xSize="128" ySize="128"/></SimpleSource>' % (os.fsencode(tile), 128 * row)
+        b'<DstRect xOff="0" yOff="%d" xSize="128" ySize="128"/></SimpleSource>'
+        % (os.fsencode(tile), 128 * row)
         for row, tile in enumerate(tiles)
     )
     return (
