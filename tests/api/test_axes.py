@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import geopatcher as gp
-from geopatcher.api.axes import Axes
+from geopatcher.api.axes import Axes, axes_for
 
 
 @pytest.mark.parametrize(
@@ -46,3 +47,28 @@ def test_what_is_no_axis_is_named(words, change):
     given = {"size": 8, "step": 4, "window": "hann", "aggregation": "mean", "boundary": "cover"}
     with pytest.raises(ValueError, match=words):
         Axes.of(**{**given, **change})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"size": 64},
+        {"step": 16},
+        {"window": "boxcar"},
+        {"window": gp.SpatialHann()},
+        {"aggregation": "mean"},
+        {"boundary": "reflect"},
+        {"step": (4, 4), "window": "boxcar"},
+    ],
+    ids=str,
+)
+def test_what_a_patcher_stands_for_is_not_asked_for_beside_it(asked):
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular(8), gp.SpatialRegularStride(4), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    words = f"{next(iter(asked))}= is not for a patcher=.*leave out {', '.join(asked)}, or make the patcher"
+    with pytest.raises(TypeError, match=words):
+        gp.reconstruct(np.ones((20, 30)), np.negative, patcher=patcher, **asked)
+    with pytest.raises(TypeError, match=words):
+        gp.plan(np.ones((20, 30)), patcher=patcher, **asked)
+    assert axes_for(patcher, 256, None, "hann", "overlap-add", "cover") is patcher

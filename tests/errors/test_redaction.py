@@ -201,3 +201,47 @@ def test_an_error_without_secrets_is_left_as_it_is():
     assert told(ValueError("7 is not 5")) == "ValueError: 7 is not 5"
     scrub(error)
     assert error.args == arguments[:2] == (2, "No such file or directory")
+
+
+NESTED = {
+    "/vsicurl?header.A=Bearer%20s3cr3tA&url=https%3A%2F%2Fu%3As3cr3tB%40host%2Fa.tif%3Fsig%3Ds3cr3tC": (
+        "/vsicurl/https://host/a.tif"
+    ),
+    "/vsicurl_streaming?url=https%3A%2F%2Fhost%2Fa.tif%3Fsig%3Ds3cr3tC&header.foo=s3cr3tA": (
+        "/vsicurl_streaming/https://host/a.tif"
+    ),
+    "/vsizip/{/vsicurl?header.Authorization=Bearer s3cr3tA&url=https://host/a.zip?sig=s3cr3tB}/in.tif": (
+        "/vsizip/{/vsicurl/https://host/a.zip}/in.tif"
+    ),
+    "/vsitar/{/vsigzip/{/vsicurl?header.A=s3cr3tA&url=https://host/x.gz}}/a.tif": (
+        "/vsitar/{/vsigzip/{/vsicurl/https://host/x.gz}}/a.tif"
+    ),
+    "/vsisubfile/0_100,/vsicurl?header.A=s3cr3tA&url=https://host/a.tif": (
+        "/vsisubfile/0_100,/vsicurl/https://host/a.tif"
+    ),
+    'HDF5:"/vsicurl?header.A=s3cr3tA&url=https%3A%2F%2Fhost%2Fa.h5"://b': 'HDF5:"/vsicurl/https://host/a.h5"://b',
+    "/VSICURL?HEADER.Authorization=s3cr3tA&url=https://host/a.tif": "/VSICURL/https://host/a.tif",
+    "/vsicrypt/key=s3cr3tA,file=/tmp/a.tif": "/vsicrypt/key=***,file=/tmp/a.tif",
+    "/vsicrypt/alg=AES,key_b64=s3cr3tA==,file=/a.tif": "/vsicrypt/alg=AES,key_b64=***,file=/a.tif",
+    "OCI:scott/s3cr3tA@db": "OCI:scott/***@db",
+    "georaster:scott/s3cr3tA,db,TABLE,COL": "georaster:scott/***,db,TABLE,COL",
+    "PG:host=localhost password=s3cr3tA table=t": "PG:host=localhost password=*** table=t",
+    "EEDAI:x,bearer=s3cr3tA": "EEDAI:x,bearer=***",
+    "https://host/a.tif;jsessionid=s3cr3tA?x=1": "https://host/a.tif",
+    "https://storage.googleapis.com/b/a.tif?X-Goog-Signature=s3cr3tA": "https://storage.googleapis.com/b/a.tif",
+    "https://acc.blob.core.windows.net/c/a.tif?sv=2020&sig=s3cr3tA%3D": "https://acc.blob.core.windows.net/c/a.tif",
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_secrets_within_addresses_within_others(name):
+    assert shown(name) == NESTED[name]
+    for message in (f"cannot open {name}: no", f"'{name}' does not exist", f"{quote(name, safe='')}: no"):
+        assert "s3cr3t" not in redacted(message, name)
+    for message in (f"cannot open {name}: no", f"'{name}' does not exist"):
+        assert "s3cr3t" not in clean(message)
+
+
+def test_secrets_among_the_options_of_a_vrt():
+    text = '<OOI key="AWS_SECRET_ACCESS_KEY">s3cr3tA</OOI><OOI key="NUM_THREADS">2</OOI>'
+    assert clean(text) == '<OOI key="AWS_SECRET_ACCESS_KEY">***</OOI><OOI key="NUM_THREADS">2</OOI>'

@@ -4,6 +4,7 @@ import base64
 import struct
 
 import numpy as np
+import pyproj
 import pytest
 from affine import Affine
 
@@ -85,3 +86,13 @@ def test_values_that_stand_for_missing(attributes, dtype, wanted):
     found = missing_of(attributes, np.dtype(dtype))
     np.testing.assert_equal(found, wanted)
     assert [type(value) for value in found] == [type(value) for value in wanted]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", None, np.str_("")])
+@pytest.mark.parametrize("key", ["crs_wkt", "spatial_ref"])
+def test_a_blank_text_of_a_crs_says_nothing_beside_the_parameters_of_cf(key, blank):
+    said = pyproj.CRS("EPSG:32633").to_cf()
+    del said["crs_wkt"]
+    assert crs_of({**said, key: blank}, {}) == "EPSG:32633"
+    assert crs_of({key: blank}, {"proj:code": "", "proj:epsg": 32633}) == "EPSG:32633"
+    assert crs_of({key: blank}, {"proj:code": " ", "crs": ""}) is None

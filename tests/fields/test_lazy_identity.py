@@ -54,3 +54,18 @@ def test_a_dask_array_in_memory_is_known_by_its_name_and_one_of_files_is_not(tmp
     assert "unknown" not in origin_of_labelled(array_of(one), one).identity()
     made = dask_array.map_blocks(lambda: np.ones((2, 3)), chunks=((2,), (3,)), dtype=float)
     assert "may be computed from files that have changed" in origin_of_chunked(made).identity()["unknown"]
+
+
+def test_a_lazy_array_without_dask_of_no_known_file_is_all_its_cells(tmp_path):
+    place = tmp_path / "a.zarr"
+
+    def lazy(cells):
+        array_of(cells).to_dataset().to_zarr(place, mode="w", consolidated=False)
+        return xarray.open_zarr(place, chunks=None, consolidated=False).v
+
+    cells = np.arange(6.0).reshape(2, 3)
+    first = identity(lazy(cells))
+    assert "unknown" not in first
+    assert identity(lazy(cells)) == first
+    cells[1, 1] = 7
+    assert identity(lazy(cells)) != first

@@ -625,3 +625,22 @@ def test_paths_may_be_relative_or_links(tmp_path, monkeypatch):
         domain = zarr_source(path).domain
         assert domain.transform == Affine(10, 0, 5e5, 0, -10, 4.6e6)
         assert same_crs(domain.crs, 32633)
+
+
+@pytest.mark.parametrize("said", [[1], "x", 3, True])
+@pytest.mark.parametrize("which", ["data", "valid", ""])
+@pytest.mark.parametrize("version", [2, 3])
+def test_attributes_that_are_no_object_are_refused(tmp_path, version, which, said):
+    place = tmp_path / "a.zarr"
+    group = zarr.open_group(place, mode="w", zarr_format=version)
+    for name in ("data", "valid"):
+        group.create_array(name, shape=(8, 8), dtype="uint8", chunks=(8, 8))
+    group["data"].attrs["ancillary_variables"] = "valid"
+    if version == 3:
+        file = place / which / "zarr.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"attributes": said}))
+    else:
+        (place / which / ".zattrs").write_text(json.dumps(said))
+    for path in (place, place / "data"):  # newer releases of zarr say so themselves
+        with pytest.raises(SourceError, match=r"cannot open .*a\.zarr.* as a zarr store: \w+Error: "):
+            zarr_source(path)

@@ -10,8 +10,9 @@ from affine import Affine
 from geopatcher.core.box import Box
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
-from geopatcher.runs.ledger.book import Flaw, Header
+from geopatcher.runs.ledger.book import Header
 from geopatcher.runs.ledger.files_json import files_to_json, grids_of
+from geopatcher.runs.ledger.rows_json import Flaw
 
 SPEC = ResultSpec(
     domain=RasterDomain(

@@ -48,6 +48,39 @@ class PatcherLike(Protocol):
         ...
 
 
+#: Of the arguments that a patcher stands for, in the order of `axes_for`.
+USUAL: tuple[Size, None, str, str, str] = (256, None, "hann", "overlap-add", "cover")
+
+
+def axes_for(
+    patcher: PatcherLike | None,
+    size: Size,
+    step: Size | None,
+    window: str | Window,
+    aggregation: str | AnyCellAggregation,
+    boundary: str,
+) -> PatcherLike:
+    """Return a patcher, or the axes of sizes and names where there is none.
+
+    Raises
+    ------
+    TypeError
+        There is a patcher, and something else is asked for of what it stands for.
+
+    """
+    if patcher is None:
+        return Axes.of(size, step, window, aggregation, boundary)
+    names = ("size", "step", "window", "aggregation", "boundary")
+    given = zip(names, (size, step, window, aggregation, boundary), USUAL, strict=True)
+    asked = [name for name, value, usual in given if value is not usual and value != usual]
+    if asked:
+        raise TypeError(
+            f"{asked[0]}= is not for a patcher=, which has its own: leave out {', '.join(asked)}, or make "
+            f"the patcher with it"
+        )
+    return patcher
+
+
 @dataclass(frozen=True)
 class Axes:
     """The four axes, put together from sizes and names."""

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from geopatcher.api.area import Extent
-from geopatcher.api.axes import Axes
+from geopatcher.api.axes import axes_for
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.outputs import with_outputs
@@ -127,7 +127,7 @@ def plan(
     49
 
     """
-    axes = patcher or Axes.of(size, step, window, aggregation, boundary)
+    axes = axes_for(patcher, size, step, window, aggregation, boundary)
     axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
     reading = reading_for(None, margin, output_scale)
     extent = Extent(region, region_crs, crop, all_touched)
@@ -352,7 +352,8 @@ def reconstruct(
     """
     runner = executor_for(executor, workers, timeout)
     run = as_run(operator, tta, device, precision)
-    axes = patcher or Axes.of(size, usual_step(run, step, size), window, aggregation, boundary)
+    stride = step if patcher is not None else usual_step(run, step, size)
+    axes = axes_for(patcher, size, stride, window, aggregation, boundary)
     usual = patcher is None and aggregation == "overlap-add"
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual)
     at_once, reading = usual_batch(run, batch_size), reading_for(run, margin, output_scale)

@@ -70,14 +70,22 @@ _IN_TEXT = re.compile(rf"({_SCHEME}:/{{1,3}})([^\s\"'<>`]*)")
 #: An address that is the whole text goes on to its end, or to the mark it was quoted by.
 _WHOLE = re.compile(rf"({_SCHEME}:/{{1,3}})(.*)", re.DOTALL)
 _ENCODED = re.compile(rf"{_SCHEME}%(?:25)*3a%(?:25)*2f%(?:25)*2f[^\s\"'<>`&|]*", re.IGNORECASE)
-_OPTIONS = re.compile(r"(/vsi[a-z0-9_]+)\?([^\s\"'<>`]*)")
+#: A value may have blanks in it, such as that of a header: then further options follow.
+_OPTIONS = re.compile(r"(/vsi[a-z0-9_]+)\?((?:[^\s\"'<>`}]|\s+(?=[^\s\"'<>`}]*&[\w.%\-]+=))*)", re.IGNORECASE)
+#: What is given by its place: keys of encrypted files, users and passwords of databases, options of VRTs.
+_PLACED = re.compile(
+    r"(/vsicrypt/(?:.*?,)?key(?:_b64)?=)([^,\s]+)|(\b(?:OCI|GEOR|GEORASTER):[^/\s,@]*/)([^@,\s]+)"
+    r"|(<OOI\s+key\s*=\s*[\"'][^\"'>]*(?:KEY|TOKEN|SECRET|PASS|PWD|AUTH|COOKIE|HEADER|BEARER|CREDENTIAL)"
+    r"[^\"'>]*[\"']\s*>)([^<]+)",
+    re.IGNORECASE,
+)
 #: As GDAL quotes what it cannot read: by the last part of its name, query and all.
 _LAST_PART = re.compile(r"(?<![\s?])\?(?:(?!; )[^\n])*?(?=, band \d)")
 _NAMED_QUERY = re.compile(r"(?<=[^\s?])\?[^\s\"'<>`,;&=]+=[^\s\"'<>`,]*")
 _KEYS = (
     r"password|passwd|passphrase|pwd|secret|secret_?access_?key|access_?key(?:_?id)?|account_?key|api_?key|"
     r"session_?token|security_?token|access_?token|refresh_?token|auth_?token|sas_?token|token|signature|sig|"
-    r"credentials?|userpwd|x-amz-[a-z\-]+"
+    r"credentials?|userpwd|bearer|jsessionid|x-amz-[a-z\-]+"
 )
 _KEYED = re.compile(rf"\b(\w*(?:{_KEYS}))(\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s,;&\"']+)", re.IGNORECASE)
 _HEADER = re.compile(r"\b((?:proxy-)?authorization|cookie|x-api-key)(\s*[:=]\s*)([^\n,;\"']+)", re.IGNORECASE)
@@ -100,13 +108,13 @@ def shown(name: str) -> str:
     start = name.lstrip()[:1]
     if start in ("<", "{"):
         return f"a source given as {'XML' if start == '<' else 'JSON'} text"
-    name = _OPTIONS.sub(_option, name) if _OPTIONS.match(name) else name
+    name = _PLACED.sub(_placed, _OPTIONS.sub(_option, name))
     found = _WHOLE.search(name)
     if found is not None:
         mark = name[: found.start()][-1:]
         rest, closed, behind = found[2].partition(mark) if mark in ("'", '"') and mark else (found[2], "", "")
         name = f"{name[: found.start()]}{found[1]}{_bare(rest)}{closed}{behind}"
-    elif name.startswith("/vsi"):
+    elif name.lower().startswith("/vsi"):
         name = name.partition("?")[0]
     name = _ENCODED.sub(_decoded, name)
     return _KEYED.sub(rf"\1\2{HIDDEN}", name) if found is None and ":" in name else name
@@ -201,7 +209,7 @@ def _general(text: str) -> str:
     if ":" not in text and "?" not in text and "=" not in text and "%" not in text:
         return text
     text = _ENCODED.sub(_decoded, text)
-    text = _OPTIONS.sub(_option, text)
+    text = _PLACED.sub(_placed, _OPTIONS.sub(_option, text))
     text = _IN_TEXT.sub(lambda found: _address(found[1], found[2]), text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     return _KEYED.sub(rf"\1\2{HIDDEN}", text)
@@ -223,7 +231,7 @@ def _bare(rest: str) -> str:
     if inner is not None and "?" not in rest[: inner.start()]:
         return f"{rest[: inner.start()]}{inner[1]}{_bare(inner[2])}"
     head, slash, path = _past_user(rest).partition("/")
-    return re.sub(r"\?.*|#[^/]*=.*", "", head + slash + path, flags=re.DOTALL)
+    return re.sub(r"\?.*|#[^/]*=.*|;jsessionid=.*", "", head + slash + path, flags=re.DOTALL)
 
 
 def _past_user(rest: str) -> str:
@@ -260,6 +268,11 @@ def _option(found: re.Match[str]) -> str:
     return f"{found[1]}/{shown(urls[0])}" if urls else found[1]
 
 
+def _placed(found: re.Match[str]) -> str:
+    """Return what stands before a secret that is one by its place, and not the secret."""
+    return f"{found[1] or found[3] or found[5]}{HIDDEN}"
+
+
 def _pieces(source: str) -> Iterator[str]:
     """Yield the secrets of a path, address or connection string: whole, and part by part."""
     for text in {source, unquote(source), _plain(source)}:
@@ -269,6 +282,8 @@ def _pieces(source: str) -> Iterator[str]:
             values = (part.partition("=") for part in found[2].split("&"))
             yield from (value for name, _, value in values if name != "url")
             yield found[2]
+        for found in _PLACED.finditer(text):
+            yield found[2] or found[4] or found[6]
         for found in (*_KEYED.finditer(text), *_HEADER.finditer(text)):
             yield found[3].strip("'\"")
 

@@ -42,16 +42,21 @@ def crs_of(mapping: Attributes, attributes: Attributes) -> str | None:
         if isinstance(said.get("grid_mapping_name"), str):
             return _from_cf(said)
     for key in ("proj:projjson", "proj:code", "proj:epsg", "_CRS", "crs"):
-        if attributes.get(key) is not None:
+        if not _is_blank(attributes.get(key)):
             return _from_any(attributes[key], key)
     return None
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _from_cf(mapping: Attributes) -> str:
     """Return the CRS that the parameters of a CF grid mapping make."""
     name = mapping["grid_mapping_name"]
     pyproj = load("pyproj")
-    plain = {str(key): _plain(value) for key, value in mapping.items()}
+    # What is left blank says nothing; PROJ would take it for the text of a CRS, or a name.
+    plain = {str(key): _plain(value) for key, value in mapping.items() if not _is_blank(value)}
     try:
         return _text_of(pyproj.CRS.from_cf(plain))
     except (load("pyproj.exceptions").CRSError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -47,7 +47,7 @@ def _iso(date: np.datetime64) -> str:
     """Return a date without the parts that say nothing."""
     text = re.sub(r"\.0+$", "", str(date))
     text = re.sub(r"(\.[0-9]*[1-9])0+$", r"\1", text)
-    return text.removesuffix("T00:00:00")
+    return re.sub(r"T00(:00(:00)?)?$", "", text)
 
 
 def _dates(labels: Array, attributes: Attributes) -> Array:

@@ -168,6 +168,14 @@ class RasterioSource:
         return SourceFiles.of(self.path)
 
     def _fetch(self, box: Box, *, masks: bool) -> Array:
+        """Read pixels or masks; again where tiles of a mosaic may be lacking, see `HandlePool.failures`."""
+        failures = -1
+        while failures != POOL.failures:
+            failures = POOL.failures
+            pixels = self._fetch_once(box, masks=masks)
+        return pixels
+
+    def _fetch_once(self, box: Box, *, masks: bool) -> Array:
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         with POOL.borrow(self.path, f"cannot read {self.name}, {box}", window) as dataset:

@@ -163,7 +163,7 @@ def open_node(place: Path) -> tuple[Opened, str | None]:
             return _opened(whole), None
         if any((whole.parent / name).is_file() for name in GROUPS):
             return _opened(whole.parent), whole.name
-        return Opened({whole.name: node}), whole.name
+        return Opened(_sound({whole.name: node})), whole.name
     except (*CORRUPT, load("zarr.errors").BaseZarrError) as error:
         raise SourceError(f"cannot open {place} as a zarr store: {type(error).__name__}: {error}") from error
 
@@ -178,7 +178,15 @@ def _opened(place: Path) -> Opened:
         above.append((dict(_group(folder).attrs), path))
         path = f"{folder.name}/{path}"
     group = _group(place)
-    return Opened(dict(group.arrays()), dict(group.attrs), above, sorted(group.group_keys()))
+    return Opened(_sound(dict(group.arrays())), dict(group.attrs), above, sorted(group.group_keys()))
+
+
+def _sound(arrays: dict[str, zarr.Array]) -> dict[str, zarr.Array]:
+    """Refuse arrays whose attributes are no JSON object, which zarr takes as they are."""
+    for name, array in arrays.items():
+        if not isinstance(array.metadata.attributes, Mapping):
+            raise TypeError(f"the attributes of {name} are no object: {array.metadata.attributes!r:.40}")
+    return arrays
 
 
 def _group(place: Path) -> zarr.Group:

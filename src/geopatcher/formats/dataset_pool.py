@@ -15,9 +15,10 @@ from rasterio.windows import Window
 
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
-from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, opening
+from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.formats.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAX_IDLE = 16
 
 
+#: Drivers of datasets that are made of others.
+MOSAICS = ("VRT", "GTI", "STACIT")
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -62,6 +65,12 @@ class HandlePool:
         self._max_idle = max_idle
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
+        self._turns = Turns(self._forget_tiles)
+
+    @property
+    def failures(self) -> int:
+        """How often a tile of a mosaic could not be read: what was read while this grew may lack it."""
+        return self._turns.failures
 
     @contextmanager
     def borrow(self, path: str, doing: str = "", window: Window | None = None) -> Iterator[DatasetReader]:
@@ -78,16 +87,20 @@ class HandlePool:
             A server says that it is not there, or not for us.
 
         """
-        doing = doing or f"cannot read {shown(path)}"
+        with self._turns.turn():
+            yield from self._lent(path, doing or f"cannot read {shown(path)}", window)
+
+    def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
         version = _Version.of(path)
         options = options_for(path, version.size, version.mtime_ns)
         dataset = self._take(version) or self._open(path, options)
         with environment(**options) as heard:
+            heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 yield dataset
                 heard.require_sound()
             except GDAL_ERRORS as error:
-                is_mosaic = dataset.driver == "VRT"
+                is_mosaic = dataset.driver in MOSAICS
                 dataset.close()
                 failed = failure(error, doing, path, answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
@@ -122,6 +135,11 @@ class HandlePool:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
         self._lock = threading.Lock()
         self._idle = OrderedDict()
+        self._turns = Turns(self._forget_tiles)
+
+    def _forget_tiles(self) -> None:
+        self.close()
+        forget_tiles()
 
     def _take(self, version: _Version) -> DatasetReader | None:
         with self._lock:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 #: What opening and reading raise.
 #: A message of GDAL's that is no UTF-8 becomes an error of its own, in rasterio.
-GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeDecodeError)
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeError)
 
 #: GDAL's default cache (5 % of the machine) buys nothing when strips are read once.
 CACHE_BYTES = 16 << 20
@@ -91,6 +91,24 @@ _REFUSALS = (
             r"NoSuchKey|NoSuchBucket|BlobNotFound|ContainerNotFound|key does not exist", re.IGNORECASE
         ),
     ),
+)
+
+
+_PIXEL = 'xOff="0" yOff="0" xSize="1" ySize="1"'
+#: A mosaic of more tiles than GDAL keeps, at most 1,000 whatever GDAL_MAX_DATASET_POOL_SIZE says. Each is a
+#: dataset given as text, so that nothing is opened.
+_MANY_TILES = (
+    '<VRTDataset rasterXSize="1" rasterYSize="1"><VRTRasterBand dataType="Byte" band="1">'
+    + "".join(
+        f"<SimpleSource><SourceFilename>"
+        f"&lt;VRTDataset rasterXSize=&quot;1&quot; rasterYSize=&quot;1&quot;&gt;"
+        f"&lt;VRTRasterBand dataType=&quot;Byte&quot;/&gt;&lt;!-- {number} --&gt;&lt;/VRTDataset&gt;"
+        f"</SourceFilename><SourceBand>1</SourceBand><SourceProperties RasterXSize='1' RasterYSize='1' "
+        f"DataType='Byte' BlockXSize='1' BlockYSize='1'/>"
+        f"<SrcRect {_PIXEL}/><DstRect {_PIXEL}/></SimpleSource>"
+        for number in range(1001)
+    )
+    + "</VRTRasterBand></VRTDataset>"
 )
 
 
@@ -192,6 +210,17 @@ def _options(wanted: Mapping[str, str], *, inner: bool) -> Iterator[None]:
                 set_gdal_config(name, found, normalize=False)
 
 
+def forget_tiles() -> None:
+    """Have GDAL forget which tiles of mosaics it could not open.
+
+    It keeps one list of the tiles that it used last, of all mosaics of the process, as long as any is open,
+    whoever opened it. One that could not be opened stays in it, and is then read as missing, without an
+    error: when the same mosaic is opened and read again, too. So the list is filled with others.
+    """
+    with opening(), no_georeference_warning(), rasterio.open(_MANY_TILES) as dataset:
+        dataset.read(1)
+
+
 @contextmanager
 def foreign(name: str, box: object) -> Iterator[None]:
     """Let an object of other people's read ``box`` of itself in an `environment`: it may do so by GDAL.
@@ -207,6 +236,7 @@ def foreign(name: str, box: object) -> Iterator[None]:
             yield
             heard.require_sound()
         except GDAL_ERRORS as error:
+            forget_tiles()
             raise failure(error, f"cannot read {name}, {box}") from error
 
 
@@ -255,8 +285,21 @@ def _chain(error: BaseException) -> list[str]:
     found: list[str] = []
     one: BaseException | None = error
     while one is not None:
-        text = str(one)
+        text = _of_text(one) if isinstance(one, UnicodeError) else str(one)
         if not text.startswith("Read failed. See previous") and not any(text in known for known in found):
             found.append(text)
         one = one.__cause__
     return found or [str(error)]
+
+
+def _of_text(error: UnicodeError) -> str:
+    """Return what to say of a text that rasterio cannot take or give."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"its name is no UTF-8, by which alone files can be opened: rename it ({error.object!r})"
+    if isinstance(error, UnicodeDecodeError):
+        text = error.object.decode(errors="backslashreplace")
+        return (
+            f"a text in it (a tag, the name of a band or of a file it is made of) is no UTF-8: "
+            f"{text!r:.200}. Write it anew in UTF-8, or take it out, such as by gdal_edit.py -unsetmd"
+        )
+    return str(error)

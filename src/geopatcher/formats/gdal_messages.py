@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from geopatcher.errors.redaction import SECRET_VARIABLES, environment_secrets, r
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 #: Loggers by which rasterio passes on what GDAL says: while it opens, and while it reads.
 OPENING, READING = "rasterio._env", "rasterio._err"
@@ -36,6 +38,9 @@ _OTHERS = (
 )
 #: So that what GDAL says reaches `_Listener`, whatever is logged.
 _LOUDEST = 1
+
+#: The function of rasterio's that is told of errors, not of warnings.
+_SIGNALLING = ".chaining_error_handler"
 
 _SIGNALLED = re.compile(r"^GDAL signalled an error: err_no=\d+, msg=(['\"])(.*)\1$", re.DOTALL)
 #: Pixels outside of a projection are missing, not wrong.
@@ -57,9 +62,10 @@ class Said(NamedTuple):
 
 @dataclass
 class Heard:
-    """What GDAL said in one thread since it began to open or to read."""
+    """What GDAL said in one thread since it began to open or to read; ``of_mosaic`` if that is of tiles."""
 
     messages: list[Said] = field(default_factory=list)
+    of_mosaic: bool = False
 
     @property
     def damage(self) -> str | None:
@@ -109,6 +115,27 @@ class Heard:
             raise RasterioError(flaw)
 
 
+class _Failures:
+    """Counts the errors of GDAL's about tiles of mosaics, while GDAL holds its list of tiles locked."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def add(self) -> None:
+        with self._lock:
+            self.count += 1
+
+    def start_anew(self) -> None:
+        """In a forked child the lock may have been held."""
+        self._lock = threading.Lock()
+
+
+#: Of the whole process, as GDAL's list of tiles is; see `geopatcher.formats.turns`.
+FAILURES = _Failures()
+os.register_at_fork(after_in_child=FAILURES.start_anew)
+
+
 class _Local(threading.local):
     """What one thread is in the middle of."""
 
@@ -129,14 +156,21 @@ class _Listener(logging.Filter):
         if not _LOCAL.heard:
             return passes
         if record.name in (OPENING, READING) and record.levelno >= logging.INFO:
-            for heard in _LOCAL.heard:
-                heard.messages.append(Said(record.name, record.getMessage()))
+            _note(Said(record.name, record.getMessage()))
         if passes:
             message = record.getMessage()
             plain = redacted(message, secrets=config_secrets())
             if plain != message:
                 record.msg, record.args = plain, ()
         return passes
+
+
+def _note(said: Said) -> None:
+    """Let everyone in this thread who hears GDAL hear this."""
+    for heard in _LOCAL.heard:
+        heard.messages.append(said)
+    if any(heard.of_mosaic for heard in _LOCAL.heard) and Heard([said]).damage is not None:
+        FAILURES.add()
 
 
 def _listen() -> None:
@@ -150,6 +184,64 @@ def _listen() -> None:
 
 
 _listen()
+
+
+class _Undecodable:
+    """Hears errors whose text is no UTF-8, which rasterio fails to decode, inside a callback of C.
+
+    There is nobody to raise that to, so Python prints it, and the read goes on, with pixels that nobody has
+    read. What Python would print is given to `sys.unraisablehook`, and by Cython to `sys.excepthook`, which
+    are ours while anyone of ours opens or reads; what is not GDAL's is passed on.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._unraisable, self._uncaught = sys.unraisablehook, sys.excepthook
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._unraisable, self._uncaught = sys.unraisablehook, sys.excepthook
+                sys.unraisablehook, sys.excepthook = self.hear, self.pass_on
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._put_back()
+
+    def start_anew(self) -> None:
+        """In a forked child nobody reads, and the lock may have been held."""
+        self._lock = threading.Lock()
+        if self._users:
+            self._users = 0
+            self._put_back()
+
+    def _put_back(self) -> None:  # where nobody else has put theirs
+        if sys.unraisablehook == self.hear:
+            sys.unraisablehook = self._unraisable
+        if sys.excepthook == self.pass_on:
+            sys.excepthook = self._uncaught
+
+    def hear(self, unraisable: sys.UnraisableHookArgs) -> None:
+        """Take an error that rasterio could not decode for one GDAL signalled."""
+        error, source = unraisable.exc_value, str(unraisable.object)
+        if not (_LOCAL.heard and isinstance(error, UnicodeDecodeError) and source.startswith("rasterio.")):
+            self._unraisable(unraisable)
+        elif source.endswith(_SIGNALLING):
+            text = error.object.decode(errors="backslashreplace")
+            _note(Said(READING, f"GDAL signalled an error: err_no=0, msg='{text}'"))
+
+    def pass_on(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        """Print what is uncaught, but for what `hear` is given, too."""
+        if not (_LOCAL.heard and isinstance(error, UnicodeDecodeError)):
+            self._uncaught(kind, error, trace)
+
+
+_UNDECODABLE = _Undecodable()
+os.register_at_fork(after_in_child=_UNDECODABLE.start_anew)
 
 
 def config_secrets() -> frozenset[str]:
@@ -170,6 +262,7 @@ def hearing() -> Iterator[Heard]:
     heard = Heard()
     _LOCAL.heard = (*outside, heard)
     try:
-        yield heard
+        with _UNDECODABLE:
+            yield heard
     finally:
         _LOCAL.heard = outside

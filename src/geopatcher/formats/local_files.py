@@ -34,6 +34,7 @@ _THREADS = re.compile(
 _NO_FILTER = re.compile(
     rb"<KernelFilteredSource\b(?:(?!</KernelFilteredSource>|<Coefs>).)*</Kernel", re.DOTALL
 )
+_ANY_TILE = re.compile(rb"<SourceFilename[^>]*>([^<]+)<", re.IGNORECASE)
 _TILE = re.compile(rb"<SourceFilename([^>]*)>([^<]+\.vrt)<", re.IGNORECASE)
 
 #: Drivers whose pixels are never compressed, and which read what is cut off as zeros.
@@ -86,7 +87,8 @@ def left_out(path: str, dataset: DatasetReader) -> str | None:
     try:
         listed = {Path(name).name for name in dataset.files}
     except UnicodeDecodeError as error:
-        return f"the name of a file it is made of is no UTF-8: {error}"
+        name = error.object.decode(errors="backslashreplace")
+        return f"the name of a file it is made of is no UTF-8: {name}; rename that file"
     for beside in (place.with_name(place.name + ending) for ending in BESIDE):
         if beside.suffix == ".msk" and beside.is_file() and beside.name not in listed and not _opens(beside):
             return f"GDAL cannot open the mask {beside} beside it: repair or remove that file"
@@ -101,9 +103,21 @@ def _unsafe(place: Path) -> str | None:
         text = _text(vrt)
         if _THREADS.search(text):
             return _threads(str(vrt))
+        if (
+            tile := next((each[1] for each in _ANY_TILE.finditer(text) if _is_no_utf8(each[1])), None)
+        ) is not None:
+            return f"the name of a file it is made of is no UTF-8: {tile!r} in {vrt}; rename that file"
         if _NO_FILTER.search(text):
             return f"{vrt} has a KernelFilteredSource without coefficients (Coefs): repair it"
     return None
+
+
+def _is_no_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return True
+    return False
 
 
 def _threads(path: str) -> str:

@@ -14,7 +14,6 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from geopatcher.errors import GeopatcherError
-from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.png import LABELS, RAMPS, USUAL, ramp_colours
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.results import input_raster, open_result
@@ -163,13 +162,6 @@ class Session:
                 for layer in self.layers
             ],
         }
-
-
-def _ramp(layer: Layer) -> str:
-    """Return the ramp a layer begins with: the result and its input the same one."""
-    if layer.labels:
-        return LABELS
-    return USUAL if layer.name in (RESULT, INPUT) else "magma"
 
 
 def _style(layer: Layer, query: Mapping[str, Sequence[str]]) -> Style:

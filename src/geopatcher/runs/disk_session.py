@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.runs.fingerprint import fingerprint_of, warn_of_unknown
-from geopatcher.runs.ledger.book import Account, Completion, Fingerprint, Flaw, Header
+from geopatcher.runs.ledger.book import Account, Completion, Fingerprint, Header
+from geopatcher.runs.ledger.rows_json import Flaw
 from geopatcher.runs.ledger.writing import Ledger
 from geopatcher.runs.recorder import LedgerWriter
 from geopatcher.runs.recovery import lost_rows, settle, survey

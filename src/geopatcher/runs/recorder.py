@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from geopatcher.core.box import Box
-    from geopatcher.runs.ledger.book import Flaw
+    from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.runs.ledger.writing import Ledger
     from geopatcher.targets.digests import Digests
     from geopatcher.targets.protocol import BlockStore

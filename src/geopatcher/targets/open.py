@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.errors import TargetError
+from geopatcher.errors import TargetError, UnsupportedTargetError
 from geopatcher.targets.disk import CogTarget, ZarrTarget
 from geopatcher.targets.memory import MemorySink
 from geopatcher.targets.places import local_place
@@ -76,7 +76,7 @@ def storage_for(
     ValueError
         ``storage`` is that of another format; names both. Or there is no format of this ending.
     UnsupportedTargetError
-        The target is not on this machine.
+        The target is not on this machine, or is a GeoTIFF of a name that GDAL cannot write.
 
     Examples
     --------
@@ -113,7 +113,20 @@ def _format_of(path: str | os.PathLike[str]) -> type[ZarrStorage | CogStorage]:
     found = FORMATS.get(ending if ending.lower() == ".zarr" else ending.lower())  # .TIF is usual
     if found is None:
         raise ValueError(f"target {os.fspath(path)!r} must end in .zarr or .tif (or be None for memory)")
+    if found is CogStorage and _is_no_utf8(local_place(path).absolute()):
+        raise UnsupportedTargetError(
+            f"{os.fspath(path)!r} is no UTF-8, and GDAL writes no GeoTIFF under such a name: "
+            f"choose another name or folder, or a .zarr"
+        )
     return found
+
+
+def _is_no_utf8(place: Path) -> bool:
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def path_of(target: str | os.PathLike[str] | Target | None) -> str | os.PathLike[str] | None:

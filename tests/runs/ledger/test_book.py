@@ -13,6 +13,7 @@ import pytest
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.book import Completion, read_ledger
+from geopatcher.runs.ledger.files_json import files_to_json
 from geopatcher.runs.ledger.lines import encode
 from geopatcher.runs.ledger.writing import Ledger
 from geopatcher.targets.digests import FileRecord, TiffRecord
@@ -335,3 +336,68 @@ def test_a_line_of_a_kind_not_known_says_nothing(tmp_path):
     path = tmp_path / "ledger.jsonl"
     path.write_bytes(encode(HEADER.to_json()) + encode({"weather": "fine"}))
     assert read_ledger(path).rows == 0
+
+
+def test_a_ledger_that_says_the_same_again_and_again_takes_no_more_memory(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    written(path, complete=False)
+    level = dataclasses.replace(SPEC, domain=dataclasses.replace(SPEC.domain, shape=(2, 50, 35)))
+    box = Box(0, 50, 0, 35)
+    with path.open("ab") as file:
+        again = [
+            encode(row_line(SPEC, ROWS[0])),
+            encode({"synced": "now"}),
+            encode({"level": 1, "box": [0, 50, 0, 35], **files_to_json(digests(level, box))}),
+            encode({"unknown": list(range(2000))}),
+        ]
+        file.writelines(again * 2000)
+    tracemalloc.start()
+    try:
+        account = read_ledger(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    assert account.good_bytes == path.stat().st_size > 18 << 20
+    assert account.rows == len(ROWS) + 2000
+    assert account.finished.holds(ROWS[0])
+
+
+@pytest.mark.parametrize("name", ["../weight", "a/b", "", "/etc/passwd", "data2", None, 3, ["data"]])
+def test_a_geotiff_of_no_array_of_the_result_is_refused(tmp_path, name):
+    path = tmp_path / "ledger.jsonl"
+    written(path)
+    with path.open("ab") as file:
+        file.write(encode({"tiff": name, "bytes": 0, "mtime": 0, "piece": 1, "crcs": []}))
+    with pytest.raises(
+        TargetError, match=r"is no array of the result, which has count, data.*overwrite=True"
+    ):
+        read_ledger(path)
+
+
+def test_more_files_beside_the_blocks_than_a_store_has_are_refused(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    written(path)
+    with path.open("ab") as file:
+        for start in (0, 60_000):
+            names = {f"f{number}": [1, 2, 3] for number in range(start, start + 60_000)}
+            file.write(encode({"others": names}))
+    with pytest.raises(TargetError, match=r"names more than 100,000 files beside the blocks"):
+        read_ledger(path)
+
+
+def test_flaws_of_rows_that_were_done_again_as_part_of_others_are_forgotten(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger.begin(path, HEADER, "1")
+    left, right, both = Box(0, 32, 0, 64), Box(0, 32, 64, 70), Box(0, 32, 0, 70)
+    row(ledger, left, FLAWS)
+    row(ledger, both)
+    assert read_ledger(path).flawed == {}
+    row(ledger, both, FLAWS)
+    row(ledger, left)
+    assert read_ledger(path).flawed == {both: FLAWS}
+    row(ledger, right)
+    assert read_ledger(path).flawed == {}
+    row(ledger, left, FLAWS)
+    row(ledger, both, FLAWS[:1])
+    assert read_ledger(path).flawed == {both: FLAWS[:1]}
+    ledger.close()

@@ -6,7 +6,8 @@ import resource
 import pytest
 
 from geopatcher.errors import TargetError
-from geopatcher.runs.ledger.book import Completion, Flaw, read_ledger
+from geopatcher.runs.ledger.book import Completion, read_ledger
+from geopatcher.runs.ledger.rows_json import Flaw
 from geopatcher.runs.ledger.writing import Ledger
 from ledgers import HEADER, ROWS, row
 

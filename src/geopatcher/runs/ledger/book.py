@@ -9,13 +9,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Self
 
-from geopatcher.core.box import Box
+from geopatcher.core.gaps import VALID
 from geopatcher.core.remaining import Finished
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.files_json import files_from_json, grids_of, others_from_json, tiff_from_json
-from geopatcher.runs.ledger.lines import Json, Record, dtype_from_json, read_lines, whole_from_json
+from geopatcher.runs.ledger.known_files import KnownFiles
+from geopatcher.runs.ledger.lines import Json, Line, Record, dtype_from_json, read_lines, whole_from_json
+from geopatcher.runs.ledger.rows_json import box_from_json, flaws_from_json, level_from_json
 from geopatcher.runs.ledger.spec_json import spec_from_json, spec_to_json
 from geopatcher.targets.multiscales import level_domains
 
@@ -24,23 +26,20 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
-    from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
+    from geopatcher.runs.ledger.known_files import Known
+    from geopatcher.runs.ledger.rows_json import Flaw
+    from geopatcher.targets.digests import FileRecord, TiffRecord
 
 #: Version of the format of these files.
 FORMAT = 2
 
+#: Most files of a store that hold no blocks: a few for each array and level.
+MAX_OTHERS = 100_000
+
 #: What a run is, entry by entry; two runs with the same one give the same bytes.
 Fingerprint = Mapping[str, "str | int | float"]
-
-
-class Flaw(NamedTuple):
-    """A patch that failed and was left out: ``(row, col)``, the stage, the message, the retries."""
-
-    anchor: tuple[int, int]
-    kind: str
-    message: str
-    retries: int = 0
 
 
 @dataclass(frozen=True)
@@ -129,14 +128,6 @@ class Completion:
         }
 
 
-class Recorded(NamedTuple):
-    """What is known of the files of a rectangle of the result, or of one of its overview levels (from 1)."""
-
-    level: int
-    box: Box
-    digests: Digests
-
-
 @dataclass
 class Account:
     """What a ledger says.
@@ -164,9 +155,12 @@ class Account:
     unsynced: list[Box] = field(default_factory=list)
     others: dict[str, FileRecord] = field(default_factory=dict)
     tiffs: dict[str, TiffRecord] = field(default_factory=dict)
-    _files: list[Recorded] = field(default_factory=list)
     _boot: str = ""
     _completed_here: bool = False
+    _files: KnownFiles = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._files = KnownFiles(self.block)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -187,25 +181,11 @@ class Account:
 
     def levels(self) -> list[int]:
         """Return the overview levels of whose files something is known, and 0 for the result's."""
-        return sorted({0} | {recorded.level for recorded in self._files})
+        return sorted({0, *self._files.levels})
 
-    def files(self, level: int = 0) -> Iterator[tuple[Box, Digests]]:
+    def files(self, level: int = 0) -> Iterator[Known]:
         """Yield what was last written of each row of blocks: where it lies, what is known of its files."""
-        height, width = self.block
-        seen = Finished(height)
-        for recorded in reversed(self._files):
-            if recorded.level != level:
-                continue
-            box = recorded.box
-            for part in seen.missing(box):
-                for number in range(part.row0 // height, -(-part.row1 // height)):
-                    row = replace(part, row0=number * height, row1=min((number + 1) * height, part.row1))
-                    rows = slice(
-                        row.row0 // height - box.row0 // height, -(-row.row1 // height) - box.row0 // height
-                    )
-                    cols = slice((row.col0 - box.col0) // width, -(-(row.col1 - box.col0) // width))
-                    yield row, {name: array[:, rows, cols] for name, array in recorded.digests.items()}
-            seen.add(box)
+        return self._files.rows(level)
 
     def intact(self) -> Iterator[Box]:
         """Yield the rows of blocks that are finished, and of those that are so in parts the blocks."""
@@ -223,24 +203,15 @@ class Account:
 
         """
         if "row" in record:
-            box, flaws = _box(record["row"]), _flaws(record.get("flaws", ()))
-            self._know(0, box, record)
-            self.rows += 1
-            self.unsynced.append(box)
-            self.flawed.pop(box, None)
-            if flaws:
-                self.flawed[box] = flaws
-                self.finished.remove(box)
-            else:
-                self.finished.add(box)
+            self._take_row(box_from_json(record["row"]), record)
         elif "seen" in record:
-            self._know(0, _box(record["seen"]), record)
+            self._know(0, box_from_json(record["seen"]), record)
         elif "level" in record:
-            self._know(_level(record["level"]), _box(record.get("box")), record)
+            self._know(level_from_json(record["level"]), box_from_json(record.get("box")), record)
         elif "others" in record:
-            self.others |= others_from_json(record["others"])
+            self._take_others(others_from_json(record["others"]))
         elif "tiff" in record:
-            self.tiffs[str(record["tiff"])] = tiff_from_json(record)
+            self.tiffs[self._array(record["tiff"])] = tiff_from_json(record)
         elif "synced" in record:
             self.unsynced.clear()
             self._completed_here = False
@@ -248,6 +219,32 @@ class Account:
             self._begin(record)
         elif "complete" in record:
             self._complete(record)
+
+    def _take_row(self, box: Box, record: Record) -> None:
+        flaws = flaws_from_json(record.get("flaws", ()))
+        self._know(0, box, record)
+        self.rows += 1
+        self.unsynced.append(box)
+        if flaws:
+            self.finished.remove(box)
+        else:
+            self.finished.add(box)
+        for former in list(self.flawed):  # which may have been done again as parts of other boxes
+            if box.contains(former) or self.finished.holds(former):
+                del self.flawed[former]
+        if flaws:
+            self.flawed[box] = flaws
+
+    def _take_others(self, others: Mapping[str, FileRecord]) -> None:
+        self.others |= others
+        if len(self.others) > MAX_OTHERS:
+            raise ValueError(f"it names more than {MAX_OTHERS:,} files beside the blocks")
+
+    def _array(self, name: Json) -> str:
+        known = {*self.header.spec.arrays(), VALID}  # a mask may prove to be needed at the end
+        if not isinstance(name, str) or name not in known:
+            raise ValueError(f"{name!r:.80} is no array of the result, which has {', '.join(sorted(known))}")
+        return name
 
     def _know(self, level: int, box: Box, record: Record) -> None:
         spec = self.header.spec
@@ -258,14 +255,14 @@ class Account:
             spec = replace(spec, domain=domains[level - 1])
         if not _is_of_blocks(box, spec.domain.grid_shape, self.block):
             raise ValueError(f"{box} does not begin and end where blocks of the result do")
-        self._files.append(Recorded(level, box, files_from_json(record, grids_of(spec, box))))
+        self._files.add(level, box, files_from_json(record, grids_of(spec, box)))
 
     def _begin(self, record: Record) -> None:
         """Read the line of a session: what only a complete result has will be made anew."""
         self.doubt(str(record.get("boot", "")))
         self.run = str(record.get("run", ""))
         self.completion, self.ended = None, False
-        self._files = [recorded for recorded in self._files if not recorded.level]
+        self._files.forget_levels()
         self.others, self.tiffs = {}, {}
 
     def _complete(self, record: Record) -> None:
@@ -302,25 +299,36 @@ def read_ledger(path: Path) -> Account | None:
 
     """
     try:
-        records, good = read_lines(path)
+        with path.open("rb") as file:
+            account = _account_of(path, read_lines(file))
     except FileNotFoundError:
         return None
+    except TargetError:
+        raise
     except OSError as error:
         raise TargetError(f"cannot read the ledger {path}: {error}") from error
+    account.doubt(boot_id())
+    return account
+
+
+def _account_of(path: Path, lines: Iterator[Line]) -> Account:
+    """Return what lines say, of which one is held at a time."""
+    first = next(lines, Line({}, 0))
     try:
-        header = Header.from_json(records[0] if records else {})
+        header = Header.from_json(first.record)
     except ValueError as error:
         raise TargetError(
             f"{path} is not a ledger that can be continued: {error}; "
             f"pass overwrite=True (--overwrite) to begin anew"
         ) from error
-    account = Account(header, Finished((header.spec.shards or header.spec.chunks)[0]), good_bytes=good)
-    for record in records[1:]:
+    finished = Finished((header.spec.shards or header.spec.chunks)[0])
+    account = Account(header, finished, good_bytes=first.n_bytes)
+    for line in lines:
         try:
-            account.take(record)
+            account.take(line.record)
         except ValueError as error:
             raise TargetError(f"the ledger {path} is damaged: {error}; pass overwrite=True") from error
-    account.doubt(boot_id())
+        account.good_bytes += line.n_bytes
     return account
 
 
@@ -364,32 +372,3 @@ def _is_of_blocks(box: Box, grid: tuple[int, int], block: tuple[int, int]) -> bo
 def _entries(value: Json) -> Fingerprint:
     entries = value.items() if isinstance(value, dict) else ()
     return {str(key): entry for key, entry in entries if isinstance(entry, str | int | float)}
-
-
-def _level(value: Json) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError(f"{value!r} is not a level")
-    return value
-
-
-def _box(value: Json) -> Box:
-    if not isinstance(value, list) or len(value) != 4:
-        raise ValueError(f"{value!r:.80} is not a rectangle")
-    box = Box(*(whole_from_json(edge) for edge in value))
-    if not box.n_pixels:
-        raise ValueError(f"{value!r:.80} is not a rectangle with pixels")
-    return box
-
-
-def _flaws(value: Json) -> tuple[Flaw, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r:.80} is not a list of patches")  # noqa: TRY004 - the file is wrong
-    flaws = []
-    for entry in value:
-        if not isinstance(entry, list) or len(entry) != 5:
-            raise ValueError(f"{entry!r:.80} is not a failed patch")
-        row, col, kind, message, retries = entry
-        if type(row) is not int or type(col) is not int:  # negative where a patch overhangs
-            raise ValueError(f"{entry!r:.80} is not at a row and a column")
-        flaws.append(Flaw((row, col), str(kind), str(message), whole_from_json(retries)))
-    return tuple(flaws)

@@ -7,13 +7,13 @@ import math
 import os
 import re
 import zlib
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
 #: What JSON holds.
 Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
@@ -26,6 +26,13 @@ MAX_LINE_BYTES = 16 << 20
 MAX_VALUES = 2_000_000
 #: Longest text that stands for a number.
 MAX_NUMBER = 40
+
+
+class Line(NamedTuple):
+    """A line that was read: what it holds, and the bytes it takes in the file."""
+
+    record: Record
+    n_bytes: int
 
 
 def encode(record: Record) -> bytes:
@@ -63,8 +70,8 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
 
 
-def read_lines(path: Path) -> tuple[list[Record], int]:
-    """Return the good records from the start of a file, and the bytes they take.
+def read_lines(file: BinaryIO) -> Iterator[Line]:
+    """Yield the good lines from the start of a file, one after the other: one is held at a time.
 
     Whatever follows the first bad line is left out: a process that dies tears the last line only,
     and behind a damaged one nothing can be trusted.
@@ -75,21 +82,11 @@ def read_lines(path: Path) -> tuple[list[Record], int]:
         The file cannot be read.
 
     """
-    records: list[Record] = []
-    good = 0
-    with path.open("rb") as file:
-        for line in _lines(file.readline):
-            record = decode(line)
-            if record is None:
-                break
-            records.append(record)
-            good += len(line)
-    return records, good
-
-
-def _lines(readline: Callable[[int], bytes]) -> Iterator[bytes]:
-    while line := readline(MAX_LINE_BYTES):
-        yield line
+    while raw := file.readline(MAX_LINE_BYTES):
+        record = decode(raw)
+        if record is None:
+            return
+        yield Line(record, len(raw))
 
 
 def append(descriptor: int, record: Record, *, sync: bool = True) -> None:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.book import now, session_line
 from geopatcher.runs.ledger.files_json import files_to_json, others_to_json, tiff_to_json
 from geopatcher.runs.ledger.lines import MAX_LINE_BYTES, append, encode
+from geopatcher.targets.digests import PIECE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from geopatcher.core.box import Box
-    from geopatcher.runs.ledger.book import Account, Completion, Flaw, Header
+    from geopatcher.runs.ledger.book import Account, Completion, Header
     from geopatcher.runs.ledger.lines import Json, Record
+    from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
 
 #: Longest message of a failed patch.
@@ -46,7 +49,7 @@ class Ledger:
     def begin(cls, path: Path, header: Header, run: str) -> Self:
         """Begin a ledger; it appears with its header or not at all. ``run`` is the token of the run."""
         with _explained(path):
-            _put(path, encode(header.to_json()) + encode(session_line(run)))
+            _put(path, [encode(header.to_json()), encode(session_line(run))])
             return cls(path, _open(path))
 
     @classmethod
@@ -57,7 +60,7 @@ class Ledger:
         lost.
         """
         with _explained(path):
-            _put(path, earlier.read_bytes()[: account.good_bytes] + encode(session_line(run)))
+            _put(path, chain(_start_of(earlier, account.good_bytes), [encode(session_line(run))]))
             return cls(path, _open(path), account.rows)
 
     @classmethod
@@ -152,11 +155,19 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
 
-def _put(path: Path, content: bytes) -> None:
+def _start_of(path: Path, n_bytes: int) -> Iterator[bytes]:
+    """Yield the first bytes of a file, piece by piece."""
+    with path.open("rb") as file:
+        while n_bytes > 0 and (piece := file.read(min(PIECE_BYTES, n_bytes))):
+            n_bytes -= len(piece)
+            yield piece
+
+
+def _put(path: Path, content: Iterable[bytes]) -> None:
     """Let a file appear with all of its content, on the disk."""
     fresh = path.with_name(path.name + ".new")
     with fresh.open("wb") as file:
-        file.write(content)
+        file.writelines(content)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
