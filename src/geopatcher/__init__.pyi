@@ -87,6 +87,8 @@ from .patching.windows import SpatialWindow as SpatialWindow
 from .planning.plan import Plan as Plan
 from .report.findings import measure_seams as measure_seams
 from .report.html import write_report as write_report
+from .report.margins import MarginTuning as MarginTuning
+from .report.margins import tune_margin as tune_margin
 from .report.seams import Seam as Seam
 from .report.seams import Seams as Seams
 from .report.tune import Tuning as Tuning

@@ -186,6 +186,15 @@ def test_the_unets_of_ukis_csmask_give_what_their_session_gives(kind, mosaic, tm
     )
 
 
+@pytest.mark.slow
+def test_no_margin_is_enough_for_networks_that_weigh_channels_by_all_of_a_patch(mosaic, tmp_path):
+    """Their encoder has squeeze-and-excitation: how far they look has no end."""
+    path, *_ = network("4b_l1c", tmp_path)
+    found = gp.tune_margin(mosaic[0], path, samples=1)
+    assert (found.shown, found.widest, found.recommended) == ((WINDOW, WINDOW), 64, None)
+    assert min(found.differences) > 100 * 1e-5 * found.value_range
+
+
 def test_another_size_than_the_network_takes_is_refused_with_it(mosaic, tmp_path):
     path, *_ = network("4b_l1c", tmp_path)
     for sizes in ({"size": 128}, {"size": 256, "margin": 16}):
