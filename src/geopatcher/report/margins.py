@@ -83,9 +83,11 @@ class MarginTuning:
     def reason(self) -> str:
         """What is recommended, and why."""
         if self.recommended is None:
+            larger = "" if self.is_fixed else "try a larger size, or "
             return (
                 f"recommended: none: no margin up to {self.widest} is enough. Each result depends on pixels "
-                f"further away, or on all of a patch: try a larger size, or hide seams by overlap and a taper"
+                f"further away, or on all of a patch: {larger}hide seams by overlap and a taper "
+                f"(--measure overlap)"
             )
         of_unit = f" of the multiples of {self.unit}" if self.unit > 1 else ""
         sides = dict.fromkeys(side - 2 * self.recommended for side in self.shown)
