@@ -87,7 +87,7 @@ def test_a_margin_takes_the_seams_away(image):
         for margin in (0, 4)
     )
     assert bare.recommended.seams.strongest.ratio > 2
-    assert wide.recommended.seams.strongest.ratio == pytest.approx(1.0, abs=0.01)
+    assert wide.recommended.seams.strongest.ratio == pytest.approx(1.0, abs=1e-5)
 
 
 def test_what_it_prints_names_every_choice_and_the_one_it_recommends(image):

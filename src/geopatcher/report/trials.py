@@ -186,6 +186,11 @@ def reference_of(area: RasterField, operator: Callable[..., Array], manner: Mann
     raster = ArrayRaster(result.array, result.domain, made)
     cells = np.full((result.domain.n_bands, *manner.reading.made(shape)), np.nan)
     cells[:, -made[0] :, -made[1] :] = raster.read(Box.of_shape(made), range(result.domain.n_bands))
+    # What lies beyond its first row and column is not what lies there in the area: none of it is compared.
+    rows, cols = manner.reading.made(
+        tuple(start + wide for start, wide in zip(first, manner.reading.margin, strict=True))
+    )
+    cells[:, :rows] = cells[:, :, :cols] = np.nan
     return cells
 
 
