@@ -72,6 +72,7 @@ from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked
 from .operators.models.augmentation import Ensemble as Ensemble
 from .operators.models.model import Model as Model
+from .operators.models.record import ModelClass as ModelClass
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
 from .patching.geometry import SpatialGeometry as SpatialGeometry
@@ -87,6 +88,8 @@ from .patching.windows import SpatialWindow as SpatialWindow
 from .planning.plan import Plan as Plan
 from .report.findings import measure_seams as measure_seams
 from .report.html import write_report as write_report
+from .report.margins import MarginTuning as MarginTuning
+from .report.margins import tune_margin as tune_margin
 from .report.seams import Seam as Seam
 from .report.seams import Seams as Seams
 from .report.tune import Tuning as Tuning

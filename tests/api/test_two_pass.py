@@ -338,6 +338,48 @@ def test_a_target_needs_a_value_for_each_pixel(tmp_path):
         made.two_pass(np.ones((20, 30)), reduce_with=SpatialMeanStd(), apply=flat, target=tmp_path / "a.zarr")
 
 
+class Scaled:
+    """Statistics taken from each pixel, in a result that is finer or coarser."""
+
+    wants_position = True
+
+    def __init__(self, scale, margin=0):
+        self.output_scale, self.margin = scale, margin
+
+    def __call__(self, data, found, position):
+        row, col = position.anchor
+        assert (position.window.height, position.window.width) == data.shape
+        assert position.transform[:6] == (1, 0, col, 0, 1, row), "of the source"
+        data = data - found["mean"]
+        if self.output_scale == 2:
+            return data.repeat(2, axis=0).repeat(2, axis=1)
+        height, width = data.shape
+        return data.reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
+
+
+@pytest.mark.parametrize("scale", [2, "1/4"])
+@pytest.mark.parametrize("margin", [0, 4])
+def test_a_function_may_give_finer_and_coarser_results(scale, margin, tmp_path):
+    data = np.random.default_rng(8).normal(size=(40, 48))
+    apply = Scaled(scale, margin)
+    centred = data - data.mean()
+    expected = (
+        centred.repeat(2, axis=0).repeat(2, axis=1)
+        if scale == 2
+        else centred.reshape(10, 4, 12, 4).mean(axis=(1, 3))
+    )
+    made = patcher()
+    memory = made.two_pass(data, reduce_with=SpatialMeanStd(), apply=apply)
+    np.testing.assert_allclose(memory, expected, rtol=1e-9, atol=1e-12)
+    stored = made.two_pass(data, reduce_with=SpatialMeanStd(), apply=apply, target=tmp_path / "a.zarr")
+    np.testing.assert_allclose(stored[:], expected, rtol=1e-9, atol=1e-12)
+
+
+def test_patches_that_become_no_whole_pixels_are_refused():
+    with pytest.raises(ValueError, match="output_scale=1/4 makes whole pixels of multiples of 4 only"):
+        patcher(size=6, step=4).two_pass(np.ones((40, 48)), reduce_with=SpatialMeanStd(), apply=Scaled("1/4"))
+
+
 def test_a_function_may_ask_for_the_mask():
     class Fill:
         wants_mask = True

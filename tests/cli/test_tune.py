@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from geopatcher.cli import main
 from geopatcher.cli.tune import read_sizes, tune
+from networks import ConvNet
 
 
 @pytest.fixture
@@ -39,6 +40,31 @@ def test_tune_asks_for_an_operator_and_names_a_wrong_step(scene):
     done = run("tune", scene, "--expr", "b1", "--steps", "32,x")
     assert done.exit_code == 2
     assert "'x' is neither pixels" in done.output
+
+
+def test_the_margin_of_a_model_is_measured(scene, tmp_path):
+    net = ConvNet.random(bands=2).save(tmp_path / "net.onnx")
+    done = run("tune", scene, "--model", net, "--size", 24, "--samples", 1)
+    assert done.exit_code == 0, done.output
+    assert "net.onnx, shown 48 x 48 pixels, 1 samples" in done.output
+    assert "recommended: margin 2: the smallest" in done.output
+    refused = run("tune", scene, "--model", net, "--save", "x.png")
+    assert refused.exit_code == 2
+    assert "--save is for --measure overlap" in refused.output
+
+
+def test_the_overlap_of_a_model_and_the_margin_of_an_expression(scene, tmp_path):
+    net = ConvNet.random(bands=2).save(tmp_path / "net.onnx")
+    options = ["--size", 32, "--samples", 1, "--steps", "32,16", "--windows", "boxcar"]
+    seen = []
+    for margin in (0, 2):
+        done = run("tune", scene, "--model", net, "--measure", "overlap", "--margin", margin, *options)
+        assert done.exit_code == 0, done.output
+        seen.append(done.output.splitlines()[-1])
+    assert seen[1] == "recommended: boxcar, step 32: the cheapest whose seams are not visible"
+    assert seen[0] != seen[1]
+    done = run("tune", scene, "--expr", "b1 + b2", "--measure", "margin", "--size", 16)
+    assert "recommended: margin 0" in done.output
 
 
 def test_sizes_are_read_one_by_one():

@@ -82,6 +82,19 @@ def test_arrays_beside_the_result_are_its_layers(raster, tmp_path):
     assert described(target)["layers"] == "weight"
 
 
+def test_classes_are_named(raster, tmp_path):
+    class Halves:
+        def predict_proba(self, rows):
+            low = (rows[:, 0] < 50).astype("float32")
+            return np.stack([low, 1 - low], axis=1)
+
+    model = geopatcher.Model(Halves(), bands=[1], classes=["low", "high"])
+    for name in ("map.tif", "map.zarr"):
+        geopatcher.reconstruct(raster, model, tmp_path / name)
+        assert "classes    0 low, 1 high" in str(describe(tmp_path / name)).splitlines()
+    assert "\nclasses " not in str(describe(raster))
+
+
 def test_without_crs_and_rotated(tmp_path):
     path = tmp_path / "plain.tif"
     turned = Affine(3, 4, 0, 4, -3, 0)

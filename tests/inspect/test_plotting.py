@@ -50,6 +50,27 @@ def test_a_plot_has_the_extent_and_the_units_of_the_crs(image):
     assert ax.get_images()[0].colorbar.ax.get_ylabel() == "W"
 
 
+def test_classes_are_drawn_in_their_colours_and_named_in_a_legend(tmp_path):
+    class Model:
+        def predict_proba(self, rows):
+            high = (rows[:, 0] > 0.5).astype("float32")
+            return np.stack([1 - high, high], axis=1)
+
+    labels = [gp.ModelClass(3, "land", "1b9e6a"), gp.ModelClass(7, "water", "333366")]
+    rows = np.linspace(0, 1, 40, dtype="float32")[:, None] * np.ones((1, 30), "float32")
+    rows[0, 0] = np.nan
+    for target in (None, tmp_path / "map.tif", tmp_path / "map.zarr"):
+        result = gp.reconstruct(rows[None], gp.Model(Model(), classes=labels), target, size=16)
+        ax = result.plot()
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["land", "water"]
+        (image,) = ax.get_images()
+        drawn = image.to_rgba(image.get_array(), bytes=True)
+        assert drawn[1, 0].tolist() == [0x1B, 0x9E, 0x6A, 255]
+        assert drawn[-1, 0].tolist() == [0x33, 0x33, 0x66, 255]
+        assert drawn[0, 0, 3] == 0, "nothing is drawn where there is no data"
+        assert image.colorbar is None
+
+
 def test_degrees_of_longitude_shrink_towards_the_poles(image):
     north = Affine(0.01, 0, 10, 0, -0.01, 60.3)
     ax = gp.reconstruct(field(image, north, "EPSG:4326"), lambda x: x, size=32).plot()

@@ -6,7 +6,7 @@ import pytest
 import geopatcher as gp
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.report import trials
-from geopatcher.report.trials import Measured, Remembered, areas_of, reference_of
+from geopatcher.report.trials import Manner, Measured, Remembered, areas_of, reference_of
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def test_samples_hold_data_and_lie_inside():
     holed = np.full((1000, 900), np.nan, "float32")
     holed[400:, :500] = 1.0
     source = ArraySource.of(holed)
-    areas = list(areas_of(source, (32, 32), 5))
+    areas = list(areas_of(source, (96, 96), 5))
     assert len(areas) == 5
     for area in areas:
         assert area.domain.grid_shape == (96, 96)
@@ -31,8 +31,8 @@ def test_a_small_raster_is_its_own_only_sample():
 
 
 def test_the_reference_lies_on_the_same_grid_and_begins_further_in(image):
-    (area,) = areas_of(ArraySource.of(image), (64, 64), 1)
-    cells = reference_of(area, lambda x: x + 1, (64, 64), "overlap-add", 1)
+    (area,) = areas_of(ArraySource.of(image), (192, 192), 1)
+    cells = reference_of(area, lambda x: x + 1, Manner((64, 64)))
     inside = cells[0, 8:, 8:]
     assert np.isnan(cells[0, :8]).all()
     assert np.isnan(cells[0, :, :8]).all()

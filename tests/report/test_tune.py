@@ -58,6 +58,38 @@ def test_the_operator_is_called_once_per_patch_whatever_the_windows(image):
     assert len(calls) == 25 + 25
 
 
+def test_results_of_another_scale(image):
+    def twice(patch):
+        return shaded(patch).repeat(2, axis=0).repeat(2, axis=1)
+
+    def half(patch):
+        return shaded(patch).reshape(patch.shape[0] // 2, 2, -1, 2).mean(axis=(1, 3))
+
+    for operator, scale in ((twice, 2), (half, "1/2")):
+        tuning = tune(
+            image[:-1],  # which is no multiple of the scale
+            operator,
+            size=64,
+            samples=1,
+            steps=(64, 32),
+            windows=("boxcar", "hann"),
+            output_scale=scale,
+        )
+        found = {(choice.step[0], choice.window): choice.seams.strongest for choice in tuning.choices}
+        assert found[32, "boxcar"].ratio > 2 * found[32, "hann"].ratio
+        assert tuning.recommended.step == (32, 32)
+        assert tuning.choices[0].patches_per_mpx == pytest.approx(1e6 / 64**2)
+
+
+def test_a_margin_takes_the_seams_away(image):
+    bare, wide = (
+        tune(image, shaded, size=64, samples=1, steps=(64,), windows=("boxcar",), margin=margin)
+        for margin in (0, 4)
+    )
+    assert bare.recommended.seams.strongest.ratio > 2
+    assert wide.recommended.seams.strongest.ratio == pytest.approx(1.0, abs=1e-5)
+
+
 def test_what_it_prints_names_every_choice_and_the_one_it_recommends(image):
     tuning = tune(image, shaded, size=(32, 64), samples=1, steps=((16, 32), 32), windows=("hann",))
     text = str(tuning)

@@ -75,6 +75,53 @@ class ConvNet:
         return _convolved(hidden, self.second)
 
 
+def save_unet(path, bands=2, classes=3, levels=2, seed=0):
+    """Write a U-Net: convolutions of 3 x 3, maxima of 2 x 2, and the way up again beside what was kept.
+
+    Its height and width are multiples of ``2 ** levels``.
+    """
+    rng, nodes, weights = np.random.default_rng(seed), [], []
+
+    def convolve(given, into, n_in, n_out):
+        kernel = rng.normal(size=(n_out, n_in, 3, 3), scale=(2 / (9 * n_in)) ** 0.5).astype("float32")
+        weights.append(numpy_helper.from_array(kernel, f"{into} kernel"))
+        nodes.append(helper.make_node("Conv", [given, f"{into} kernel"], [into], pads=[1] * 4))
+
+    def bent(given, into, n_in, n_out):
+        convolve(given, f"{into} sums", n_in, n_out)
+        nodes.append(helper.make_node("Relu", [f"{into} sums"], [into]))
+
+    weights.append(numpy_helper.from_array(np.float32([1, 1, 2, 2]), "twice"))
+    here, n_here, kept = "patch", bands, []
+    for level in range(levels):
+        bent(here, f"kept {level}", n_here, 4)
+        nodes.append(
+            helper.make_node(
+                "MaxPool", [f"kept {level}"], [f"pool {level}"], kernel_shape=[2, 2], strides=[2, 2]
+            )
+        )
+        here, n_here = f"pool {level}", 4
+        kept.append(f"kept {level}")
+    bent(here, "bottom", 4, 4)
+    here = "bottom"
+    for level in reversed(range(levels)):
+        nodes.append(helper.make_node("Resize", [here, "", "twice"], [f"up {level}"], mode="nearest"))
+        nodes.append(helper.make_node("Concat", [f"up {level}", kept[level]], [f"both {level}"], axis=1))
+        bent(f"both {level}", f"joined {level}", 8, 4)
+        here = f"joined {level}"
+    convolve(here, "scores", 4, classes)
+    graph = helper.make_graph(
+        nodes,
+        "unet",
+        [helper.make_tensor_value_info("patch", TensorProto.FLOAT, ["n", bands, "h", "w"])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", classes, "oh", "ow"])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+    return path
+
+
 def _convolved(planes, kernels):
     return np.stack(
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+import onnxruntime
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from scipy import ndimage
 import geopatcher as gp
 from geopatcher.cli import main
 from geopatcher.errors import MemoryLimitError, OperatorError, TargetError
+from networks import save_unet
 
 RANDOM = np.random.default_rng(3)
 IMAGE = RANDOM.integers(0, 100, (2, 83, 117)).astype("float64")
@@ -301,6 +303,37 @@ def test_the_command_line_takes_a_margin(tmp_path):
     ]
     assert CliRunner().invoke(main, arguments).exit_code == 0
     assert CliRunner().invoke(main, ["plan", str(source), "--margin", "-1"]).exit_code == 2
+
+
+@pytest.fixture(scope="module")
+def unet(tmp_path_factory):
+    return save_unet(tmp_path_factory.mktemp("unet") / "unet.onnx", levels=2, seed=1)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return np.random.default_rng(2).random((2, 256, 320), dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def at_once(unet, scene):
+    """What the network makes of the whole array, in one call of its session."""
+    session = onnxruntime.InferenceSession(unet, providers=["CPUExecutionProvider"])
+    return session.run(None, {"patch": scene[None]})[0][0]
+
+
+def test_a_unet_in_tiles_equals_itself_over_the_whole_with_the_margin_that_is_measured(unet, scene, at_once):
+    """Up to 2 ** levels - 1 pixels more than its kernels reach, as it works on blocks of 2 ** levels."""
+    model = gp.Model(unet, multiple=4)
+    measured = gp.tune_margin(scene, model, size=64).recommended
+    assert 8 < measured <= 1 + 2 + 4 + 2 + 1 + 1 + 3
+    span = np.ptp(at_once)
+    for size, window, step in ((48, "boxcar", 48), (64, "hann", 32)):
+        how = {"size": size, "step": step, "window": window, "chunks": 64}
+        tiled = gp.reconstruct(scene, model, margin=measured, batch_size=3, **how).array
+        np.testing.assert_allclose(tiled, at_once, rtol=0, atol=1e-5 * span)
+        narrow = gp.reconstruct(scene, model, margin=measured - 4, **how).array
+        assert np.abs(narrow - at_once).max() > 1e-3 * span
 
 
 def test_two_passes_keep_the_margin_of_what_they_apply(tmp_path):

@@ -340,6 +340,7 @@ class SpatialPatcher(PatchCutter[R_co]):
         apply
             ``apply(data, statistics) -> data``: takes a patch ``(bands, h, w)``, or ``(h, w)`` of a field
             ``(height, width)``, and what ``reduce_with`` gave; returns ``(h, w)`` or any number of bands.
+            Its attributes ``margin`` and ``output_scale`` are heeded, as by `reconstruct`.
         aggregation
             Stitches the second pass; this patcher's own by default.
         target

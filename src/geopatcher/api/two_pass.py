@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -16,20 +16,23 @@ from geopatcher.core.patch import Patch
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy, all_failed
 from geopatcher.engine.pipeline import prefetch
-from geopatcher.engine.prepare import name_of
+from geopatcher.engine.prepare import Finer, name_of
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.validity import validity
 from geopatcher.merging.reduce import GlobalAggregation, Incoming
-from geopatcher.operators.wrappers import margin_of, wants_mask, wants_position
+from geopatcher.operators.wrappers import margin_of, scale_of, wants_mask, wants_position
 from geopatcher.runs.source_watch import unchanged
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from fractions import Fraction
+    from typing import Unpack
 
     from geopatcher.accumulators.protocols import Merges
+    from geopatcher.api.options import PlanOptions
     from geopatcher.core.box import Box
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import (
@@ -71,7 +74,7 @@ class TwoPass(Protocol):
         """What becomes of patches that fail."""
         ...
 
-    def plan(self, field: Source) -> Plan:
+    def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
         """Return the plan over a field."""
         ...
 
@@ -100,12 +103,11 @@ def apply_to_field(
     """Stitch what an operator makes of a field's patches; see `geopatcher.SpatialPatcher.two_pass`."""
     stitching = patcher.aggregation if aggregation is None else aggregation
     if target is None:
-        plan, source = patcher.plan(field), field.source  # which refuses patches that are too large
-        around = replace(plan.reading, margin=(operator.margin, operator.margin))
-        plan = replace(plan, reading=around).with_model(plan.model)
-        weights = patcher.window.weights(patcher.geometry)
-        patches = AppliedPatches(plan, source, operator, weights, patcher.policy, patcher.errors)
-        return stitching.merge(patches, field.domain)
+        # Which refuses patches that are too large, or become no whole pixels of the result.
+        plan = patcher.plan(field, margin=operator.margin, output_scale=operator.output_scale)
+        weights = patcher.window.weights(Finer.of(patcher.geometry, plan.reading))
+        patches = AppliedPatches(plan, field.source, operator, weights, patcher.policy, patcher.errors)
+        return stitching.merge(patches, plan.domain)
     if not isinstance(stitching, CellAggregation):
         raise TypeError(
             f"{type(stitching).__name__} makes no array that could be stored at {target}: "
@@ -256,6 +258,11 @@ class Applied(Generic[T]):
         """Pixels that are read around each patch for the function."""
         return margin_of(self.apply)
 
+    @property
+    def output_scale(self) -> int | Fraction | str:
+        """How many pixels of its result a pixel the function is given is."""
+        return scale_of(self.apply)
+
 
 @dataclass(frozen=True)
 class AppliedPatches:
@@ -284,7 +291,7 @@ class AppliedPatches:
             weights=self.weights,
             flat=len(self.plan.domain.shape) == 2,
             masked=wants_mask(self.operator),
-            grid=self.plan.domain if wants_position(self.operator) else None,
+            grid=self.source.domain if wants_position(self.operator) else None,
             reading=self.plan.reading,
             skip_empty=self.source.has_nodata,
             errors=self.errors,

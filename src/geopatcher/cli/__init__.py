@@ -21,7 +21,7 @@ COMMANDS = {
     "export": Command("geopatcher.cli.export:export", "Copy a raster, or a part, to .zarr or .tif."),
     "view": Command("geopatcher.cli.view:view", "Look at a result in a local page."),
     "report": Command("geopatcher.cli.report:report", "Write a report about a result: one HTML file."),
-    "tune": Command("geopatcher.cli.tune:tune", "Try a few steps and windows, and recommend one."),
+    "tune": Command("geopatcher.cli.tune:tune", "Find the step, window or margin an operator needs."),
     "demo": Command("geopatcher.cli.demo:demo", "Make a scene, run an index over it, check it, draw it."),
 }
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import click
 
 from geopatcher._optional import load
-from geopatcher.cli.operators import task_of
+from geopatcher.cli.operators import model_from, task_of
 from geopatcher.cli.options import SELECTION, options, read_size
+from geopatcher.report.margins import tune_margin
 from geopatcher.report.tune import WINDOWS
 from geopatcher.report.tune import tune as tune_over
+
+#: What can be found out.
+MEASURES = ("overlap", "margin")
 
 
 def read_sizes(
@@ -21,41 +25,67 @@ def read_sizes(
     return [size for size in sizes if size is not None]
 
 
-@click.command(short_help="Try a few steps and windows, and recommend one.")
+@click.command(short_help="Find the step, window or margin an operator needs.")
 @click.argument("source")
 @click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")
+@click.option("--model", metavar="FILE", help="A model, as for run.")
 @options(SELECTION)
+@click.option(
+    "--measure",
+    type=click.Choice(MEASURES),
+    help="Steps and windows, or margins.  [default: margin for a --model, else overlap]",
+)
 @click.option("--size", callback=read_size, metavar="PIXELS", default="256", show_default=True, help="Patch.")
 @click.option("--steps", callback=read_sizes, metavar="P,P", help="Steps.  [default: 1, 3/4, 1/2, 1/4 patch]")
-@click.option("--windows", metavar="W,W", default=",".join(WINDOWS), show_default=True, help="Tapers to try.")
+@click.option("--windows", metavar="W,W", help=f"Tapers to try.  [default: {','.join(WINDOWS)}]")
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Places to try at.")
+@click.option("--margin", type=click.IntRange(min=0), metavar="PIXELS", help="As for run.")
+@click.option("--output-scale", metavar="NUMBER", help="As for run.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="As for run.")
 @click.option("--aggregation", default="overlap-add", show_default=True, help="As for run.")
 @click.option("--save", metavar="PICTURE", help="Write the trade-off as a picture, such as tune.png.")
 def tune(
     source: str,
     operator: str | None,
+    model: str | None,
     expr: str | None,
     bands: tuple[int, ...] | None,
+    measure: str | None,
     size: int | tuple[int, int],
     steps: list[int | tuple[int, int]] | None,
-    windows: str,
+    windows: str | None,
     samples: int,
+    margin: int | None,
+    output_scale: str | None,
     batch_size: int,
     aggregation: str,
     save: str | None,
 ) -> None:
-    """Run an operator over samples of SOURCE with a few steps and windows; measure seams and cost."""
+    """Run an operator over samples of SOURCE, and say what it needs for results without seams.
+
+    Either a step and a window, whose seams and cost are measured; or a margin, with which tiles equal the
+    whole raster.
+    """
+    of_margin = (measure or ("overlap" if model is None else "margin")) == "margin"
+    if of_margin:
+        given = {"--steps": steps, "--windows": windows, "--margin": margin, "--save": save}
+        _refuse([name for name, value in given.items() if value is not None])
     if save is not None:
         load("matplotlib.figure")  # say what is missing before the work, not after it
-    task = task_of(source, operator, expr, bands)
+    task = task_of(source, operator, expr, bands, None if model is None else model_from(model))
+    if of_margin:
+        found = tune_margin(task.field, task.operator, size=size, samples=samples, output_scale=output_scale)
+        click.echo(str(found))
+        return
     tuning = tune_over(
         task.field,
         task.operator,
         size=size,
         steps=steps,
-        windows=windows.split(","),
+        windows=WINDOWS if windows is None else windows.split(","),
         samples=samples,
+        margin=margin,
+        output_scale=output_scale,
         batch_size=batch_size,
         aggregation=aggregation,
     )
@@ -63,3 +93,11 @@ def tune(
     if save is not None:
         tuning.save(save)
         click.echo(save)
+
+
+def _refuse(given: list[str]) -> None:
+    """Refuse options that are of no use where a margin is measured."""
+    if given:
+        raise click.UsageError(
+            f"{given[0]} is for --measure overlap: a margin is measured without it, so leave it out"
+        )

@@ -68,6 +68,7 @@ class Description:
             lines.append(f"ground     {notice}")
         if domain.metadata.scaled:
             lines.append(f"scale      {_scale_line(domain)}")
+        lines += [f"classes    {said}" for said in _class_lines(domain)]
         if self.layers:
             lines.append(f"layers     {', '.join(self.layers)}")
         if self.damage:
@@ -154,6 +155,12 @@ def _scale_line(domain: RasterDomain) -> str:
     listed = [f"{number} {each}" for number, each in enumerate(said[:MAX_BANDS], start=1)]
     more = len(said) - len(listed)
     return ", ".join([*listed, f"and {more} more"] if more else listed)
+
+
+def _class_lines(domain: RasterDomain) -> list[str]:
+    """Return the values and names of classes, a line for each band that has other ones."""
+    said = [", ".join(f"{value} {name}" for value, name in band.classes) for band in domain.metadata.bands]
+    return [line for line in dict.fromkeys(said) if line]
 
 
 def _bands_line(domain: RasterDomain) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box
+from geopatcher.core.metadata import BandMetadata, ClassLabel
 from geopatcher.inspect.png import LABELS, PALETTE, USUAL, looks_like_labels, ramp_colours, value_range
 from geopatcher.inspect.thumbnail import overview
 
@@ -45,14 +46,68 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
         ax = load("matplotlib.pyplot").figure(layout="constrained").add_subplot()
     domain = raster.domain
     cells = overview(raster, band, PICTURE_PX)
+    classes = _classes_of(domain, band)
+    if classes:
+        _draw_classes(ax, cells, domain, classes)
+    else:
+        _draw_values(ax, cells, domain, band)
+    names = _frame(domain)[1]
+    ax.set_facecolor(NOTHING)
+    ax.set_title(title)
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    ax.ticklabel_format(useOffset=False, style="plain")
+    return ax
+
+
+def _classes_of(domain: RasterDomain, band: int) -> list[ClassLabel]:
+    """Return the classes of a band that has names of classes, and their colours."""
+    told = domain.metadata.bands[band] if band < len(domain.metadata.bands) else BandMetadata()
+    colours = dict(told.colormap)
+    usual = (ramp_colours(LABELS)[: len(PALETTE)]).tolist()
+    return [
+        ClassLabel(value, name, colours.get(value) or (*usual[number % len(usual)], 255))
+        for number, (value, name) in enumerate(told.classes)
+    ]
+
+
+def _draw_classes(
+    ax: matplotlib.axes.Axes, cells: Array, domain: RasterDomain, classes: Sequence[ClassLabel]
+) -> None:
+    """Draw each class in its colour, with a legend of their names; other values are like no data."""
+    colours = [tuple(part / 255 for part in one.color) for one in classes]
+    numbers = np.full(cells.shape, np.nan)
+    for number, one in enumerate(classes):
+        numbers[cells == one.value] = number
+    ax.imshow(
+        np.ma.masked_invalid(numbers),
+        extent=_frame(domain)[0],
+        cmap=load("matplotlib.colors").ListedColormap(colours),
+        vmin=-0.5,
+        vmax=len(classes) - 0.5,
+        interpolation="nearest",
+        aspect=_aspect(domain),
+    )
+    patch = load("matplotlib.patches").Patch
+    ax.legend(
+        handles=[
+            patch(facecolor=colour, edgecolor=SOFT, label=one.name)
+            for colour, one in zip(colours, classes, strict=True)
+        ],
+        loc="center left",
+        bbox_to_anchor=(1.02, 0.5),
+        frameon=False,
+    )
+
+
+def _draw_values(ax: matplotlib.axes.Axes, cells: Array, domain: RasterDomain, band: int) -> None:
+    """Draw values in the colours of a scale, which is explained by a bar."""
     known = cells[np.isfinite(cells)]
     labels = domain.dtype.kind in "iub" and known.size > 0 and looks_like_labels(known.astype(np.int64))
-    extent, names = _frame(domain)
-    ax.set_facecolor(NOTHING)
     low, high = (-0.5, float(known.max()) + 0.5) if labels else value_range(known)
     image = ax.imshow(
         np.ma.masked_invalid(cells),
-        extent=extent,
+        extent=_frame(domain)[0],
         cmap=_colours(LABELS if labels else USUAL, round(high + 0.5)),
         vmin=low,
         vmax=high,
@@ -66,11 +121,6 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
         bar.set_ticks([int(value) for value in np.unique(known)])
     elif band < len(domain.units) and domain.units[band]:
         bar.set_label(domain.units[band])
-    ax.set_title(title)
-    ax.set_xlabel(names[0])
-    ax.set_ylabel(names[1])
-    ax.ticklabel_format(useOffset=False, style="plain")
-    return ax
 
 
 def draw_result(

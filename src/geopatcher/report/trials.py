@@ -13,7 +13,8 @@ from geopatcher.core.box import Box
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
 from geopatcher.inspect.levels import ArrayRaster
-from geopatcher.operators.wrappers import margin_of, wants_mask, wants_position
+from geopatcher.operators.wrappers import wants_mask, wants_position
+from geopatcher.planning.reading import Reading
 from geopatcher.report.borders import borders_of
 from geopatcher.report.findings import is_labels
 from geopatcher.report.seams import Samples, sample, summarise, surely
@@ -38,7 +39,7 @@ KEPT_BYTES = 256 << 20
 class Remembered:
     """An operator that keeps its results, to give them again for the same patch.
 
-    Windows change how results are stitched, not what they are.
+    Windows change how results are stitched, not what they are. A model in it is asked for no classes.
 
     >>> calls = []
     >>> double = Remembered(lambda x: (calls.append(1), x * 2)[1])
@@ -52,7 +53,6 @@ class Remembered:
         self._bytes = 0
         self.wants_mask = wants_mask(operator)
         self.wants_position = wants_position(operator)
-        self.margin = margin_of(operator)
 
     def __call__(self, data: Array, *position: object) -> Array:
         """Operate, or remember."""
@@ -68,6 +68,33 @@ class Remembered:
             self._kept[key] = result.copy()
             self._bytes += result.nbytes
         return result
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What all trials have in common: how large patches are, what is read for them, and how they are run."""
+
+    size: tuple[int, int]
+    reading: Reading = field(default=Reading())
+    aggregation: str = "overlap-add"
+    batch_size: int = 1
+
+    def run(
+        self, area: RasterField, operator: Callable[..., Array], step: tuple[int, int] | None, window: str
+    ) -> Reconstruction:
+        """Run an operator over a piece of a raster."""
+        return reconstruct(
+            area,
+            operator,
+            size=self.size,
+            step=step,
+            margin=self.reading.margin,
+            output_scale=self.reading.scale,
+            window=window,
+            aggregation=self.aggregation,
+            batch_size=self.batch_size,
+            progress=False,
+        )
 
 
 @dataclass
@@ -107,12 +134,20 @@ class Measured:
         return max(bands, key=lambda each: surely(each.strongest))
 
 
-def areas_of(source: PixelSource, size: tuple[int, int], samples: int) -> Iterator[RasterField]:
-    """Yield pieces of a raster that hold data, spread over it."""
+def areas_of(
+    source: PixelSource, extent: tuple[int, int], samples: int, unit: int = 1
+) -> Iterator[RasterField]:
+    """Yield pieces of a raster, of a height and width, that hold data, spread over it.
+
+    Where the raster is smaller they are as large as multiples of ``unit`` may be.
+    """
     if samples < 1:
         raise ValueError(f"samples must be 1 or more, not {samples}")
     height, width = source.domain.grid_shape
-    tall, wide = min(height, PATCHES * size[0]), min(width, PATCHES * size[1])
+    tall, wide = (
+        min(length, max(unit, length // unit * unit), side)
+        for length, side in zip((height, width), extent, strict=True)
+    )
     seen: set[Box] = set()
     for index in range(samples * TRIES):
         row = int((0.5 + index * 0.7548776662) % 1.0 * (height - tall + 1))
@@ -133,37 +168,29 @@ def areas_of(source: PixelSource, size: tuple[int, int], samples: int) -> Iterat
             return
 
 
-def reference_of(
-    area: RasterField,
-    operator: Callable[[Array], Array],
-    size: tuple[int, int],
-    aggregation: str,
-    batch_size: int,
-) -> Array:
+def reference_of(area: RasterField, operator: Callable[..., Array], manner: Manner) -> Array:
     """Return what the operator makes of an area in patches that begin an eighth of a patch further in.
 
     Their borders meet none of those of steps of a half, a quarter or the whole of a patch. Shaped
-    ``(bands, h, w)`` like the area, NaN where the reference does not reach.
+    ``(bands, h, w)`` like the result over all of the area, NaN where the reference does not reach.
     """
-    height, width = area.domain.grid_shape
-    first = [min(max(1, side // 8), length - 1) for side, length in zip(size, (height, width), strict=True)]
-    inner = Box(first[0], height, first[1], width)
+    shape, unit = area.domain.grid_shape, manner.reading.scale.denominator
+    eighths = [max(1, side // (8 * unit)) * unit for side in manner.size]
+    first = [min(eighth, length - unit) for eighth, length in zip(eighths, shape, strict=True)]
+    inner = Box(first[0], shape[0], first[1], shape[1])
     pixels = area.source.read(inner)
     flat = len(area.domain.shape) == 2
     part = RasterField(ArraySource(pixels[0] if flat else pixels, area.domain.cut(inner)))
-    result = reconstruct(
-        part,
-        operator,
-        size=size,
-        window="hann",
-        aggregation=aggregation,
-        batch_size=batch_size,
-        progress=False,
+    result = manner.run(part, operator, None, "hann")
+    made = result.domain.grid_shape
+    raster = ArrayRaster(result.array, result.domain, made)
+    cells = np.full((result.domain.n_bands, *manner.reading.made(shape)), np.nan)
+    cells[:, -made[0] :, -made[1] :] = raster.read(Box.of_shape(made), range(result.domain.n_bands))
+    # What lies beyond its first row and column is not what lies there in the area: none of it is compared.
+    rows, cols = manner.reading.made(
+        tuple(start + wide for start, wide in zip(first, manner.reading.margin, strict=True))
     )
-    raster = ArrayRaster(result.array, result.domain, inner.shape)
-    cells = np.full((result.domain.n_bands, height, width), np.nan)
-    bands = range(result.domain.n_bands)
-    cells[:, inner.row0 :, inner.col0 :] = raster.read(Box.of_shape(inner.shape), bands)
+    cells[:, :rows] = cells[:, :, :cols] = np.nan
     return cells
 
 

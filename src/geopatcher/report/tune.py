@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.api.reconstruct import reconstruct
+from geopatcher.api.models import as_run, matched, reading_for
 from geopatcher.core.axis import pixel_pair
 from geopatcher.engine.prepare import name_of
 from geopatcher.fields.open import as_field
 from geopatcher.report.seams import UNSEEN
-from geopatcher.report.trials import Measured, Remembered, areas_of, reference_of
+from geopatcher.report.trials import PATCHES, Manner, Measured, Remembered, areas_of, reference_of
 
 if TYPE_CHECKING:
     import os
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import matplotlib.axes
     import matplotlib.figure
 
+    from geopatcher.api.axes import Scale
+    from geopatcher.api.models import Runnable
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.open import Source
     from geopatcher.report.results import Pixels
@@ -154,12 +156,14 @@ class Tuning:
 
 def tune(
     source: Source,
-    operator: Callable[[Array], Array],
+    operator: Runnable,
     *,
     size: Pixels = 256,
     steps: Iterable[Pixels] | None = None,
     windows: Iterable[str] = WINDOWS,
     samples: int = 4,
+    margin: Pixels | None = None,
+    output_scale: Scale | None = None,
     batch_size: int = 1,
     aggregation: str = "overlap-add",
 ) -> Tuning:
@@ -170,7 +174,8 @@ def tune(
     source
         What the operator will be run over.
     operator
-        ``array -> array``, as for `reconstruct`.
+        As for `reconstruct`: a function, a model, or the path of one. Of a model with classes it is their
+        probabilities whose seams are measured.
     size
         Patch, in pixels.
     steps
@@ -179,7 +184,7 @@ def tune(
         Windows to try, by name.
     samples
         How many places are tried: squares three patches a side, spread over the raster.
-    batch_size, aggregation
+    margin, output_scale, batch_size, aggregation
         As for `reconstruct`.
 
     Returns
@@ -201,47 +206,38 @@ def tune(
     (64, 64)
 
     """
-    field_ = as_field(source)
     rows, cols = pixel_pair(size, "size")
+    run = as_run(operator, None)
+    manner = Manner((rows, cols), reading_for(run, margin, output_scale), aggregation, batch_size)
     tried = _candidates((rows, cols), steps, windows)
-    found, looked_at = _try(field_.source, operator, (rows, cols), tried, samples, batch_size, aggregation)
+    run, pixels = matched(run, as_field(source).source, manner.size, manner.reading.margin)
+    found, looked_at = _try(pixels, run, manner, tried, samples)
     per_patch_s = _per_patch_s(found)
     choices = sorted(
         (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
         key=lambda choice: (choice.patches_per_mpx, choice.seams.strongest.high),
     )
-    return Tuning((rows, cols), name_of(operator), choices, _recommended(choices), looked_at)
+    return Tuning((rows, cols), name_of(run), choices, _recommended(choices), looked_at)
 
 
 def _try(
     source: PixelSource,
-    operator: Callable[[Array], Array],
-    size: tuple[int, int],
+    operator: Callable[..., Array],
+    manner: Manner,
     tried: Sequence[Key],
     samples: int,
-    batch_size: int,
-    aggregation: str,
 ) -> tuple[dict[Key, Measured], int]:
     """Run every choice over every sample; return what was measured, and how many samples there were."""
     found: dict[Key, Measured] = {each: Measured() for each in tried}
     looked_at = 0
-    for area in areas_of(source, size, samples):
+    extent = PATCHES * manner.size[0], PATCHES * manner.size[1]
+    for area in areas_of(source, extent, samples, manner.reading.scale.denominator):
         looked_at += 1
-        reference = reference_of(area, operator, size, aggregation, batch_size)
+        reference = reference_of(area, Remembered(operator), manner)
         for step, group in itertools.groupby(tried, key=lambda each: each[0]):
             remembered = Remembered(operator)
             for _, window in group:
-                result = reconstruct(
-                    area,
-                    remembered,
-                    size=size,
-                    step=step,
-                    window=window,
-                    aggregation=aggregation,
-                    batch_size=batch_size,
-                    progress=False,
-                )
-                found[step, window].take(result, reference)
+                found[step, window].take(manner.run(area, remembered, step, window), reference)
     if not looked_at:
         raise ValueError(f"no sample of {source.name} holds data: give more samples than {samples}")
     return found, looked_at

@@ -29,7 +29,8 @@ def check_size(size: tuple[int, int], record: ModelRecord, per_pixel: bool) -> N
         return
     if record.size not in (None, size):
         raise ValueError(
-            f"patches of {size[0]}x{size[1]} pixels: the model takes {record.size[0]}x{record.size[1]} only"
+            f"patches of {size[0]}x{size[1]} pixels: the model takes {record.size[0]}x{record.size[1]} only, "
+            f"so give a size (--size) that is that with its margin on both sides"
         )
     step = max(record.multiple, record.output_scale.denominator)
     for divisor in (record.multiple, record.output_scale.denominator):

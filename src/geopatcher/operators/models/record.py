@@ -21,10 +21,27 @@ PIXELS = ("batch", "channel")
 
 @dataclass(frozen=True)
 class ModelClass:
-    """A class: the value it has in a map, its name, and its colour as six hexadecimal digits.
+    """A class of a model.
 
+    Parameters
+    ----------
+    value
+        What it is in a map: 0 or more.
+    name
+        Its name.
+    color_hint
+        Its colour, as six hexadecimal digits such as ``"FF8800"``; ``None`` for any.
+
+    Raises
+    ------
+    ValueError
+        One of them is nothing of the kind.
+
+    Examples
+    --------
     >>> ModelClass(6, "water", "0000FF")
     ModelClass(value=6, name='water', color_hint='0000FF')
+
     """
 
     value: int
