@@ -1,25 +1,53 @@
-"""What is asked for of an operator that gives probabilities of classes, as an aggregation and layers."""
+"""What is asked for of an operator: its result, what probabilities of classes say, and parts it returns."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, TypeAlias
 
+from geopatcher.accumulators.bundle import Member, bundle
+from geopatcher.accumulators.layers import LAYERS, SpreadLayer
 from geopatcher.accumulators.scores import MEASURES, scores
 from geopatcher.accumulators.soft import SoftVote
+from geopatcher.accumulators.sums import WeightedMean
 from geopatcher.api.axes import Axes
+from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
-from geopatcher.core.operators import Classifying, Named
+from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from geopatcher.api.axes import PatcherLike
     from geopatcher.core.operators import NamedClass
+    from geopatcher.core.protocols import Array
 
 #: How far the patches over a cell disagree: a layer, which no operator needs classes for.
 SPREAD = "spread"
+#: What can be asked for beside parts of what a model returns.
+OUTPUTS = (*MEASURES, RAW, SPREAD)
+#: What arrays of a result are called already.
+_TAKEN = frozenset({"data", "result", "band", "x", "y", "spatial_ref", VALID, *LAYERS})
+
+#: What an operator is shown of a patch: bands, and height and width.
+Shown: TypeAlias = "tuple[int, tuple[int, int]] | None"
+
+
+def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) -> Callable[..., Array]:
+    """Return an operator that gives, of one call, all that ``outputs`` follow from.
+
+    Raises
+    ------
+    ValueError
+        A name is given twice, or cannot be that of an array.
+
+    """
+    needed = _needed(_names(outputs) or ())
+    if needed in ((), (RESULT,)) or not isinstance(operator, Several):
+        return operator
+    return operator.giving(needed)
 
 
 def with_outputs(
@@ -29,10 +57,12 @@ def with_outputs(
     layers: Iterable[str],
     *,
     usual: bool,
+    shown: Shown = None,
 ) -> tuple[PatcherLike, Iterable[str]]:
     """Return the axes that make ``outputs``, and the layers beside them.
 
-    ``usual`` says that nobody chose an aggregation: then an operator with classes gives the class.
+    ``operator`` is `giving` them. ``usual`` says that nobody chose an aggregation: then an operator with
+    classes gives the class.
 
     Raises
     ------
@@ -45,27 +75,126 @@ def with_outputs(
     >>> made, layers = with_outputs(axes, ("confidence", "spread"), abs, (), usual=False)
     >>> made.aggregation.outputs, layers
     (('confidence',), ('spread',))
+    >>> list(with_outputs(axes, ("class", "raw"), abs, (), usual=False)[0].aggregation.beside)
+    ['raw']
 
     """
-    wanted = (outputs,) if isinstance(outputs, str) else None if outputs is None else tuple(outputs)
+    wanted = _names(outputs)
     known = _labels(operator.classes) if isinstance(operator, Classifying) else ()
     if wanted is None:
         if not (known and usual):
             return axes, layers
         wanted = ("class",)
-    beside = layers
-    if SPREAD in wanted[1:]:
-        wanted, beside = tuple(name for name in wanted if name != SPREAD), (*layers, SPREAD)
+    needed = _needed(wanted)
+    places = _places(needed, axes, operator, known, shown)
+    if needed == (RESULT,):
+        (first, stop) = places[0]
+        alone = tuple(name for name in wanted if name != SPREAD)
+        made = scores((stop or 0) - first, alone, known)
+        beside = (*layers, SPREAD) if SPREAD in wanted else layers
+        return Axes(axes.geometry, axes.sampler, axes.window, made), beside
+    measures = tuple(name for name in wanted if name in MEASURES)
+    members = [_member(one, place, measures, known) for one, place in zip(needed, places, strict=True)]
+    others = tuple(name for name in layers if name != SPREAD)
+    if SPREAD in (*wanted, *layers):  # between the bands that the first output is made of, and no others
+        members.append(Member(SPREAD, SpreadLayer(), *places[needed.index(_source(wanted[0]))]))
+        wanted = (*wanted, SPREAD) if SPREAD not in wanted else wanted
+    both = bundle(members, [_array_name(name) for name in wanted])
+    return Axes(axes.geometry, axes.sampler, axes.window, both), others
+
+
+def _names(outputs: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the names that are asked for, ``None`` for none."""
+    if outputs is None:
+        return None
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    if len(set(names)) < len(names):
+        raise ValueError(f"outputs {', '.join(names)} name one of them twice")
+    if not names or names[0] == SPREAD:
+        raise ValueError(
+            f"outputs are {names}: name one or more of {', '.join(OUTPUTS)}, spread not as the first, or "
+            f"parts of what a model returns"
+        )
+    for name in names:
+        called = _array_name(name)
+        if name not in OUTPUTS and (called in _TAKEN or not re.fullmatch(r"[A-Za-z_][\w.-]*", called)):
+            raise ValueError(f"output {name!r} cannot be the name of an array: give the number of the part")
+    return names
+
+
+def _needed(wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return which results of an operator outputs follow from.
+
+    >>> _needed(("class", "gap", "height", "spread"))
+    ('', 'height')
+    """
+    return tuple(dict.fromkeys(_source(name) for name in wanted if name != SPREAD))
+
+
+def _source(name: str) -> str:
+    """Return which result of an operator an output follows from."""
+    return RESULT if name in MEASURES else name
+
+
+def _array_name(name: str) -> str:
+    """Return what the array of an output is called: one that is told by its number needs a name.
+
+    >>> _array_name("1"), _array_name("height")
+    ('part1', 'height')
+    """
+    return f"part{name}" if name.isdecimal() else name
+
+
+def _places(
+    needed: tuple[str, ...],
+    axes: PatcherLike,
+    operator: object,
+    known: tuple[ClassLabel, ...],
+    shown: Shown,
+) -> Sequence[tuple[int, int | None]]:
+    """Return which bands of what the operator returns are which result, ``[first, stop)``."""
+    several = isinstance(operator, Several) and shown is not None
+    parts = [name for name in needed if name not in (RESULT, RAW)]
+    if parts and not several:
+        raise ValueError(
+            f"output {', '.join(parts)} is none of: {', '.join(OUTPUTS)}; others are parts of what a "
+            f"geopatcher.Model returns"
+        )
     returned = operator.n_outputs if isinstance(operator, ModelLike) else None
     n_classes = len(known) or _voted(axes) or returned
-    if n_classes is None:
+    if needed == (RESULT,) and n_classes is not None:
+        return [(0, n_classes)]
+    if isinstance(operator, Several) and shown is not None:
+        try:
+            return operator.places(*shown)
+        except ValueError as error:
+            if parts:
+                raise ValueError(f"{error}; outputs are parts of it, and {', '.join(OUTPUTS)}") from error
+            raise
+    if RESULT in needed and n_classes is None:
         whose = operator.__name__ if isinstance(operator, Named) else "an operator"
         raise ValueError(
-            f"outputs={wanted!r} of {whose}, which says nothing of its classes: give their number, "
-            f'such as aggregation="soft-vote:10", or a Model with classes; outputs are {", ".join(MEASURES)}'
+            f"outputs of {whose}, which says nothing of its classes: give their number, such as "
+            f'aggregation="soft-vote:10", or a Model with classes; outputs are {", ".join(OUTPUTS)}'
         )
-    made = scores(n_classes, wanted, known)
-    return Axes(axes.geometry, axes.sampler, axes.window, made), beside
+    return [(0, n_classes if RESULT in needed else None) for _ in needed]
+
+
+def _member(
+    source: str, place: tuple[int, int | None], measures: tuple[str, ...], known: tuple[ClassLabel, ...]
+) -> Member:
+    """Return what is made of one result of an operator."""
+    first, stop = place
+    count = 0 if stop is None else stop - first
+    if source == RESULT:
+        return Member(measures[0], scores(count, measures, known), first, stop)
+    name = _array_name(source)
+    labels = tuple(f"{name} {number}" for number in range(1, count + 1))
+    if count == 1:
+        labels = (name,)
+    elif source == RAW and count == len(known):
+        labels = tuple(one.name for one in known)
+    return Member(name, WeightedMean(), first, stop, labels)
 
 
 def _voted(axes: PatcherLike) -> int | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from geopatcher.api.axes import Axes
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
-from geopatcher.api.outputs import with_outputs
+from geopatcher.api.models import as_run, matched, reading_for, shown_size, usual_batch, usual_step
+from geopatcher.api.outputs import giving, with_outputs
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import Reconstruction
 from geopatcher.core.gaps import VALID
@@ -266,11 +266,15 @@ def reconstruct(
     region
         The part of the raster to compute, a `Box` of pixels, widened to whole blocks; all by default.
     outputs
-        Of an operator that gives the probability of each class, ``(classes, h, w)``, these take the place of
-        ``aggregation``: any of ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``, ``"gap"``
-        (largest less second) and, after another, ``"spread"`` (between patches). Probabilities are blended
-        with the window first. The first is the result, the others are layers. A model with classes gives
-        ``"class"`` by default; of a function, ``aggregation="soft-vote:10"`` says how many there are.
+        Names of arrays that take the place of ``aggregation``: the first is the result, the others are
+        layers, and the operator is called once for all of them. Of an operator that gives the probability of
+        each class, ``(classes, h, w)``: ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``,
+        ``"gap"`` (largest less second). Of any: ``"raw"``, what it returns, of a model before activation and
+        classes, and, after another, ``"spread"`` (between patches, of the first). Of a model that returns a
+        dict or a tuple: its parts, by name or by number from ``"0"``; classes are those of the part that
+        ``parts=`` of `Model` names. All are blended with the window first, parts and raw ones as they are. A
+        model with classes gives ``"class"`` by default; of a function, ``aggregation="soft-vote:10"`` says
+        how many there are. Of a model, a call with zeros says what it returns, where that is not known.
     layers
         Names of what is written beside the result, ``(height, width)`` each: ``"weight"``, ``"count"``,
         ``"spread"``.
@@ -337,16 +341,17 @@ def reconstruct(
     run = as_run(operator, tta, device, precision)
     axes = patcher or Axes.of(size, usual_step(run, step, size), window, aggregation, boundary)
     usual = patcher is None and aggregation == "overlap-add"
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual)
     at_once = usual_batch(run, batch_size)
     reading = reading_for(run, margin, output_scale)
-    request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, region
-    )
     policy = ErrorPolicy(on_error, max_retries, retry_on)
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     pixels = persist(partial(as_field, source), policy).source
-    run, pixels = matched(run, pixels, axes.geometry.size, reading.margin)
+    run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
+    shown = (pixels.domain.n_bands, shown_size(axes.geometry.size, reading.margin))
+    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
+    request = Request.of(
+        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, region
+    )
     job = job_for(request, conduct, pixels, run)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
     warn_of_ground(pixels, stacklevel=2)

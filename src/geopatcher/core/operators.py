@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
+    from typing import Self
 
     from geopatcher.core.arrays import Array
 
@@ -111,4 +112,30 @@ class Classifying(Protocol):
     @property
     def classes(self) -> Sequence[NamedClass]:
         """The classes; none for an operator that gives something else."""
+        ...
+
+
+#: What an operator returns by itself, among the results that `Several` can give.
+RESULT = ""
+#: The same before its activation, where it has one.
+RAW = "raw"
+
+
+@runtime_checkable
+class Several(Protocol):
+    """An operator that can give several results of one call: the bands of one behind those of another."""
+
+    def giving(self, wanted: Sequence[str]) -> Self:
+        """Return it with these results: `RESULT`, `RAW`, or the name of a part of what it returns."""
+        ...
+
+    def places(self, n_bands: int, size: tuple[int, int]) -> Sequence[tuple[int, int]]:
+        """Return where the bands of each lie, ``[first, stop)``, as a call with ``size`` zeros shows.
+
+        A `ValueError` says that there is no such part, and names those there are.
+        """
+        ...
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return them, of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
         ...

@@ -152,7 +152,7 @@ def test_other_results_are_refused():
             return "text"
 
     with pytest.raises(OperatorError, match="the network returned str"):
-        Model(Odd(), device="cpu").all_parts(PATCH)
+        Model(Odd(), device="cpu")(PATCH)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
