@@ -10,6 +10,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box
+from geopatcher.inspect.classes import classes_shown, css_colors, painted
 from geopatcher.inspect.png import LABELS, PALETTE, USUAL, looks_like_labels, ramp_colours, value_range
 from geopatcher.inspect.thumbnail import overview
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.metadata import ClassLabel
     from geopatcher.core.protocols import Array
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.plan import Plan
@@ -46,18 +48,40 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
     domain = raster.domain
     cells = overview(raster, band, PICTURE_PX)
     known = cells[np.isfinite(cells)]
-    labels = domain.dtype.kind in "iub" and known.size > 0 and looks_like_labels(known.astype(np.int64))
     extent, names = _frame(domain)
     ax.set_facecolor(NOTHING)
+    classes = classes_shown(domain.metadata, band, cells)
+    if classes:
+        ax.imshow(painted(cells, classes), extent=extent, interpolation="nearest")
+        _list_classes(ax, classes, gaps=len(known) < cells.size)
+    else:
+        _draw_values(ax, cells, extent, domain, band)
+    ax.set_aspect(_aspect(domain))
+    ax.set_title(title)
+    ax.set_xlabel(names[0])
+    ax.set_ylabel(names[1])
+    ax.ticklabel_format(useOffset=False, style="plain")
+    return ax
+
+
+def _draw_values(
+    ax: matplotlib.axes.Axes,
+    cells: Array,
+    extent: tuple[float, float, float, float],
+    domain: RasterDomain,
+    band: int,
+) -> None:
+    """Draw numbers by a ramp of colours, or by one colour for each where they look like labels."""
+    known = cells[np.isfinite(cells)]
+    labels = domain.dtype.kind in "iub" and known.size > 0 and looks_like_labels(known.astype(np.int64))
     low, high = (-0.5, float(known.max()) + 0.5) if labels else value_range(known)
     image = ax.imshow(
         np.ma.masked_invalid(cells),
-        extent=extent,
         cmap=_colours(LABELS if labels else USUAL, round(high + 0.5)),
         vmin=low,
         vmax=high,
+        extent=extent,
         interpolation="nearest",
-        aspect=_aspect(domain),
     )
     bar = ax.figure.colorbar(
         image, ax=ax, shrink=0.8, extend="neither" if labels else _extend(known, low, high)
@@ -66,11 +90,19 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
         bar.set_ticks([int(value) for value in np.unique(known)])
     elif band < len(domain.units) and domain.units[band]:
         bar.set_label(domain.units[band])
-    ax.set_title(title)
-    ax.set_xlabel(names[0])
-    ax.set_ylabel(names[1])
-    ax.ticklabel_format(useOffset=False, style="plain")
-    return ax
+
+
+def _list_classes(ax: matplotlib.axes.Axes, classes: Sequence[ClassLabel], *, gaps: bool) -> None:
+    """Put a legend of classes beside a map, that of cells without data among them where there are some."""
+    patch = load("matplotlib.patches").Patch
+    listed = [*css_colors(classes), *([("no data", NOTHING)] if gaps else [])]
+    ax.legend(
+        handles=[patch(facecolor=color, edgecolor=SOFT, linewidth=0.5, label=name) for name, color in listed],
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1.0),
+        borderaxespad=0.0,
+        frameon=False,
+    )
 
 
 def draw_result(
