@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from geopatcher.accumulators.bundle import Member, bundle
 from geopatcher.accumulators.layers import LAYERS, SpreadLayer
@@ -13,9 +15,10 @@ from geopatcher.accumulators.sums import WeightedMean
 from geopatcher.api.axes import Axes
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
-from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
+from geopatcher.core.operators import RAW, RESULT, Classifying, Named, several_of
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
+from geopatcher.operators.wrappers import wants_mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,9 +34,6 @@ OUTPUTS = (*MEASURES, RAW, SPREAD)
 #: What arrays of a result are called already.
 _TAKEN = frozenset({"data", "result", "band", "x", "y", "spatial_ref", VALID, *LAYERS})
 
-#: What an operator is shown of a patch: bands, and height and width.
-Shown: TypeAlias = "tuple[int, tuple[int, int]] | None"
-
 
 def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) -> Callable[..., Array]:
     """Return an operator that gives, of one call, all that ``outputs`` follow from.
@@ -45,9 +45,18 @@ def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) 
 
     """
     needed = _needed(_names(outputs) or ())
-    if needed in ((), (RESULT,)) or not isinstance(operator, Several):
-        return operator
-    return operator.giving(needed)
+    several = several_of(operator)
+    return operator if needed in ((), (RESULT,)) or several is None else several.giving(needed)
+
+
+def blank_patch(operator: object, n_bands: int, size: tuple[int, int]) -> Array:
+    """Return a patch of zeros to try an operator on, ``(bands, h, w)``; masked for one that wants masks.
+
+    >>> blank_patch(abs, 2, (4, 6)).shape
+    (2, 4, 6)
+    """
+    zeros = np.zeros((n_bands, *size), np.float32)
+    return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
 
 
 def with_outputs(
@@ -57,12 +66,12 @@ def with_outputs(
     layers: Iterable[str],
     *,
     usual: bool,
-    shown: Shown = None,
+    shown: Array | None = None,
 ) -> tuple[PatcherLike, Iterable[str]]:
     """Return the axes that make ``outputs``, and the layers beside them.
 
-    ``operator`` is `giving` them. ``usual`` says that nobody chose an aggregation: then an operator with
-    classes gives the class.
+    ``operator`` is `giving` them; it is tried on the patch that is ``shown``, where it is not known what it
+    returns. ``usual`` says that nobody chose an aggregation: then an operator with classes gives the class.
 
     Raises
     ------
@@ -150,12 +159,12 @@ def _places(
     axes: PatcherLike,
     operator: object,
     known: tuple[ClassLabel, ...],
-    shown: Shown,
+    shown: Array | None,
 ) -> Sequence[tuple[int, int | None]]:
     """Return which bands of what the operator returns are which result, ``[first, stop)``."""
-    several = isinstance(operator, Several) and shown is not None
+    several = None if shown is None else several_of(operator)
     parts = [name for name in needed if name not in (RESULT, RAW)]
-    if parts and not several:
+    if parts and several is None:
         raise ValueError(
             f"output {', '.join(parts)} is none of: {', '.join(OUTPUTS)}; others are parts of what a "
             f"geopatcher.Model returns"
@@ -164,9 +173,9 @@ def _places(
     n_classes = len(known) or _voted(axes) or returned
     if needed == (RESULT,) and n_classes is not None:
         return [(0, n_classes)]
-    if isinstance(operator, Several) and shown is not None:
+    if several is not None and shown is not None:
         try:
-            return operator.places(*shown)
+            return several.places(shown)
         except ValueError as error:
             if parts:
                 raise ValueError(f"{error}; outputs are parts of it, and {', '.join(OUTPUTS)}") from error

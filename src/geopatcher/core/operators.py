@@ -123,14 +123,19 @@ RAW = "raw"
 
 @runtime_checkable
 class Several(Protocol):
-    """An operator that can give several results of one call: the bands of one behind those of another."""
+    """An operator that may give several results of one call: the bands of one behind those of another."""
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether it can."""
+        ...
 
     def giving(self, wanted: Sequence[str]) -> Self:
         """Return it with these results: `RESULT`, `RAW`, or the name of a part of what it returns."""
         ...
 
-    def places(self, n_bands: int, size: tuple[int, int]) -> Sequence[tuple[int, int]]:
-        """Return where the bands of each lie, ``[first, stop)``, as a call with ``size`` zeros shows.
+    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+        """Return where the bands of each lie, ``[first, stop)``, as a call with a patch shows.
 
         A `ValueError` says that there is no such part, and names those there are.
         """
@@ -139,3 +144,12 @@ class Several(Protocol):
     def __call__(self, patch: Array, /) -> Array:
         """Return them, of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
         ...
+
+
+def several_of(operator: object) -> Several | None:
+    """Return an operator that can give several results, ``None`` for any other.
+
+    >>> several_of(abs) is None
+    True
+    """
+    return operator if isinstance(operator, Several) and operator.gives_several else None

@@ -7,7 +7,7 @@ import pytest
 
 import geopatcher as gp
 from geopatcher import Model
-from geopatcher.core.operators import Several
+from geopatcher.core.operators import Several, several_of
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.augmentation import Augmented, Ensemble
 from geopatcher.operators.models.giving import Giving, check_alike, found_part
@@ -41,8 +41,9 @@ def test_one_call_gives_the_result_the_raw_one_and_a_part(net):
     np.testing.assert_array_equal(made[0], made[1])
     wanted = np.concatenate([-scores, softmax(scores), scores])
     np.testing.assert_allclose(made[0], wanted, rtol=1e-4, atol=1e-4)
-    assert model.places(3, (12, 16)) == ((0, 3), (3, 6), (6, 9))
+    assert model.places(PATCH) == ((0, 3), (3, 6), (6, 9))
     assert isinstance(model, Several)
+    assert several_of(model) is model
 
 
 def test_the_model_runs_once_for_all_of_them():
@@ -72,13 +73,13 @@ def test_a_list_of_values_is_no_tuple_of_parts():
 def test_without_an_activation_the_raw_result_is_the_result_and_given_once(net):
     model = Model(net, parts="scores", classes=["a", "b", "c"]).giving(["", "negative", "raw"])
     assert model(PATCH).shape == (6, 12, 16)
-    assert model.places(3, (12, 16)) == ((0, 3), (3, 6), (0, 3))
+    assert model.places(PATCH) == ((0, 3), (3, 6), (0, 3))
 
 
 def test_one_band_for_two_classes_is_another_result_than_the_raw_one():
     wet = Counted(lambda rows: 1 / (1 + np.exp(-rows[:, 0])))
     model = Model(wet, classes=["dry", "wet"]).giving(["", "raw"])
-    assert model.places(3, (8, 8)) == ((0, 2), (2, 3))
+    assert model.places(PATCH) == ((0, 2), (2, 3))
     made = model(PATCH)
     np.testing.assert_allclose(made[0], 1 - made[1])
     np.testing.assert_array_equal(made[1], made[2])
@@ -93,11 +94,11 @@ def test_gaps_are_gaps_in_all_of_them(net):
 
 def test_parts_that_are_not_there_are_named(net):
     with pytest.raises(ValueError, match=r"net.onnx returns no part 'height', but scores, negative$"):
-        Model(net).giving(["height"]).places(3, (12, 16))
+        Model(net).giving(["height"]).places(PATCH)
     with pytest.raises(ValueError, match="returns no part 'height', but one result alone"):
         found_part("height", ("0",), "net")
     with pytest.raises(ValueError, match=r"2 parts \(scores, negative\): .* with parts=, .* by outputs="):
-        Model(net).giving(["raw"]).places(3, (12, 16))
+        Model(net).giving(["raw"]).places(PATCH)
 
 
 def test_parts_of_several_sizes_do_not_lie_on_one_grid():
@@ -136,11 +137,11 @@ def test_views_and_ensembles_give_the_mean_of_each(net, tmp_path):
     both = Ensemble(models, [1, 3]).giving(["", "raw"])
     wanted = (NET.scores(PATCH) + 3 * other.scores(PATCH)) / 4
     np.testing.assert_allclose(both(PATCH)[3:], wanted, rtol=1e-3, atol=1e-3)
-    assert both.places(3, (12, 16)) == ((0, 3), (3, 6))
+    assert both.places(PATCH) == ((0, 3), (3, 6))
 
 
 def test_an_ensemble_of_other_numbers_of_bands_is_refused(net):
     plain = Model(net, parts=0, classes=["a", "b", "c"])  # whose raw result is the result
     both = gp.Ensemble([Model(net, parts=0, **TOLD), plain]).giving(["", "raw"])
     with pytest.raises(ValueError, match="models of ensemble of 2 return other numbers of bands"):
-        both.places(3, (12, 16))
+        both.places(PATCH)

@@ -145,13 +145,18 @@ class Combined(ABC):
         """
         return self._like([model.giving(wanted) for model in self.models])
 
-    def places(self, n_bands: int, size: tuple[int, int]) -> Sequence[tuple[int, int]]:
-        """Return where the bands of each result lie, ``[first, stop)``, by trying all models on zeros.
+    @property
+    def gives_several(self) -> bool:
+        """Yes, as each of them does."""
+        return True
+
+    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+        """Return where the bands of each result lie, ``[first, stop)``, by trying all models on a patch.
 
         Parameters
         ----------
-        n_bands, size
-            Bands, height and width of a patch, with its margin.
+        patch
+            ``(bands, h, w)`` with its margin; any numbers will do.
 
         Returns
         -------
@@ -164,7 +169,7 @@ class Combined(ABC):
             They are not the same for all models.
 
         """
-        found = {tuple(model.places(n_bands, size)) for model in self.models}
+        found = {tuple(model.places(patch)) for model in self.models}
         if len(found) > 1:
             raise ValueError(
                 f"models of {_name(self)} return other numbers of bands, so that there is no mean: "

@@ -300,13 +300,13 @@ class Model(Recorded):
         vars(other).update(_giving=Giving(tuple(wanted), self._giving.part))
         return other
 
-    def places(self, n_bands: int, size: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-        """Return where the bands of each result it gives lie, ``[first, stop)``, by trying it on zeros.
+    def places(self, patch: Array) -> tuple[tuple[int, int], ...]:
+        """Return where the bands of each result it gives lie, ``[first, stop)``, by trying it on a patch.
 
         Parameters
         ----------
-        n_bands, size
-            Bands, height and width of a patch, with its margin.
+        patch
+            ``(bands, h, w)`` with its margin; any numbers will do.
 
         Returns
         -------
@@ -321,8 +321,8 @@ class Model(Recorded):
             What the model returned cannot be placed; says what it is.
 
         """
-        zeros = np.zeros((n_bands, *((1, 1) if self.per_pixel else size)), np.float32)
-        return self._giving.places({name: len(made) for name, made in self._each(zeros).items()})
+        shown = patch[:, :1, :1] if self.per_pixel else patch
+        return self._giving.places({name: len(made) for name, made in self._each(shown).items()})
 
     def _each(self, patch: Array) -> dict[str, Batch]:
         """Return each of the results that are given."""

@@ -81,3 +81,8 @@ class Recorded(ABC):
     def part_names(self) -> tuple[str, ...]:
         """Names of the results of a model that returns several, where they are known before a call."""
         return self.described.parts
+
+    @property
+    def gives_several(self) -> bool:
+        """Yes: its result, the same before the activation, and parts of what it returns."""
+        return True
