@@ -232,6 +232,21 @@ def test_functions_have_no_activation_so_that_raw_is_what_they_return():
     np.testing.assert_allclose(alone.array, -IMAGE, rtol=1e-6)
 
 
+def test_pixels_without_data_have_none_in_any_array(tmp_path):
+    image = np.random.default_rng(1).integers(1, 900, (2, 50, 60)).astype("uint16")
+    image[:, 20:30, 10:40] = 0
+    source = gp.RasterField(gp.fields.array_source.ArraySource.of(image, nodata=0))
+    model = gp.Model(Twofold(), parts="mask", classes=["dry", "wet"], scale=1e-3)
+    outputs = ("height", "class", "raw", "probability")
+    result = gp.reconstruct(source, model, tmp_path / "r.tif", size=32, outputs=outputs)
+    gone = image[0] == 0
+    np.testing.assert_array_equal(result.layers["class"][...] == 255, gone)
+    for array in (result.array, result.layers["raw"], *result.layers["probability"][...]):
+        np.testing.assert_array_equal(np.isnan(array[...]), gone)
+    np.testing.assert_allclose(result.array[...][~gone], image.sum(axis=0)[~gone] * 1e-3, rtol=1e-5)
+    assert result.layers["raw"].shape == (50, 60)
+
+
 class Refusing:
     """A source that must not be read."""
 

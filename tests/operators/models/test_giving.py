@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from geopatcher.core.operators import Several, several_of
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.augmentation import Augmented, Ensemble
 from geopatcher.operators.models.giving import Giving, check_alike, found_part
+from geopatcher.operators.models.record_json import record_from_json, record_to_json
 from networks import ConvNet, softmax
 
 NET = ConvNet.random()
@@ -118,6 +121,14 @@ def test_who_it_is_follows_from_what_it_gives(net):
     assert len({one.fingerprint() for one in given}) == len(given)
     assert model.giving([""]).fingerprint() == model.fingerprint()
     assert str(Giving()) == ""
+
+
+def test_the_record_may_say_which_part_is_the_result(net):
+    beside = net.with_name("net.mlm.json")
+    beside.write_text(json.dumps({"geopatcher:part": "negative", "geopatcher:activation": "softmax"}))
+    np.testing.assert_allclose(Model(net)(PATCH), softmax(-NET.scores(PATCH)), atol=1e-4)
+    np.testing.assert_allclose(Model(net, parts=0)(PATCH), softmax(NET.scores(PATCH)), atol=1e-4)
+    assert record_from_json(record_to_json(Model(net).record)).part == "negative"
 
 
 def test_views_and_ensembles_give_the_mean_of_each(net, tmp_path):

@@ -55,7 +55,7 @@ class Giving:
         if len(names) > 1:
             raise ValueError(
                 f"{whose} returns {len(names)} parts ({', '.join(names)}): choose the one that is the result "
-                f"with parts=, or name those you want by outputs="
+                f"with parts=, or by geopatcher:part in its record, or name those you want by outputs="
             )
         return names[0]
 
@@ -90,8 +90,7 @@ class Giving:
         return tuple(places[one if one in places else RESULT] for one in self.wanted)
 
     def __str__(self) -> str:
-        given = "" if self.is_plain else f", giving {', '.join(self.wanted)}"
-        return given if self.part is None else f"{given}, part {self.part}"
+        return "" if self.is_plain else f", giving {', '.join(self.wanted)}"
 
 
 def found_part(wanted: str, names: tuple[str, ...], whose: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from geopatcher.core.digests import digest_of
+from geopatcher.core.operators import RESULT
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.checking import check_size, expected_outputs
 from geopatcher.operators.models.giving import Giving, check_alike
@@ -135,11 +136,12 @@ class Model(Recorded):
             margin=margin,
             multiple=multiple,
             output_scale=output_scale,
+            part=parts,
         )
         source = checked(model)
         self._holder = Holder(source, Settings(device, precision))
         self._base = given_record(record, source)
-        self._giving = Giving(part=None if parts is None else str(parts))
+        self._wanted: tuple[str, ...] = (RESULT,)
         self._positions: tuple[int, ...] | None = None
         self._bound: int | None = None
         self.border: int | None = None
@@ -297,7 +299,7 @@ class Model(Recorded):
 
         """
         other = copy.copy(self)
-        vars(other).update(_giving=Giving(tuple(wanted), self._giving.part))
+        vars(other).update(_wanted=tuple(wanted))
         return other
 
     def places(self, patch: Array) -> tuple[tuple[int, int], ...]:
@@ -323,6 +325,10 @@ class Model(Recorded):
         """
         shown = patch[:, :1, :1] if self.per_pixel else patch
         return self._giving.places({name: len(made) for name, made in self._each(shown).items()})
+
+    @property
+    def _giving(self) -> Giving:
+        return Giving(self._wanted, self.record.part)
 
     def _each(self, patch: Array) -> dict[str, Batch]:
         """Return each of the results that are given."""
