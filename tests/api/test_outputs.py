@@ -268,6 +268,7 @@ class Refusing:
         (("class",), r"net.onnx: the model returns 2 parts \(scores, negative\): .* with parts="),
         (("raw", "negative"), "choose the one that is the result with parts="),
         (("scores", "scores"), "outputs scores, scores name one of them twice"),
+        (("part1", "1"), "outputs part1, 1 name one of them twice"),
         ((), "name one or more of class, .*, raw, spread"),
         (("spread", "scores"), "spread not as the first"),
         (("scores", "a/b"), "output 'a/b' cannot be the name of an array: give the number of the part"),
@@ -279,6 +280,25 @@ def test_outputs_that_cannot_be_are_refused_before_the_first_pixel(net, outputs,
     with pytest.raises(ValueError, match=says):
         gp.reconstruct(source, gp.Model(net), tmp_path / "r.zarr", size=32, outputs=outputs)
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+def test_a_patch_beyond_the_memory_limit_is_refused_before_the_model_is_tried(model):
+    with pytest.raises(gp.MemoryLimitError, match="patch 32x32, read as 100032x100032"):
+        gp.reconstruct(SCENE, model, size=32, margin=50_000, outputs=("class", "raw"))
+
+
+def test_layers_lie_beside_outputs(model):
+    how = {"size": 32, "outputs": ("raw", "class")}
+    result = gp.reconstruct(SCENE, model, layers=iter(["count", "spread", "weight"]), **how)
+    assert list(result.layers) == ["class", "spread", "count", "weight"]
+    scores = gp.reconstruct(
+        SCENE, lambda patch: NET.scores(patch).astype("float32"), size=32, layers=["spread"]
+    )
+    np.testing.assert_allclose(result.layers["spread"], scores.layers["spread"], rtol=1e-2, atol=1e-3)
+    with pytest.raises(ValueError, match=r"layers='spread' is one text"):
+        gp.reconstruct(SCENE, model, layers="spread", **how)
+    with pytest.raises(ValueError, match="'spread' is asked for twice"):
+        gp.reconstruct(SCENE, model, size=32, outputs=("raw", "class", "spread"), layers=["spread"])
 
 
 def test_of_functions_and_plans_there_are_no_parts():

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.accumulators.bundle import Member, bundle
-from geopatcher.accumulators.layers import LAYERS, SpreadLayer
+from geopatcher.accumulators.layers import LAYERS, SpreadLayer, layers_from_names
 from geopatcher.accumulators.scores import MEASURES, scores
 from geopatcher.accumulators.soft import SoftVote
 from geopatcher.accumulators.sums import WeightedMean
 from geopatcher.api.axes import Axes
+from geopatcher.api.models import shown_size
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
 from geopatcher.core.operators import RAW, RESULT, Classifying, Named, several_of
+from geopatcher.engine.prepare import check_patch
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
 from geopatcher.operators.wrappers import wants_mask
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 
     from geopatcher.api.axes import PatcherLike
     from geopatcher.core.operators import NamedClass
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.planning.reading import Reading
 
 #: How far the patches over a cell disagree: a layer, which no operator needs classes for.
 SPREAD = "spread"
@@ -49,13 +52,19 @@ def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) 
     return operator if needed in ((), (RESULT,)) or several is None else several.giving(needed)
 
 
-def blank_patch(operator: object, n_bands: int, size: tuple[int, int]) -> Array:
-    """Return a patch of zeros to try an operator on, ``(bands, h, w)``; masked for one that wants masks.
+def blank_patch(
+    operator: object, source: PixelSource, size: tuple[int, int], reading: Reading, memory_limit: int
+) -> Array:
+    """Return zeros to try an operator on, ``(bands, h, w)`` as it is shown of a patch of ``size``.
 
-    >>> blank_patch(abs, 2, (4, 6)).shape
-    (2, 4, 6)
+    Raises
+    ------
+    MemoryLimitError
+        Not one patch fits the limit.
+
     """
-    zeros = np.zeros((n_bands, *size), np.float32)
+    check_patch(size, source.domain, memory_limit, "memory_limit is", reading)
+    zeros = np.zeros((source.domain.n_bands, *shown_size(size, reading.margin)), np.float32)
     return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
 
 
@@ -66,12 +75,13 @@ def with_outputs(
     layers: Iterable[str],
     *,
     usual: bool,
-    shown: Array | None = None,
+    shown: Callable[[], Array] | None = None,
 ) -> tuple[PatcherLike, Iterable[str]]:
     """Return the axes that make ``outputs``, and the layers beside them.
 
-    ``operator`` is `giving` them; it is tried on the patch that is ``shown``, where it is not known what it
-    returns. ``usual`` says that nobody chose an aggregation: then an operator with classes gives the class.
+    ``operator`` is `giving` them; where it is not known what it returns, it is tried on the patch that
+    ``shown`` makes. ``usual`` says that nobody chose an aggregation: then an operator with classes gives the
+    class.
 
     Raises
     ------
@@ -96,20 +106,22 @@ def with_outputs(
         wanted = ("class",)
     needed = _needed(wanted)
     places = _places(needed, axes, operator, known, shown)
+    beside = tuple(layers_from_names(layers))
+    if SPREAD in wanted:
+        beside = tuple(layers_from_names((*beside, SPREAD)))  # which refuses it twice
     if needed == (RESULT,):
         (first, stop) = places[0]
         alone = tuple(name for name in wanted if name != SPREAD)
         made = scores((stop or 0) - first, alone, known)
-        beside = (*layers, SPREAD) if SPREAD in wanted else layers
         return Axes(axes.geometry, axes.sampler, axes.window, made), beside
     measures = tuple(name for name in wanted if name in MEASURES)
     members = [_member(one, place, measures, known) for one, place in zip(needed, places, strict=True)]
-    others = tuple(name for name in layers if name != SPREAD)
-    if SPREAD in (*wanted, *layers):  # between the bands that the first output is made of, and no others
+    if SPREAD in beside:  # between the bands that the first output is made of, and no others
         members.append(Member(SPREAD, SpreadLayer(), *places[needed.index(_source(wanted[0]))]))
-        wanted = (*wanted, SPREAD) if SPREAD not in wanted else wanted
+        wanted = wanted if SPREAD in wanted else (*wanted, SPREAD)
+        beside = tuple(name for name in beside if name != SPREAD)
     both = bundle(members, [_array_name(name) for name in wanted])
-    return Axes(axes.geometry, axes.sampler, axes.window, both), others
+    return Axes(axes.geometry, axes.sampler, axes.window, both), beside
 
 
 def _names(outputs: str | Iterable[str] | None) -> tuple[str, ...] | None:
@@ -117,7 +129,7 @@ def _names(outputs: str | Iterable[str] | None) -> tuple[str, ...] | None:
     if outputs is None:
         return None
     names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
-    if len(set(names)) < len(names):
+    if len({_array_name(name) for name in names}) < len(names):
         raise ValueError(f"outputs {', '.join(names)} name one of them twice")
     if not names or names[0] == SPREAD:
         raise ValueError(
@@ -159,7 +171,7 @@ def _places(
     axes: PatcherLike,
     operator: object,
     known: tuple[ClassLabel, ...],
-    shown: Array | None,
+    shown: Callable[[], Array] | None,
 ) -> Sequence[tuple[int, int | None]]:
     """Return which bands of what the operator returns are which result, ``[first, stop)``."""
     several = None if shown is None else several_of(operator)
@@ -175,7 +187,7 @@ def _places(
         return [(0, n_classes)]
     if several is not None and shown is not None:
         try:
-            return several.places(shown)
+            return several.places(shown())
         except ValueError as error:
             if parts:
                 raise ValueError(f"{error}; outputs are parts of it, and {', '.join(OUTPUTS)}") from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.api.axes import Axes
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import as_run, matched, reading_for, shown_size, usual_batch, usual_step
+from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.outputs import blank_patch, giving, with_outputs
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import Reconstruction
@@ -18,6 +18,7 @@ from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.prepare import warn_of_ground
 from geopatcher.engine.progress import reporting
 from geopatcher.fields.open import as_field
+from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import target_for
 
 if TYPE_CHECKING:
@@ -347,7 +348,7 @@ def reconstruct(
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     pixels = persist(partial(as_field, source), policy).source
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
-    shown = blank_patch(run, pixels.domain.n_bands, shown_size(axes.geometry.size, reading.margin))
+    shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     request = Request.of(
         axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, region
