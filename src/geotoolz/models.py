@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from geopatcher.operators.models.wrap import as_operator as operator_of
-from geopatcher.operators.wrappers import margin_of, scale_of, wants_mask, wants_position
 from geotoolz.operators import Json, Operator, as_operator
+from geotoolz.passing import Passing
 
 if TYPE_CHECKING:
-    from fractions import Fraction
+    from collections.abc import Callable
+    from typing import Any, Self
 
     from geopatcher.core.protocols import Array
 
 
-class ModelOp(Operator["Array", "Array"]):
+class ModelOp(Passing, Operator["Array", "Array"]):
     """A model between other operators: ``Normalize(found) | ModelOp("clouds.onnx")``.
 
-    It has the margin and the output scale of its model, also as a step of a `Sequential`. It has no
-    classes for ``outputs=``, and sees patches without the names of their bands: for these, give
-    `geopatcher.Model` itself to `geopatcher.reconstruct`, or bind it first, ``ModelOp(model.bound_to(4,
-    band_names))``.
+    It has the margin, the output scale and the classes of its model, also as a step of a `Sequential`: with
+    it as the last, ``outputs=`` of `geopatcher.reconstruct` is that of the model. It sees patches without
+    the names of their bands: for these, give `geopatcher.Model` itself to `geopatcher.reconstruct`, or bind
+    it first, ``ModelOp(model.bound_to(4, band_names))``.
 
     Parameters
     ----------
@@ -50,24 +51,11 @@ class ModelOp(Operator["Array", "Array"]):
         self.model: Final = operator_of(model)
 
     @property
-    def wants_mask(self) -> bool:
-        """Whether the model is to be given masked arrays; see `geopatcher.masked`."""
-        return wants_mask(self.model)
+    def _run(self) -> tuple[Callable[..., Any], ...]:
+        return (self.model,)
 
-    @property
-    def wants_position(self) -> bool:
-        """Whether the model is told where a patch lies; see `geopatcher.positioned`."""
-        return wants_position(self.model)
-
-    @property
-    def margin(self) -> int:
-        """Pixels that are read around each patch for the model."""
-        return margin_of(self.model)
-
-    @property
-    def output_scale(self) -> int | Fraction | str:
-        """How many pixels of its result a pixel it is given is."""
-        return scale_of(self.model)
+    def _ending_in(self, end: object) -> Self:
+        return type(self)(end)
 
     def __call__(self, patch: Array, /, *position: object) -> Array:
         """Return what the model returns."""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
 from typing import (
     TYPE_CHECKING,
     Final,
     Generic,
-    NamedTuple,
     Never,
-    Protocol,
     TypeAlias,
     TypeVar,
     cast,
     overload,
-    runtime_checkable,
 )
+
+from geotoolz.naming import module_of, name_of, shown
+from geotoolz.needs import needs_of
+from geotoolz.passing import Passing
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Self
+
+    from geotoolz.naming import Step
 
 if TYPE_CHECKING:
     from typing import Any
@@ -39,41 +40,8 @@ Before = TypeVar("Before")
 After = TypeVar("After")
 Same = TypeVar("Same")
 
-#: a function of one argument, whatever its type: no argument is promised, so any such function fits
-Step: TypeAlias = Callable[[Never], object]
 #: what a configuration may hold
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
-
-
-@runtime_checkable
-class Margined(Protocol):
-    """What looks around a pixel: a model, or another operator."""
-
-    @property
-    def margin(self) -> int:
-        """Pixels on each side."""
-        ...
-
-
-@runtime_checkable
-class Rescaling(Protocol):
-    """What returns finer or coarser pixels than it is given."""
-
-    @property
-    def output_scale(self) -> int | Fraction | str:
-        """Pixels of the result for one that is given, along each axis."""
-        ...
-
-
-class _Needs(NamedTuple):
-    margin: int
-    scale: Fraction
-
-
-def _needs_of(step: object) -> _Needs:
-    """Return what a step wants to see around a patch, and how fine its results are."""
-    margin = step.margin if isinstance(step, Margined) else 0
-    return _Needs(margin, Fraction(step.output_scale if isinstance(step, Rescaling) else 1))
 
 
 class Operator(ABC, Generic[In_contra, Out_co]):
@@ -143,7 +111,7 @@ class Operator(ABC, Generic[In_contra, Out_co]):
         return f"{type(self).__name__}()"
 
 
-class Lambda(Operator[In_contra, Out_co]):
+class Lambda(Passing, Operator[In_contra, Out_co]):
     """A function as an operator.
 
     Parameters
@@ -168,9 +136,9 @@ class Lambda(Operator[In_contra, Out_co]):
 
     def __init__(self, fn: Callable[[In_contra], Out_co], name: str | None = None) -> None:
         if not callable(fn):
-            raise TypeError(f"Lambda takes a function of one argument, not {_shown(fn)}")
+            raise TypeError(f"Lambda takes a function of one argument, not {shown(fn)}")
         self.fn: Final = fn
-        self._name: Final = name or _name_of(fn)
+        self._name: Final = name or name_of(fn)
 
     @property
     def name(self) -> str:
@@ -178,22 +146,20 @@ class Lambda(Operator[In_contra, Out_co]):
         return self._name
 
     @property
-    def margin(self) -> int:
-        """Pixels the function wants to see around a patch: its own attribute ``margin``, else 0."""
-        return _needs_of(self.fn).margin
+    def _run(self) -> tuple[Callable[..., Any], ...]:
+        return (self.fn,)
 
-    @property
-    def output_scale(self) -> Fraction:
-        """Pixels of the result for one that is given: the function's ``output_scale``, else 1."""
-        return _needs_of(self.fn).scale
+    def _ending_in(self, end: object) -> Self:
+        return type(self)(cast("Callable[[In_contra], Out_co]", end), self.name)
 
-    def __call__(self, x: In_contra, /) -> Out_co:
-        """Return `fn(x)`."""
-        return self.fn(x)
+    def __call__(self, x: In_contra, /, *position: object) -> Out_co:
+        """Return `fn(x)`; a function that wants it is given the position of the patch, too."""
+        call: Callable[..., Out_co] = self.fn
+        return call(x, *position)
 
     def get_config(self) -> dict[str, Json]:
         """Return the name, and the function with the module that defines it."""
-        return {**super().get_config(), "function": f"{_module_of(self.fn)}:{_name_of(self.fn)}"}
+        return {**super().get_config(), "function": f"{module_of(self.fn)}:{name_of(self.fn)}"}
 
     def __repr__(self) -> str:
         return f"Lambda({self.name})"
@@ -214,7 +180,7 @@ class Identity(Operator[object, object]):
         return x
 
 
-class Sequential(Operator[In_contra, Out_co]):
+class Sequential(Passing, Operator[In_contra, Out_co]):
     """Operators run one after the other, each on the result of the one before.
 
     It has a length, and is iterated and indexed like a list; a slice is a Sequential again. `|`
@@ -247,7 +213,7 @@ class Sequential(Operator[In_contra, Out_co]):
     def __init__(self, steps: Iterable[Step] = ()) -> None:
         if not isinstance(steps, Iterable):
             raise TypeError(
-                f"Sequential takes a list of steps, not {_shown(steps)}: write Sequential([first, second])"
+                f"Sequential takes a list of steps, not {shown(steps)}: write Sequential([first, second])"
             )
         self._steps: Final = tuple(
             as_operator(step, f"step {position}") for position, step in enumerate(steps)
@@ -259,27 +225,19 @@ class Sequential(Operator[In_contra, Out_co]):
         return " | ".join(step.name for step in self._steps) or type(self).__name__
 
     @property
-    def margin(self) -> int:
-        """Pixels all steps together want to see around a patch, on each side."""
-        total, scale = Fraction(0), Fraction(1)
-        for step in self._steps:
-            needs = _needs_of(step)
-            total += needs.margin / scale
-            scale *= needs.scale
-        return math.ceil(total)
+    def _run(self) -> tuple[Callable[..., Any], ...]:
+        return self._steps
 
-    @property
-    def output_scale(self) -> Fraction:
-        """Pixels of the result for a pixel that is given, along each axis: the product of the steps'."""
-        return math.prod((_needs_of(step).scale for step in self._steps), start=Fraction(1))
+    def _ending_in(self, end: object) -> Self:
+        return type(self)([*self._steps[:-1], cast("Step", end)])
 
-    def __call__(self, x: In_contra, /) -> Out_co:
-        """Return the result of the last step."""
+    def __call__(self, x: In_contra, /, *position: object) -> Out_co:
+        """Return the result of the last step; steps that want it are given the position of the patch."""
         value: object = x
-        for position, step in enumerate(self._steps):
-            with _Noted(step, position, len(self._steps)):
-                # Only the caller can know that the steps fit: an empty type stands for all of theirs.
-                value = step(cast("Never", value))
+        for number, step in enumerate(self._steps):
+            with _Noted(step, number, len(self._steps)):
+                call: Callable[..., object] = step  # only the caller can know that the steps fit
+                value = call(value, *position) if needs_of(step).position else call(value)
         return cast("Out_co", value)
 
     def get_config(self) -> dict[str, Json]:
@@ -326,36 +284,6 @@ class _Noted:
             error.add_note(f"in step {position} (of 0 to {n_steps - 1}) of a Sequential: {step!r}")
 
 
-def _name_of(fn: Step) -> str:
-    if isinstance(fn, functools.partial):
-        values = [_brief(value) for value in fn.args]
-        named = [f"{key}={_brief(value)}" for key, value in fn.keywords.items()]
-        return f"partial({', '.join([_name_of(fn.func), *values, *named])})"
-    return _text_of(fn, "__qualname__") or _text_of(fn, "__name__") or type(fn).__qualname__
-
-
-def _brief(value: object) -> str:
-    # An array or a model bound to a function would fill a page.
-    return repr(value) if isinstance(value, str | int | float | bool | None) else type(value).__name__
-
-
-def _shown(value: object) -> str:
-    kind, brief = type(value).__name__, _brief(value)
-    return f"of type {kind}" if brief == kind else f"{brief} of type {kind}"
-
-
-def _module_of(fn: Step) -> str:
-    if isinstance(fn, functools.partial):
-        return _module_of(fn.func)
-    return _text_of(fn, "__module__") or type(fn).__module__
-
-
-def _text_of(fn: Step, attribute: str) -> str | None:
-    # Bound methods, builtins and ufuncs each have some of these names, in places a Protocol does not see.
-    text: object = getattr(fn, attribute, None)
-    return text if isinstance(text, str) else None
-
-
 def _parts(operator: Operator[Never, object]) -> tuple[Operator[Never, object], ...]:
     # A subclass of Sequential may do more than run its steps, so it stays whole.
     return tuple(operator) if type(operator) is Sequential else (operator,)
@@ -393,7 +321,7 @@ def as_operator(step: object, where: str) -> Operator[Never, object]:
         return step
     if not callable(step):
         raise TypeError(
-            f"{where} is {_shown(step)}, which cannot be called: "
+            f"{where} is {shown(step)}, which cannot be called: "
             "give an operator or a function of one argument"
         )
     return Lambda(step)

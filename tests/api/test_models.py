@@ -71,6 +71,39 @@ def test_bands_are_chosen_by_name_in_the_order_of_the_model(scene, weights):
     assert result.stats.bytes_read == 3 * 40 * 48 * 4  # the other band is not read
 
 
+@pytest.mark.parametrize("bands", [[4, 1, 3], [3, 3, 1], [1, 2, 3], ["B08", "B02", "B04"]])
+@pytest.mark.parametrize("kind", ["alone", "views", "ensemble"])
+def test_no_other_bands_are_read(scene, weights, bands, kind):
+    model = gp.Model(weights, bands=bands)
+    operator = gp.Ensemble([model, model]) if kind == "ensemble" else model
+    how = {"tta": "flips"} if kind == "views" else {}
+    result = gp.reconstruct(scene, operator, **ALL, **how)
+    known = ["B02", "B03", "B04", "B08"]
+    picked = IMAGE[[known.index(band) if isinstance(band, str) else band - 1 for band in bands]]
+    plain = gp.Model(weights)
+    wanted = Augmented(plain, "flips")(picked) if kind == "views" else plain(picked)
+    np.testing.assert_allclose(result.array, wanted, atol=1e-6)
+    assert result.stats.bytes_read == len(bands) * 40 * 48 * 4
+    if kind == "alone":
+        np.testing.assert_allclose(wanted, NET.scores(picked), rtol=1e-3, atol=1e-4)
+
+
+def test_other_bands_of_a_file_may_be_missing(scene, weights):
+    image = IMAGE.copy()
+    image[1, :20] = np.nan
+    with rasterio.open(scene, "r+") as dataset:
+        dataset.write(image)
+    result = gp.reconstruct(scene, gp.Model(weights, bands=[1, 3, 4]), **ALL)
+    np.testing.assert_allclose(result.array, NET.scores(IMAGE[[0, 2, 3]]), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_bands_of_arrays_are_chosen_by_number(weights, workers):
+    field = gp.RasterField.from_array(IMAGE)
+    result = gp.reconstruct(field, gp.Model(weights, bands=[4, 1, 3]), workers=workers, **ALL)
+    np.testing.assert_allclose(result.array, scores([3, 0, 2]), rtol=1e-3, atol=1e-4)
+
+
 def test_a_path_is_a_model(scene, weights):
     model = gp.Model(weights, bands=[1, 2, 3])
     raw = gp.reconstruct(scene, model, **ALL)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import rasterio
 from click.testing import CliRunner
 
 from geopatcher import Model
@@ -41,6 +43,45 @@ def test_the_record_it_writes_is_read(net):
     written.write_text(written.read_text().replace('"geopatcher:margin": 0', '"geopatcher:margin": 4'))
     assert call(net, "--write", "--overwrite").exit_code == 0
     assert Model(net).margin == 4
+
+
+def test_of_a_model_of_several_parts_the_record_says_which_is_the_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ConvNet.random().save(tmp_path / "two.onnx", twice=True)
+    out = call("two.onnx", "--write").output
+    assert "parts      scores, negative" in out
+    assert "part       none is the result" in out
+    record = json.loads((tmp_path / "two.mlm.json").read_text())
+    assert record["geopatcher:part"] is None
+    image = np.random.default_rng(0).normal(size=(3, 40, 48)).astype("float32")
+    with rasterio.open(
+        "scene.tif",
+        "w",
+        driver="GTiff",
+        count=3,
+        height=40,
+        width=48,
+        dtype="float32",
+        transform=rasterio.Affine(10, 0, 0, 0, -10, 0),
+    ) as dataset:
+        dataset.write(image)
+
+    def run(target, outputs):
+        arguments = ["run", "scene.tif", target, "--model", "two.onnx", "--size", "32", "--no-progress"]
+        return CliRunner().invoke(main, [*arguments, "--outputs", outputs])
+
+    refused = run("map.tif", "class,negative")
+    assert refused.exit_code != 0
+    assert "choose the one that is the result with parts=" in refused.output
+    assert run("parts.tif", "scores,negative").exit_code == 0
+    told = {"geopatcher:part": "scores", "geopatcher:activation": "softmax", "mlm:output": []}
+    (tmp_path / "two.mlm.json").write_text(json.dumps(record | told))
+    assert run("map.tif", "class,raw,negative").exit_code == 0
+    with rasterio.open("map.raw.tif") as raw, rasterio.open("map.negative.tif") as negative:
+        np.testing.assert_array_equal(raw.read(), -negative.read())
+    with rasterio.open("map.tif") as classes, rasterio.open("parts.tif") as scores:
+        assert classes.dtypes == ("uint8",)
+        assert (classes.read(1) == scores.read().argmax(axis=0)).mean() > 0.95
 
 
 def test_json_is_the_record(net):

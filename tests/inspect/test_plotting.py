@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -10,6 +12,7 @@ import geopatcher as gp
 from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
+from geopatcher.operators.models.record import ModelClass
 
 matplotlib = pytest.importorskip("matplotlib", reason="the extra `viz` is not installed")
 matplotlib.use("Agg")
@@ -62,7 +65,11 @@ def test_classes_are_drawn_in_their_colours_and_named_in_a_legend(tmp_path):
     for target in (None, tmp_path / "map.tif", tmp_path / "map.zarr"):
         result = gp.reconstruct(rows[None], gp.Model(Model(), classes=labels), target, size=16)
         ax = result.plot()
-        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["land", "water"]
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+            "land",
+            "water",
+            "no data",
+        ]
         (image,) = ax.get_images()
         drawn = image.to_rgba(image.get_array(), bytes=True)
         assert drawn[1, 0].tolist() == [0x1B, 0x9E, 0x6A, 255]
@@ -118,6 +125,49 @@ def test_classes_have_one_colour_each():
     assert picture.get_clim() == (-0.5, 2.5)
     assert picture.get_cmap().N == 3
     assert picture.colorbar.get_ticks().tolist() == [0, 1, 2]
+
+
+class Land:
+    """A model of three classes, with gaps where the image has some."""
+
+    classes = (
+        ModelClass(2, "open water", "1F6FB4"),
+        ModelClass(5, "forest", "0F7A32"),
+        ModelClass(9, "bare"),
+    )
+
+    def __call__(self, patch):
+        low, high = patch[0] < 0.3, patch[0] >= 0.7
+        return np.stack([low, ~low & ~high, high]) + 0 * patch[:1]
+
+
+@pytest.mark.parametrize("suffix", [None, "zarr", "tif"])
+def test_a_map_of_classes_has_their_colours_and_a_legend(image, suffix, tmp_path):
+    holed = image[:1].copy()
+    holed[0, :20, :20] = -1
+    source = field(holed, crs="EPSG:32610", nodata=-1)
+    target = None if suffix is None else tmp_path / f"map.{suffix}"
+    result = gp.reconstruct(source, Land(), target, size=30, step=30, window="boxcar")
+    ax = result.plot()
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["open water", "forest", "bare", "no data"]
+    colours = [tuple(np.round(np.array(patch.get_facecolor()) * 255)) for patch in legend.get_patches()]
+    assert colours[:2] == [(31, 111, 180, 255), (15, 122, 50, 255)]
+    picture = ax.get_images()[0].get_array()
+    classes = np.asarray(result.array[...])
+    for value, colour in zip((2, 5, 9), colours, strict=False):
+        np.testing.assert_array_equal((picture == colour).all(axis=-1), classes == value)
+    assert not picture[:20, :20].any()
+    assert ax.get_images()[0].colorbar is None
+    assert ax.get_images()[0].get_extent() == [500_000, 500_900, 3_999_400, 4_000_000]
+
+
+def test_a_notebook_shows_the_legend_without_matplotlib(image, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    text = gp.reconstruct(image[:1], Land(), size=32)._repr_html_()
+    assert "open water</div>" in text
+    assert "background:#1f6fb4" in text
+    assert "open water" not in gp.reconstruct(image[:1], np.copy, size=32)._repr_html_()
 
 
 def test_every_patch_of_a_small_plan_is_drawn_and_depths_are_counted(image):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.api.subset import pick_bands
-from geopatcher.core.protocols import BandSelectable
+from geopatcher.core.protocols import BandSelectable, Shareable
 from geopatcher.engine.prepare import name_of
 from geopatcher.operators.models.augmentation import Augmented
 from geopatcher.operators.models.inputs import positions_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from geopatcher.api.axes import Scale, Size
+    from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.core.protocols import Array, PixelSource
 
 
@@ -71,10 +71,15 @@ def reading_for(operator: object, margin: Size | None, output_scale: Scale | Non
     )
 
 
-def usual_step(operator: object, step: Size | None, size: Size) -> Size | None:
-    """Return the step of an operator for which none is given: that of pixels alone needs no overlap."""
+def usual_step(
+    operator: object, step: Size | None, size: Size, patcher: PatcherLike | None = None
+) -> Size | None:
+    """Return the step of an operator for which none is given: that of pixels alone needs no overlap.
+
+    A patcher has its own.
+    """
     alone = step is None and isinstance(operator, ModelLike) and operator.per_pixel
-    return size if alone else step
+    return size if alone and patcher is None else step
 
 
 def usual_batch(operator: object, batch_size: int) -> int:
@@ -100,9 +105,19 @@ def matched(
     if not isinstance(operator, ModelLike):
         return operator, source
     names = source.domain.band_names
-    operator.check(source.domain.n_bands, names, (size[0] + 2 * margin[0], size[1] + 2 * margin[1]))
-    by_name = any(isinstance(band, str) for band in operator.bands or ()) and any(names)
-    if by_name and isinstance(source, BandSelectable):
-        places = positions_of(operator.bands, None, source.domain.n_bands, names) or ()
-        source = pick_bands(source, [place + 1 for place in places])
-    return operator.bound_to(source.domain.n_bands, source.domain.band_names), source
+    operator.check(source.domain.n_bands, names, shown_size(size, margin))
+    places = positions_of(operator.bands, None, source.domain.n_bands, names)
+    in_memory = isinstance(source, Shareable) and source.held() is not None  # where all are read anyway
+    if places is None or in_memory or len(source.domain.shape) == 2 or not isinstance(source, BandSelectable):
+        return operator.bound_to(source.domain.n_bands, names), source
+    picked = pick_bands(source, [place + 1 for place in places])
+    return operator.bound_to(picked.domain.n_bands, None), picked
+
+
+def shown_size(size: tuple[int, int], margin: tuple[int, int]) -> tuple[int, int]:
+    """Return height and width of what an operator is shown of a patch, in pixels.
+
+    >>> shown_size((256, 512), (16, 0))
+    (288, 512)
+    """
+    return (size[0] + 2 * margin[0], size[1] + 2 * margin[1])

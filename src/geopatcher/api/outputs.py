@@ -1,25 +1,71 @@
-"""What is asked for of an operator that gives probabilities of classes, as an aggregation and layers."""
+"""What is asked for of an operator: its result, what probabilities of classes say, and parts it returns."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from geopatcher.accumulators.bundle import Member, bundle
+from geopatcher.accumulators.layers import LAYERS, SpreadLayer, layers_from_names
 from geopatcher.accumulators.scores import MEASURES, scores
 from geopatcher.accumulators.soft import SoftVote
+from geopatcher.accumulators.sums import WeightedMean
 from geopatcher.api.axes import Axes
+from geopatcher.api.models import shown_size
+from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
-from geopatcher.core.operators import Classifying, Named
+from geopatcher.core.operators import RAW, RESULT, Classifying, Named, several_of
+from geopatcher.engine.prepare import check_patch
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
+from geopatcher.operators.wrappers import wants_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from geopatcher.api.axes import PatcherLike
     from geopatcher.core.operators import NamedClass
+    from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.planning.reading import Reading
 
 #: How far the patches over a cell disagree: a layer, which no operator needs classes for.
 SPREAD = "spread"
+#: What can be asked for beside parts of what a model returns.
+OUTPUTS = (*MEASURES, RAW, SPREAD)
+#: What arrays of a result are called already.
+_TAKEN = frozenset({"data", "result", "band", "x", "y", "spatial_ref", VALID, *LAYERS})
+
+
+def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) -> Callable[..., Array]:
+    """Return an operator that gives, of one call, all that ``outputs`` follow from.
+
+    Raises
+    ------
+    ValueError
+        A name is given twice, or cannot be that of an array.
+
+    """
+    needed = _needed(_names(outputs) or ())
+    several = several_of(operator)
+    return operator if needed in ((), (RESULT,)) or several is None else several.giving(needed)
+
+
+def blank_patch(
+    operator: object, source: PixelSource, size: tuple[int, int], reading: Reading, memory_limit: int
+) -> Array:
+    """Return zeros to try an operator on, ``(bands, h, w)`` as it is shown of a patch of ``size``.
+
+    Raises
+    ------
+    MemoryLimitError
+        Not one patch fits the limit.
+
+    """
+    check_patch(size, source.domain, memory_limit, "memory_limit is", reading)
+    zeros = np.zeros((source.domain.n_bands, *shown_size(size, reading.margin)), np.float32)
+    return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
 
 
 def with_outputs(
@@ -29,10 +75,13 @@ def with_outputs(
     layers: Iterable[str],
     *,
     usual: bool,
+    shown: Callable[[], Array] | None = None,
 ) -> tuple[PatcherLike, Iterable[str]]:
     """Return the axes that make ``outputs``, and the layers beside them.
 
-    ``usual`` says that nobody chose an aggregation: then an operator with classes gives the class.
+    ``operator`` is `giving` them; where it is not known what it returns, it is tried on the patch that
+    ``shown`` makes. ``usual`` says that nobody chose an aggregation: then an operator with classes gives the
+    class.
 
     Raises
     ------
@@ -45,27 +94,128 @@ def with_outputs(
     >>> made, layers = with_outputs(axes, ("confidence", "spread"), abs, (), usual=False)
     >>> made.aggregation.outputs, layers
     (('confidence',), ('spread',))
+    >>> list(with_outputs(axes, ("class", "raw"), abs, (), usual=False)[0].aggregation.beside)
+    ['raw']
 
     """
-    wanted = (outputs,) if isinstance(outputs, str) else None if outputs is None else tuple(outputs)
+    wanted = _names(outputs)
     known = _labels(operator.classes) if isinstance(operator, Classifying) else ()
     if wanted is None:
         if not (known and usual):
             return axes, layers
         wanted = ("class",)
-    beside = layers
-    if SPREAD in wanted[1:]:
-        wanted, beside = tuple(name for name in wanted if name != SPREAD), (*layers, SPREAD)
+    needed = _needed(wanted)
+    places = _places(needed, axes, operator, known, shown)
+    beside = tuple(layers_from_names(layers))
+    if SPREAD in wanted:
+        beside = tuple(layers_from_names((*beside, SPREAD)))  # which refuses it twice
+    if needed == (RESULT,):
+        (first, stop) = places[0]
+        alone = tuple(name for name in wanted if name != SPREAD)
+        made = scores((stop or 0) - first, alone, known)
+        return Axes(axes.geometry, axes.sampler, axes.window, made), beside
+    measures = tuple(name for name in wanted if name in MEASURES)
+    members = [_member(one, place, measures, known) for one, place in zip(needed, places, strict=True)]
+    if SPREAD in beside:  # between the bands that the first output is made of, and no others
+        members.append(Member(SPREAD, SpreadLayer(), *places[needed.index(_source(wanted[0]))]))
+        wanted = wanted if SPREAD in wanted else (*wanted, SPREAD)
+        beside = tuple(name for name in beside if name != SPREAD)
+    both = bundle(members, [_array_name(name) for name in wanted])
+    return Axes(axes.geometry, axes.sampler, axes.window, both), beside
+
+
+def _names(outputs: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Return the names that are asked for, ``None`` for none."""
+    if outputs is None:
+        return None
+    names = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+    if len({_array_name(name) for name in names}) < len(names):
+        raise ValueError(f"outputs {', '.join(names)} name one of them twice")
+    if not names or names[0] == SPREAD:
+        raise ValueError(
+            f"outputs are {names}: name one or more of {', '.join(OUTPUTS)}, spread not as the first, or "
+            f"parts of what a model returns"
+        )
+    for name in names:
+        called = _array_name(name)
+        if name not in OUTPUTS and (called in _TAKEN or not re.fullmatch(r"[A-Za-z_][\w.-]*", called)):
+            raise ValueError(f"output {name!r} cannot be the name of an array: give the number of the part")
+    return names
+
+
+def _needed(wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return which results of an operator outputs follow from.
+
+    >>> _needed(("class", "gap", "height", "spread"))
+    ('', 'height')
+    """
+    return tuple(dict.fromkeys(_source(name) for name in wanted if name != SPREAD))
+
+
+def _source(name: str) -> str:
+    """Return which result of an operator an output follows from."""
+    return RESULT if name in MEASURES else name
+
+
+def _array_name(name: str) -> str:
+    """Return what the array of an output is called: one that is told by its number needs a name.
+
+    >>> _array_name("1"), _array_name("height")
+    ('part1', 'height')
+    """
+    return f"part{name}" if name.isdecimal() else name
+
+
+def _places(
+    needed: tuple[str, ...],
+    axes: PatcherLike,
+    operator: object,
+    known: tuple[ClassLabel, ...],
+    shown: Callable[[], Array] | None,
+) -> Sequence[tuple[int, int | None]]:
+    """Return which bands of what the operator returns are which result, ``[first, stop)``."""
+    several = None if shown is None else several_of(operator)
+    parts = [name for name in needed if name not in (RESULT, RAW)]
+    if parts and several is None:
+        raise ValueError(
+            f"output {', '.join(parts)} is none of: {', '.join(OUTPUTS)}; others are parts of what a "
+            f"geopatcher.Model returns"
+        )
     returned = operator.n_outputs if isinstance(operator, ModelLike) else None
     n_classes = len(known) or _voted(axes) or returned
-    if n_classes is None:
+    if needed == (RESULT,) and n_classes is not None:
+        return [(0, n_classes)]
+    if several is not None and shown is not None:
+        try:
+            return several.places(shown())
+        except ValueError as error:
+            if parts:
+                raise ValueError(f"{error}; outputs are parts of it, and {', '.join(OUTPUTS)}") from error
+            raise
+    if RESULT in needed and n_classes is None:
         whose = operator.__name__ if isinstance(operator, Named) else "an operator"
         raise ValueError(
-            f"outputs={wanted!r} of {whose}, which says nothing of its classes: give their number, "
-            f'such as aggregation="soft-vote:10", or a Model with classes; outputs are {", ".join(MEASURES)}'
+            f"outputs of {whose}, which says nothing of its classes: give their number, such as "
+            f'aggregation="soft-vote:10", or a Model with classes; outputs are {", ".join(OUTPUTS)}'
         )
-    made = scores(n_classes, wanted, known)
-    return Axes(axes.geometry, axes.sampler, axes.window, made), beside
+    return [(0, n_classes if RESULT in needed else None) for _ in needed]
+
+
+def _member(
+    source: str, place: tuple[int, int | None], measures: tuple[str, ...], known: tuple[ClassLabel, ...]
+) -> Member:
+    """Return what is made of one result of an operator."""
+    first, stop = place
+    count = 0 if stop is None else stop - first
+    if source == RESULT:
+        return Member(measures[0], scores(count, measures, known), first, stop)
+    name = _array_name(source)
+    labels = tuple(f"{name} {number}" for number in range(1, count + 1))
+    if count == 1:
+        labels = (name,)
+    elif source == RAW and count == len(known):
+        labels = tuple(one.name for one in known)
+    return Member(name, WeightedMean(), first, stop, labels)
 
 
 def _voted(axes: PatcherLike) -> int | None:

@@ -10,7 +10,7 @@ from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
-from geopatcher.api.outputs import with_outputs
+from geopatcher.api.outputs import blank_patch, giving, with_outputs
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import Reconstruction
 from geopatcher.core.gaps import VALID
@@ -19,11 +19,12 @@ from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.prepare import warn_of_ground
 from geopatcher.engine.progress import reporting
 from geopatcher.fields.open import as_field
+from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import target_for
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import DTypeLike
 
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Region
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.api.models import Runnable
-    from geopatcher.core.protocols import Array, Resume, Window
+    from geopatcher.core.protocols import PixelSource, Resume, Window
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
-    from geopatcher.engine.job import Job, Nodata
+    from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
@@ -283,11 +284,15 @@ def reconstruct(
     all_touched
         Take in every cell that a polygon touches; by default those whose centres it holds.
     outputs
-        Of an operator that gives the probability of each class, ``(classes, h, w)``, these take the place of
-        ``aggregation``: any of ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``, ``"gap"``
-        (largest less second) and, after another, ``"spread"`` (between patches). Probabilities are blended
-        with the window first. The first is the result, the others are layers. A model with classes gives
-        ``"class"`` by default; of a function, ``aggregation="soft-vote:10"`` says how many there are.
+        Names of arrays that take the place of ``aggregation``: the first is the result, the others are
+        layers, and the operator is called once for all of them. Of an operator that gives the probability of
+        each class, ``(classes, h, w)``: ``"class"``, ``"probability"``, ``"confidence"``, ``"entropy"``,
+        ``"gap"`` (largest less second). Of any: ``"raw"``, what it returns, of a model before activation and
+        classes, and, after another, ``"spread"`` (between patches, of the first). Of a model that returns a
+        dict or a tuple: its parts, by name or by number from ``"0"``; classes are those of the part that
+        ``parts=`` of `Model` names. All are blended with the window first, parts and raw ones as they are. A
+        model with classes gives ``"class"`` by default; of a function, ``aggregation="soft-vote:10"`` says
+        how many there are. Of a model, a call with zeros says what it returns, where that is not known.
     layers
         Names of what is written beside the result, ``(height, width)`` each: ``"weight"``, ``"count"``,
         ``"spread"``.
@@ -350,32 +355,29 @@ def reconstruct(
     True
 
     """
-    runner = executor_for(executor, workers, timeout)
-    run = as_run(operator, tta, device, precision)
-    stride = step if patcher is not None else usual_step(run, step, size)
-    axes = axes_for(patcher, size, stride, window, aggregation, boundary)
+    runner, run = executor_for(executor, workers, timeout), as_run(operator, tta, device, precision)
+    axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
     usual = patcher is None and aggregation == "overlap-add"
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual)
     at_once, reading = usual_batch(run, batch_size), reading_for(run, margin, output_scale)
+    policy = ErrorPolicy(on_error, max_retries, retry_on)
+    run, pixels = matched(giving(run, outputs), _opened(source, policy), axes.geometry.size, reading.margin)
+    shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
+    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     extent = Extent(region, region_crs, crop, all_touched)
     request = Request.of(
         axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent
     )
-    policy = ErrorPolicy(on_error, max_retries, retry_on)
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    job = _job_over(source, run, request, conduct)
+    job = job_for(request, conduct, pixels, run)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
     warn_of_ground(job.source, stacklevel=2)
     with reporting(progress, runner.n_patches(job)) as advance:
         return _result(runner.run(replace(job, advance=advance), place))
 
 
-def _job_over(source: Source, run: Callable[[Array], Array], request: Request, conduct: Conduct) -> Job:
-    """Open a source, and return the job of running an operator over what is asked for of it."""
-    pixels = persist(partial(as_field, source), conduct.policy).source
-    run, pixels = matched(run, pixels, request.axes.geometry.size, request.reading.margin)
-    part, request = request.over(pixels)
-    return job_for(request, conduct, part, run)
+def _opened(source: Source, policy: ErrorPolicy) -> PixelSource:
+    """Open a source, again and again where the policy says so."""
+    return persist(partial(as_field, source), policy).source
 
 
 def _result(outcome: Outcome) -> Reconstruction:

@@ -149,7 +149,7 @@ class Conduct:
 def job_for(
     request: Request, conduct: Conduct, source: PixelSource, operator: Callable[[Array], Array]
 ) -> Job:
-    """Return the job of running an operator over a source.
+    """Return the job of running an operator over what is asked for of a source.
 
     Raises
     ------
@@ -167,6 +167,7 @@ def job_for(
             f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
         )
     check_operator(operator)
+    source, request = request.over(source)
     plan = request.plan(source)
     check_patch(axes.geometry.size, source.domain, plan.memory_limit, "memory_limit is", request.reading)
     if not conduct.allow_gaps:

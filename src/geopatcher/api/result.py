@@ -9,9 +9,10 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
-from geopatcher.core.html_cards import card, facts_of, thumbnail
+from geopatcher.core.html_cards import card, facts_of, legend, thumbnail
 from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.inspect.arrays import RESULT, rasters_of
+from geopatcher.inspect.classes import classes_shown, css_colors, painted
 from geopatcher.inspect.plotting import draw_result
 from geopatcher.inspect.png import coloured, data_uri, png_bytes, value_range
 from geopatcher.inspect.thumbnail import overview
@@ -170,7 +171,8 @@ class Reconstruction:
     ) -> matplotlib.axes.Axes:
         """Draw a band in coordinates of its CRS, with its colours explained; needs the extra ``viz``.
 
-        Cells without data are grey.
+        A map of classes has their own colours, and a legend of their names. Cells without data are grey.
+        ``result.plot().figure.savefig("map.png")`` makes a file of it.
 
         Parameters
         ----------
@@ -202,9 +204,12 @@ class Reconstruction:
         return f"Reconstruction({place}, {what}, {height:,} x {width:,} pixels)"
 
     def _repr_html_(self) -> str:
-        cells = overview(self.rasters()[RESULT], 0, THUMBNAIL_PX)
-        picture = png_bytes(coloured(cells, value_range(cells)))
-        return card("Reconstruction", facts_of(str(self)), thumbnail(data_uri(picture), "the first band"))
+        raster = self.rasters()[RESULT]
+        cells = overview(raster, 0, THUMBNAIL_PX)
+        classes = classes_shown(raster.domain.metadata, 0, cells)
+        picture = painted(cells, classes) if classes else coloured(cells, value_range(cells))
+        shown = thumbnail(data_uri(png_bytes(picture)), "the first band") + legend(css_colors(classes))
+        return card("Reconstruction", facts_of(str(self)), shown)
 
     def __str__(self) -> str:
         stats = self.stats

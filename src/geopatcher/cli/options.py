@@ -215,7 +215,7 @@ RESULT = (
         callback=lambda _, __, value: tuple(read_names(_, __, value)) or None,
         default="",
         metavar="NAME,NAME",
-        help="Of probabilities of classes: class, probability, confidence, entropy, gap, spread.",
+        help="Of classes: class, probability, confidence, entropy, gap; raw, spread, parts of a model.",
     ),
     click.option(
         "--layers",

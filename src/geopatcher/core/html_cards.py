@@ -58,6 +58,20 @@ def thumbnail(uri: str, alt: str) -> str:
     )
 
 
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """Return names beside their colors, ``"#rrggbb"`` each.
+
+    >>> "&lt;b&gt;" in legend([("<b>", "#ff0000")])
+    True
+    """
+    return "".join(
+        f'<div style="font-size:85%;margin-top:3px"><span style="display:inline-block;width:.9em;height:.9em;'
+        f"margin-right:6px;vertical-align:-.1em;border:1px solid rgba(128,128,128,.6);"
+        f'background:{escape(color, quote=True)}"></span>{escape(name)}</div>'
+        for name, color in entries
+    )
+
+
 def corner_of(strips: Iterable[Iterable[Box]], grid: tuple[int, int]) -> str:
     """Return a sketch (SVG) of the first patches: the darker, the more of them lie over each other.
 

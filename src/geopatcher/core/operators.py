@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from fractions import Fraction
+    from typing import Self
 
     from geopatcher.core.arrays import Array
 
@@ -112,3 +113,43 @@ class Classifying(Protocol):
     def classes(self) -> Sequence[NamedClass]:
         """The classes; none for an operator that gives something else."""
         ...
+
+
+#: What an operator returns by itself, among the results that `Several` can give.
+RESULT = ""
+#: The same before its activation, where it has one.
+RAW = "raw"
+
+
+@runtime_checkable
+class Several(Protocol):
+    """An operator that may give several results of one call: the bands of one behind those of another."""
+
+    @property
+    def gives_several(self) -> bool:
+        """Whether it can."""
+        ...
+
+    def giving(self, wanted: Sequence[str]) -> Self:
+        """Return it with these results: `RESULT`, `RAW`, or the name of a part of what it returns."""
+        ...
+
+    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+        """Return where the bands of each lie, ``[first, stop)``, as a call with a patch shows.
+
+        A `ValueError` says that there is no such part, and names those there are.
+        """
+        ...
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return them, of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
+        ...
+
+
+def several_of(operator: object) -> Several | None:
+    """Return an operator that can give several results, ``None`` for any other.
+
+    >>> several_of(abs) is None
+    True
+    """
+    return operator if isinstance(operator, Several) and operator.gives_several else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box
-from geopatcher.core.metadata import BandMetadata, ClassLabel
+from geopatcher.inspect.classes import classes_shown, css_colors, painted
 from geopatcher.inspect.png import LABELS, PALETTE, USUAL, looks_like_labels, ramp_colours, value_range
 from geopatcher.inspect.thumbnail import overview
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.metadata import ClassLabel
     from geopatcher.core.protocols import Array
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.plan import Plan
@@ -46,13 +47,16 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
         ax = load("matplotlib.pyplot").figure(layout="constrained").add_subplot()
     domain = raster.domain
     cells = overview(raster, band, PICTURE_PX)
-    classes = _classes_of(domain, band)
-    if classes:
-        _draw_classes(ax, cells, domain, classes)
-    else:
-        _draw_values(ax, cells, domain, band)
-    names = _frame(domain)[1]
+    known = cells[np.isfinite(cells)]
+    extent, names = _frame(domain)
     ax.set_facecolor(NOTHING)
+    classes = classes_shown(domain.metadata, band, cells)
+    if classes:
+        ax.imshow(painted(cells, classes), extent=extent, interpolation="nearest")
+        _list_classes(ax, classes, gaps=len(known) < cells.size)
+    else:
+        _draw_values(ax, cells, extent, domain, band)
+    ax.set_aspect(_aspect(domain))
     ax.set_title(title)
     ax.set_xlabel(names[0])
     ax.set_ylabel(names[1])
@@ -60,59 +64,24 @@ def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title:
     return ax
 
 
-def _classes_of(domain: RasterDomain, band: int) -> list[ClassLabel]:
-    """Return the classes of a band that has names of classes, and their colours."""
-    told = domain.metadata.bands[band] if band < len(domain.metadata.bands) else BandMetadata()
-    colours = dict(told.colormap)
-    usual = (ramp_colours(LABELS)[: len(PALETTE)]).tolist()
-    return [
-        ClassLabel(value, name, colours.get(value) or (*usual[number % len(usual)], 255))
-        for number, (value, name) in enumerate(told.classes)
-    ]
-
-
-def _draw_classes(
-    ax: matplotlib.axes.Axes, cells: Array, domain: RasterDomain, classes: Sequence[ClassLabel]
+def _draw_values(
+    ax: matplotlib.axes.Axes,
+    cells: Array,
+    extent: tuple[float, float, float, float],
+    domain: RasterDomain,
+    band: int,
 ) -> None:
-    """Draw each class in its colour, with a legend of their names; other values are like no data."""
-    colours = [tuple(part / 255 for part in one.color) for one in classes]
-    numbers = np.full(cells.shape, np.nan)
-    for number, one in enumerate(classes):
-        numbers[cells == one.value] = number
-    ax.imshow(
-        np.ma.masked_invalid(numbers),
-        extent=_frame(domain)[0],
-        cmap=load("matplotlib.colors").ListedColormap(colours),
-        vmin=-0.5,
-        vmax=len(classes) - 0.5,
-        interpolation="nearest",
-        aspect=_aspect(domain),
-    )
-    patch = load("matplotlib.patches").Patch
-    ax.legend(
-        handles=[
-            patch(facecolor=colour, edgecolor=SOFT, label=one.name)
-            for colour, one in zip(colours, classes, strict=True)
-        ],
-        loc="center left",
-        bbox_to_anchor=(1.02, 0.5),
-        frameon=False,
-    )
-
-
-def _draw_values(ax: matplotlib.axes.Axes, cells: Array, domain: RasterDomain, band: int) -> None:
-    """Draw values in the colours of a scale, which is explained by a bar."""
+    """Draw numbers by a ramp of colours, or by one colour for each where they look like labels."""
     known = cells[np.isfinite(cells)]
     labels = domain.dtype.kind in "iub" and known.size > 0 and looks_like_labels(known.astype(np.int64))
     low, high = (-0.5, float(known.max()) + 0.5) if labels else value_range(known)
     image = ax.imshow(
         np.ma.masked_invalid(cells),
-        extent=_frame(domain)[0],
         cmap=_colours(LABELS if labels else USUAL, round(high + 0.5)),
         vmin=low,
         vmax=high,
+        extent=extent,
         interpolation="nearest",
-        aspect=_aspect(domain),
     )
     bar = ax.figure.colorbar(
         image, ax=ax, shrink=0.8, extend="neither" if labels else _extend(known, low, high)
@@ -121,6 +90,19 @@ def _draw_values(ax: matplotlib.axes.Axes, cells: Array, domain: RasterDomain, b
         bar.set_ticks([int(value) for value in np.unique(known)])
     elif band < len(domain.units) and domain.units[band]:
         bar.set_label(domain.units[band])
+
+
+def _list_classes(ax: matplotlib.axes.Axes, classes: Sequence[ClassLabel], *, gaps: bool) -> None:
+    """Put a legend of classes beside a map, that of cells without data among them where there are some."""
+    patch = load("matplotlib.patches").Patch
+    listed = [*css_colors(classes), *([("no data", NOTHING)] if gaps else [])]
+    ax.legend(
+        handles=[patch(facecolor=color, edgecolor=SOFT, linewidth=0.5, label=name) for name, color in listed],
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1.0),
+        borderaxespad=0.0,
+        frameon=False,
+    )
 
 
 def draw_result(

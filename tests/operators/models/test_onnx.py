@@ -58,12 +58,12 @@ def test_a_network_without_padding_says_which_margin_it_needs(tmp_path):
 
 def test_parts_are_chosen_by_name_or_number(tmp_path):
     path = NET.save(tmp_path / "net.onnx", twice=True)
-    with pytest.raises(ValueError, match=r"returns 2 parts \(scores, negative\): choose one with parts="):
+    with pytest.raises(ValueError, match=r"returns 2 parts \(scores, negative\): choose the one"):
         Model(path).check(3, (), (12, 16))
     scores, negative = Model(path, parts="scores")(PATCH), Model(path, parts=1)(PATCH)
     np.testing.assert_array_equal(scores, -negative)
-    parts = Model(path, parts=0).all_parts(PATCH)
-    np.testing.assert_array_equal(parts["negative"], negative)
+    both = Model(path).giving(["negative", "0"])(PATCH)
+    np.testing.assert_array_equal(both, np.concatenate([negative, scores]))
     with pytest.raises(ValueError, match="returns no part 'height', but scores, negative"):
         Model(path, parts="height").check(3, (), (12, 16))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from geopatcher.operators.models.giving import Giving
 from geopatcher.operators.models.protocol import Described
 from geopatcher.operators.models.record import CHANNELS_FIRST, CHANNELS_LAST, ModelRecord
 from geopatcher.operators.models.running import run_parts
@@ -41,13 +42,13 @@ class Doubles:
 )
 def test_each_patch_comes_back_whatever_the_order_and_the_batch(order, at_once, shapes):
     runtime = Doubles(Described("fake", "1"))
-    made, names = run_parts(runtime, BATCH, ModelRecord(dim_order=order, batch=at_once), "net")
-    assert names == ("0",)
-    np.testing.assert_array_equal(made["0"], BATCH * 2)
+    (made,) = run_parts(runtime, BATCH, ModelRecord(dim_order=order, batch=at_once), "net", Giving())
+    np.testing.assert_array_equal(made, BATCH * 2)
     assert runtime.shapes == shapes
 
 
 def test_pixels_are_rows():
     runtime = Doubles(Described("fake", "1", per_pixel=True))
-    np.testing.assert_array_equal(run_parts(runtime, BATCH, ModelRecord(), "net")[0]["0"], BATCH * 2)
+    (made,) = run_parts(runtime, BATCH, ModelRecord(), "net", Giving())
+    np.testing.assert_array_equal(made, BATCH * 2)
     assert runtime.shapes == [(60, 2)]

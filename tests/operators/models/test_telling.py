@@ -15,6 +15,7 @@ NOTHING = dict.fromkeys(
     (
         *("bands", "scale", "offset", "mean", "std", "clip", "activation", "classes", "margin", "multiple"),
         "output_scale",
+        "part",
     )
 )
 RECORD = ModelRecord(
@@ -31,6 +32,7 @@ def test_nothing_changes_nothing():
     [
         ({"bands": [2, 1]}, "bands", (2, 1)),
         ({"bands": "B04"}, "bands", ("B04",)),
+        ({"part": 1}, "part", "1"),
         (
             {"scale": 0.5, "mean": 1, "std": 2},
             "steps",

@@ -139,6 +139,21 @@ def test_parts_are_chosen(named):
         Model(net, device="cpu")(PATCH)
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_parts_are_outputs_of_one_run(named):
+    image = np.random.default_rng(2).normal(size=(3, 64, 48)).astype("float32")
+    model = Model(Twofold(module(), named=named), parts=0, activation="softmax", device="cpu")
+    part = "negative" if named else "part1"
+    result = gp.reconstruct(image, model, size=32, outputs=("class", part, "raw"))
+    np.testing.assert_array_equal(result.layers[part], -result.layers["raw"])
+    chances = gp.reconstruct(image, model, size=32).array
+    assert (result.array == chances.argmax(axis=0)).mean() > 0.999
+    with pytest.raises(
+        ValueError, match="returns no part 'height', but .*; outputs are parts of it, and class"
+    ):
+        gp.reconstruct(image, model, size=32, outputs=("height",))
+
+
 def test_half_precision_is_near_and_widened():
     made = Model(module(), precision="bf16", device="cpu")(PATCH)
     assert made.dtype == np.float32
@@ -152,7 +167,7 @@ def test_other_results_are_refused():
             return "text"
 
     with pytest.raises(OperatorError, match="the network returned str"):
-        Model(Odd(), device="cpu").all_parts(PATCH)
+        Model(Odd(), device="cpu")(PATCH)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

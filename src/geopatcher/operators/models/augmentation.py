@@ -96,13 +96,14 @@ class Combined(ABC):
         for model in self.models:
             model.check(n_bands, band_names, size)
 
-    def bound_to(self, n_bands: int, band_names: Sequence[str]) -> Self:
+    def bound_to(self, n_bands: int, band_names: Sequence[str] | None) -> Self:
         """Return it for patches that hold all bands of a source.
 
         Parameters
         ----------
         n_bands, band_names
-            Bands of the source; no names where it has none.
+            Bands of the source; no names where it has none. ``None`` says that patches hold just the bands
+            that all models take, in their order.
 
         Returns
         -------
@@ -127,6 +128,54 @@ class Combined(ABC):
 
         """
         return self._like([model.on(device, precision) for model in self.models])
+
+    def giving(self, wanted: Sequence[str]) -> Self:
+        """Return it with other results than its own, each the mean of those of all.
+
+        Parameters
+        ----------
+        wanted
+            As of `Model.giving`.
+
+        Returns
+        -------
+        Self
+            Of the same models.
+
+        """
+        return self._like([model.giving(wanted) for model in self.models])
+
+    @property
+    def gives_several(self) -> bool:
+        """Yes, as each of them does."""
+        return True
+
+    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+        """Return where the bands of each result lie, ``[first, stop)``, by trying all models on a patch.
+
+        Parameters
+        ----------
+        patch
+            ``(bands, h, w)`` with its margin; any numbers will do.
+
+        Returns
+        -------
+        tuple
+            First and stop of each, in their order.
+
+        Raises
+        ------
+        ValueError
+            They are not the same for all models.
+
+        """
+        found = {tuple(model.places(patch)) for model in self.models}
+        if len(found) > 1:
+            raise ValueError(
+                f"models of {_name(self)} return other numbers of bands, so that there is no mean: "
+                f"{' and '.join(map(str, sorted(found)))}"
+            )
+        return found.pop()
 
     @abstractmethod
     def _like(self, models: Sequence[ModelLike]) -> Self:
@@ -310,6 +359,5 @@ class Ensemble(Combined):
         return " + ".join(parts)
 
 
-def _name(model: ModelLike) -> str:
-    named: object = model
-    return named.__name__ if isinstance(named, Named) else type(named).__name__
+def _name(model: object) -> str:
+    return model.__name__ if isinstance(model, Named) else type(model).__name__

@@ -65,13 +65,16 @@ def describe_model(model: Model, path: Path) -> ModelDescription:
         ]
     if len(known.parts) > 1:
         lines.append(("parts", ", ".join(known.parts)))
+        lines.append(("part", f"{record.part or 'none'} is the result"))
     properties = record_to_json(record, Path(model.__name__).stem, model.n_bands, model.n_outputs)
     return ModelDescription(tuple(lines), tuple(_lacking(model)), properties)
 
 
 def _lacking(model: Model) -> list[str]:
     record = model.record
-    told = {"bands": record.bands, "scaling": record.steps, "classes": record.classes}
+    told: dict[str, object] = {"bands": record.bands, "scaling": record.steps, "classes": record.classes}
+    if len(model.part_names) > 1:
+        told["part"] = record.part
     of_patches = {"activation": record.activation, "margin": record.margin}
     lacking = [name for name, value in told.items() if not value]
     return lacking + [name for name, value in of_patches.items() if not value and not model.per_pixel]

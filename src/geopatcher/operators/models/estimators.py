@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -75,7 +76,7 @@ class Featured(Protocol):
 class EstimatorRuntime:
     """An estimator, or what predicts like one."""
 
-    predict: Callable[[Array], Array]
+    predict: Callable[[Array], Array | Mapping[str, Array] | Sequence[Array]]
     described: Described
 
     @classmethod
@@ -136,13 +137,32 @@ class EstimatorRuntime:
         except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
             raise OperatorError(f"the model {path} cannot be read by skops: {error}") from error
 
-    def run(self, batch: Batch) -> Array:
-        """Return ``(n, k)`` of ``(n, features)``."""
-        made = np.asarray(self.predict(batch))
-        return made if made.ndim == 2 else made.reshape(len(batch), -1)
+    def run(self, batch: Batch) -> Array | Mapping[str, Array]:
+        """Return ``(n, k)`` of ``(n, features)``, or several of them by name."""
+        returned = self.predict(batch)
+        if isinstance(returned, Mapping):
+            return {str(name): _rows(part, len(batch)) for name, part in returned.items()}
+        if isinstance(returned, list | tuple) and all(_is_part(one, len(batch)) for one in returned):
+            return {f"part{number}": _rows(part, len(batch)) for number, part in enumerate(returned)}
+        return _rows(returned, len(batch))
 
     def close(self) -> None:
         """Do nothing: an estimator is its owner's."""
+
+
+def _is_part(value: object, n: int) -> bool:
+    """Whether it is an array of ``n`` rows: one of several parts, and no row of a single one.
+
+    >>> _is_part(np.zeros((5, 2)), 5), _is_part(np.zeros(2), 5), _is_part(0.5, 5)
+    (True, False, False)
+    """
+    return isinstance(value, np.ndarray) and value.shape[:1] == (n,)
+
+
+def _rows(made: object, n: int) -> Array:
+    """Return ``(n, k)`` of what was predicted for ``n`` rows."""
+    rows: Array = np.asarray(made)
+    return rows if rows.ndim == 2 else rows.reshape(n, -1)
 
 
 def _proba_of(estimator: object) -> Callable[[Array], Array] | None:

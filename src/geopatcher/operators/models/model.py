@@ -11,21 +11,24 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from geopatcher.core.digests import digest_of
+from geopatcher.core.operators import RESULT
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.checking import check_size, expected_outputs
+from geopatcher.operators.models.giving import Giving, check_alike
 from geopatcher.operators.models.inputs import Inputs, positions_of
 from geopatcher.operators.models.loading import Holder
-from geopatcher.operators.models.outputs import activated, blanked, border_of, with_classes
+from geopatcher.operators.models.outputs import blanked, border_of
 from geopatcher.operators.models.protocol import Settings
 from geopatcher.operators.models.record import ModelRecord
 from geopatcher.operators.models.record_json import given_record, record_in_notes, record_to_json
+from geopatcher.operators.models.recorded import Recorded
 from geopatcher.operators.models.running import run_parts
 from geopatcher.operators.models.runtimes import checked
 from geopatcher.operators.models.telling import Told, completed
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from fractions import Fraction
 
     from geopatcher.core.protocols import Array
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from geopatcher.operators.models.scaling import Batch, PerBand
 
 
-class Model:
+class Model(Recorded):
     """A model as an operator: from ``(bands, h, w)`` to ``(out_bands, h, w)`` in float32.
 
     What must be told of it is looked for in this order: in these arguments, in ``record``, in
@@ -71,7 +74,8 @@ class Model:
     precision
         ``"fp32"``, ``"fp16"`` or ``"bf16"`` of PyTorch; ``"auto"`` is fp32, or that of the file.
     parts
-        Name or number of the result to take, of a model that returns several.
+        Name or number of the part that is the result, of a model that returns a dict or a tuple: activation
+        and classes are of this one. All of them are there for ``outputs=``.
     record
         A `ModelRecord`, its path, or its properties as a dict.
 
@@ -132,11 +136,12 @@ class Model:
             margin=margin,
             multiple=multiple,
             output_scale=output_scale,
+            part=parts,
         )
         source = checked(model)
         self._holder = Holder(source, Settings(device, precision))
         self._base = given_record(record, source)
-        self._part = None if parts is None else str(parts)
+        self._wanted: tuple[str, ...] = (RESULT,)
         self._positions: tuple[int, ...] | None = None
         self._bound: int | None = None
         self.border: int | None = None
@@ -154,61 +159,6 @@ class Model:
     def described(self) -> Described:
         """What the library that runs the model knows of it; loads it."""
         return self._holder.runtime().described
-
-    @property
-    def classes(self) -> tuple[ModelClass, ...]:
-        """Its classes, in the order of the bands of the result; empty where it has none."""
-        return self.record.classes
-
-    @property
-    def bands(self) -> tuple[int, ...] | tuple[str, ...] | None:
-        """Bands it takes, by number from 1 or by name; ``None`` for all."""
-        return self.record.bands
-
-    @property
-    def margin(self) -> int:
-        """Pixels at each edge of a patch whose result is not to be used."""
-        return self.record.margin
-
-    @property
-    def multiple(self) -> int:
-        """What height and width of a patch must be multiples of."""
-        return self.record.multiple
-
-    @property
-    def output_scale(self) -> Fraction:
-        """Pixels of the result per pixel of a patch, along each axis."""
-        return self.record.output_scale
-
-    @property
-    def per_pixel(self) -> bool:
-        """Whether it sees one pixel at a time."""
-        return self.described.per_pixel
-
-    @property
-    def is_probability(self) -> bool:
-        """Whether the result is known to be probabilities: of an activation, or of a classifier."""
-        return self.record.activation is not None or self.described.gives_probability
-
-    @property
-    def fixed_batch(self) -> int | None:
-        """How many patches it takes at once, where that cannot be chosen; fewer are filled up."""
-        return None if self.per_pixel else self.record.batch
-
-    @property
-    def n_bands(self) -> int | None:
-        """How many bands it takes, where that is known."""
-        return self.record.n_bands or self.described.n_bands
-
-    @property
-    def n_outputs(self) -> int | None:
-        """Bands of the result, where that is known before the first call."""
-        return expected_outputs(self.record, self.described)
-
-    @property
-    def part_names(self) -> tuple[str, ...]:
-        """Names of the results of a model that returns several, where they are known before a call."""
-        return self.described.parts
 
     def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
         """Refuse, before a pixel is read, what the model cannot take.
@@ -230,17 +180,19 @@ class Model:
             self._positions_of(n_bands, band_names)
             check_size(size, self.record, self.per_pixel)
             expected_outputs(self.record, self.described)
-            self._chosen_part(self.part_names)
+            if self.part_names and self._giving.is_plain:  # names of parts are looked at when it is tried
+                self._giving.sources(self.part_names, "the model")
         except ValueError as error:
             raise ValueError(f"{self.__name__}: {error}") from error
 
-    def bound_to(self, n_bands: int, band_names: Sequence[str]) -> Self:
+    def bound_to(self, n_bands: int, band_names: Sequence[str] | None) -> Self:
         """Return the model for patches that hold all bands of a source, of which it takes its own.
 
         Parameters
         ----------
         n_bands, band_names
-            Bands of the source; no names where it has none.
+            Bands of the source; no names where it has none. ``None`` says that patches hold just the bands
+            of the model, in its order.
 
         Returns
         -------
@@ -264,7 +216,8 @@ class Model:
 
         """
         bound = copy.copy(self)
-        vars(bound).update(_positions=self._positions_of(n_bands, band_names), _bound=n_bands)
+        places = None if band_names is None else self._positions_of(n_bands, band_names)
+        vars(bound).update(_positions=places, _bound=n_bands)
         return bound
 
     def on(self, device: str | None = None, precision: str | None = None) -> Self:
@@ -301,8 +254,7 @@ class Model:
         vars(self).pop("record", None)  # which may be that of other weights
         record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
         positions = "" if self._positions is None else f" of bands {self._positions}"
-        part = "" if self._part is None else f", part {self._part}"
-        return f"{weights}{positions}, record {record}, {self.described.identity}{part}"
+        return f"{weights}{positions}, record {record}, {self.described.identity}{self._giving}"
 
     def close(self) -> None:
         """Let go of the memory the model takes; the next call loads it again."""
@@ -319,44 +271,80 @@ class Model:
             The patch is none the model can take.
 
         """
-        (made,) = self._parts(patch, lambda names: (self._chosen_part(names),)).values()
-        return made
+        made = list(self._each(patch).values())
+        return made[0] if len(made) == 1 else np.concatenate(made, axis=-3)
 
-    def all_parts(self, patch: Array) -> Mapping[str, Batch]:
-        """Return all results of a model that returns several, by name; ``"0"`` is the name of one alone.
+    def giving(self, wanted: Sequence[str]) -> Self:
+        """Return the model with other results than its own, one behind the other along the bands.
 
-        Activation and classes are for the part that was chosen: others are as the model returned them.
+        Parameters
+        ----------
+        wanted
+            ``""`` is the result it has by itself, ``"raw"`` the same before activation and classes; all
+            else are names of parts, as the model returns them, or their numbers from 0.
+
+        Returns
+        -------
+        Self
+            Of the same weights.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> class Two:
+        ...     def predict(self, rows):
+        ...         return {"sum": rows.sum(axis=1), "bands": rows}
+        >>> Model(Two()).giving(["bands", "sum"])(np.array([[[1.0]], [[4.0]]])).ravel().tolist()
+        [1.0, 4.0, 5.0]
+
+        """
+        other = copy.copy(self)
+        vars(other).update(_wanted=tuple(wanted))
+        return other
+
+    def places(self, patch: Array) -> tuple[tuple[int, int], ...]:
+        """Return where the bands of each result it gives lie, ``[first, stop)``, by trying it on a patch.
 
         Parameters
         ----------
         patch
-            ``(bands, h, w)`` or ``(n, bands, h, w)``.
+            ``(bands, h, w)`` with its margin; any numbers will do.
 
         Returns
         -------
-        dict
-            Arrays by name.
+        tuple
+            First and stop of each, in their order.
+
+        Raises
+        ------
+        ValueError
+            There is no part of that name; names those there are.
+        OperatorError
+            What the model returned cannot be placed; says what it is.
 
         """
-        return self._parts(patch, tuple)
+        shown = patch[:, :1, :1] if self.per_pixel else patch
+        return self._giving.places({name: len(made) for name, made in self._each(shown).items()})
 
-    def _parts(self, patch: Array, choose: Callable[[tuple[str, ...]], tuple[str, ...]]) -> dict[str, Batch]:
-        pixels, record = np.asanyarray(patch), self.record
+    @property
+    def _giving(self) -> Giving:
+        return Giving(self._wanted, self.record.part)
+
+    def _each(self, patch: Array) -> dict[str, Batch]:
+        """Return each of the results that are given."""
+        pixels, record, giving = np.asanyarray(patch), self.record, self._giving
         stack = pixels if pixels.ndim == 4 else pixels.reshape(1, -1, *pixels.shape[-2:])
         size = (stack.shape[-2], stack.shape[-1])
         check_size(size, record, self.per_pixel)
         batch, missing = self._inputs(stack.shape[1])(stack)
-        raw, names = run_parts(self._holder.runtime(), batch, record, self.__name__, choose)
-        result = self._chosen_part(names) if len(names) == 1 or self._part is not None else None
-        parts = {}
-        for name, values in raw.items():
-            made = activated(values, None)
-            if name == result:
-                made = with_classes(values, record.activation, record.classes, self.__name__)
+        parts = run_parts(self._holder.runtime(), batch, record, self.__name__, giving)
+        found = giving.made(parts, record, self.__name__)
+        check_alike(found, self.__name__)
+        for name, made in found.items():
             border = self._border((made.shape[-2], made.shape[-1]), size)
             whole = blanked(made, missing, record.output_scale, border)
-            parts[name] = whole if pixels.ndim == 4 else whole[0]
-        return parts
+            found[name] = whole if pixels.ndim == 4 else whole[0]
+        return found
 
     def _inputs(self, n_bands: int) -> Inputs:
         if self._bound is None:
@@ -369,20 +357,6 @@ class Model:
 
     def _positions_of(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
         return positions_of(self.bands, self.n_bands, n_bands, names)
-
-    def _chosen_part(self, names: tuple[str, ...]) -> str:
-        """Return the name of the part that is the result."""
-        if self._part in names:
-            return str(self._part)
-        if self._part is not None and self._part.isdecimal() and int(self._part) < len(names):
-            return names[int(self._part)]
-        if self._part is not None and names:
-            raise ValueError(f"{self.__name__} returns no part {self._part!r}, but {', '.join(names)}")
-        if len(names) > 1:
-            raise ValueError(
-                f"{self.__name__} returns {len(names)} parts ({', '.join(names)}): choose one with parts="
-            )
-        return names[0] if names else "0"
 
     def _border(self, made: tuple[int, int], size: tuple[int, int]) -> int:
         scale = self.record.output_scale

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from geopatcher.core.operators import Several
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
@@ -98,7 +100,7 @@ class Settings:
 
 
 @runtime_checkable
-class ModelLike(Protocol):
+class ModelLike(Several, Protocol):
     """An operator that is a model, or made of models."""
 
     @property
@@ -145,8 +147,8 @@ class ModelLike(Protocol):
         """Refuse a source of ``n_bands``, or patches of ``size``, that it cannot take."""
         ...
 
-    def bound_to(self, n_bands: int, band_names: Sequence[str]) -> Self:
-        """Return it for patches with all bands of a source, of which it takes its own by name."""
+    def bound_to(self, n_bands: int, band_names: Sequence[str] | None) -> Self:
+        """Return it for patches with all bands of a source, or (``None``) with just those it takes."""
         ...
 
     def on(self, device: str | None = None, precision: str | None = None) -> Self:

@@ -103,6 +103,8 @@ class ModelRecord:
         batch, channel, height, width.
     sha256
         Digest of the file of weights, in hexadecimal.
+    part
+        Name or number of the part that is the result, of a model that returns several.
 
     Raises
     ------
@@ -132,6 +134,7 @@ class ModelRecord:
     dim_order: tuple[str, ...] | None = None
     result_order: tuple[str, ...] | None = None
     sha256: str | None = None
+    part: str | None = None
 
     def __post_init__(self) -> None:
         self._check_bands()

@@ -23,7 +23,7 @@ SUFFIX = ".mlm.json"
 
 Json: TypeAlias = "Mapping[str, object]"
 
-_OURS = ("activation", "margin", "multiple", "nodata", "output_scale", "sha256", "steps")
+_OURS = ("activation", "margin", "multiple", "nodata", "output_scale", "part", "sha256", "steps")
 _MLM = tuple(
     f"mlm:{name}"
     for name in (
@@ -140,6 +140,7 @@ def record_from_json(given: object) -> ModelRecord:
         dim_order=order,
         result_order=_texts(made.get("dim_order"), "dim_order"),
         sha256=_text(ours["sha256"], "geopatcher:sha256"),
+        part=_text(ours["part"], "geopatcher:part"),
     )
 
 
@@ -200,6 +201,7 @@ def record_to_json(
         "geopatcher:nodata": record.nodata,
         "geopatcher:output_scale": str(record.output_scale),
         "geopatcher:sha256": record.sha256,
+        "geopatcher:part": record.part,
     }
     if len(record.steps) > 1:  # the extension has no word for one step after the other
         properties["geopatcher:steps"] = [_scaling_json(step) for step in record.steps]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,24 +12,21 @@ from geopatcher.operators.models.record import CHANNELS_LAST
 
 if TYPE_CHECKING:
     from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.giving import Giving
     from geopatcher.operators.models.protocol import Runtime
     from geopatcher.operators.models.record import ModelRecord
     from geopatcher.operators.models.scaling import Batch
 
 
-def run_parts(
-    runtime: Runtime,
-    batch: Batch,
-    record: ModelRecord,
-    name: str,
-    choose: Callable[[tuple[str, ...]], tuple[str, ...]] = tuple,
-) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """Return parts of what a model makes of ``(n, bands, h, w)``, by name, and the names of all there are.
+def run_parts(runtime: Runtime, batch: Batch, record: ModelRecord, name: str, giving: Giving) -> list[Array]:
+    """Return the parts of what a model makes of ``(n, bands, h, w)`` that are ``giving`` its results.
 
-    Parts are ``(n, bands, h, w)``; ``choose`` says which of them are wanted.
+    Each is ``(n, bands, h, w)``, in the order of the results.
 
     Raises
     ------
+    ValueError
+        There is no such part; names those there are.
     OperatorError
         One is no such array; says what it is.
 
@@ -45,8 +42,7 @@ def run_parts(
     else:
         made = _in_batches(runtime, given, record.batch)
         order = record.result_order or record.dim_order
-    names = tuple(made)
-    return {part: bands_first(made[part], n, order, name) for part in choose(names)}, names
+    return [bands_first(made[part], n, order, name) for part in giving.sources(tuple(made), name)]
 
 
 def _in_batches(runtime: Runtime, batch: Batch, at_once: int | None) -> dict[str, Array]:

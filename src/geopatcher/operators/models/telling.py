@@ -28,6 +28,7 @@ class Told:
     margin: int | None = None
     multiple: int | None = None
     output_scale: Fraction | None = None
+    part: str | None = None
 
     @classmethod
     def of(
@@ -44,6 +45,7 @@ class Told:
         margin: int | None,
         multiple: int | None,
         output_scale: Fraction | float | None,
+        part: str | int | None,
     ) -> Told:
         """Return it from the arguments of a call."""
         scaled = any(given is not None for given in (scale, offset, mean, std, clip))
@@ -57,6 +59,7 @@ class Told:
             margin=margin,
             multiple=multiple,
             output_scale=ratio,
+            part=None if part is None else str(part),
         )
 
     def over(self, record: ModelRecord) -> ModelRecord:
@@ -75,6 +78,7 @@ class Told:
             margin=record.margin if self.margin is None else self.margin,
             multiple=record.multiple if self.multiple is None else self.multiple,
             output_scale=record.output_scale if self.output_scale is None else self.output_scale,
+            part=record.part if self.part is None else self.part,
         )
 
 

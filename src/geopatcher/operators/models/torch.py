@@ -257,7 +257,7 @@ def _arrays(returned: object) -> Array | Mapping[str, Array]:
         case Mapping():
             return {str(name): _array(part, str(name)) for name, part in returned.items()}
         case Sequence():
-            return {str(n): _array(part, str(n)) for n, part in enumerate(returned)}
+            return {f"part{n}": _array(part, f"part{n}") for n, part in enumerate(returned)}
         case _:
             raise OperatorError(
                 f"the network returned {type(returned).__name__}: it must return a tensor, or a dict "
