@@ -419,6 +419,26 @@ def test_bands_are_chosen_and_only_they_are_read(two_zones):
     assert picked.domain.shape[0] == 1
 
 
+class Larger:
+    """A model that gives its bands back as probabilities."""
+
+    def predict_proba(self, rows):
+        return rows / rows.sum(axis=1, keepdims=True)
+
+
+def test_a_model_chooses_bands_by_their_names(tmp_path):
+    paths = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    for number, path in enumerate(paths):
+        cells = RNG.random((3, 40, 40)).astype("float32") + 0.1
+        write_geotiff(path, cells, crs=ZONE33, transform=place(30 * number))
+        with rasterio.open(path, "r+") as dataset:
+            dataset.descriptions = ("B02", "B03", "B04")
+    model = gp.Model(Larger(), bands=["B04", "B02"], classes=["red", "blue"])
+    found = gp.reconstruct(paths, model, size=16, step=16, window="boxcar", outputs="class")
+    bands = Mosaic(paths).read(Box(0, 40, 0, 70))
+    np.testing.assert_array_equal(found.array, bands[0] > bands[2])
+
+
 # --- what is refused ----------------------------------------------------------------------------------
 
 
