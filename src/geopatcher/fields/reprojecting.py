@@ -40,9 +40,10 @@ class ReprojectingRasterField(RasterField[Array]):
 
     Examples
     --------
-    >>> import geopatcher, rasterio
-    >>> print(ReprojectingRasterField.__init__.__annotations__["resampling"])
-    str
+    >>> import numpy as np
+    >>> image = RasterField.from_array(np.zeros((3, 4)), crs="EPSG:32633")
+    >>> ReprojectingRasterField(image, "EPSG:32633").domain.shape  # its own pixels
+    (1, 3, 4)
 
     """
 
