@@ -9,7 +9,7 @@ from types import FunctionType
 import pytest
 from rasterio.errors import NotGeoreferencedWarning
 
-from geopatcher.formats.rasterio_warnings import caller_level, no_georeference_warning
+from geopatcher.formats.rasterio_warnings import caller_level, no_affine_warning, no_georeference_warning
 
 
 def test_only_this_warning_is_kept_back():
@@ -19,6 +19,16 @@ def test_only_this_warning_is_kept_back():
             warnings.warn("nowhere", NotGeoreferencedWarning, stacklevel=1)
             warnings.warn("other", RuntimeWarning, stacklevel=1)
         warnings.warn("afterwards", NotGeoreferencedWarning, stacklevel=1)
+    assert [str(warning.message) for warning in seen] == ["other", "afterwards"]
+
+
+def test_what_rasterio_does_with_transforms_is_kept_back():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with no_affine_warning():
+            warnings.warn("use @", PendingDeprecationWarning, stacklevel=1)
+            warnings.warn("other", DeprecationWarning, stacklevel=1)
+        warnings.warn("afterwards", PendingDeprecationWarning, stacklevel=1)
     assert [str(warning.message) for warning in seen] == ["other", "afterwards"]
 
 

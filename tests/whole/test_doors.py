@@ -173,7 +173,29 @@ def in_xarray(folder):
     return as_field(xarray.DataArray(IMAGE, dims=("band", "y", "x"), coords=coords)).source
 
 
+def in_two_halves(folder):
+    """Two files that lie over each other by a column of some rows, as one map; the first begins at a row."""
+    paths = []
+    for name, (row0, row1, col0, col1) in {
+        "b": (10, 61, 40, 83),
+        "a": (0, 61, 0, 41),
+        "c": (0, 10, 41, 83),
+    }.items():
+        part = IMAGE[:, row0:row1, col0:col1]
+        profile = {"driver": "GTiff", "count": SHAPE[0], "height": part.shape[1], "width": part.shape[2]}
+        profile |= {
+            "transform": PLACE @ Affine.translation(col0, row0),
+            "crs": "EPSG:32633",
+            "dtype": "int32",
+        }
+        paths.append(folder / f"{name}.tif")
+        with rasterio.open(paths[-1], "w", **profile) as dataset:
+            dataset.write(part)
+    return gp.Mosaic(paths)
+
+
 SOURCES = {
+    "mosaic": in_two_halves,
     "coordinates": lambda folder: as_field(Coordinates()).source,
     "rasterio": in_a_tif,
     "array": lambda folder: as_field(IMAGE).source,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
 
+from geopatcher.api.subset import pick_bands
 from geopatcher.cli.lazy import import_reference
 from geopatcher.core.containment import contained, told
-from geopatcher.errors import OperatorError
+from geopatcher.errors import OperatorError, SourceError
+from geopatcher.fields.layered import Layered
 from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.rasterio_source import RasterioSource
@@ -21,7 +23,8 @@ from geopatcher.operators.models.model import Model
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.core.protocols import Array, SourceField
+    from geopatcher.core.protocols import Array, PixelSource, SourceField
+    from geopatcher.fields.open import Source
 
 #: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
 CONDITION_NODATA = 255
@@ -37,19 +40,27 @@ class Task:
     out_bands: int | None = None
 
 
-def field_of(source: str, bands: tuple[int, ...] | None) -> SourceField[object]:
+def field_of(source: Source, bands: tuple[int, ...] | None) -> SourceField[object]:
     """Open a raster, or only ``bands`` (from 1) of it."""
     field = as_field(source)
     if bands is None:
         return field
     match field:
-        case RasterField(reader=RasterioSource() as reader):
-            return RasterField(replace(reader, bands=bands))
+        case RasterField(reader=RasterioSource() | Layered() as reader):
+            return RasterField(_picked(reader, bands))
         case _:
-            raise ValueError(f"bands cannot be chosen from {source}: choose them in an --operator")
+            raise ValueError(f"bands cannot be chosen from {field.source.name}: choose them in an --operator")
 
 
-def expression_task(source: str, text: str, bands: tuple[int, ...] | None) -> Task:
+def _picked(reader: RasterioSource | Layered, bands: tuple[int, ...]) -> PixelSource:
+    """Return bands, counted from 1, of a raster."""
+    try:
+        return pick_bands(reader, bands)
+    except ValueError as error:
+        raise SourceError(str(error)) from error
+
+
+def expression_task(source: Source, text: str, bands: tuple[int, ...] | None) -> Task:
     """Return arithmetic over a raster; only the bands it names are read."""
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
@@ -57,8 +68,8 @@ def expression_task(source: str, text: str, bands: tuple[int, ...] | None) -> Ta
     field = as_field(source)
     given: tuple[int, ...] | None = None
     match field:
-        case RasterField(reader=RasterioSource() as reader):
-            field, given = RasterField(replace(reader, bands=expression.bands)), expression.bands
+        case RasterField(reader=RasterioSource() | Layered() as reader):
+            field, given = RasterField(_picked(reader, expression.bands)), expression.bands
     nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
     return Task(field, Expression(text, given), nodata, out_bands=1)
 
@@ -76,7 +87,7 @@ def model_from(path: str) -> Model:
 
 
 def task_of(
-    source: str,
+    source: Source,
     operator: str | None,
     expression: str | None,
     bands: tuple[int, ...] | None,

@@ -10,15 +10,17 @@ import geopatcher
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import expression_task, field_of
 from geopatcher.cli.options import PATCHES, SELECTION, options
+from geopatcher.cli.scenes import takes_scenes
 from geopatcher.executors.workers.shared_arrays import block_width
 from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:
     from geopatcher.cli.options import PatchKeywords
+    from geopatcher.fields.open import Source
 
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
-@click.argument("source")
+@takes_scenes(several=False)
 @click.argument("target", required=False)
 @options(SELECTION, PATCHES)
 @takes_area
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
     "--workers", type=click.IntRange(min=1), metavar="N", help="Say how N workers would divide it, too."
 )
 def plan(
-    source: str,
+    *,
+    source: Source,
     target: str | None,
     expr: str | None,
     bands: tuple[int, ...] | None,

@@ -12,6 +12,7 @@ from geopatcher import executors
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import model_from, task_of
 from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
+from geopatcher.cli.scenes import takes_scenes
 from geopatcher.operators.models.augmentation import VIEWS
 from geopatcher.operators.named import NamedOperator
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from geopatcher.cli.options import RunKeywords
     from geopatcher.engine.job import Nodata
+    from geopatcher.fields.open import Source
     from geopatcher.runs.executor import Executor
 
 
@@ -28,18 +30,20 @@ DEVICES = ("auto", "cpu", "cuda")
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
 HELP = """Run an operator over SOURCE in overlapping patches, and put the results together into TARGET.
 
-SOURCE is the path or URL of a raster. TARGET ends in .zarr or .tif.
+SOURCE is the path or URL of a raster. Several, a folder, a pattern or @LIST.txt are one map. TARGET ends in
+.zarr or .tif.
 
 \b
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)"
 geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
+geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
 """
 
 
 @click.command(help=HELP)
-@click.argument("source")
+@takes_scenes(several=True)
 @click.argument("target")
 @click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")
 @click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")
@@ -58,9 +62,9 @@ geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 )
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def run(
-    source: str,
-    target: str,
     *,
+    source: Source,
+    target: str,
     operator: str | None,
     model: str | None,
     device: str | None,

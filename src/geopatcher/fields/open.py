@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
 from geopatcher.core.protocols import Field, PixelSource, SourceField
 from geopatcher.core.typevars import D_co
-from geopatcher.errors import SourceAccessError, SourceError
-from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.from_path import field_at
 from geopatcher.fields.labelled import LabelledArray
+from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.plain_field import PlainField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
 from geopatcher.fields.xarray_field import ChunkedArray, DaskField, XarrayField
-from geopatcher.formats.local_files import is_elsewhere, is_here
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
     from rasterio.windows import Window
 
     from geopatcher.core.protocols import Array
+    from geopatcher.fields.mosaic import SceneLike
 
 
 class Windowed(Protocol[D_co]):
@@ -51,14 +50,14 @@ class Labelled(Protocol[D_co]):
 
 #: Sources whose patches are of a type of their own.
 Lending: TypeAlias = Field[D_co] | Windowed[D_co] | Labelled[D_co]
-#: Sources whose patches are arrays.
-Arrays: TypeAlias = "PixelSource | ChunkedArray | Array | str | os.PathLike[str]"
+#: Sources whose patches are arrays; several scenes are a mosaic.
+Arrays: TypeAlias = "PixelSource | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
 #: What the public verbs take as a source.
 Source: TypeAlias = "Lending[object] | Arrays"
 
 
 def as_field(source: Source) -> SourceField[object]:
-    """Return a field for a path or URL, an array, a GeoTensor or reader, or a field.
+    """Return a field for a path or URL, a list of them, an array, a GeoTensor or reader, or a field.
 
     Raises
     ------
@@ -69,7 +68,9 @@ def as_field(source: Source) -> SourceField[object]:
 
     """
     if isinstance(source, str | os.PathLike):
-        return _opened(os.fspath(source))
+        return field_at(source)
+    if isinstance(source, list | tuple) and any(map(is_scene, source)):
+        source = Mosaic(source)
     if isinstance(source, SourceField):
         return source
     if isinstance(source, Field):
@@ -84,16 +85,5 @@ def as_field(source: Source) -> SourceField[object]:
         return RasterField(source)
     raise TypeError(
         f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "
-        f"one variable), a Dask array or a Field, not {type(source).__name__}"
+        f"one variable), a Dask array, a Field or a list of paths, not {type(source).__name__}"
     )
-
-
-def _opened(path: str) -> RasterField[Array]:
-    """Return a field for a path or URL; GDAL's virtual paths and URLs are not looked for on disk."""
-    here = is_here(path)
-    # What is neither here nor an address may be one of GDAL's own: NETCDF:"a.nc":b, or a VRT as XML.
-    if not here and not is_elsewhere(path) and ":" not in path:
-        raise SourceAccessError(f"there is no file {shown(path)} (working directory: {Path.cwd()})")
-    if here and not (Path(path).is_file() or Path(path).is_dir()):
-        raise SourceError(f"{path} is not a file but a pipe or a device, and opening it may never end")
-    return RasterField(path)

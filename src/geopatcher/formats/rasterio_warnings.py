@@ -26,6 +26,14 @@ def no_georeference_warning() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def no_affine_warning() -> Iterator[None]:
+    """Keep from the user what affine 3 says of how rasterio 1.4 multiplies transforms."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        yield
+
+
 def caller_level() -> int:
     """Return the ``stacklevel`` by which a warning, given where this is called, points outside this package.
 

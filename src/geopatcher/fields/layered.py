@@ -1,0 +1,260 @@
+"""Scenes that lie over each other on one grid, as one source."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import rasterio
+
+from geopatcher.core.box import Box
+from geopatcher.core.buffers import empty
+from geopatcher.core.digests import digest_of
+from geopatcher.core.protocols import Concurrent, FromFiles, Versioned
+from geopatcher.fields.composing import MedianStack, piece_shape, put_under, unknown_part
+from geopatcher.fields.scenes import AlignedScene
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array
+    from geopatcher.fields.scenes import Scene
+
+#: Bytes of pixels in hand while several are put over each other.
+AT_ONCE = 16 << 20
+
+
+class _LastRead(threading.local):
+    """Which pixels a thread read last, and where they hold data. Travels empty."""
+
+    pixels: weakref.ref[Array] | None = None
+    known: NDArray[np.bool_] | None = None
+
+    def keep(self, pixels: Array, known: NDArray[np.bool_]) -> None:
+        self.pixels, self.known = weakref.ref(pixels), known
+
+    def take(self, pixels: Array) -> NDArray[np.bool_] | None:
+        """Return where pixels hold data, if they are the last that were read; once."""
+        same = self.pixels is not None and self.pixels() is pixels
+        known = self.known if same else None
+        self.pixels = self.known = None
+        return known
+
+    def __reduce__(self) -> tuple[type[_LastRead], tuple[()]]:
+        return (_LastRead, ())
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Layered:
+    """Scenes on one grid, the one on top first; see `Mosaic`, which makes it."""
+
+    scenes: tuple[Scene, ...]
+    domain: RasterDomain
+    order: str
+    method: str
+    tile: tuple[int, int]
+    _last: _LastRead = field(default_factory=_LastRead, init=False)
+
+    def __repr__(self) -> str:
+        grid = f"{self.domain.height:,} x {self.domain.width:,} pixels"
+        return f"{type(self).__name__}({len(self.scenes)} scenes, {self.domain.n_bands} bands, {grid})"
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """Blocks of the first scene where none is warped, else what is warped in one go."""
+        aligned = all(isinstance(scene, AlignedScene) for scene in self.scenes)
+        return self.scenes[0].source.block_shape if aligned else self.tile
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether pixels may be missing: in a scene, or between them."""
+        whole = Box.of_shape(self.domain.grid_shape)
+        return not any(scene.hides_nothing and scene.box == whole for scene in self.scenes)
+
+    @property
+    def name(self) -> str:
+        """How many scenes, and which is the first."""
+        return f"a mosaic of {len(self.scenes)} scene(s), {self.scenes[0].source.name} first"
+
+    @property
+    def reads_concurrently(self) -> bool:
+        """Whether all scenes may be read by several threads."""
+        sources = [scene.source for scene in self.scenes]
+        return all(isinstance(source, Concurrent) and source.reads_concurrently for source in sources)
+
+    def select_bands(self, bands: Sequence[int]) -> Layered:
+        """Return a source of some of its bands.
+
+        Parameters
+        ----------
+        bands
+            Their numbers, counted from 0, in the order wanted.
+
+        Returns
+        -------
+        PixelSource
+            On the same grid.
+
+        Raises
+        ------
+        ValueError
+            A scene is of a kind of source of which bands cannot be chosen.
+
+        """
+        picked = tuple(bands)
+        scenes = tuple(scene.select_bands(picked) for scene in self.scenes)
+        return Layered(scenes, self.domain.of_bands(picked), self.order, self.method, self.tile)
+
+    def read(self, box: Box) -> Array:
+        """Return the pixels of a rectangle; only scenes that touch it are opened.
+
+        Parameters
+        ----------
+        box
+            Inside the grid.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(bands, height, width)``. What is missing is NaN in floats; in integers it is the nodata value,
+            or 0 where there is none, and `valid` tells it.
+
+        Raises
+        ------
+        SourceError
+            A scene cannot be read, or GDAL says that it is damaged; names it and the window.
+
+        """
+        pixels, known = self._composed(box)
+        if pixels.dtype.kind != "f":
+            self._last.keep(pixels, known)
+        return pixels
+
+    def valid(self, box: Box, pixels: Array) -> NDArray[np.bool_] | None:
+        """Return where integers hold data.
+
+        Parameters
+        ----------
+        box
+            Inside the grid.
+        pixels
+            What `read` gave for it.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Booleans, ``(bands, height, width)``; ``None`` where all hold data, and for floats.
+
+        """
+        if pixels.dtype.kind == "f" or not self.has_nodata:
+            return None
+        known = self._last.take(pixels)
+        if known is None:
+            known = self._composed(box)[1]
+        return None if known.all() else known
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the local files of all scenes.
+
+        Returns
+        -------
+        tuple of Path
+            None for what is in memory or on the network.
+
+        """
+        sources = [scene.source for scene in self.scenes]
+        return tuple(file for source in sources if isinstance(source, FromFiles) for file in source.files())
+
+    def identity(self) -> Mapping[str, str | int | float]:
+        """Return how the scenes are put together, and which version it is of each.
+
+        Returns
+        -------
+        dict
+            An entry for each scene, and ``"unknown"`` where one cannot be known.
+
+        Raises
+        ------
+        SourceError
+            A scene is not what it was when this object was made.
+
+        """
+        known: dict[str, str | int | float] = {
+            "scenes": len(self.scenes),
+            "order": self.order,
+            "resampling": self.method,
+            "tile": "x".join(map(str, self.tile)),
+            "shape": "x".join(map(str, self.domain.shape)),
+            "dtype": str(self.domain.dtype),
+            "gdal": rasterio.__gdal_version__,
+        }
+        troubles = []
+        for number, scene in enumerate(self.scenes, start=1):
+            own = dict(scene.source.identity())
+            if "unknown" in own:
+                troubles.append(f"{scene.source.name}: {own.pop('unknown')}")
+            if "size" in own:  # a local file may have been mounted elsewhere since
+                own["path"] = PurePath(str(own.get("path", ""))).name
+            known[f"scene {number}"] = digest_of(*(f"{key}={own[key]}" for key in sorted(own)))
+        if troubles:
+            known["unknown"] = f"{troubles[0]} ({len(troubles)} of {len(self.scenes)} scenes)"
+        return known
+
+    def version(self) -> str:
+        """Return a text that changes when a file of one of the scenes does.
+
+        Returns
+        -------
+        str
+            A digest of what each of them says.
+
+        Raises
+        ------
+        SourceError
+            A server does not answer.
+
+        """
+        sources = [scene.source for scene in self.scenes]
+        return digest_of(*(source.version() for source in sources if isinstance(source, Versioned)))
+
+    @property
+    def _fill(self) -> float | int:
+        """What pixels without data hold."""
+        return np.nan if self.domain.dtype.kind == "f" else self.domain.nodata or 0
+
+    def _composed(self, box: Box) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the pixels of a rectangle, and where a scene has data."""
+        shape = (self.domain.n_bands, *box.shape)
+        pixels, known = empty(shape, self.domain.dtype), np.zeros(shape, np.bool_)
+        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize
+        median = self.order == "median"
+        for piece in box.tiles(self.tile if median else piece_shape(self.tile, cell_bytes, AT_ONCE)):
+            part = piece.slices(box)
+            put = self._put_median if median else self._put_first
+            put(piece, pixels[:, *part], known[:, *part])
+        return pixels, known
+
+    def _put_first(self, piece: Box, pixels: Array, known: NDArray[np.bool_]) -> None:
+        """Fill a piece from the scene on top down."""
+        for scene in self.scenes:
+            wanted = unknown_part(known, piece, scene.box)
+            if not wanted.empty:
+                put_under(pixels, known, wanted.slices(piece), *scene.read(wanted, self.tile))
+        np.copyto(pixels, self.domain.dtype.type(self._fill), where=~known)
+
+    def _put_median(self, piece: Box, pixels: Array, known: NDArray[np.bool_]) -> None:
+        """Fill a piece with the median of all scenes that have data."""
+        over = [(scene, scene.box.intersect(piece)) for scene in self.scenes]
+        over = [(scene, part) for scene, part in over if not part.empty]
+        stack = MedianStack(max(1, len(over)), (self.domain.n_bands, *piece.shape), self.domain.dtype)
+        for scene, part in over:
+            stack.add(part.slices(piece), *scene.read(part, self.tile))
+        pixels[...], known[...] = stack.median(self._fill)

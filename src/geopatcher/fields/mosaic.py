@@ -1,0 +1,154 @@
+"""Several rasters as one: put on one grid, and resolved where they lie over each other."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeAlias
+
+from geopatcher.core.domain import RasterDomain
+from geopatcher.core.protocols import PixelSource, SourceField
+from geopatcher.errors import SourceError
+from geopatcher.fields.common_domain import domain_of
+from geopatcher.fields.composing import deepest, tile_shape
+from geopatcher.fields.from_path import field_at
+from geopatcher.fields.grids import Grid, grid_for
+from geopatcher.fields.layered import AT_ONCE, Layered
+from geopatcher.fields.ranking import ranked
+from geopatcher.fields.scenes import METHODS, scene_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from geopatcher.fields.ranking import Date, Order
+    from geopatcher.fields.scenes import Scene
+
+#: What a scene may be given as.
+SceneLike: TypeAlias = "str | os.PathLike[str] | PixelSource | SourceField[object]"
+#: ``(rows, columns)`` that are warped in one go, where rasters are not much finer than the map.
+TILE = (256, 512)
+#: The same where they are stored in blocks of more rows.
+TALL_TILE = (512, 512)
+
+
+class Mosaic(Layered):
+    """Several rasters as one source: on one grid, resolved pixel by pixel where they lie over each other.
+
+    Rasters that share the pixels of the grid are read as they are; others are warped by GDAL, in windows.
+    Only those that touch a window are opened for it. What is missing in one of them, by its own nodata value,
+    mask or alpha band, is taken from the next, band by band.
+
+    Parameters
+    ----------
+    scenes
+        Paths, URLs, sources or fields, of as many bands and the same dtype. Those that have to be warped are
+        files that GDAL opens.
+    grid
+        The pixels of the result: a `Grid` of a CRS, a resolution and bounds, as far as they are wanted; a
+        `RasterDomain`, or a path or source that lies on them. By default those of the first scene, continued
+        over the bounds of all.
+    order
+        Which scene is seen: the ``"first"`` given that has data, the ``"newest"``, the one with the
+        ``"least-cloud"``, or the ``"median"`` of all (of two, their mean; integers are rounded).
+    resampling
+        How pixels are made when a scene is warped, by GDAL's names: ``"nearest"``, ``"bilinear"``,
+        ``"cubic"``, ``"average"``, ``"mode"``... By default the nearest of integers, so that no value is made
+        up, and bilinear of floats.
+    dates
+        For ``"newest"``: a date for each scene, as text or `datetime.datetime`. By default their tags say it:
+        one of the acquisition, else ``TIFFTAG_DATETIME``.
+    cloud
+        For ``"least-cloud"``: a number for each scene. By default their tags say it, such as ``CLOUD_COVER``.
+
+    Raises
+    ------
+    SourceError
+        A scene cannot be opened or warped, is of another kind than the first, or lies nowhere in the CRS of
+        the grid, or does not say how new or cloudy it is; names it. Or no scene touches the grid.
+    ValueError
+        There is no such order or resampling, or there are no scenes, or more or fewer dates or numbers.
+    TypeError
+        A scene or the grid is something else.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from affine import Affine
+    >>> from geopatcher import RasterField, reconstruct
+    >>> left = RasterField.from_array(np.full((2, 2), 1.0), transform=Affine(10, 0, 0, 0, -10, 0))
+    >>> right = RasterField.from_array(np.full((2, 3), 2.0), transform=Affine(10, 0, 10, 0, -10, 0))
+    >>> reconstruct(Mosaic([left, right]), lambda patch: patch, size=2).array
+    array([[[1., 1., 2., 2.],
+            [1., 1., 2., 2.]]])
+
+    """
+
+    def __init__(
+        self,
+        scenes: Iterable[SceneLike],
+        grid: Grid | RasterDomain | SceneLike | None = None,
+        order: Order = "first",
+        *,
+        resampling: str | None = None,
+        dates: Sequence[Date] | None = None,
+        cloud: Sequence[float] | None = None,
+    ) -> None:
+        if isinstance(scenes, str | os.PathLike):
+            raise TypeError(f"a mosaic is made of a list of scenes, such as [{os.fspath(scenes)!r}]")
+        sources = [_source_of(scene) for scene in scenes]
+        if not sources:
+            raise ValueError("a mosaic is made of one scene at least, and there is none")
+        kind = sources[0].domain
+        whole = kind.dtype.kind != "f" or kind.metadata.has_labels
+        method = resampling or ("nearest" if whole else "bilinear")
+        if method not in METHODS:
+            raise ValueError(f"resampling is one of {', '.join(METHODS)}, not {resampling!r}")
+        if order == "median" and kind.dtype.kind not in "iuf":
+            raise ValueError(f"there is no median of {kind.dtype} pixels: choose another order")
+        ranks = ranked(sources, order, dates, cloud)
+        onto = _grid_of(grid, sources)
+        domain = domain_of(sources, onto)
+        placed = [scene_on(sources[rank], onto, method) for rank in ranks]
+        found = tuple(scene for scene in placed if scene is not None)
+        if not found:
+            raise SourceError(
+                f"none of the {len(sources)} scene(s) touches the grid, whose bounds are {onto.bounds}; "
+                f"those of {sources[0].name} are {kind.bounds}"
+            )
+        super().__init__(found, domain, order, method, _tile_of(found, domain, order))
+
+
+def is_scene(thing: object) -> bool:
+    """Whether something may be a scene of a mosaic, and is no array of numbers.
+
+    >>> is_scene("a.tif"), is_scene([1, 2])
+    (True, False)
+    """
+    return isinstance(thing, str | os.PathLike | SourceField | PixelSource)
+
+
+def _source_of(scene: SceneLike) -> PixelSource:
+    """Return where the pixels of a scene come from."""
+    if isinstance(scene, str | os.PathLike):
+        return field_at(scene).source
+    if isinstance(scene, SourceField):
+        return scene.source
+    if isinstance(scene, PixelSource):
+        return scene
+    raise TypeError(f"a scene is a path, a source or a field, not {type(scene).__name__}")
+
+
+def _grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
+    """Return the shape, transform and CRS of the map."""
+    if grid is None or isinstance(grid, Grid):
+        domains, names = [source.domain for source in sources], [source.name for source in sources]
+        return grid_for(grid or Grid(), domains, names)
+    given = grid if isinstance(grid, RasterDomain) else _source_of(grid).domain
+    return RasterDomain(given.grid_shape, given.transform, given.crs)
+
+
+def _tile_of(scenes: Sequence[Scene], domain: RasterDomain, order: str) -> tuple[int, int]:
+    """Return ``(rows, columns)`` for which what is read of scenes stays within `AT_ONCE`."""
+    usual = TALL_TILE if scenes[0].source.block_shape[0] > TILE[0] else TILE
+    layers = deepest([scene.box for scene in scenes]) if order == "median" else 1
+    read = max(layers, *(scene.density for scene in scenes))
+    return tile_shape(usual, domain.n_bands * domain.dtype.itemsize * read, AT_ONCE)

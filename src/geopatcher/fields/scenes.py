@@ -1,0 +1,273 @@
+"""One raster on the grid of a map: as it is where it shares the pixels, warped by GDAL where it does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+from rasterio.enums import ColorInterp, MaskFlags, Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import SUPPORTED_RESAMPLING
+
+from geopatcher.core.box import Box
+from geopatcher.core.buffers import empty
+from geopatcher.core.protocols import BandSelectable, OverDataset, PixelSource
+from geopatcher.errors import SourceError
+from geopatcher.fields.array_source import exact_nodata
+from geopatcher.fields.grids import crs_of, outline, whole_shift
+from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.gdal_environment import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from rasterio.io import DatasetReader
+
+    from geopatcher.core.arrays import Array
+    from geopatcher.core.domain import RasterDomain
+
+#: Pixels of a rectangle, and where they hold data: ``None`` is everywhere, NaN left aside.
+Cells: TypeAlias = "tuple[Array, NDArray[np.bool_] | None]"
+
+#: By what names a warped pixel can be made of those around it.
+METHODS = tuple(method.name for method in SUPPORTED_RESAMPLING)
+#: GDAL's own way of taking all bands for one would mix nodata of a band into its neighbours.
+BANDS_APART = {"UNIFIED_SRC_NODATA": "NO"}
+#: GDAL places pixels approximately, along each row of what it warps in one go: always its blocks, so that
+#: neither the window nor the bands that are read make a difference.
+BY_BLOCKS = {"GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO"}
+
+
+class Scene(Protocol):
+    """A raster on the grid of a map."""
+
+    @property
+    def source(self) -> PixelSource:
+        """The raster."""
+        ...
+
+    @property
+    def box(self) -> Box:
+        """The pixels of the map that it may have something for, within the map."""
+        ...
+
+    @property
+    def density(self) -> float:
+        """How many of its pixels lie on one of the map."""
+        ...
+
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether it has data in each pixel of its box."""
+        ...
+
+    def read(self, box: Box, tile: tuple[int, int]) -> Cells:
+        """Return pixels ``(bands, h, w)`` of a rectangle of the map within ``box``, and where they hold data.
+
+        What is warped is warped in whole tiles ``(rows, columns)`` of the map, so that a pixel is the same
+        in whatever rectangle it is read.
+        """
+        ...
+
+    def select_bands(self, bands: Sequence[int]) -> Scene:
+        """Return the same with some bands, counted from 0."""
+        ...
+
+
+@dataclass(frozen=True)
+class AlignedScene:
+    """A raster that shares the pixels of a map: it begins at ``(row0, col0)`` of it, and is read as it is."""
+
+    source: PixelSource
+    box: Box
+    row0: int
+    col0: int
+    density: float = 1.0
+
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether it has no way to say that pixels are missing, and is no raster of floats."""
+        return not self.source.has_nodata and self.source.domain.dtype.kind != "f"
+
+    def read(self, box: Box, tile: tuple[int, int]) -> Cells:
+        """Return its own pixels and what they say of themselves."""
+        _ = tile
+        own = box.shift(-self.row0, -self.col0)
+        pixels = self.source.read(own)
+        return pixels, self.source.valid(own, pixels)
+
+    def select_bands(self, bands: Sequence[int]) -> AlignedScene:
+        """Return the same with some bands, counted from 0."""
+        return replace(self, source=some_bands(self.source, bands))
+
+
+@dataclass(frozen=True)
+class WarpedScene:
+    """A raster that GDAL warps onto the pixels of a map, tile by tile.
+
+    ``source_missing`` is the value of missing pixels before, and ``missing`` after, NaN for floats; ``alpha``
+    the number of the band that says which pixels hold data where no value does, 0 for none.
+    """
+
+    source: PixelSource
+    box: Box
+    path: str
+    indexes: tuple[int, ...]
+    onto: RasterDomain
+    method: str
+    density: float
+    source_missing: float | int | None
+    missing: float | int | None
+    alpha: int
+
+    @property
+    def hides_nothing(self) -> bool:
+        """No: it lies askew in its box."""
+        return False
+
+    def select_bands(self, bands: Sequence[int]) -> WarpedScene:
+        """Return the same with some bands, counted from 0."""
+        return replace(
+            self,
+            source=some_bands(self.source, bands),
+            indexes=tuple(self.indexes[band] for band in bands),
+        )
+
+    def read(self, box: Box, tile: tuple[int, int]) -> Cells:
+        """Warp the tiles that hold a rectangle.
+
+        Raises
+        ------
+        SourceError
+            The pixels cannot be read, or GDAL says that they are damaged; names the file and the window.
+
+        """
+        dtype = self.source.domain.dtype
+        pixels = empty((len(self.indexes) + bool(self.alpha), *box.shape), dtype)
+        doing = f"cannot read {self.source.name}, {box} of the map"
+        with POOL.borrow(self.path, doing) as dataset, environment(**BY_BLOCKS):
+            for part in box.tiles(tile):
+                row, col = part.row0 // tile[0] * tile[0], part.col0 // tile[1] * tile[1]
+                whole = Box(row, row + tile[0], col, col + tile[1])
+                whole = whole.intersect(Box.of_shape(self.onto.grid_shape))
+                warped = self._warp(dataset, whole)
+                pixels[:, *part.slices(box)] = warped[:, *part.slices(whole)]
+        if self.alpha:
+            held = np.broadcast_to(pixels[-1] > 0, pixels[:-1].shape)
+            return pixels[:-1], held
+        return pixels, None if dtype.kind == "f" else pixels != self.missing
+
+    def _warp(self, dataset: DatasetReader, whole: Box) -> Array:
+        part = self.onto.cut(whole)
+        with WarpedVRT(
+            dataset,
+            crs=crs_of(self.onto.crs or ""),
+            transform=part.transform,
+            width=whole.width,
+            height=whole.height,
+            resampling=Resampling[self.method],
+            src_nodata=self.source_missing,
+            nodata=self.missing,
+            add_alpha=self.alpha > dataset.count,
+            **BANDS_APART,
+        ) as warped:
+            wanted = [*self.indexes, *([self.alpha] if self.alpha else [])]
+            pixels = empty((len(wanted), *whole.shape), self.source.domain.dtype)
+            if len({warped.dtypes[band - 1] for band in wanted}) == 1:
+                warped.read(wanted, out=pixels)
+            else:
+                for position, band in enumerate(wanted):
+                    warped.read(band, out=pixels[position])
+        return pixels
+
+
+def scene_on(source: PixelSource, onto: RasterDomain, method: str) -> Scene | None:
+    """Return a raster on the grid of a map; ``None`` where it has no pixel in it.
+
+    Raises
+    ------
+    SourceError
+        It would have to be warped, and cannot be; names it and says why.
+
+    """
+    domain, everything = source.domain, Box.of_shape(onto.grid_shape)
+    if domain.is_tied:
+        raise SourceError(
+            f"{source.name} is placed by {domain.metadata.ground} and by no transform: warp it "
+            f"first, as with gdalwarp"
+        )
+    corner = whole_shift(domain, onto)
+    if corner is not None:
+        box = Box.of_shape(domain.grid_shape).shift(*corner).intersect(everything)
+        return None if box.empty else AlignedScene(source, box, *corner)
+    placed = outline(domain, onto, source.name)
+    box = placed.intersect(everything)
+    if box.empty:
+        return None
+    density = max(1.0, math.prod(domain.grid_shape) / max(1, placed.n_pixels))
+    return _warped(source, box, onto, method, density)
+
+
+def _warped(source: PixelSource, box: Box, onto: RasterDomain, method: str, density: float) -> WarpedScene:
+    why = _why_not(source, onto)
+    if why is not None or not isinstance(source, OverDataset):
+        raise SourceError(
+            f"{source.name} does not share the pixels of the map, and cannot be warped onto them: {why}"
+        )
+    with POOL.look_at(source.path) as dataset:
+        indexes = source.indexes
+        flags = [dataset.mask_flag_enums[band - 1] for band in indexes]
+        named = [
+            exact_nodata(dataset.nodatavals[band - 1], source.domain.dtype)
+            if MaskFlags.nodata in flag
+            else None
+            for band, flag in zip(indexes, flags, strict=True)
+        ]
+        colors, count = list(dataset.colorinterp), dataset.count
+    if len(set(map(str, named))) > 1:
+        raise SourceError(
+            f"{source.name} does not share the pixels of the map, and GDAL warps all its bands with one "
+            f"nodata value, but they have {', '.join(map(str, named))}: warp it first"
+        )
+    alpha = 0
+    value: float | int | None = named[0]
+    missing = value
+    masked = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
+    if source.domain.dtype.kind == "f" and not masked:  # since GDAL 3.12 a value hides a mask
+        value, missing = (math.nan if value is None else value), math.nan
+    elif value is None:
+        alpha = colors.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colors else count + 1
+    return WarpedScene(source, box, source.path, tuple(indexes), onto, method, density, value, missing, alpha)
+
+
+def _why_not(source: PixelSource, onto: RasterDomain) -> str | None:
+    """Return why a raster cannot be warped; ``None`` where it can."""
+    if not isinstance(source, OverDataset):
+        return "only files that GDAL opens are warped. Write it to a .tif with geopatcher.export"
+    if source.window is not None:
+        return "it is a part of a file. Give the file, and take the part of the map"
+    dtype = source.domain.dtype
+    if dtype.kind not in "iuf" or (dtype.kind in "iu" and dtype.itemsize > 4):
+        return f"GDAL warps {dtype} inexactly. Convert it first, or give its own grid"
+    if onto.crs is None or source.domain.crs is None:
+        return "a CRS is missing. Write it into the file, as with: rio edit-info --crs EPSG:32633 FILE"
+    return None
+
+
+def some_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:
+    """Return some bands of a raster, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        Bands of this kind of source cannot be chosen.
+
+    """
+    if len(source.domain.shape) == 2:
+        return source
+    if isinstance(source, BandSelectable):
+        return source.select_bands(bands)
+    raise ValueError(f"bands cannot be chosen from {source.name}: give its path")

@@ -1,0 +1,119 @@
+"""Several rasters on the command line, as a user types them."""
+
+from __future__ import annotations
+
+import click
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from click.testing import CliRunner
+
+import geopatcher as gp
+from geopatcher.cli import main
+from geopatcher.cli.scenes import expanded, source_of
+from geopatcher.fields.grids import Grid
+from geopatcher.fields.mosaic import Mosaic
+from geotiffs import write_geotiff
+
+PIXELS = np.random.default_rng(1).integers(1, 200, (2, 40, 90)).astype("uint8")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Three scenes side by side, the last of them dated first, and other files."""
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for number, (col0, col1) in enumerate([(0, 40), (30, 70), (60, 90)]):
+        place = Affine(10, 0, 500_000 + 10 * col0, 0, -10, 4_000_000)
+        write_geotiff(scenes / f"{number}.tif", PIXELS[:, :, col0:col1] + number, transform=place, nodata=0)
+        with rasterio.open(scenes / f"{number}.tif", "r+") as dataset:
+            dataset.update_tags(TIFFTAG_DATETIME=f"2024:01:0{9 - number} 00:00:00")
+    (scenes / "notes.txt").write_text("not a scene")
+    (tmp_path / "list.txt").write_text("# newest first\nscenes/0.tif\n\n  scenes/1.tif\nscenes/2.tif\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def expected(order=(0, 1, 2)):
+    found = np.zeros_like(PIXELS)
+    for number in order[::-1]:
+        cols = slice(*[(0, 40), (30, 70), (60, 90)][number])
+        found[:, :, cols] = PIXELS[:, :, cols] + number
+    return found
+
+
+@pytest.mark.parametrize(
+    "named", [["scenes/0.tif", "scenes/1.tif", "scenes/2.tif"], ["scenes"], ["scenes/*.tif"], ["@list.txt"]]
+)
+def test_scenes_are_named_in_many_ways(folder, named):
+    done = run("run", *named, "out.tif", "--expr", "b2 + 0", "--size", 16, "--dtype", "uint8")
+    assert done.exit_code == 0, done.output
+    with rasterio.open("out.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(1), expected()[1])
+        assert dataset.transform == Affine(10, 0, 500_000, 0, -10, 4_000_000)
+
+
+def test_order_grid_and_bands(folder):
+    options = ["--operator", "numpy:copy", "--aggregation", "mode", "--size", 16]
+    done = run("run", "scenes", "scenes/0.tif", "o.tif", *options, "--bands", "2,1", "--order", "median")
+    assert done.exit_code == 0, done.output
+    with rasterio.open("o.tif") as dataset:
+        source = Mosaic([*(f"scenes/{n}.tif" for n in range(3)), "scenes/0.tif"], order="median")
+        np.testing.assert_array_equal(dataset.read(), source.read(gp.Box(0, 40, 0, 90))[::-1])
+    warped = ["--to-crs", "EPSG:32611", "--resolution", "20", "--resampling", "nearest", "--order", "newest"]
+    done = run("run", "scenes", "w.tif", *options, *warped)
+    assert done.exit_code == 0, done.output
+    source = Mosaic([f"scenes/{n}.tif" for n in range(3)], Grid("EPSG:32611", 20), "newest")
+    whole = gp.Box.of_shape(source.domain.grid_shape)
+    with rasterio.open("w.tif") as dataset:
+        assert dataset.crs.to_epsg() == 32611
+        assert dataset.transform == source.domain.transform
+        np.testing.assert_array_equal(dataset.read(), source.read(whole))
+
+
+def test_plan_takes_a_folder(folder):
+    done = run("plan", "scenes", "--size", 16)
+    assert done.exit_code == 0, done.output
+    assert "40 x 90" in done.output
+    warped = run("plan", "scenes/0.tif", "--to-crs", "EPSG:32611", "--resolution", "5")
+    assert warped.exit_code == 0, warped.output
+    assert run("plan", "scenes/0.tif", "out.tif", "--size", 16).exit_code == 0
+
+
+def test_one_raster_stays_itself(folder):
+    assert source_of(["scenes/0.tif"], Grid(), "first", None) == "scenes/0.tif"
+    assert isinstance(source_of(["scenes/0.tif"], Grid(resolution=5), "first", None), Mosaic)
+    assert expanded("https://host/a*.tif") == ["https://host/a*.tif"]
+    assert expanded('NETCDF:"a*.nc":b') == ['NETCDF:"a*.nc":b']
+    gp.export("scenes/0.tif", "store.zarr")
+    assert expanded("store.zarr") == ["store.zarr"]
+    (folder / "empty").mkdir()
+    assert expanded("empty") == ["empty"]
+    write_geotiff(folder / "odd[1].tif", PIXELS)
+    assert expanded("odd[1].tif") == ["odd[1].tif"]
+
+
+def test_names_that_lead_nowhere_are_said(folder):
+    with pytest.raises(click.UsageError, match=r"no file is called none\*\.tif \(working directory: /"):
+        expanded("none*.tif")
+    with pytest.raises(click.UsageError, match=r"the list of scenes gone\.txt cannot be read"):
+        expanded("@gone.txt")
+    (folder / "empty.txt").write_text("# nothing\n")
+    with pytest.raises(click.UsageError, match=r"the list of scenes empty\.txt names none"):
+        expanded("@empty.txt")
+    done = run("run", "scenes", "gone.tif", "out.tif", "--expr", "b1")
+    assert done.exit_code == 1
+    assert "there is no file gone.tif" in done.output
+    assert run("run", "out.tif", "--expr", "b1").exit_code == 2
+
+
+@pytest.mark.parametrize("value", ["0", "x", "1,2,3", "-5", "nan"])
+def test_a_resolution_is_one_side_or_two(folder, value):
+    done = run("plan", "scenes", "--resolution", value)
+    assert done.exit_code == 2
+    assert "is not the side of a pixel, such as 10 or 10,20" in done.output
