@@ -18,6 +18,7 @@ from geopatcher.errors.redaction import shown
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, opening
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.formats.urls import ONLY_SUCH, beside_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAX_IDLE = 16
 
 
+#: Files elsewhere of which it is remembered that they have none beside them.
+MAX_LONE = 1024
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -62,6 +65,7 @@ class HandlePool:
         self._max_idle = max_idle
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
+        self._lone: OrderedDict[str, None] = OrderedDict()  # files elsewhere that have none beside them
 
     @contextmanager
     def borrow(self, path: str, doing: str = "", window: Window | None = None) -> Iterator[DatasetReader]:
@@ -80,7 +84,7 @@ class HandlePool:
         """
         doing = doing or f"cannot read {shown(path)}"
         version = _Version.of(path)
-        options = options_for(path, version.size, version.mtime_ns)
+        options = self._options(path, version)
         dataset = self._take(version) or self._open(path, options)
         with environment(**options) as heard:
             try:
@@ -109,11 +113,26 @@ class HandlePool:
         with self._lock:
             datasets = [dataset for _, dataset in self._idle.values()]
             self._idle.clear()
+            self._lone.clear()
         _close(datasets)
+
+    def _options(self, path: str, version: _Version) -> Mapping[str, str]:
+        """Return the options of GDAL to open and read with."""
+        with self._lock:
+            lone = path in self._lone
+        return TILES_ALONE if lone else options_for(path, version.size, version.mtime_ns) or beside_url(path)
+
+    def _note_lone(self, path: str) -> None:
+        """Remember that a file elsewhere has none beside it: further handles need not look again."""
+        with self._lock:
+            self._lone[path] = None
+            while len(self._lone) > MAX_LONE:
+                self._lone.popitem(last=False)
 
     def drop(self, path: str) -> None:
         """Close the idle datasets of a path, so that it is opened anew."""
         with self._lock:
+            self._lone.pop(path, None)
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
@@ -122,6 +141,7 @@ class HandlePool:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
         self._lock = threading.Lock()
         self._idle = OrderedDict()
+        self._lone = OrderedDict()
 
     def _take(self, version: _Version) -> DatasetReader | None:
         with self._lock:
@@ -131,18 +151,20 @@ class HandlePool:
                     return dataset
         return None
 
-    @staticmethod
-    def _open(path: str, options: Mapping[str, str]) -> DatasetReader:
+    def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
         doing = f"cannot open {shown(path)} as a raster"
         try:
             with opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(path)
+                is_lone = ONLY_SUCH in options and len(dataset.files) == 1
         except GDAL_ERRORS as error:
             raise failure(error, doing, path) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is not None:
             _close([dataset])
             raise SourceError(f"{doing}: {lost}")
+        if is_lone:  # and every question what lies beside it was answered
+            self._note_lone(path)
         return dataset
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
