@@ -21,7 +21,7 @@ from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 #: How it fails: an HTTP status, a connection that is reset, a body cut off or held back half-way, no answer.
-PLAN = {"fault": "none", "after": 0, "count": 10**9, "only": "", "least": 0, "need": ""}
+PLAN = {"fault": "none", "after": 0, "count": 10**9, "only": "", "least": 0, "need": "", "latency": 0}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
     log: ClassVar[list] = []
     lock = threading.Lock()
     seen = 0
+    flying = 0
+    most = 0
 
     def log_message(self, *_):
         """Keep the output clean."""
@@ -43,19 +45,29 @@ class Handler(BaseHTTPRequestHandler):
             with self.lock:
                 self.plan.update(PLAN | json.loads(parse_qs(address.query)["json"][0]))
                 self.log.clear()
-                Handler.seen = 0
+                Handler.seen = Handler.most = 0
             self.body(b"{}")
+        elif address.path == "/__most":
+            self.body(json.dumps(self.most).encode())
         elif address.path == "/__log":
             self.body(json.dumps(self.log).encode())
         else:
-            self.answer(address)
+            with self.lock:
+                Handler.flying += 1
+                Handler.most = max(Handler.most, Handler.flying)
+            try:
+                time.sleep(self.plan["latency"])
+                self.answer(address)
+            finally:
+                with self.lock:
+                    Handler.flying -= 1
 
     def answer(self, address):
         """Answer, or fail to."""
         path = Path(sys.argv[1], unquote(address.path).lstrip("/"))
         fault = self.fault(address.path, address.query)
         with self.lock:
-            self.log.append([self.command, self.path, fault])
+            self.log.append([self.command, self.path, fault, self.headers.get("Range", "")])
         if fault.isdecimal():
             self.body(b"", int(fault))
         elif fault == "reset":
@@ -148,7 +160,22 @@ class Faulty:
 
     def asked(self, name):
         """Return how requests for a file were answered since then: method and fault."""
-        return [(method, fault) for method, path, fault in json.loads(self._ask("/__log")) if name in path]
+        return [(method, fault) for method, path, fault, _ in self._log() if name in path]
+
+    def paths(self):
+        """Return the paths that were asked for since then, in order."""
+        return [path for _, path, _, _ in self._log()]
+
+    def spans(self):
+        """Return the spans of bytes, first and last, that were asked for since then."""
+        return [tuple(map(int, span[6:].split("-"))) for method, _, _, span in self._log() if span]
+
+    def most(self):
+        """Return how many requests were on their way at once since then."""
+        return json.loads(self._ask("/__most"))
+
+    def _log(self):
+        return json.loads(self._ask("/__log"))
 
     def _ask(self, path):
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -96,7 +96,8 @@ def test_a_few_failures_are_waited_out(server, source, fault, threads):
 def test_a_server_that_goes_on_failing_is_an_error(server, source, fault, threads, gdal_variables):
     gdal_variables(GDAL_HTTP_MAX_RETRY="1")
     gp.plan(source)
-    server.fails(fault, least=30_000)  # not of headers
+    # Not of headers; of a span that comes in half GDAL asks for the blocks one by one, so all come in half.
+    server.fails(fault, least=0 if fault == "truncate" else 30_000)
     if source.endswith("vrt"):
         server.fails(fault)
     with rasterio.Env(**threads), pytest.raises(gp.SourceError, match=r"cannot (read|open) .*(\.tif|m\.vrt)"):

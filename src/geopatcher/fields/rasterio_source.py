@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,8 @@ from geopatcher.fields.file_identity import NOTICED, SourceFiles
 from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.side_by_side import pieces, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,18 +178,28 @@ class RasterioSource:
         return pixels
 
     def _fetch_once(self, box: Box, *, masks: bool) -> Array:
+        pixels = empty((len(self.indexes), *box.shape), np.dtype("uint8") if masks else self.domain.dtype)
+        if not self._record.is_tiled_elsewhere:
+            self._fetch_into(pixels, box, masks=masks)
+            return pixels
+        row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
+        parts = [part.shift(-row, -col) for part in pieces(box.shift(row, col), self.block_shape)]
+        side_by_side(
+            [partial(self._fetch_into, pixels[:, *part.slices(box)], part, masks=masks) for part in parts]
+        )
+        return pixels
+
+    def _fetch_into(self, pixels: Array, box: Box, *, masks: bool) -> None:
+        """Read ``box`` into an array of its shape, which may be a part of another."""
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         with POOL.borrow(self.path, f"cannot read {self.name}, {box}", window) as dataset:
             read = dataset.read_masks if masks else dataset.read
-            dtype = np.dtype("uint8") if masks else self.domain.dtype
-            pixels = empty((len(self.indexes), *box.shape), dtype)
             if masks or self._record.one_dtype:
                 read(list(self.indexes), out=pixels, window=window)
             else:  # bands of a VRT or a netCDF file may differ, and are then read one by one
                 for position, band in enumerate(self.indexes):
                     read(band, out=pixels[position], window=window)
-        return pixels
 
     def _mark_missing(self, pixels: Array, box: Box) -> None:
         if self._record.has_mask:
@@ -207,6 +219,7 @@ class _Record:
     nodata: tuple[float | int | None, ...]
     has_mask: bool
     one_dtype: bool
+    is_tiled_elsewhere: bool
 
     @classmethod
     def of(cls, path: str, bands: tuple[int, ...] | None) -> _Record:
@@ -233,6 +246,8 @@ class _Record:
             names = tuple(dataset.descriptions[band] or f"b{band + 1}" for band in position)
             units = tuple(dataset.units[band] or "" for band in position)
             height, width = dataset.block_shapes[position[0]]
+            # Of a mosaic blocks are no pieces of files: a tile would be fetched by several.
+            apart = dataset.driver == "GTiff" and is_elsewhere(path)
             try:
                 domain = RasterDomain(
                     shape=(len(indexes), dataset.height, dataset.width),
@@ -247,7 +262,8 @@ class _Record:
             except ValueError as error:
                 raise SourceError(f"{name} cannot be used: {error}") from error
         has_mask = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
-        return cls(domain, (height, width), indexes, nodata, has_mask, len(set(dtypes)) == 1)
+        one_dtype, block = len(set(dtypes)) == 1, (height, width)
+        return cls(domain, block, indexes, nodata, has_mask, one_dtype, apart)
 
     def cut(self, window: Box) -> _Record:
         whole = (0, self.domain.height, 0, self.domain.width)

@@ -19,6 +19,7 @@ from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failur
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 from geopatcher.formats.turns import Turns
+from geopatcher.formats.urls import ONLY_SUCH, beside_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ MAX_IDLE = 16
 
 #: Drivers of datasets that are made of others.
 MOSAICS = ("VRT", "GTI", "STACIT")
+#: Files elsewhere of which it is remembered that they have none beside them.
+MAX_LONE = 1024
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -66,6 +69,7 @@ class HandlePool:
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
         self._turns = Turns(self._forget_tiles)
+        self._lone: OrderedDict[str, None] = OrderedDict()  # files elsewhere that have none beside them
 
     @property
     def failures(self) -> int:
@@ -92,7 +96,7 @@ class HandlePool:
 
     def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
         version = _Version.of(path)
-        options = options_for(path, version.size, version.mtime_ns)
+        options = self._options(path, version)
         dataset = self._take(version) or self._open(path, options)
         with environment(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
@@ -122,11 +126,26 @@ class HandlePool:
         with self._lock:
             datasets = [dataset for _, dataset in self._idle.values()]
             self._idle.clear()
+            self._lone.clear()
         _close(datasets)
+
+    def _options(self, path: str, version: _Version) -> Mapping[str, str]:
+        """Return the options of GDAL to open and read with."""
+        with self._lock:
+            lone = path in self._lone
+        return TILES_ALONE if lone else options_for(path, version.size, version.mtime_ns) or beside_url(path)
+
+    def _note_lone(self, path: str) -> None:
+        """Remember that a file elsewhere has none beside it: further handles need not look again."""
+        with self._lock:
+            self._lone[path] = None
+            while len(self._lone) > MAX_LONE:
+                self._lone.popitem(last=False)
 
     def drop(self, path: str) -> None:
         """Close the idle datasets of a path, so that it is opened anew."""
         with self._lock:
+            self._lone.pop(path, None)
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
@@ -136,6 +155,7 @@ class HandlePool:
         self._lock = threading.Lock()
         self._idle = OrderedDict()
         self._turns = Turns(self._forget_tiles)
+        self._lone = OrderedDict()
 
     def _forget_tiles(self) -> None:
         self.close()
@@ -149,18 +169,20 @@ class HandlePool:
                     return dataset
         return None
 
-    @staticmethod
-    def _open(path: str, options: Mapping[str, str]) -> DatasetReader:
+    def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
         doing = f"cannot open {shown(path)} as a raster"
         try:
             with opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(path)
+                is_lone = ONLY_SUCH in options and len(dataset.files) == 1
         except GDAL_ERRORS as error:
             raise failure(error, doing, path) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is not None:
             _close([dataset])
             raise SourceError(f"{doing}: {lost}")
+        if is_lone:  # and every question what lies beside it was answered
+            self._note_lone(path)
         return dataset
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:

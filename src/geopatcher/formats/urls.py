@@ -1,0 +1,38 @@
+"""What GDAL asks servers for beside a raster: of dozens of files that could be there, those that matter."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from rasterio.env import get_gdal_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: GeoTIFFs by themselves, not within another file and not a list of files; queries have nothing beside them.
+_GEOTIFF = re.compile(
+    r"(?:https?://|s3://|gs://|az://|/vsi(?:curl|s3|gs|az|adls|oss|swift)/)[^?{}]*(\.tiff?)", re.IGNORECASE
+)
+#: The option of GDAL that names the endings of all files there may be.
+ONLY_SUCH = "CPL_VSIL_CURL_ALLOWED_EXTENSIONS"
+#: Nodata values, scales and classes, and the mask.
+_BESIDE = (".aux.xml", ".msk")
+
+
+def beside_url(path: str) -> Mapping[str, str]:
+    """Return the options under which GDAL asks for a mask and for metadata beside a remote GeoTIFF only.
+
+    By itself it lists the folder, or asks for fifty names in turn. There are none for other sources, and
+    none where the user has said what is to be asked for.
+
+    >>> beside_url("https://host/a/B04.tif")["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"]
+    '.tif,.aux.xml,.msk'
+    >>> beside_url("https://host/a.tif?sig=1"), beside_url("a.tif"), beside_url("https://host/a.vrt")
+    ({}, {}, {})
+    """
+    match = _GEOTIFF.fullmatch(path)
+    if match is None or get_gdal_config("GDAL_DISABLE_READDIR_ON_OPEN", normalize=False) is not None:
+        return {}
+    wanted = ",".join((match[1], *_BESIDE))
+    return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted}

@@ -1,0 +1,132 @@
+"""Rasters on a server: what is asked for, how often, and how many requests are on their way at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+import rasterio.shutil
+
+import geopatcher as gp
+from faulty import Faulty
+from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.side_by_side import IN_FLIGHT
+
+pytestmark = pytest.mark.timeout(120)
+
+SHAPE = (2, 1100, 2100)
+PIXELS = np.random.default_rng(0).integers(1, 4000, SHAPE).astype("uint16")
+KINDS = {
+    "tiled": {"tiled": True, "blockxsize": 128, "blockysize": 128},
+    "bands": {
+        "tiled": True,
+        "blockxsize": 128,
+        "blockysize": 128,
+        "interleave": "band",
+        "compress": "deflate",
+    },
+    "strips": {"blockysize": 16, "compress": "lzw"},
+    "rows": {"blockysize": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("served")
+    known = {"driver": "GTiff", "count": 2, "height": SHAPE[1], "width": SHAPE[2], "dtype": "uint16"}
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
+    for name, profile in KINDS.items():
+        with rasterio.open(folder / f"{name}.tif", "w", **known, **place, **profile) as dataset:
+            dataset.write(PIXELS)
+    rasterio.shutil.copy(
+        folder / "tiled.tif", folder / "cog.tif", driver="COG", compress="deflate", blocksize=128
+    )
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+        rasterio.open(folder / "masked.tif", "w", **known, **place) as dataset,
+    ):
+        dataset.write(PIXELS)
+        dataset.write_mask(PIXELS[0] > 1000)
+    with rasterio.open(folder / "beside.tif", "w", **known, **place) as dataset:
+        dataset.write(PIXELS)
+    (folder / "beside.tif.aux.xml").write_text(
+        "<PAMDataset><PAMRasterBand band='1'><NoDataValue>33</NoDataValue></PAMRasterBand>"
+        "<PAMRasterBand band='2'><NoDataValue>33</NoDataValue></PAMRasterBand></PAMDataset>"
+    )
+    with Faulty(folder) as server:
+        yield server
+
+
+@pytest.fixture
+def server(serving):
+    POOL.close()
+    serving.fails()
+    yield serving
+    POOL.close()
+
+
+def copied(source, **how):
+    return np.asarray(gp.reconstruct(source, np.copy, size=128, step=128, window="boxcar", **how).array)
+
+
+@pytest.mark.parametrize("name", [*KINDS, "cog"])
+@pytest.mark.parametrize("query", ["", "?sig=1"])
+def test_pixels_are_those_of_the_file(server, name, query):
+    np.testing.assert_array_equal(copied(f"{server.url}/{name}.tif{query}"), PIXELS)
+
+
+def test_a_window_and_some_bands_are_those_of_the_file(server):
+    source = gp.RasterField(gp.RasterField(f"{server.url}/cog.tif").source.select_bands([1]))
+    found = gp.reconstruct(
+        source, np.copy, size=128, step=128, window="boxcar", region=gp.Box(300, 400, 200, 900)
+    )
+    rows, cols = slice(0, 512), slice(0, 1024)
+    np.testing.assert_array_equal(
+        np.asarray(found.array)[..., rows, cols].reshape(512, 1024), PIXELS[1, rows, cols]
+    )
+
+
+@pytest.mark.parametrize("name", ["cog", "bands"])
+def test_several_requests_are_on_their_way_and_no_byte_comes_twice(server, name):
+    path = f"{server.url}/{name}.tif"
+    gp.plan(path)
+    server.fails(latency=0.05)
+    np.testing.assert_array_equal(copied(path), PIXELS)
+    assert 4 <= server.most() <= 4 * IN_FLIGHT  # of a piece that is several spans GDAL asks for some at once
+    spans = [(first, last) for first, last in server.spans() if first > 0]
+    asked = sum(last + 1 - first for first, last in spans)
+    seen = np.zeros(max(last for _, last in spans) + 1, np.uint8)
+    for first, last in spans:
+        seen[first : last + 1] += 1
+    # Of what is fetched again there are the rests of pages of 16 KiB where pieces meet.
+    assert asked <= 1.25 * np.count_nonzero(seen)
+
+
+def test_of_files_beside_it_only_the_mask_and_metadata_are_asked_for_and_not_by_every_handle(server):
+    copied(f"{server.url}/cog.tif")
+    beside = [path for path in server.paths() if path != "/cog.tif"]
+    assert {path.lower() for path in beside} == {"/cog.tif.aux.xml", "/cog.tif.msk"}
+    assert len(beside) <= 8
+    assert len([path for path in server.paths() if path == "/cog.tif"]) > 20
+
+
+def test_a_mask_and_a_nodata_value_beside_it_are_found(server):
+    made = gp.reconstruct(f"{server.url}/masked.tif", np.copy, size=128, step=128, window="boxcar")
+    np.testing.assert_array_equal(np.asarray(made.valid), np.broadcast_to(PIXELS[0] > 1000, SHAPE))
+    assert gp.RasterField(f"{server.url}/beside.tif").domain.nodata == 33
+
+
+@pytest.mark.parametrize("fault", ["503", "reset", "truncate"])
+def test_a_piece_that_fails_for_good_is_an_error_that_names_it(server, gdal_variables, fault):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_RETRY_DELAY="0.05")
+    path = f"{server.url}/cog.tif"
+    gp.plan(path)
+    server.fails(fault, after=6, least=30_000)
+    with pytest.raises(gp.SourceError, match=r"cannot (read|open) .*cog\.tif"):
+        copied(path)
+
+
+def test_some_failures_are_waited_out(server, gdal_variables):
+    gdal_variables(GDAL_HTTP_RETRY_DELAY="0.05")
+    server.fails("503", after=9, count=5)
+    np.testing.assert_array_equal(copied(f"{server.url}/cog.tif"), PIXELS)
