@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Resume, Window
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
@@ -54,7 +55,7 @@ def plan(
     window: str | Window = "hann",
     aggregation: str | AnyCellAggregation = "overlap-add",
     boundary: str = "cover",
-    batch_size: int = 1,
+    batch_size: BatchSize = 1,
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     chunks: Size = 512,
@@ -80,7 +81,8 @@ def plan(
         What the operator would want to see around a patch, in pixels, and how much finer its results would
         be; 0 and 1 by default.
     batch_size
-        Patches the operator would get at once, 1 by default.
+        Patches the operator would get at once, 1 by default. For ``"auto"`` a quarter of ``memory_limit`` is
+        planned for them; what the operator takes by itself is found out by the run, and kept within the rest.
     memory_limit
         Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
     dtype
@@ -149,7 +151,7 @@ def reconstruct(
     window: str | Window = "hann",
     aggregation: str | AnyCellAggregation = "overlap-add",
     boundary: str = "cover",
-    batch_size: int = 1,
+    batch_size: BatchSize = 1,
     tta: str | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -232,6 +234,10 @@ def reconstruct(
         and ``margin`` are in pixels of the source, ``chunks`` and ``region`` in those of the result.
     batch_size
         Patches handed to the operator at once, ``(n, bands, h, w)``; 1, without that axis, by default.
+        Batches are filled across rows of patches: only the last one of a region may be short. ``"auto"``
+        begins with one, always on that axis, and doubles it while patches become faster by that and memory
+        lasts, of the GPU too that torch uses; where there was not enough it is halved. What it came to is
+        ``stats.batch_size``.
     tta
         Test-time augmentation of a model: the mean over ``"flips"`` of each patch, or over ``"d4"``, which
         has quarter turns too.

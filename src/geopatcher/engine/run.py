@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from geopatcher.engine.cuts import cut_strips
 from geopatcher.engine.pipeline import BackgroundWriter, prefetch
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import Unit, read_units
-from geopatcher.engine.watch import Watch
+from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import FinishedTile, PixelSource, Sink
     from geopatcher.engine.contributions import Contribution, Operate
+    from geopatcher.engine.cuts import Cut
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
+    from geopatcher.planning.anchors import Strip
     from geopatcher.planning.plan import Plan
 
 
@@ -42,9 +45,8 @@ def contributions(
     """Yield what each patch of the plan's region contributes, first rows ascending.
 
     Strips are read once, ahead of use in a thread when ``pipelined``; between them the ``watch``
-    may stop the run.
+    may stop the run. A batch is filled from one strip after another; the last of the region may be short.
     """
-    watch = watch or Watch()
     box = plan.reach(plan.anchors.extent(plan.region))
     if not box.n_pixels:
         return
@@ -53,10 +55,51 @@ def contributions(
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
     with prefetch(units, _size_of, waiting if pipelined else 0) as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
-        for strip in plan.strips():
-            watch.begin(strip)
-            yield from operate(next(cut))
-            watch.end(plan, strip)
+        passage = _Passage(plan, operate, watch or Watch())
+        yield from operate(passage.through(cut))
+        passage.end()
+
+
+@dataclass
+class _Passage:
+    """The strips of a region on their way through an operator, whose batches reach from one to the next."""
+
+    plan: Plan
+    operate: Operate
+    watch: Watch
+    _cut: int = 0
+    _ended: deque[tuple[int, Strip]] = field(default_factory=deque)
+    _stop: StopRequested | None = None
+
+    def through(self, strips: Iterator[Iterator[Cut]]) -> Iterator[Cut]:
+        """Yield the patches of one strip after another, until the watch stops them."""
+        for strip in self.plan.strips():
+            try:
+                self.watch.begin(strip)
+            except StopRequested as stop:  # told when what waits for a full batch is through
+                self._stop = stop
+                return
+            yield from next(strips)
+            self._cut += len(strip.boxes)
+            self._ended.append((self._cut, strip))
+            self._tell(self._cut - self.operate.n_waiting)
+
+    def end(self) -> None:
+        """Tell the strips that are left, when all is through.
+
+        Raises
+        ------
+        StopRequested
+            The run was asked to stop.
+
+        """
+        self._tell(self._cut)
+        if self._stop is not None:
+            raise self._stop
+
+    def _tell(self, n_through: int) -> None:
+        while self._ended and self._ended[0][0] <= n_through:
+            self.watch.end(self.plan, self._ended.popleft()[1])
 
 
 def _size_of(unit: Unit) -> int:

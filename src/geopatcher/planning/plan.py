@@ -187,6 +187,11 @@ class Plan:
         return self.model.bytes_for(self._widest, self.region.height, alone=self.n_regions == 1)
 
     @property
+    def room_bytes(self) -> int:
+        """Bytes that a call of the operator may take beside the widest region and the patches in hand."""
+        return (self.setting.share_bytes or self.memory_limit) - self.working_bytes + self.model.growth_bytes
+
+    @property
     def _widest(self) -> int:
         """Columns of the widest region."""
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
@@ -316,7 +321,8 @@ class Plan:
             With these sizes.
 
         """
-        return replace(self, model=replace(model, reading=self.reading).grown(call_bytes))
+        fitted = replace(model, reading=self.reading).fitted(self.setting.share_bytes or self.memory_limit)
+        return replace(self, model=fitted.grown(call_bytes))
 
     def restrict(self, region: Box) -> Plan:
         """Return the plan for the blocks that touch ``region``, and the patches that touch those.
