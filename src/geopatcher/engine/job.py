@@ -303,7 +303,7 @@ def run_region(
     try:
         try:
             with recycling():
-                stitch(stream, tiles, finisher.emit, stats)
+                stitch(stream, tiles, finisher.emit, stats, pipelined=job.pipelined)
         except StopRequested as stop:
             for box, row_tiles in tiles.close_above(stop.row):
                 finisher.emit(box, row_tiles)

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     from geopatcher.planning.plan import Plan
 
 
+#: Seconds that a patch takes, at least, for its result to be handed over to another thread.
+SLOW_S = 0.005
+
+
 def contributions(
     plan: Plan,
     source: PixelSource,
@@ -111,25 +115,67 @@ def stitch(
     tiles: TileRows,
     emit: Callable[[Box, list[OpenTile]], None],
     stats: RunStats,
+    *,
+    pipelined: bool = False,
 ) -> None:
     """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
 
-    This is the one loop: in memory, to disk, planned and unplanned runs all come through here.
+    This is the one loop: in memory, to disk, planned and unplanned runs all come through here. When
+    ``pipelined`` an operator that takes its time need not wait for it: what one call gave is accumulated in a
+    thread while the next is made.
     """
-    spent, row = 0.0, None
-    for contribution in stream:
-        if contribution.box.row0 != row:
-            row = contribution.box.row0
-            stats.spend("accumulate", spent)
-            spent = 0.0
-            for box, row_tiles in tiles.close_above(row):
-                emit(box, row_tiles)
-        started = time.perf_counter()
-        tiles.add(contribution)
-        spent += time.perf_counter() - started
-    stats.spend("accumulate", spent)
-    for box, row_tiles in tiles.close_above(tiles.grid.region.row1):
-        emit(box, row_tiles)
+    seam = _Seam(tiles, emit, stats)
+    adder = BackgroundWriter(pipelined=pipelined)
+    group: list[Contribution] = []
+    try:
+        for contribution in stream:
+            group.append(contribution)
+            if not (pipelined and _is_slow(stats)):
+                adder.wait()
+                seam.add(group)
+            elif len(group) < stats.batch_size:
+                continue
+            else:
+                adder.submit(partial(seam.add, group))
+            group = []
+    finally:  # of a run that is stopped, too, all rows that are whole are written
+        try:
+            adder.submit(partial(seam.add, group))
+        finally:
+            adder.finish()
+    seam.close_above(tiles.grid.region.row1)
+
+
+def _is_slow(stats: RunStats) -> bool:
+    """Whether calls of the operator take so long that handing over what they give pays."""
+    return stats.seconds["operate"] > SLOW_S * stats.patches
+
+
+@dataclass
+class _Seam:
+    """Where contributions meet: they are added to tiles, and what nothing more can touch is emitted."""
+
+    tiles: TileRows
+    emit: Callable[[Box, list[OpenTile]], None]
+    stats: RunStats
+    _row: int | None = None
+
+    def add(self, group: list[Contribution]) -> None:
+        """Accumulate contributions in their order."""
+        spent = 0.0
+        for contribution in group:
+            if contribution.box.row0 != self._row:
+                self._row = contribution.box.row0
+                self.close_above(self._row)
+            started = time.perf_counter()
+            self.tiles.add(contribution)
+            spent += time.perf_counter() - started
+        self.stats.spend("accumulate", spent)
+
+    def close_above(self, row: int) -> None:
+        """Emit the rows of blocks above a row of pixels."""
+        for box, row_tiles in self.tiles.close_above(row):
+            self.emit(box, row_tiles)
 
 
 @dataclass
