@@ -134,6 +134,19 @@ def test_auto_plans_for_no_more_patches_than_the_limit_has_room_for():
     assert alone.model.batch_size < large.model.batch_size, "each worker has a quarter"
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_where_one_patch_at_a_time_just_fits_a_size_that_is_found_does_too(workers):
+    pixels = image(400, 300)
+    model = gp.plan(pixels, **SIZES).model
+    limit = (model.bytes_for(64, 400, alone=False) + 10_000) * (workers or 1)
+    one, found = (
+        gp.reconstruct(pixels, far.bent_each, batch_size=n, memory_limit=limit, workers=workers, **SIZES)
+        for n in (1, "auto")
+    )
+    np.testing.assert_array_equal(one.array, found.array)
+    assert found.plan.working_bytes - found.plan.model.growth_bytes <= limit
+
+
 @pytest.mark.parametrize("most", [1, 3, 5])
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
 @pytest.mark.parametrize("error", [MemoryError, type("OutOfMemoryError", (RuntimeError,), {})])

@@ -92,7 +92,7 @@ def make_plan(
         pad_value=geometry.pad_value,
         chunks=chunks,
         region=whole,
-        model=replace(model, reading=read).fitted(memory_limit),
+        model=replace(model, reading=read).fitted(memory_limit, whole.height),
         memory_limit=memory_limit,
         source_name=source.name,
         reading=read,

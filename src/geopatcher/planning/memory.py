@@ -209,18 +209,22 @@ class MemoryModel:
         codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
         return int(state + finishing + turning + self.patch_bytes + self.kept_bytes + codecs)
 
-    def fitted(self, limit: int) -> MemoryModel:
-        """Return these sizes for the largest batch that takes no more than a share of a limit, in bytes.
+    def fitted(self, limit: int, height: int) -> MemoryModel:
+        """Return these sizes for the largest batch whose patches take no more than a share of a limit.
 
-        That is one of patches alone: what an operator takes by itself is found out by calling it. Where
-        batches do not grow, nothing changes.
+        Beside it a region of ``height`` rows and one block wide still fits into ``limit`` bytes. What an
+        operator takes by itself is found out by calling it. Where batches do not grow, nothing changes.
         """
         if not self.grows:
             return self
-        size = 1
-        while size < MOST_AT_ONCE and replace(self, batch_size=2 * size).patch_bytes <= BATCH_SHARE * limit:
-            size *= 2
-        return replace(self, batch_size=size)
+        model = replace(self, batch_size=1)
+        while model.batch_size < MOST_AT_ONCE:
+            larger = replace(model, batch_size=2 * model.batch_size)
+            least = larger.bytes_for(self.tile[1], height, alone=False)
+            if larger.patch_bytes > BATCH_SHARE * limit or least > limit:
+                break
+            model = larger
+        return model
 
     def grown(self, call_bytes: int) -> MemoryModel:
         """Return these sizes for an operator a call of which was seen to take ``call_bytes``.

@@ -321,7 +321,8 @@ class Plan:
             With these sizes.
 
         """
-        fitted = replace(model, reading=self.reading).fitted(self.setting.share_bytes or self.memory_limit)
+        share = self.setting.share_bytes or self.memory_limit
+        fitted = replace(model, reading=self.reading).fitted(share, self.region.height)
         return replace(self, model=fitted.grown(call_bytes))
 
     def restrict(self, region: Box) -> Plan:

@@ -137,7 +137,7 @@ class Executor(ABC):
             mapped_bytes=mapped,
             share_bytes=share,
         )
-        fitted = replace(plan, model=plan.model.fitted(share), setting=here)
+        fitted = replace(plan, model=plan.model.fitted(share, plan.region.height), setting=here)
         return replace(fitted, setting=self.setting(fitted, source))
 
     @abstractmethod
