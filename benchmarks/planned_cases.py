@@ -118,6 +118,18 @@ def greedy(patch: Array) -> Array:
     return parts.mean(axis=-3, keepdims=True, dtype=patch.dtype)
 
 
+def activations(patch: Array) -> Array:
+    """Take 64 times the patches meanwhile, in two steps, as the layers of a network do."""
+    first = np.repeat(np.asarray(patch, np.float32), 32, axis=-3)
+    return np.maximum(first, 0)[..., :1, :, :] + np.float32(0)
+
+
+def activations_late(patch: Array) -> Array:
+    """Do the same after some work that is there for each call, so that larger batches pay."""
+    start = sum(range(500_000)) % 2
+    return activations(patch) + np.float32(start)
+
+
 def very_greedy(patch: Array) -> Array:
     """Take 160 MiB meanwhile."""
     block = np.ones(20 << 20)
@@ -150,6 +162,8 @@ OPERATORS: dict[str, Callable[[Array], Array]] = {
         bright,
         holed,
         greedy,
+        activations,
+        activations_late,
         very_greedy,
         keeping,
         importing,
@@ -215,6 +229,13 @@ CASES = [
     small("20 times the patch", operator="greedy"),
     small("20 times the patch of 512", operator="greedy", size=512, step=256),
     small("20 times batches of 8", operator="greedy", size=256, step=128, batch_size=8),
+    *(
+        small(title, Raster(height=1200, width=1200), operator, size=256, step=128, batch_size=batch_size)
+        for title, operator, batch_size in (
+            ("activations in batches of 4", "activations", 4),
+            ("activations in batches that are found", "activations_late", "auto"),
+        )
+    ),
     small("160 MiB in each call", operator="very_greedy"),
     small("120 MiB kept", operator="keeping"),
     small("120 MiB kept, GeoTIFF", operator="keeping", target="x.tif"),

@@ -48,7 +48,7 @@ def test_limits_and_layers_are_resolved():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"batch_size": 0}, "batch_size must be 1 or more, not 0"),
+        ({"batch_size": 0}, 'batch_size must be 1 or more, or "auto", not 0'),
         ({"memory_limit": "lots"}, "lots"),
         ({"layers": ("depth",)}, "depth"),
         ({"chunks": 0}, "chunks"),

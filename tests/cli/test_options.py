@@ -17,6 +17,7 @@ from geopatcher.cli.options import (
     RunKeywords,
     options,
     read_bands,
+    read_batch_size,
     read_number,
     read_size,
     storage_of,
@@ -47,6 +48,26 @@ def show(size, bands, number):
 )
 def test_what_is_read(arguments, expected):
     assert CliRunner().invoke(show, arguments).output == f"{expected!r}\n"
+
+
+@click.command()
+@click.option("--batch-size", callback=read_batch_size, default="1")
+def batches(batch_size):
+    click.echo(repr(batch_size))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("1", 1), ("32", 32), (" 8 ", 8), ("auto", "auto"), ("AUTO", "auto")]
+)
+def test_a_batch_is_a_number_or_found(text, expected):
+    assert CliRunner().invoke(batches, ["--batch-size", text]).output == f"{expected!r}\n"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", ""])
+def test_what_is_no_batch_is_wrong_usage(text):
+    ended = CliRunner().invoke(batches, ["--batch-size", text])
+    assert ended.exit_code == 2
+    assert "is neither auto nor a number of patches, from 1" in ended.output
 
 
 def test_nan_is_a_number():

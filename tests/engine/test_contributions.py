@@ -7,6 +7,7 @@ import pytest
 
 import geopatcher as gp
 from geopatcher.core.box import Box
+from geopatcher.engine.batching import Batching
 from geopatcher.engine.contributions import Operate
 from geopatcher.engine.cuts import Cut
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -34,7 +35,7 @@ def operate(operator, **options):
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 7])
 def test_batches_give_what_single_patches_give(batch_size):
     one = list(operate(lambda x: x * 2)(cuts(7)))
-    many = list(operate(lambda x: x * 2, batch_size=batch_size)(cuts(7)))
+    many = list(operate(lambda x: x * 2, batching=Batching(batch_size))(cuts(7)))
     assert [c.box for c in one] == [c.box for c in many]
     for single, batched in zip(one, many, strict=True):
         np.testing.assert_array_equal(single.data, batched.data)
@@ -44,7 +45,7 @@ def test_patches_of_other_sizes_are_batched_apart_and_stay_in_order():
     shapes = [(1, 4, 4), (1, 4, 4), (1, 4, 2), (1, 3, 4), (1, 3, 4), (1, 4, 4)]
     some = [Cut(Box(0, s[1], i * 4, i * 4 + s[2]), np.full(s, i), None) for i, s in enumerate(shapes)]
     batches = []
-    stream = operate(lambda x: (batches.append(x.shape), x)[1], batch_size=4)
+    stream = operate(lambda x: (batches.append(x.shape), x)[1], batching=Batching(4))
     got = [int(c.data.flat[0]) for c in stream(iter(some))]
     assert got == [0, 1, 2, 3, 4, 5]
     assert batches == [(2, 1, 4, 4), (1, 1, 4, 2), (2, 1, 3, 4), (1, 1, 4, 4)]
@@ -63,7 +64,7 @@ def test_a_retry_sees_the_patch_as_it_was(batch_size):
 
     policy = ErrorPolicy("retry", max_retries=2)
     wanted = [cut.pixels + 1 for cut in cuts(batch_size)]
-    got = list(operate(spoil, policy=policy, batch_size=batch_size)(cuts(batch_size)))
+    got = list(operate(spoil, policy=policy, batching=Batching(batch_size))(cuts(batch_size)))
     assert tries[0] == tries[1] == tries[2]
     for contribution, pixels in zip(got, wanted, strict=True):
         np.testing.assert_array_equal(contribution.data, pixels)
@@ -81,7 +82,7 @@ def test_patches_that_fail_are_left_out_or_masked_and_written_down(on_error, bat
         return patches[..., :1, :, :] / 2
 
     some = [Cut(Box(0, 4, i * 4, i * 4 + 4), np.full((3, 4, 4), i), None) for i in range(6)]
-    stream = operate(fail, policy=ErrorPolicy(on_error), batch_size=batch_size)
+    stream = operate(fail, policy=ErrorPolicy(on_error), batching=Batching(batch_size))
     got = {c.box.col0 // 4: c for c in stream(iter(some))}
     assert [record.anchor[1] // 4 for record in stream.errors] == [1, 4]
     assert {record.kind for record in stream.errors} == {"operator"}
@@ -117,7 +118,7 @@ def test_a_mask_before_the_first_result_does_not_decide_what_a_result_is():
 def test_errors_of_shape_are_not_tried_again():
     calls = []
     policy = ErrorPolicy("skip", max_retries=3, retry_on=(Exception,))
-    stream = operate(lambda x: (calls.append(1), x[:2])[1], policy=policy, batch_size=3)
+    stream = operate(lambda x: (calls.append(1), x[:2])[1], policy=policy, batching=Batching(3))
     with pytest.raises(OperatorError, match="first axis must be the batch"):
         list(stream(cuts(3)))
     assert len(calls) == 1

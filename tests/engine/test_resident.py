@@ -18,11 +18,10 @@ MIB = 1 << 20
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
 
 
-def taken_by(call, *calls):
+def taken_by(*calls):
     meter = Meter()
-    meter.measure(call, full=not calls)
-    for number, more in enumerate(calls, start=1):
-        meter.measure(more, full=number == len(calls))
+    for number, call in enumerate(calls, start=1):
+        meter.measure(call, number)
     return meter
 
 
@@ -83,25 +82,47 @@ def test_a_call_below_an_earlier_peak_is_seen_too():
 
 
 @on_linux
-def test_calls_are_measured_up_to_the_first_of_full_size():
+def test_calls_are_measured_that_have_more_patches_than_those_before():
     def of(n_bytes):
         return lambda: float(fresh(n_bytes)[0])
 
-    meter = taken_by(of(40 * MIB), of(120 * MIB))
-    assert meter.done
+    meter = Meter()
+    meter.measure(of(40 * MIB), 0)  # of less than full size
+    assert meter.wants(1)
+    meter.measure(of(120 * MIB), 4)
+    assert (meter.wants(1), meter.wants(4), meter.wants(5)) == (False, False, True)
     assert meter.taken.call_bytes == pytest.approx(120 * MIB, rel=0.1)
 
 
+@on_linux
+def test_what_grows_with_the_patches_is_told_from_what_the_first_call_has_loaded():
+    kept = []
+
+    def keeping(n_bytes):  # as the arena of a runtime, which never gives back
+        return lambda: kept.append(fresh(n_bytes))
+
+    meter = Meter()
+    grown = []
+    for number, n_bytes in enumerate([90 * MIB, 30 * MIB, 60 * MIB], start=1):
+        meter.measure(keeping(n_bytes), number)
+        grown.append(meter.grown)
+    assert grown == pytest.approx([0, 30 * MIB, 90 * MIB], abs=10 * MIB)
+
+
+def test_where_the_system_tells_nothing_nothing_is_measured(monkeypatch):
+    assert not Meter(_told=False).wants(1)
+
+
 def test_an_error_of_the_call_is_its_own_and_leaves_nothing_behind():
-    meter = Meter(done=False)
+    meter = Meter()
     with pytest.raises(ZeroDivisionError):
-        meter.measure(lambda: 1 / 0, full=True)
+        meter.measure(lambda: 1 / 0, 1)
     assert not [thread for thread in threading.enumerate() if thread.name == "geopatcher-lookout"]
     assert meter.beside(len)([1, 2]) == 2, "readers are not kept waiting"
 
 
 def test_others_take_no_memory_while_a_call_is_measured():
-    meter, order = Meter(done=False), []
+    meter, order = Meter(), []
     begun = threading.Event()
 
     def call():
@@ -111,7 +132,7 @@ def test_others_take_no_memory_while_a_call_is_measured():
 
     reader = threading.Thread(target=lambda: (begun.wait(), meter.beside(order.append)("read")))
     reader.start()
-    meter.measure(call, full=True)
+    meter.measure(call, 1)
     reader.join()
     assert order == ["call", "read"]
 

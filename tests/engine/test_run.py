@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import threading
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import geopatcher as gp
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.box import Box
+from geopatcher.engine.batching import Batching
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.run import contributions, stitch
 from geopatcher.engine.stats import RunStats
@@ -71,3 +75,78 @@ def test_rows_of_blocks_are_emitted_as_soon_as_nothing_touches_them_any_more():
         for box, values in parts.items():
             result[:, *box.slices()] = values
     np.testing.assert_array_equal(result, IMAGE)
+
+
+class Noting:
+    """An aggregation's state in which it is noted which thread adds to it."""
+
+    def __init__(self, tiles):
+        self.tiles, self.threads, self.order = tiles, set(), []
+
+    def __getattr__(self, name):
+        return getattr(self.tiles, name)
+
+    def add(self, contribution):
+        self.threads.add(threading.current_thread().name)
+        self.order.append((contribution.box.row0, contribution.box.col0))
+        self.tiles.add(contribution)
+
+
+def stitched(monkeypatch, slow_s, *, pipelined, batch_size=3, stream=None, tiles=None):
+    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", slow_s)
+    plan = gp.plan(IMAGE, size=10, step=5, chunks=16, aggregation="sum")
+    operate = operate_of()
+    operate = replace(operate, batching=Batching(batch_size), stats=RunStats())
+    noting = tiles or Noting(
+        TileRows(plan.blocks, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
+    )
+    emitted = {}
+
+    def emit(box, row_tiles):
+        emitted.update({tile.box: tile.parts["data"].finalise()[0].values for tile in row_tiles})
+
+    made = stream or contributions(plan, ArraySource.of(IMAGE), operate)
+    stitch(made, noting, emit, operate.stats, pipelined=pipelined)
+    return noting, emitted
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
+def test_what_a_slow_operator_gives_is_accumulated_behind_it_in_the_same_order(monkeypatch, batch_size):
+    here, wanted = stitched(monkeypatch, 0.0, pipelined=False)
+    behind, found = stitched(monkeypatch, 0.0, pipelined=True, batch_size=batch_size)
+    fast, same = stitched(monkeypatch, 1e9, pipelined=True, batch_size=batch_size)
+    own = threading.current_thread().name
+    assert here.threads == fast.threads == {own}
+    assert own not in behind.threads
+    assert here.order == behind.order == fast.order
+    assert list(wanted) == list(found) == list(same)
+    for box, values in wanted.items():
+        np.testing.assert_array_equal(values, found[box])
+        np.testing.assert_array_equal(values, same[box])
+
+
+def test_an_error_behind_ends_the_stream_and_is_told(monkeypatch):
+    class Broken(Noting):
+        def add(self, contribution):
+            raise ValueError("cannot add")
+
+        def close_above(self, row):
+            return iter(())
+
+    with pytest.raises(ValueError, match="cannot add"):
+        stitched(monkeypatch, 0.0, pipelined=True, tiles=Broken(None))
+    assert not [one for one in threading.enumerate() if one.name.startswith("geopatcher-write")]
+
+
+def test_what_came_before_a_stop_is_accumulated(monkeypatch):
+    plan = gp.plan(IMAGE, size=10, step=10)
+    asked = iter([False, False, True])
+    operate = replace(operate_of(), batching=Batching(4), stats=RunStats())
+    stream = contributions(plan, ArraySource.of(IMAGE), operate, watch=Watch(lambda: next(asked)))
+    grid = gp.plan(IMAGE, size=10, step=10, chunks=16).blocks
+    noting = Noting(
+        TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
+    )
+    with pytest.raises(StopRequested):
+        stitched(monkeypatch, 0.0, pipelined=True, stream=stream, tiles=noting)
+    assert noting.order == [(row, col) for row in (0, 10) for col in (0, 10, 20)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.core.box import Box
@@ -23,7 +24,7 @@ SPEC = ResultSpec(RasterDomain((20, 30), dtype=np.dtype("uint8")), (16, 16), 9)
 @pytest.fixture
 def session():
     axes = Axes.of(8, None, "hann", "mean", "cover")
-    request = Request.of(axes, Reading(), None, None, 16, (), None, None, 1, "1GiB", None)
+    request = Request.of(axes, Reading(), None, None, 16, (), None, None, 1, "1GiB", Extent())
     job = job_for(request, Conduct(), ArraySource.of(IMAGE), np.copy)
     return MemorySession(job, MemoryTarget(), RunStats())
 

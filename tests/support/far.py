@@ -48,6 +48,23 @@ class Dies:
         return True
 
 
+def bent_each(pixels):
+    """Return of each patch of a batch what `bend` makes of it."""
+    return np.stack([bend(patch) for patch in pixels]) if pixels.ndim == 4 else bend(pixels)
+
+
+class DiesInBatches(Dies):
+    """Like `Dies`, for patches and for batches, each patch of which gives what it gives alone."""
+
+    def fingerprint(self):
+        return "dies in batches"
+
+    def __call__(self, pixels):
+        patches = pixels if pixels.ndim == 4 else pixels[np.newaxis]
+        made = np.stack([super(DiesInBatches, self).__call__(patch) for patch in patches])
+        return made if pixels.ndim == 4 else made[0]
+
+
 class Slow:
     """Like `bend`, with a pause, and a mark in a file for each call."""
 

@@ -74,9 +74,10 @@ def ways(client):
     narrow = narrow_limit()
     return [
         {"memory_limit": "1GiB", "batch_size": 1},
-        {"memory_limit": 2 * narrow, "batch_size": 8, "workers": 2},
+        {"memory_limit": 2 * narrow, "batch_size": "auto", "workers": 2},
         {"memory_limit": "512MiB", "batch_size": 3, "executor": DaskExecutor(client)},
         {"memory_limit": narrow, "batch_size": 2},
+        {"memory_limit": "1GiB", "batch_size": "auto"},
         {"memory_limit": "1GiB", "batch_size": 5},
     ]
 

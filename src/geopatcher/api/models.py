@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.engine.batching import BatchSize
 
 
 class Predicting(Protocol):
@@ -82,10 +83,10 @@ def usual_step(
     return size if alone and patcher is None else step
 
 
-def usual_batch(operator: object, batch_size: int) -> int:
-    """Return the batch of a model that takes no other, where one patch at a time is asked for."""
+def usual_batch(operator: object, batch_size: BatchSize) -> BatchSize:
+    """Return the batch of a model that takes no other, where no number above one is asked for."""
     fixed = operator.fixed_batch if isinstance(operator, ModelLike) else None
-    return fixed if fixed is not None and batch_size == 1 else batch_size
+    return fixed if fixed is not None and batch_size in (1, "auto") else batch_size
 
 
 def matched(

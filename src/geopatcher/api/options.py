@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Region
     from geopatcher.api.axes import Scale, Size
     from geopatcher.core.protocols import Resume
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
@@ -26,7 +27,7 @@ class SharedOptions(TypedDict, total=False):
 
     margin: Size | None
     output_scale: Scale | None
-    batch_size: int
+    batch_size: BatchSize
     executor: Executor | None
     workers: int | None
     memory_limit: int | str

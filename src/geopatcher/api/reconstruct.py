@@ -12,8 +12,7 @@ from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.outputs import blank_patch, giving, with_outputs
 from geopatcher.api.request import Conduct, Request, job_for
-from geopatcher.api.result import Reconstruction
-from geopatcher.core.gaps import VALID
+from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy, persist
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.prepare import warn_of_ground
@@ -32,7 +31,9 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Region
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.api.models import Runnable
+    from geopatcher.api.result import Reconstruction
     from geopatcher.core.protocols import PixelSource, Resume, Window
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.executor import Executor
-    from geopatcher.runs.run import Outcome
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
@@ -56,7 +56,7 @@ def plan(
     window: str | Window = "hann",
     aggregation: str | AnyCellAggregation = "overlap-add",
     boundary: str = "cover",
-    batch_size: int = 1,
+    batch_size: BatchSize = 1,
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     chunks: Size = 512,
@@ -85,7 +85,8 @@ def plan(
         What the operator would want to see around a patch, in pixels, and how much finer its results would
         be; 0 and 1 by default.
     batch_size
-        Patches the operator would get at once, 1 by default.
+        Patches the operator would get at once, 1 by default. For ``"auto"`` a quarter of ``memory_limit`` is
+        planned for them; what the operator takes by itself is found out by the run, and kept within the rest.
     memory_limit
         Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
     dtype
@@ -155,7 +156,7 @@ def reconstruct(
     window: str | Window = "hann",
     aggregation: str | AnyCellAggregation = "overlap-add",
     boundary: str = "cover",
-    batch_size: int = 1,
+    batch_size: BatchSize = 1,
     tta: str | None = None,
     device: str | None = None,
     precision: str | None = None,
@@ -241,6 +242,10 @@ def reconstruct(
         and ``margin`` are in pixels of the source, ``chunks`` and ``region`` in those of the result.
     batch_size
         Patches handed to the operator at once, ``(n, bands, h, w)``; 1, without that axis, by default.
+        Batches are filled across rows of patches: only the last one of a region may be short. ``"auto"``
+        begins with one, always on that axis, and doubles it while patches become faster by that and memory
+        lasts, of the GPU too that torch uses; where there was not enough it is halved. What it came to is
+        ``stats.batch_size``.
     tta
         Test-time augmentation of a model: the mean over ``"flips"`` of each patch, or over ``"d4"``, which
         has quarter turns too.
@@ -372,25 +377,9 @@ def reconstruct(
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
     warn_of_ground(job.source, stacklevel=2)
     with reporting(progress, runner.n_patches(job)) as advance:
-        return _result(runner.run(replace(job, advance=advance), place))
+        return result_of(runner.run(replace(job, advance=advance), place))
 
 
 def _opened(source: Source, policy: ErrorPolicy) -> PixelSource:
     """Open a source, again and again where the policy says so."""
     return persist(partial(as_field, source), policy).source
-
-
-def _result(outcome: Outcome) -> Reconstruction:
-    """Return what a run gave back, its arrays sorted."""
-    arrays = dict(outcome.arrays)
-    data, mask = arrays.pop("data"), arrays.pop(VALID, None)
-    return Reconstruction(
-        array=data,
-        mask=mask,
-        path=outcome.path,
-        plan=outcome.job.plan,
-        stats=outcome.stats,
-        domain=outcome.domain,
-        errors=outcome.errors,
-        layers=arrays,
-    )

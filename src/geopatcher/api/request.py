@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.api.axes import PatcherLike, Size
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.job import Nodata
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.reading import Reading
@@ -60,7 +61,7 @@ class Request:
     layers: Mapping[str, AnyCellAggregation]
     blocks: tuple[int, int]
     target: str | os.PathLike[str] | Target | None
-    batch_size: int
+    batch_size: BatchSize
     memory_limit: int
     extent: Extent
     region: Box | None = None
@@ -76,7 +77,7 @@ class Request:
         layers: Iterable[str],
         dtype: DTypeLike | None,
         nodata: Nodata,
-        batch_size: int,
+        batch_size: BatchSize,
         memory_limit: int | str,
         extent: Extent,
     ) -> Request:
@@ -88,8 +89,8 @@ class Request:
             Something of it is not what it should be.
 
         """
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
+        if batch_size != "auto" and not (isinstance(batch_size, SupportsIndex) and batch_size >= 1):
+            raise ValueError(f'batch_size must be 1 or more, or "auto", not {batch_size!r}')
         check_axes(axes.window, axes.aggregation)
         stored = storage_for(target, storage)
         pieces = pixel_pair(chunks, "chunks")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.stats import RunStats
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.plan import Plan
+    from geopatcher.runs.run import Outcome
     from geopatcher.targets.product import ResultArray
 
 #: Longest side of a picture drawn from a result.
@@ -233,6 +234,22 @@ class Reconstruction:
             *(f"note       {note}" for note in stats.notes),
         ]
         return "\n".join(lines)
+
+
+def result_of(outcome: Outcome) -> Reconstruction:
+    """Return what a run gave back, its arrays sorted."""
+    arrays = dict(outcome.arrays)
+    data, mask = arrays.pop("data"), arrays.pop(VALID, None)
+    return Reconstruction(
+        array=data,
+        mask=mask,
+        path=outcome.path,
+        plan=outcome.job.plan,
+        stats=outcome.stats,
+        domain=outcome.domain,
+        errors=outcome.errors,
+        layers=arrays,
+    )
 
 
 def _coordinates(domain: RasterDomain) -> dict[str, tuple[str, Array]]:

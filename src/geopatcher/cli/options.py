@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from geopatcher.api.area import Region
     from geopatcher.core.protocols import Resume
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.job import Nodata
     from geopatcher.targets.storage import CogStorage, ZarrStorage
@@ -81,6 +82,15 @@ def read_nodata(ctx: click.Context, param: click.Parameter, value: str | None) -
     return "inherit" if value == "inherit" else read_number(ctx, param, value)
 
 
+def read_batch_size(ctx: click.Context, param: click.Parameter, value: str) -> BatchSize:
+    """Read how many patches, or ``auto``."""
+    if value.strip().lower() == "auto":
+        return "auto"
+    if not re.fullmatch(r"0*[1-9][0-9]*", value.strip()):
+        raise click.BadParameter(f"{value!r} is neither auto nor a number of patches, from 1", ctx, param)
+    return int(value)
+
+
 class PatchKeywords(TypedDict):
     """What decides the plan; shared by ``run`` and ``plan``."""
 
@@ -91,7 +101,7 @@ class PatchKeywords(TypedDict):
     window: str
     aggregation: str
     boundary: str
-    batch_size: int
+    batch_size: BatchSize
     memory_limit: str
     dtype: str | None
     chunks: int | tuple[int, int]
@@ -163,10 +173,11 @@ PATCHES = (
     ),
     click.option(
         "--batch-size",
-        type=click.IntRange(min=1),
-        default=1,
+        callback=read_batch_size,
+        metavar="N",
+        default="1",
         show_default=True,
-        help="Patches the operator gets at once: (n, bands, h, w).",
+        help="Patches the operator gets at once, (n, bands, h, w), or auto.",
     ),
     click.option(
         "--memory-limit", default="1GiB", show_default=True, help="Memory to stay within, such as 512MiB."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from geopatcher.core.containment import told
+from geopatcher.engine.batching import Batching, is_out_of_memory
 from geopatcher.engine.calling import Calls
 from geopatcher.engine.cuts import is_empty
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, PatchErrorRecord, attempt
@@ -70,7 +71,8 @@ class Operate:
     With an ``area`` patches that do not touch it are left out, and cells outside it do not count.
     A ``limit`` is kept by whoever can end this process; what was ``late`` then is tried alone, or not again.
     The number of bands and their dtype are fixed by the first result.
-    ``meter`` learns what the first calls add to the process.
+    ``batching`` says how many patches a call is given, across rows of them; ``meter`` learns what the first
+    calls add to the process.
     """
 
     operator: ArrayOperator
@@ -78,7 +80,7 @@ class Operate:
     source_name: str
     stats: RunStats
     policy: ErrorPolicy = field(default_factory=ErrorPolicy)
-    batch_size: int = 1
+    batching: Batching = field(default_factory=Batching)
     weights: Array | None = None
     flat: bool = False
     masked: bool = False
@@ -96,7 +98,7 @@ class Operate:
     late: Late = field(default_factory=Late)
     meter: Meter = field(default_factory=Meter)
     _clipped: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
-    _seconds: float = field(default=0.0, repr=False)
+    _waiting: list[Cut] = field(default_factory=list, repr=False)
     _calls: Calls = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +106,7 @@ class Operate:
             self.operator,
             self.name,
             self.source_name,
-            batched=self.batch_size > 1,
+            batched=self.batching.batched,
             flat=self.flat,
             masked=self.masked,
             grid=self.grid,
@@ -113,38 +115,41 @@ class Operate:
             limit=self.limit,
         )
 
+    @property
+    def n_waiting(self) -> int:
+        """How many patches wait for a batch to be full."""
+        return len(self._waiting)
+
     def __call__(self, cuts: Iterator[Cut]) -> Iterator[Contribution]:
-        """Yield the contributions of a strip's patches, in their order."""
-        batch: list[Cut] = []
+        """Yield the contributions of patches, in their order; the last batch may be a short one."""
+        self._waiting = []
         for cut in cuts:
-            if self.area is not None and not self.area.touches(cut.box):
+            if not self._wants(cut):
                 self.stats.skipped += 1
                 self.advance(1)
                 continue
+            alone = cut.loss is not None or (self.late and self.late.knows(cut.anchor))
+            if alone or (self._waiting and not _stackable(cut, self._waiting[0])):
+                yield from self._run_waiting()
             if cut.loss is not None:
-                yield from self._run(batch)
                 yield from self._lost(cut, cut.loss)
-                batch = []
-                continue
-            if self.skip_empty and is_empty(cut):
-                self.stats.skipped += 1
-                self.advance(1)
-                continue
-            if self.late and (cut.anchor in self.late.alone or cut.anchor in self.late.given_up):
-                yield from self._run(batch)
+            elif alone:
                 yield from self._run_late(cut)
-                batch = []
-                continue
-            if batch and not _stackable(cut, batch[0]):
-                yield from self._run(batch)
-                batch = []
-            batch.append(cut)
-            if len(batch) == self.batch_size:
-                yield from self._run(batch)
-                batch = []
-        yield from self._run(batch)
-        self.stats.spend("operate", self._seconds)
-        self._seconds = 0.0
+            else:
+                self._waiting.append(cut)
+                if len(self._waiting) >= self.batching.size:
+                    yield from self._run_waiting()
+        yield from self._run_waiting()
+
+    def _wants(self, cut: Cut) -> bool:
+        """Whether a patch touches the area, and holds data where empty ones are left out."""
+        if self.area is not None and not self.area.touches(cut.box):
+            return False
+        return cut.loss is not None or not (self.skip_empty and is_empty(cut))
+
+    def _run_waiting(self) -> list[Contribution]:
+        batch, self._waiting = self._waiting, []
+        return self._run(batch)
 
     def _run(self, batch: list[Cut]) -> list[Contribution]:
         if not batch:
@@ -158,12 +163,11 @@ class Operate:
             for cut in batch:
                 self.hooks.patch_start(cut.anchor)
         started = time.perf_counter()
-        if self.meter.done:
-            results = self._attempt(batch)
-        else:
-            results = self.meter.measure(partial(self._attempt, batch), full=batch[0].crop is None)
+        results = self._measured(batch)
         seconds = time.perf_counter() - started
-        self._seconds += seconds
+        self.batching.took(len(batch), seconds)
+        self.stats.spend("operate", seconds)
+        self.stats.batch_size = self.batching.size
         self.stats.patches += len(batch)
         self.advance(len(batch))
         made = []
@@ -173,6 +177,15 @@ class Operate:
                     self.hooks.patch_done(cut.anchor, seconds / len(batch), data.nbytes)
                 made.append(self._contribution(cut, there, data))
         return made
+
+    def _measured(self, batch: list[Cut]) -> Sequence[Array | None]:
+        """Call the operator; the first call, and each of more patches than before, is measured."""
+        n = len(batch)
+        if not self.meter.wants(n):
+            return self._attempt(batch)
+        results = self.meter.measure(partial(self._attempt, batch), n if batch[0].crop is None else 0)
+        self.batching.saw(n, self.meter.grown)
+        return results
 
     def _lost(self, cut: Cut, loss: Loss) -> Iterator[Contribution]:
         """Note a patch that could not be read, and put its mask where the policy wants one."""
@@ -197,27 +210,44 @@ class Operate:
 
     def _attempt(self, batch: list[Cut]) -> Sequence[Array | None]:
         """Call the operator until the policy is content; ``None`` leaves a patch out."""
-        try:
-            returned = attempt(partial(self._calls.call, batch), self.policy, self.sleep)
-        except Exception as error:
-            why = told(error)
-            self.hooks.error(batch[0].anchor, error)
-            which = f"a batch of {len(batch)} patches, the first at " if len(batch) > 1 else ""
-            raise OperatorError(
-                f"{self.name} failed on {which}{batch[0].box} of {self.source_name}: {why}"
-            ) from error
+        returned = self._called(batch)
         if not isinstance(returned, Failure):
             if self._calls.discovers_border(batch, returned):
                 return self._attempt(batch)
             return self._calls.results(batch, returned)
-        if len(batch) > 1:  # one by one, so that only the bad patch is lost
-            return [self._singly(cut) for cut in batch]
-        return [self._failed(batch[0], returned, "operator")]
+        if len(batch) == 1:
+            return [self._failed(batch[0], returned, "operator")]
+        if self.batching.auto and is_out_of_memory(returned.error):
+            half = self.batching.halve(len(batch))
+            del returned  # which holds what the call had made so far
+            return [
+                _kept(one)
+                for start in range(0, len(batch), half)
+                for one in self._attempt(batch[start : start + half])
+            ]
+        # one by one, so that only the bad patch is lost
+        return [self._singly(cut) for cut in batch]
+
+    def _called(self, batch: list[Cut]) -> object:
+        """Call the operator; return what it returned, or the failure that the policy carries on after."""
+        try:
+            return attempt(partial(self._calls.call, batch), self.policy, self.sleep)
+        except Exception as error:
+            if len(batch) > 1 and self.batching.auto and is_out_of_memory(error):
+                return Failure(error.with_traceback(None), 1)
+            why = told(error)
+            self.hooks.error(batch[0].anchor, error)
+            which = f"a batch of {len(batch)} patches, the first at " if len(batch) > 1 else ""
+            if which and is_out_of_memory(error):
+                why += '; take a smaller batch_size, or "auto" (--batch-size auto), which finds one'
+            raise OperatorError(
+                f"{self.name} failed on {which}{batch[0].box} of {self.source_name}: {why}"
+            ) from error
 
     def _singly(self, cut: Cut) -> Array | None:
-        """Return the result of one patch of a batch, in memory that the next result does not take."""
+        """Return the result of one patch of a batch."""
         (result,) = self._attempt([cut])
-        return None if result is None else result.copy()
+        return _kept(result)
 
     def _failed(self, cut: Cut, failure: Failure, kind: str) -> Array | None:
         """Note a patch that failed; return the mask that stands for it, ``None`` to leave it out."""
@@ -302,6 +332,11 @@ class Operate:
                 f"for example with .astype({np.promote_types(data.dtype, self.dtype).name!r})"
             )
         return data.astype(self.dtype, copy=False)
+
+
+def _kept(result: Array | None) -> Array | None:
+    """Return a result in memory that the next one does not take."""
+    return None if result is None else result.copy()
 
 
 def _known(cut: Cut) -> Array | None:

@@ -15,6 +15,7 @@ from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
+from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
@@ -184,7 +185,7 @@ class Job:
     aggregation: AnyCellAggregation
     name: str = "operator"
     layers: Mapping[str, AnyCellAggregation] = field(default_factory=dict)
-    batch_size: int = 1
+    batch_size: BatchSize = 1
     policy: ErrorPolicy = field(default_factory=ErrorPolicy)
     skip_empty: bool = False
     output: Output = field(default_factory=Output)
@@ -222,15 +223,24 @@ class Job:
         layers = layer_specs(self.aggregation, self.layers)
         return self.output.assumed(source, n_bands, self.plan.chunks, layers)
 
-    def operate(self, stats: RunStats, limit: Limit | None = None, late: Late | None = None) -> Operate:
-        """Return what calls the operator; ``limit`` and ``late`` are for who keeps ``timeout_s``."""
+    def operate(
+        self,
+        stats: RunStats,
+        limit: Limit | None = None,
+        late: Late | None = None,
+        batching: Batching | None = None,
+    ) -> Operate:
+        """Return what calls the operator; ``limit`` and ``late`` are for who keeps ``timeout_s``.
+
+        ``batching`` is what another one has found out of batches.
+        """
         return Operate(
             operator=self.operator,
             name=self.name,
             source_name=self.source.name,
             stats=stats,
             policy=self.policy,
-            batch_size=self.batch_size,
+            batching=batching or Batching.of(self.batch_size),
             weights=self.weights,
             flat=len(self.source.domain.shape) == 2,
             masked=wants_mask(self.operator),
@@ -263,6 +273,7 @@ class Job:
         self, plan: Plan, operate: Operate, watch: Watch | None = None
     ) -> Generator[Contribution, None, None]:
         """Return the contributions to a region; the ``watch`` stands between its strips."""
+        operate.batching.bound(plan.model.batch_size, plan.room_bytes)
         return contributions(plan, self.source, operate, pipelined=self.pipelined, watch=watch)
 
 
@@ -294,7 +305,7 @@ def run_region(
     try:
         try:
             with recycling():
-                stitch(stream, tiles, finisher.emit, stats)
+                stitch(stream, tiles, finisher.emit, stats, pipelined=job.pipelined)
         except StopRequested as stop:
             for box, row_tiles in tiles.close_above(stop.row):
                 finisher.emit(box, row_tiles)

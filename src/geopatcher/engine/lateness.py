@@ -40,3 +40,7 @@ class Late:
 
     def __bool__(self) -> bool:
         return bool(self.alone or self.given_up)
+
+    def knows(self, anchor: Anchor) -> bool:
+        """Whether a patch is one of them."""
+        return anchor in self.alone or anchor in self.given_up

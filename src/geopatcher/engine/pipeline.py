@@ -130,11 +130,15 @@ class BackgroundWriter:
             self._last.result()
         self._last = self._thread.submit(call)
 
-    def finish(self) -> None:
+    def wait(self) -> None:
         """Wait for what was handed over; raise its error."""
-        self.settle()
         if self._last is not None:
             self._last.result()
+
+    def finish(self) -> None:
+        """Wait for what was handed over, the last of all; raise its error."""
+        self.settle()
+        self.wait()
 
     def settle(self) -> None:
         """Wait for what was handed over, after an error that is told already: others are not raised."""

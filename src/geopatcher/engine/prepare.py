@@ -88,6 +88,7 @@ def make_plan(
     if read.scale != 1:
         domain, anchors = domain.rescaled(read.scale), anchors.rescaled(read.scale)
     whole = Box.of_shape(domain.grid_shape)
+    model = model_of(source, anchors, aggregation, chunks, sizes, result_dtype)
     plan = Plan(
         domain=domain,
         anchors=anchors,
@@ -95,7 +96,7 @@ def make_plan(
         pad_value=geometry.pad_value,
         chunks=chunks,
         region=whole,
-        model=replace(model_of(source, anchors, aggregation, chunks, sizes, result_dtype), reading=read),
+        model=replace(model, reading=read).fitted(memory_limit, whole.height),
         memory_limit=memory_limit,
         source_name=source.name,
         reading=read,

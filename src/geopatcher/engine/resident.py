@@ -101,28 +101,34 @@ class Taken(NamedTuple):
 
 @dataclass
 class Meter:
-    """Measures what calls add to the process: the first ones of an operator, up to one of full size.
+    """Measures what calls of an operator add to the process: the first, and each of more patches than before.
 
-    ``taken`` is what it found, 0 where the system does not tell.
+    ``taken`` is what it found, 0 where the system does not tell. ``most`` is how many patches the largest
+    call had, and ``grown`` the bytes at the peak of the last one, without what the first had kept.
     """
 
     taken: Taken = field(default_factory=Taken)
-    done: bool = not _PAGES.exists()
+    most: int = 0
+    grown: int = 0
+    _told: bool = _PAGES.exists()
+    _loaded: int | None = None
     _quiet: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def beside(self, call: Callable[[A], T]) -> Callable[[A], T]:
         """Return a call that takes memory in another thread, and does not while one is measured."""
 
         def waiting(argument: A) -> T:
-            if self.done:
-                return call(argument)
             with self._quiet:
                 return call(argument)
 
         return waiting
 
-    def measure(self, call: Callable[[], T], *, full: bool) -> T:
-        """Return what a call returns; a ``full`` one is the last that is measured."""
+    def wants(self, n: int) -> bool:
+        """Whether a call with ``n`` patches is to be measured."""
+        return self._told and n > self.most
+
+    def measure(self, call: Callable[[], T], n: int) -> T:
+        """Return what a call with ``n`` patches of full size returns; 0 for others."""
         with self._quiet:
             before, highest = rss_bytes(), peak_rss_bytes()
             with _Lookout(before) as lookout:
@@ -131,8 +137,11 @@ class Meter:
             kept = max(0, rss_bytes() - before)
         peak = max(lookout.most - before, after - before if after > highest else 0)
         taken = self.taken
+        if self._loaded is None:  # what is loaded once does not grow with batches
+            self._loaded = kept
+        self.grown = taken.kept_bytes + peak - self._loaded
         self.taken = Taken(0, max(taken.call_bytes, peak - kept), taken.kept_bytes + kept)
-        self.done = full
+        self.most = max(self.most, n)
         return result
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from geopatcher.engine.cuts import cut_strips
 from geopatcher.engine.pipeline import BackgroundWriter, prefetch
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import Unit, read_units
-from geopatcher.engine.watch import Watch
+from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -26,9 +27,15 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import FinishedTile, PixelSource, Sink
     from geopatcher.engine.contributions import Contribution, Operate
+    from geopatcher.engine.cuts import Cut
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
+    from geopatcher.planning.anchors import Strip
     from geopatcher.planning.plan import Plan
+
+
+#: Seconds that a patch takes, at least, for its result to be handed over to another thread.
+SLOW_S = 0.005
 
 
 def contributions(
@@ -42,9 +49,8 @@ def contributions(
     """Yield what each patch of the plan's region contributes, first rows ascending.
 
     Strips are read once, ahead of use in a thread when ``pipelined``; between them the ``watch``
-    may stop the run.
+    may stop the run. A batch is filled from one strip after another; the last of the region may be short.
     """
-    watch = watch or Watch()
     box = plan.reach(plan.anchors.extent(plan.region))
     if not box.n_pixels:
         return
@@ -53,10 +59,51 @@ def contributions(
     waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
     with prefetch(units, _size_of, waiting if pipelined else 0) as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
-        for strip in plan.strips():
-            watch.begin(strip)
-            yield from operate(next(cut))
-            watch.end(plan, strip)
+        passage = _Passage(plan, operate, watch or Watch())
+        yield from operate(passage.through(cut))
+        passage.end()
+
+
+@dataclass
+class _Passage:
+    """The strips of a region on their way through an operator, whose batches reach from one to the next."""
+
+    plan: Plan
+    operate: Operate
+    watch: Watch
+    _cut: int = 0
+    _ended: deque[tuple[int, Strip]] = field(default_factory=deque)
+    _stop: StopRequested | None = None
+
+    def through(self, strips: Iterator[Iterator[Cut]]) -> Iterator[Cut]:
+        """Yield the patches of one strip after another, until the watch stops them."""
+        for strip in self.plan.strips():
+            try:
+                self.watch.begin(strip)
+            except StopRequested as stop:  # told when what waits for a full batch is through
+                self._stop = stop
+                return
+            yield from next(strips)
+            self._cut += len(strip.boxes)
+            self._ended.append((self._cut, strip))
+            self._tell(self._cut - self.operate.n_waiting)
+
+    def end(self) -> None:
+        """Tell the strips that are left, when all is through.
+
+        Raises
+        ------
+        StopRequested
+            The run was asked to stop.
+
+        """
+        self._tell(self._cut)
+        if self._stop is not None:
+            raise self._stop
+
+    def _tell(self, n_through: int) -> None:
+        while self._ended and self._ended[0][0] <= n_through:
+            self.watch.end(self.plan, self._ended.popleft()[1])
 
 
 def _size_of(unit: Unit) -> int:
@@ -68,25 +115,67 @@ def stitch(
     tiles: TileRows,
     emit: Callable[[Box, list[OpenTile]], None],
     stats: RunStats,
+    *,
+    pipelined: bool = False,
 ) -> None:
     """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
 
-    This is the one loop: in memory, to disk, planned and unplanned runs all come through here.
+    This is the one loop: in memory, to disk, planned and unplanned runs all come through here. When
+    ``pipelined`` an operator that takes its time need not wait for it: what one call gave is accumulated in a
+    thread while the next is made.
     """
-    spent, row = 0.0, None
-    for contribution in stream:
-        if contribution.box.row0 != row:
-            row = contribution.box.row0
-            stats.spend("accumulate", spent)
-            spent = 0.0
-            for box, row_tiles in tiles.close_above(row):
-                emit(box, row_tiles)
-        started = time.perf_counter()
-        tiles.add(contribution)
-        spent += time.perf_counter() - started
-    stats.spend("accumulate", spent)
-    for box, row_tiles in tiles.close_above(tiles.grid.region.row1):
-        emit(box, row_tiles)
+    seam = _Seam(tiles, emit, stats)
+    adder = BackgroundWriter(pipelined=pipelined)
+    group: list[Contribution] = []
+    try:
+        for contribution in stream:
+            group.append(contribution)
+            if not (pipelined and _is_slow(stats)):
+                adder.wait()
+                seam.add(group)
+            elif len(group) < stats.batch_size:
+                continue
+            else:
+                adder.submit(partial(seam.add, group))
+            group = []
+    finally:  # of a run that is stopped, too, all rows that are whole are written
+        try:
+            adder.submit(partial(seam.add, group))
+        finally:
+            adder.finish()
+    seam.close_above(tiles.grid.region.row1)
+
+
+def _is_slow(stats: RunStats) -> bool:
+    """Whether calls of the operator take so long that handing over what they give pays."""
+    return stats.seconds["operate"] > SLOW_S * stats.patches
+
+
+@dataclass
+class _Seam:
+    """Where contributions meet: they are added to tiles, and what nothing more can touch is emitted."""
+
+    tiles: TileRows
+    emit: Callable[[Box, list[OpenTile]], None]
+    stats: RunStats
+    _row: int | None = None
+
+    def add(self, group: list[Contribution]) -> None:
+        """Accumulate contributions in their order."""
+        spent = 0.0
+        for contribution in group:
+            if contribution.box.row0 != self._row:
+                self._row = contribution.box.row0
+                self.close_above(self._row)
+            started = time.perf_counter()
+            self.tiles.add(contribution)
+            spent += time.perf_counter() - started
+        self.stats.spend("accumulate", spent)
+
+    def close_above(self, row: int) -> None:
+        """Emit the rows of blocks above a row of pixels."""
+        for box, row_tiles in self.tiles.close_above(row):
+            self.emit(box, row_tiles)
 
 
 @dataclass

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.accumulators.protocols import Plannable
     from geopatcher.core.protocols import PixelSource
+    from geopatcher.engine.batching import BatchSize
     from geopatcher.planning.anchors import AnchorSet
 
 
@@ -34,7 +35,7 @@ class Sizes:
 
     n_bands: int
     dtype: np.dtype
-    batch_size: int = 1
+    batch_size: BatchSize = 1
     layers: tuple[AnyCellAggregation, ...] = ()
 
 
@@ -72,7 +73,8 @@ def model_of(
         kept_bytes=kept_bytes(parts, anchors.patch_shape, exact),
         out_bytes=out_bands * result_dtype.itemsize + layer_bytes,
         item_bytes=max([result_dtype.itemsize, *item_bytes]),
-        batch_size=sizes.batch_size,
+        batch_size=1 if sizes.batch_size == "auto" else sizes.batch_size,
+        grows=sizes.batch_size == "auto",
         valid_bytes=out_bands if result_dtype.kind in "iu" else 0,
         views=isinstance(source, InPlace) and source.gives_views,
     )

@@ -30,6 +30,7 @@ COUNTS = (
     "target_bytes",
     "elapsed",
     "peak_bytes",
+    "batch_size",
 )
 
 #: More of anything than this was not counted by us.
@@ -48,6 +49,7 @@ class RunStats:
     blocks handed to the sink before compression. ``peak_bytes`` is the peak resident size of the process,
     interpreter and libraries included, and of a run on workers the sum of theirs and its own.
     ``averaged`` is not 0 where integers of overlapping patches differed and were averaged.
+    ``batch_size`` is how many patches the operator was given at once; with ``"auto"``, how many it came to.
     ``notes`` say what a person should know about the run.
     """
 
@@ -62,6 +64,7 @@ class RunStats:
     target_bytes: int = 0
     elapsed: float = 0.0
     peak_bytes: int = 0
+    batch_size: int = 0
     notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     _peaks: dict[str, int] = field(default_factory=dict, repr=False)
@@ -114,6 +117,7 @@ class RunStats:
         with self._lock:
             for name in ADDED:
                 setattr(self, name, self.__dict__[name] + other.__dict__[name])
+            self.batch_size = other.batch_size or self.batch_size
             for name, seconds in other.seconds.items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
         for process, n_bytes in other._peaks.items():
@@ -121,7 +125,7 @@ class RunStats:
 
     def since(self, before: RunStats) -> RunStats:
         """Return what was added since the state of ``before``, which is brought up to date."""
-        new = RunStats(_peaks=dict(self._peaks))
+        new = RunStats(batch_size=self.batch_size, _peaks=dict(self._peaks))
         with self._lock:
             for name in ADDED:
                 setattr(new, name, self.__dict__[name] - before.__dict__[name])

@@ -24,7 +24,7 @@ class StripListener(Protocol):
     """Hears of strips, in the thread that runs the job."""
 
     def strip_done(self, plan: Plan, strip: Strip) -> None:
-        """Take a strip whose patches have been accumulated, and the plan of the region it belongs to."""
+        """Take a strip whose patches are through the operator, and the plan of the region it belongs to."""
         ...
 
 

@@ -37,6 +37,8 @@ class Setting:
         What the operator was seen to keep in each process that runs it: libraries, a model, a cache.
     relay_bytes
         What blocks take on their way from the workers into this process.
+    share_bytes
+        What one region may take of the memory limit; 0 is all of it.
     task
         ``(height, width)`` of the largest region a worker is given, pixels.
 
@@ -52,6 +54,7 @@ class Setting:
     worker_bytes: int = WORKER_BYTES
     kept_bytes: int = 0
     relay_bytes: int = 0
+    share_bytes: int = 0
     task: tuple[int, int] = (0, 0)
 
     def seen(self, worker_bytes: int, kept_bytes: int) -> Setting:

@@ -28,6 +28,10 @@ SLACK_BYTES = 12 << 20
 GROWTH_NOTICED = 4 << 20
 #: Bytes in hand for each one that says whether a cell holds data: itself, and two comparisons of it.
 VALID_IN_HAND = 3
+#: Share of the memory limit that the patches of a batch may take, where the batch finds its own size.
+BATCH_SHARE = 0.25
+#: Most patches of such a batch.
+MOST_AT_ONCE = 64
 #: Columns of a tile of state, at least: what lies in none takes neither memory nor time.
 TILE_COLUMNS = 2048
 #: Widths of patches in one, at least: patches that lie in two are added in two pieces.
@@ -94,6 +98,7 @@ class MemoryModel:
     output grid, ``gap_bytes`` what it keeps on top where cells are without data, and ``out_bytes``
     what a finished cell takes, all over all bands and layers; ``item_bytes`` is what it takes in one
     band of one array. ``kept_bytes`` is what is kept of windows, for all patches together.
+    ``batch_size`` is how many of them are in hand at once; where it ``grows``, `fitted` says up to how many.
     ``growth_bytes`` is what the operator was seen to take by itself, beyond `patch_bytes`.
     ``valid_bytes`` is what says, beside a finished cell, in which bands it holds data: 1 for each of a result
     that has no value for that, such as one of integers.
@@ -112,6 +117,7 @@ class MemoryModel:
     out_bytes: int
     item_bytes: int
     batch_size: int = 1
+    grows: bool = False
     growth_bytes: int = 0
     valid_bytes: int = 0
     views: bool = False
@@ -203,9 +209,30 @@ class MemoryModel:
         codecs = 2 * CODEC_CHUNKS * self.tile[0] * min(self.tile[1], width) * self.item_bytes
         return int(state + finishing + turning + self.patch_bytes + self.kept_bytes + codecs)
 
+    def fitted(self, limit: int, height: int) -> MemoryModel:
+        """Return these sizes for the largest batch whose patches take no more than a share of a limit.
+
+        Beside it a region of ``height`` rows and one block wide still fits into ``limit`` bytes. What an
+        operator takes by itself is found out by calling it. Where batches do not grow, nothing changes.
+        """
+        if not self.grows:
+            return self
+        model = replace(self, batch_size=1)
+        while model.batch_size < MOST_AT_ONCE:
+            larger = replace(model, batch_size=2 * model.batch_size)
+            least = larger.bytes_for(self.tile[1], height, alone=False)
+            if larger.patch_bytes > BATCH_SHARE * limit or least > limit:
+                break
+            model = larger
+        return model
+
     def grown(self, call_bytes: int) -> MemoryModel:
-        """Return these sizes for an operator a call of which was seen to take ``call_bytes``."""
-        beyond = call_bytes - self.patch_bytes
+        """Return these sizes for an operator a call of which was seen to take ``call_bytes``.
+
+        Where batches grow, calls of several sizes leave gaps of several sizes to allocators: so the patches
+        in hand come on top.
+        """
+        beyond = call_bytes - (0 if self.grows else self.patch_bytes)
         return replace(self, growth_bytes=beyond if beyond > GROWTH_NOTICED else 0)
 
     def allowed(self, limit: int, height: int) -> int:

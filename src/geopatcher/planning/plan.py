@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from geopatcher.accumulators.casting import fits
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import card, corner_of, facts_of
 from geopatcher.errors import IncompleteScanConfiguration
@@ -15,6 +14,7 @@ from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.blocks import BlockGrid, Coverage
 from geopatcher.planning.footprint import Footprint, Setting, footprint_of
 from geopatcher.planning.memory import MemoryModel, format_bytes
+from geopatcher.planning.padding import fill_value
 from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
@@ -190,6 +190,11 @@ class Plan:
         return self.model.bytes_for(self._widest, self.region.height, alone=self.n_regions == 1)
 
     @property
+    def room_bytes(self) -> int:
+        """Bytes that a call of the operator may take beside the widest region and the patches in hand."""
+        return (self.setting.share_bytes or self.memory_limit) - self.working_bytes + self.model.growth_bytes
+
+    @property
     def _widest(self) -> int:
         """Columns of the widest region."""
         n_cols = -(-self.region.col1 // self.chunks[1]) - self.region.col0 // self.chunks[1]
@@ -220,10 +225,7 @@ class Plan:
         return self.region.n_pixels * self.model.out_bytes
 
     def filling(self, dtype: np.dtype) -> float | int:
-        """Return what ``boundary="pad"`` fills pixels of ``dtype`` with.
-
-        ``pad_value``; without one, of integers their nodata value, and else 0: missing floats are NaN to an
-        operator, whatever stands for them in the file, and NaN is no value to fill with.
+        """Return what ``boundary="pad"`` fills pixels with.
 
         Parameters
         ----------
@@ -233,7 +235,7 @@ class Plan:
         Returns
         -------
         float or int
-            A value that ``dtype`` holds.
+            ``pad_value``; without one, of integers their nodata value, else 0.
 
         Raises
         ------
@@ -241,16 +243,7 @@ class Plan:
             Pixels of ``dtype`` cannot hold ``pad_value``.
 
         """
-        value, nodata = self.pad_value, self.domain.nodata
-        if value is None:
-            known = dtype.kind in "iu" and nodata is not None and fits(dtype, nodata)
-            return int(nodata) if known and nodata is not None else 0
-        if dtype.kind in "iuf" and not fits(dtype, value):
-            raise ValueError(
-                f"pad_value={value} does not fit pixels of {dtype} ({self.source_name}): "
-                f"choose a value they can hold, or leave it out"
-            )
-        return value
+        return fill_value(self.pad_value, self.domain.nodata, dtype, self.source_name)
 
     def strips(self) -> Iterator[Strip]:
         """Yield the patches that touch the region, strip by strip from the top.
@@ -324,7 +317,9 @@ class Plan:
             With these sizes.
 
         """
-        return replace(self, model=replace(model, reading=self.reading).grown(call_bytes))
+        share = self.setting.share_bytes or self.memory_limit
+        fitted = replace(model, reading=self.reading).fitted(share, self.region.height)
+        return replace(self, model=fitted.grown(call_bytes))
 
     def restrict(self, region: Box) -> Plan:
         """Return the plan for the blocks that touch ``region``, and the patches that touch those.

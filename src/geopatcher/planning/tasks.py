@@ -136,6 +136,7 @@ def cut_tasks(
     (4, (2048, 2048), '3.20%')
 
     """
+    plan = replace(plan, model=plan.model.fitted(memory_bytes, plan.region.height))
     region = plan.region
     block_width = max(1, math.floor(block_width * plan.reading.scale))
     limits = _count(*_span(plan, 0)), _count(*_span(plan, 1))

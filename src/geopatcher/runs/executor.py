@@ -128,10 +128,17 @@ class Executor(ABC):
         """
         mapped = source.mapped_bytes if isinstance(source, InPlace) else 0
         gaps = source.has_nodata or outline_of(source).dtype.kind == "f"
+        share = self.memory_for(plan)
         here = replace(
-            plan.setting, in_memory=in_memory, gaps=gaps, assembly_bytes=assembly_bytes, mapped_bytes=mapped
+            plan.setting,
+            in_memory=in_memory,
+            gaps=gaps,
+            assembly_bytes=assembly_bytes,
+            mapped_bytes=mapped,
+            share_bytes=share,
         )
-        return replace(plan, setting=self.setting(replace(plan, setting=here), source))
+        fitted = replace(plan, model=plan.model.fitted(share, plan.region.height), setting=here)
+        return replace(fitted, setting=self.setting(fitted, source))
 
     @abstractmethod
     def compute(self, run: Run, regions: Sequence[Box]) -> None:

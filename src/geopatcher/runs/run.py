@@ -78,7 +78,9 @@ class Run:
 
     def adopt(self, job: Job) -> None:
         """Go on with a plan that knows more, in the regions there are."""
-        self.job = replace(job, plan=replace(job.plan, n_cut=self.job.plan.n_regions))
+        plan = replace(job.plan, n_cut=self.job.plan.n_regions)
+        self.job = replace(job, plan=plan)
+        self.operate.batching.bound(plan.model.batch_size, plan.room_bytes)
 
     def cut_again(self, job: Job) -> None:
         """Go on with a plan that knows more, in regions cut by it."""

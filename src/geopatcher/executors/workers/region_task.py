@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from geopatcher.engine.batching import Batching
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.job import Job, peeked, run_region
 from geopatcher.engine.lateness import Late
@@ -143,6 +144,7 @@ class RegionServer:
     """Does assignments of one job; travels to the workers, packed by `pack_job`."""
 
     job: Job
+    batching: Batching = field(default_factory=Batching)
 
     def __call__(self, task: object, channel: Channel) -> ProbeResult | Computed:
         """Look at a region, or compute it; says `Progress`, `Row` and `Blocks` on the way."""
@@ -153,12 +155,13 @@ class RegionServer:
         job = replace(self.job, advance=reporter.advance, hooks=hooks)
         seconds = job.timeout_s
         limit = None if seconds is None else partial(channel.limited, seconds=seconds)
-        operate = job.operate(RunStats(), limit, task.late)
-        plan = job.plan.restrict(task.region)
-        if task.handle is None:
-            return _probe(job, plan, operate, reporter)
-        operate.n_bands, operate.dtype = task.handle.n_bands, task.handle.dtype
-        region = _Region(job, plan, operate, task.handle, reporter)
+        operate, handle = job.operate(RunStats(), limit, task.late, self.batching), task.handle
+        if handle is None:
+            return _probe(job, job.plan.restrict(task.region), operate, reporter)
+        operate.n_bands, operate.dtype = handle.n_bands, handle.dtype
+        if handle.n_bands is not None:
+            job = job.sized(handle.spec, handle.n_bands)
+        region = _Region(job, job.plan.restrict(task.region), operate, handle, reporter)
         stopped = region.compute(Watch(channel.stop_requested, (reporter,)))
         return Computed(reporter.update_of(operate), stopped)
 
@@ -183,7 +186,7 @@ def pack_job(job: Job) -> bytes:
     hooks = Hooks(any=bool(job.hooks))
     bare = replace(job, advance=no_progress, hooks=hooks, log_json=None)
     parts = {"operator": job.operator, "source": job.source, "aggregation": (job.aggregation, job.layers)}
-    return pack_parts(RegionServer(bare), parts)
+    return pack_parts(RegionServer(bare, Batching.of(job.batch_size)), parts)
 
 
 def _probe(job: Job, plan: Plan, operate: Operate, reporter: _Reporter) -> ProbeResult | Computed:

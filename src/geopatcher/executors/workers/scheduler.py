@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from geopatcher.engine.contributions import Contribution
-    from geopatcher.executors.workers.deadline import Anchors
+    from geopatcher.engine.lateness import Anchor
     from geopatcher.executors.workers.region_task import PatchEvent, RegionUpdate
     from geopatcher.runs.run import Run
 
@@ -88,7 +88,7 @@ class Scheduler:
     _reached: dict[Box, int] = field(default_factory=dict)
     _losses: dict[Box, int] = field(default_factory=dict)
     _late: Late = field(default_factory=Late)
-    _late_tries: dict[Anchors, int] = field(default_factory=dict)
+    _late_tries: dict[tuple[Anchor, bool], int] = field(default_factory=dict)
     _lost: bool = False
     _stopping: bool = False
     _unfinished: bool = False
@@ -242,7 +242,10 @@ class Scheduler:
         job, anchors = self.run.job, event.anchors
         seconds = job.timeout_s or 0
         error = too_late(seconds, event.place)
-        tries = self._late_tries[anchors] = self._late_tries.get(anchors, 0) + 1
+        # By patch, as after a restart others may be in its batch; what it did there says little of it alone.
+        counted = [(anchor, len(anchors) > 1) for anchor in anchors]
+        tries = 1 + max(self._late_tries.get(patch, 0) for patch in counted)
+        self._late_tries |= dict.fromkeys(counted, tries)
         decision = job.policy.decide(error, tries)
         if decision.action == "raise":
             height, width = job.plan.anchors.patch_shape

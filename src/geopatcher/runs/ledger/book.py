@@ -71,12 +71,13 @@ class Header:
             "how": dict(self.how),
         }
 
-    def otherwise(self, batch_size: int) -> list[str]:
+    def otherwise(self, batch_size: int | str) -> list[str]:
         """Return what to tell when a run goes on in batches of another size."""
         begun = self.how.get("batch_size", batch_size)
         if begun == batch_size:
             return []
-        what = f"begun in batches of {begun}, goes on in batches of {batch_size}"
+        before, now = (_in_words(size) for size in (begun, batch_size))
+        what = f"begun in batches of {before}, goes on in batches of {now}"
         return [f"{what}: models may differ in the last bit"]
 
     @classmethod
@@ -372,3 +373,7 @@ def _is_of_blocks(box: Box, grid: tuple[int, int], block: tuple[int, int]) -> bo
 def _entries(value: Json) -> Fingerprint:
     entries = value.items() if isinstance(value, dict) else ()
     return {str(key): entry for key, entry in entries if isinstance(entry, str | int | float)}
+
+
+def _in_words(batch_size: str | float) -> str:
+    return "a size that was found" if batch_size == "auto" else str(batch_size)
