@@ -24,14 +24,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 #: Options of GDAL that change what it finds.
 OPTIONS = (*PINNED, *DEFAULTS, *LOCAL_OPTIONS, "CPL_TMPDIR", "GDAL_TIFF_INTERNAL_MASK")
-#: What GDAL's variables begin with; clusters and pytest write others for themselves.
-OURS = ("GDAL_", "GTIFF_", "VRT_", "CPL_", "VSI", "PROJ_", "AWS_", "AZURE_", "GS_")
+#: What GDAL's variables begin with; clusters and pytest write others for themselves, and libraries these two
+#: when they are imported.
+BEGINNINGS = ("GDAL_", "GTIFF_", "VRT_", "CPL_", "VSI", "PROJ_", "AWS_", "AZURE_", "GS_")
+IMPORTED = ("GDAL_CURL_CA_BUNDLE", "PROJ_CURL_CA_BUNDLE")
 
 
 def process():
     """Return what tests share with the tests behind them: options of GDAL, variables, the folder."""
     options = {name: get_gdal_config(name, normalize=False) for name in OPTIONS}
-    variables = {name: value for name, value in os.environ.items() if name.startswith(OURS)}
+    names = [name for name in os.environ if name.startswith(BEGINNINGS) and name not in IMPORTED]
+    variables = {name: os.environ[name] for name in names}
     return options, variables, Path.cwd()
 
 
