@@ -32,3 +32,34 @@ def test_values_that_were_to_stand_for_missing_are_counted(tmp_path):
     again = gp.reconstruct(image, np.copy, tmp_path / "y.zarr", size=16, step=16, nodata=200)
     assert again.stats.notes == []
     assert again.domain.nodata == 200
+
+
+def overflowing(patch):
+    with np.errstate(over="ignore", invalid="ignore"):
+        large = np.exp(patch.astype("float32"))
+        return large / large
+
+
+def mostly(patch):
+    return np.where(patch > 100, np.nan, patch).astype("float32")
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_an_operator_that_returns_nothing_for_data_is_told_of(tmp_path, workers):
+    image = np.random.default_rng(0).integers(200, 255, (64, 64)).astype("uint8")
+    words = r"overflowing returned nothing but missing cells for all patches with data \(49\)"
+    with pytest.warns(RuntimeWarning, match=words):
+        result = gp.reconstruct(image, overflowing, tmp_path / "x.zarr", size=16, step=8, workers=workers)
+    assert result.stats.blank == 49
+    assert len(result.stats.notes) == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_missing_input_and_some_patches_without_a_result_are_no_remark():
+    image = np.full((64, 64), np.nan, "float32")
+    assert gp.reconstruct(image, np.copy, size=16, skip_empty=False).stats.blank == 0
+    image[:32] = 150
+    image[32:] = 50
+    result = gp.reconstruct(image, mostly, size=16, step=16)
+    assert result.stats.blank == 8
+    assert result.stats.notes == []

@@ -309,6 +309,8 @@ class Operate:
             valid = self._of_result(cut, cut.valid)
         plain = data.data if is_masked_array(data) else data
         counts = both_count(valid, known_cells(data), data.shape)
+        if counts is not None and not counts.any():
+            self.stats.blank += present is None or bool(present.any())
         if present is not None:
             present = shaped_like(present, data.shape)
             if counts is not None and (counts is present or np.array_equal(counts, present)):

@@ -23,6 +23,7 @@ COUNTS = (
     "skipped",
     "failed",
     "averaged",
+    "blank",
     "blocks",
     "bytes_read",
     "bytes_written",
@@ -37,7 +38,7 @@ COUNTS = (
 MOST = 2**63
 
 #: Those that parts of a run add up to.
-ADDED = ("patches", "skipped", "failed", "averaged", "blocks", "bytes_read", "bytes_written")
+ADDED = ("patches", "skipped", "failed", "averaged", "blank", "blocks", "bytes_read", "bytes_written")
 
 
 @dataclass
@@ -48,7 +49,8 @@ class RunStats:
     ``elapsed``. ``bytes_read`` counts decoded pixels asked of the source, ``bytes_written`` encoded
     blocks handed to the sink before compression. ``peak_bytes`` is the peak resident size of the process,
     interpreter and libraries included, and of a run on workers the sum of theirs and its own.
-    ``averaged`` is not 0 where integers of overlapping patches differed and were averaged.
+    ``averaged`` is not 0 where integers of overlapping patches differed and were averaged. ``blank`` counts
+    patches over pixels that hold data whose results hold none.
     ``batch_size`` is how many patches the operator was given at once; with ``"auto"``, how many it came to.
     ``notes`` say what a person should know about the run.
     """
@@ -57,6 +59,7 @@ class RunStats:
     skipped: int = 0
     failed: int = 0
     averaged: int = 0
+    blank: int = 0
     blocks: int = 0
     bytes_read: int = 0
     bytes_written: int = 0

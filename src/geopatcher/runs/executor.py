@@ -277,7 +277,7 @@ class Executor(ABC):
             run.cut_again(self._placed(larger.job, session, target))
             self.compute(run, self._left(run))
         self._after(run)
-        remarks.say()
+        remarks.at_end()
         job.hooks.split_end()
         if run.watch.stop():  # the last strip is done, and a large result takes minutes to assemble
             raise StopRequested(job.plan.region.row1)

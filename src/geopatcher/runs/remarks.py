@@ -53,6 +53,26 @@ class Remarks:
         text = averaged(self.job.name, dtype, self.job.aggregation)
         warnings.warn(text, RuntimeWarning, stacklevel=caller_level())
 
+    def at_end(self) -> None:
+        """Warn where there is nothing in the result, though there is in the pixels it was made from.
+
+        Warns
+        -----
+        RuntimeWarning
+            The operator returned only NaN or masked cells for every patch.
+
+        """
+        self.say()
+        stats = self.operate.stats
+        if not stats.blank or stats.blank < stats.patches - stats.failed:
+            return
+        note = (
+            f"{self.job.name} returned nothing but missing cells for all patches with data ({stats.blank:,})"
+        )
+        stats.notes.append(note)
+        text = f"{note}: a model may overflow where its input is not scaled as it was in training"
+        warnings.warn(text, RuntimeWarning, stacklevel=caller_level())
+
 
 def tell_gaps(job: Job, stats: RunStats, begun: ResultSpec, found: Gaps) -> None:
     """Say how many cells that hold data have the value that was to stand for missing.
