@@ -53,7 +53,7 @@ def test_the_command_line_does_the_same(tmp_path):
     [
         (("--window", "1:2"), 2, "'1:2' is not rows and columns of pixels, such as 0:1000,500:2500"),
         (("--bounds", "1,2,3"), 2, "'1,2,3' is not left,bottom,right,top"),
-        (("--bands", "0"), 2, "are not bands counted from 1"),
+        (("--bands", "0"), 2, "are not bands"),
         (("--window", "0:9,0:999"), 1, "is not inside the raster"),
     ],
 )

@@ -113,11 +113,15 @@ def test_bands_are_read_in_the_order_given(scene):
         field_of("nothing.tif", None)
 
 
-def test_bands_of_something_else_than_a_raster_file_are_refused(tmp_path, scene):
+def test_bands_of_a_store_are_read_alone_too(tmp_path, scene):
     store = tmp_path / "store.zarr"
     geopatcher.reconstruct(scene, lambda patch: patch, store, size=4, step=2)
-    with pytest.raises((ValueError, SourceError)):
-        field_of(str(store), (2,))
+    field = field_of(str(store), (2, "b1"))
+    assert field.domain.band_names == ("b2", "b1")
+    whole = geopatcher.reconstruct(scene, lambda patch: patch, size=4, step=2).array
+    np.testing.assert_array_equal(geopatcher.reconstruct(field, np.copy, size=4, step=4).array, whole[[1, 0]])
+    with pytest.raises(SourceError, match="has no band called nir; its bands are b1, b2, b3"):
+        field_of(str(store), ("nir",))
 
 
 def test_an_expression_reads_only_its_bands(scene):

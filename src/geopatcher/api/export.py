@@ -50,7 +50,7 @@ def export(
     source: Source,
     target: str | os.PathLike[str],
     *,
-    bands: Sequence[int] | None = None,
+    bands: Sequence[int | str] | None = None,
     region: Box | None = None,
     bounds: tuple[float, float, float, float] | None = None,
     layer: str = "data",
@@ -73,7 +73,7 @@ def export(
     target
         Ends in ``.zarr`` or ``.tif``. It appears when it is complete.
     bands
-        Counted from 1, in the order wanted; all by default.
+        By number, from 1, or by name, in the order wanted; all by default.
     region
         The window to copy, a `Box` of pixels; the whole raster by default.
     bounds

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.area import SLACK_PX
+from geopatcher.core.band_names import bands_called
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import BandSelectable
 from geopatcher.engine.prepare import check_region
@@ -20,32 +21,45 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import PixelSource
 
 
-def pick_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:
-    """Return a source of some bands, counted from 1, in the order given; the others are not read.
+def pick_bands(source: PixelSource, bands: Sequence[int | str]) -> PixelSource:
+    """Return a source of some bands, by number from 1 or by name, in the order given; others are not read.
 
     Raises
     ------
     ValueError
         There is no such band, or none is named, or bands of this kind of source cannot be picked.
     TypeError
-        Bands are no whole numbers.
+        Bands are neither whole numbers nor names.
 
     """
+    if isinstance(bands, str):
+        raise TypeError(f"bands are numbers from 1 or names in a list, such as [{bands!r}], not {bands!r}")
     try:
-        bands = [index(band) for band in bands]
+        numbers = [_number(band, source) if isinstance(band, str) else index(band) for band in bands]
     except TypeError as error:
         raise TypeError(
-            f"bands are whole numbers from 1 in a list, such as [4, 3, 2], not {bands!r}"
+            f"bands are whole numbers from 1, or names, in a list, such as [4, 3, 2], not {bands!r}"
         ) from error
     n_bands = source.domain.n_bands
-    wrong = [band for band in bands if not 1 <= band <= n_bands]
-    if wrong or not bands:
+    wrong = [band for band in numbers if not 1 <= band <= n_bands]
+    if wrong or not numbers:
         raise ValueError(f"{source.name} has bands 1 to {n_bands}; asked for {wrong or 'none'}")
     if len(source.domain.shape) == 2:
         return source
     if isinstance(source, BandSelectable):
-        return source.select_bands([band - 1 for band in bands])
+        return source.select_bands([band - 1 for band in numbers])
     raise ValueError(f"bands cannot be chosen from {source.name}: give its path, or an array")
+
+
+def _number(name: str, source: PixelSource) -> int:
+    """Return which band, from 1, has a name."""
+    names = source.domain.band_names
+    found = bands_called(name, names)
+    if len(found) != 1:
+        known = ", ".join(names) or "no names: choose by number"
+        what = f"{len(found)} bands" if found else "no band"
+        raise ValueError(f"{source.name} has {what} called {name}; its bands are {known}")
+    return found[0] + 1
 
 
 def box_of_bounds(domain: RasterDomain, bounds: tuple[float, float, float, float]) -> Box:

@@ -33,7 +33,7 @@ geopatcher export scene.tif scene.zarr --multiscales
 class ExportKeywords(TypedDict):
     """What ``export`` passes on to `geopatcher.export`."""
 
-    bands: tuple[int, ...] | None
+    bands: tuple[int | str, ...] | None
     bounds: tuple[float, float, float, float] | None
     layer: str
     nodata: float | int | None
@@ -73,7 +73,7 @@ def read_bounds(
 @click.command(help=HELP)
 @click.argument("source")
 @click.argument("target")
-@click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to copy, from 1, in this order.")
+@click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to copy, by number or name.")
 @click.option("--window", "region", callback=read_window, metavar="R0:R1,C0:C1", help="Rows and columns.")
 @click.option("--bounds", callback=read_bounds, metavar="L,B,R,T", help="The same, in units of the CRS.")
 @click.option("--layer", default="data", help="Array of a .zarr result, such as weight.")

@@ -12,18 +12,17 @@ import click
 from geopatcher.api.subset import pick_bands
 from geopatcher.cli.lazy import import_reference
 from geopatcher.core.containment import contained, told
+from geopatcher.core.protocols import BandSelectable
 from geopatcher.errors import OperatorError, SourceError
-from geopatcher.fields.layered import Layered
 from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
-from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.operators.expression import Expression
 from geopatcher.operators.models.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from geopatcher.core.protocols import Array, PixelSource, SourceField
+    from geopatcher.core.protocols import Array, SourceField
     from geopatcher.fields.open import Source
 
 #: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
@@ -40,36 +39,31 @@ class Task:
     out_bands: int | None = None
 
 
-def field_of(source: Source, bands: tuple[int, ...] | None) -> SourceField[object]:
-    """Open a raster, or only ``bands`` (from 1) of it."""
+def field_of(source: Source, bands: tuple[int | str, ...] | None) -> SourceField[object]:
+    """Open a raster, or only ``bands`` of it, by number from 1 or by name."""
     field = as_field(source)
     if bands is None:
         return field
-    match field:
-        case RasterField(reader=RasterioSource() | Layered() as reader):
-            return RasterField(_picked(reader, bands))
-        case _:
-            raise ValueError(f"bands cannot be chosen from {field.source.name}: choose them in an --operator")
+    return _picked(field, bands)
 
 
-def _picked(reader: RasterioSource | Layered, bands: tuple[int, ...]) -> PixelSource:
-    """Return bands, counted from 1, of a raster."""
+def _picked(field: SourceField[object], bands: tuple[int | str, ...]) -> SourceField[object]:
+    """Return a field of some bands."""
     try:
-        return pick_bands(reader, bands)
+        return RasterField(pick_bands(field.source, bands))
     except ValueError as error:
         raise SourceError(str(error)) from error
 
 
-def expression_task(source: Source, text: str, bands: tuple[int, ...] | None) -> Task:
+def expression_task(source: Source, text: str, bands: tuple[int | str, ...] | None) -> Task:
     """Return arithmetic over a raster; only the bands it names are read."""
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
     expression = Expression(text)
     field = as_field(source)
     given: tuple[int, ...] | None = None
-    match field:
-        case RasterField(reader=RasterioSource() | Layered() as reader):
-            field, given = RasterField(_picked(reader, expression.bands)), expression.bands
+    if isinstance(field.source, BandSelectable):
+        field, given = _picked(field, expression.bands), expression.bands
     nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
     return Task(field, Expression(text, given), nodata, out_bands=1)
 
@@ -90,7 +84,7 @@ def task_of(
     source: Source,
     operator: str | None,
     expression: str | None,
-    bands: tuple[int, ...] | None,
+    bands: tuple[int | str, ...] | None,
     model: Callable[[Array], Array] | None = None,
 ) -> Task:
     """Return what was asked for, by ``--operator``, by ``--expr`` or by ``--model``."""

@@ -52,13 +52,16 @@ def read_size(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return rows if rows == cols else (rows, cols)
 
 
-def read_bands(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """Read bands counted from 1, such as ``4,3,2``."""
+def read_bands(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int | str, ...] | None:
+    """Read bands counted from 1, such as ``4,3,2``, or by name, such as ``red,nir``."""
     if value is None:
         return None
-    if not re.fullmatch(r"[1-9][0-9]*(,[1-9][0-9]*)*", value.replace(" ", "")):
-        raise click.BadParameter(f"{value!r} are not bands counted from 1, such as 4,3,2", ctx, param)
-    return tuple(int(band) for band in value.split(","))
+    bands = [band.strip() for band in value.split(",")]
+    if not all(re.fullmatch(r"[1-9][0-9]*|[^\s0-9+-].*", band) for band in bands):
+        raise click.BadParameter(
+            f"{value!r} are not bands: give numbers from 1, such as 4,3,2, or names", ctx, param
+        )
+    return tuple(int(band) if band.isdecimal() else band for band in bands)
 
 
 def read_names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
@@ -130,7 +133,7 @@ class RunKeywords(PatchKeywords, ResultKeywords):
 
 
 SELECTION = (
-    click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to read, from 1, in this order."),
+    click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to read, by number or name."),
     click.option("--expr", metavar="TEXT", help='Arithmetic, such as "(b4-b3)/(b4+b3)"; b1 is band 1.'),
 )
 

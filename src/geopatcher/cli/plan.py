@@ -37,7 +37,7 @@ def plan(
     source: Source,
     target: str | None,
     expr: str | None,
-    bands: tuple[int, ...] | None,
+    bands: tuple[int | str, ...] | None,
     out_bands: int | None,
     workers: int | None,
     **keywords: Unpack[PatchKeywords],

@@ -70,7 +70,7 @@ def run(
     device: str | None,
     tta: str | None,
     expr: str | None,
-    bands: tuple[int, ...] | None,
+    bands: tuple[int | str, ...] | None,
     nodata: Nodata,
     codec: str,
     checksum: bool,

@@ -49,7 +49,7 @@ def tune(
     operator: str | None,
     model: str | None,
     expr: str | None,
-    bands: tuple[int, ...] | None,
+    bands: tuple[int | str, ...] | None,
     measure: str | None,
     size: int | tuple[int, int],
     steps: list[int | tuple[int, int]] | None,

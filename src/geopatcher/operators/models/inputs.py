@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from geopatcher.core.band_names import bands_called
 from geopatcher.operators.models.scaling import apply_steps
 
 if TYPE_CHECKING:
@@ -67,25 +68,14 @@ def positions_of(
 
 
 def _position(name: str, names: tuple[str, ...], wanted: Sequence[str]) -> int:
-    missing = [one for one in wanted if not _named(one, names)]
+    missing = [one for one in wanted if not bands_called(one, names)]
     if missing:
         these = f"the band {missing[0]}, which is" if len(missing) == 1 else f"the bands {missing}, which are"
         raise ValueError(f"the model takes {these} not there: the source has {', '.join(names)}")
-    found = _named(name, names)
+    found = bands_called(name, names)
     if len(found) > 1:
         raise ValueError(f"{len(found)} bands of the source are called {name}: choose by number")
     return found[0]
-
-
-def _named(name: str, names: Sequence[str]) -> list[int]:
-    """Return which bands have a name, or else begin with it as a word, in letters of any case.
-
-    >>> _named("b04", ("B02", "B04 red")), _named("red", ("B04 red",))
-    ([1], [])
-    """
-    exactly = [at for at, known in enumerate(names) if known == name]
-    word = name.casefold()
-    return exactly or [at for at, known in enumerate(names) if known.casefold().split()[:1] == [word]]
 
 
 @dataclass(frozen=True)
