@@ -81,6 +81,8 @@ class SourceFiles:
             The dataset cannot be opened.
 
         """
+        if POOL.is_lone(path):  # known when it was opened; GDAL would ask the server again
+            return cls((path,))
         with POOL.borrow(path) as dataset:
             driver = dataset.driver
             found = dict.fromkeys(_files(dataset))

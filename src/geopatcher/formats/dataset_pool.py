@@ -131,9 +131,14 @@ class HandlePool:
 
     def _options(self, path: str, version: _Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
+        if self.is_lone(path):
+            return TILES_ALONE
+        return options_for(path, version.size, version.mtime_ns) or beside_url(path)
+
+    def is_lone(self, path: str) -> bool:
+        """Whether a file elsewhere was found to have none beside it when it was opened."""
         with self._lock:
-            lone = path in self._lone
-        return TILES_ALONE if lone else options_for(path, version.size, version.mtime_ns) or beside_url(path)
+            return path in self._lone
 
     def _note_lone(self, path: str) -> None:
         """Remember that a file elsewhere has none beside it: further handles need not look again."""
