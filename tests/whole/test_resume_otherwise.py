@@ -101,7 +101,7 @@ def test_a_run_goes_on_in_any_way_and_computes_nothing_again(client, scene, whol
         recorded.append(0 if account is None else account.rows)
         operator.calls.unlink(missing_ok=True)
         last = number == len(sessions) - 1
-        operator.stop_after(10**9 if last else 130)
+        operator.stop_after(10**9 if last else 100)
         if last:
             result = gp.reconstruct(scene, operator, target, **SIZES, **way)
         else:

@@ -16,7 +16,7 @@ from geopatcher.api.axes import Axes
 from geopatcher.api.models import shown_size
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
-from geopatcher.core.operators import RAW, RESULT, Classifying, Named, several_of
+from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
 from geopatcher.engine.prepare import check_patch
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
@@ -48,7 +48,7 @@ def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) 
 
     """
     needed = _needed(_names(outputs) or ())
-    several = several_of(operator)
+    several = _several(operator)
     return operator if needed in ((), (RESULT,)) or several is None else several.giving(needed)
 
 
@@ -174,7 +174,7 @@ def _places(
     shown: Callable[[], Array] | None,
 ) -> Sequence[tuple[int, int | None]]:
     """Return which bands of what the operator returns are which result, ``[first, stop)``."""
-    several = None if shown is None else several_of(operator)
+    several = None if shown is None else _several(operator)
     parts = [name for name in needed if name not in (RESULT, RAW)]
     if parts and several is None:
         raise ValueError(
@@ -234,3 +234,8 @@ def _labels(classes: Sequence[NamedClass]) -> tuple[ClassLabel, ...]:
 def _color(hint: str | None, at: int) -> tuple[int, int, int, int]:
     red, green, blue = PALETTE[at % len(PALETTE)] if hint is None else bytes.fromhex(hint)
     return (red, green, blue, 255)
+
+
+def _several(operator: object) -> Several | None:
+    """Return an operator that can give several results of one call, ``None`` for any other."""
+    return operator if isinstance(operator, Several) and operator.gives_several else None

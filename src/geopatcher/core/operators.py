@@ -144,12 +144,3 @@ class Several(Protocol):
     def __call__(self, patch: Array, /) -> Array:
         """Return them, of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
         ...
-
-
-def several_of(operator: object) -> Several | None:
-    """Return an operator that can give several results, ``None`` for any other.
-
-    >>> several_of(abs) is None
-    True
-    """
-    return operator if isinstance(operator, Several) and operator.gives_several else None

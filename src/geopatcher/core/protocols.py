@@ -19,6 +19,7 @@ from geopatcher.core.operators import (
     Operator,
     PositionAware,
     Rescaling,
+    Several,
 )
 from geopatcher.core.sources import (
     BandSelectable,
@@ -76,6 +77,7 @@ __all__ = [
     "Rescaling",
     "Resume",
     "Sampler",
+    "Several",
     "Shareable",
     "Sink",
     "Sliceable",
