@@ -9,7 +9,6 @@ import pytest
 import geopatcher
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
-from geopatcher.core.operators import several_of
 from geopatcher.operators.positioning import Position
 from geotoolz import Lambda, ModelOp, Scale, SelectBands, Sequential
 from networks import ConvNet, softmax
@@ -143,8 +142,8 @@ def test_two_workers_give_the_same_bytes(model):
 
 def test_what_ends_in_a_function_gives_one_result():
     pipeline = Scale(2) | Shares()
-    assert several_of(pipeline) is None
-    assert several_of(ModelOp(double)) is None
+    assert not pipeline.gives_several
+    assert not ModelOp(double).gives_several
     assert Sequential([]).classes == ()
     image = IMAGE[:2].astype("float32") + 1
     result = geopatcher.reconstruct(image, pipeline, outputs=("class", "raw"), **HOW)

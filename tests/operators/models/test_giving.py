@@ -9,7 +9,7 @@ import pytest
 
 import geopatcher as gp
 from geopatcher import Model
-from geopatcher.core.operators import Several, several_of
+from geopatcher.core.operators import Several
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.augmentation import Augmented, Ensemble
 from geopatcher.operators.models.giving import Giving, check_alike, found_part
@@ -46,7 +46,8 @@ def test_one_call_gives_the_result_the_raw_one_and_a_part(net):
     np.testing.assert_allclose(made[0], wanted, rtol=1e-4, atol=1e-4)
     assert model.places(PATCH) == ((0, 3), (3, 6), (6, 9))
     assert isinstance(model, Several)
-    assert several_of(model) is model
+    assert isinstance(model, Several)
+    assert model.gives_several
 
 
 def test_the_model_runs_once_for_all_of_them():
