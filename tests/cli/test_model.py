@@ -29,6 +29,7 @@ def test_it_says_what_is_known_and_what_is_not(net):
     assert "bands      3, as they come" in out.output
     assert "patches    multiples of 8, any number at once" in out.output
     assert "not told   bands, scaling, classes, activation, margin" in out.output
+    assert "measured by: geopatcher tune SCENE --model FILE" in out.output
 
 
 def test_the_record_it_writes_is_read(net):

@@ -25,7 +25,10 @@ class ModelDescription:
         told = "\n".join(f"{name:<11}{text}" for name, text in self.lines)
         if not self.lacking:
             return told
-        return f"{told}\n{'not told':<11}{', '.join(self.lacking)}"
+        said = f"{told}\n{'not told':<11}{', '.join(self.lacking)}"
+        if "margin" in self.lacking:
+            said += f"\n{'':<11}the margin it needs is measured by: geopatcher tune SCENE --model FILE"
+        return said
 
 
 def describe_model(model: Model, path: Path) -> ModelDescription:
