@@ -310,3 +310,10 @@ def test_fields_do_not_import_xarray_until_it_is_used():
     code = "import sys, geopatcher.fields; print(sorted({'xarray', 'rioxarray', 'dask'} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_pieces_that_hold_nothing_are_read_all_the_same():
+    array = labelled()
+    array.encoding["preferred_chunks"] = {"band": 3, "y": 0, "x": 0}
+    assert XarrayField(array).source.block_shape == (1, 1)
+    np.testing.assert_array_equal(gp.reconstruct(array, np.copy, size=16).array, IMAGE)

@@ -468,6 +468,38 @@ def test_coordinates_that_make_no_grid(tmp_path, coordinate, complaint):
         zarr_source(stored(array, tmp_path / "a.zarr"))
 
 
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("length", [3, 5, 4 * 10**9, 2**50])
+def test_coordinates_of_another_length_than_their_dimension_are_not_read(tmp_path, zarr_format, length):
+    place = stored(scene((4, 7)), tmp_path / "a.zarr", zarr_format=zarr_format, consolidated=False)
+    metadata = place / "y" / ("zarr.json" if zarr_format == 3 else ".zarray")
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"shape": [length]}))
+    complaint = rf"the coordinate 'y' has the shape \({length},\), and its dimension 'y' is 4 long"
+    with pytest.raises(SourceError, match=f"a.zarr cannot be used: {complaint}"):
+        zarr_source(place)
+
+
+@pytest.mark.parametrize("length", [2, 4, 10**10])
+def test_labels_of_another_number_of_bands_are_not_read(tmp_path, length):
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("data", data=np.zeros((3, 4, 5)), dimension_names=("band", "y", "x"))
+    group.create_array("band", shape=(length,), chunks=(2,), dtype="int64", dimension_names=("band",))
+    with pytest.raises(
+        SourceError, match=rf"coordinate 'band' has the shape \({length},\).*'band' is 3 long"
+    ):
+        zarr_source(tmp_path / "a.zarr")
+
+
+def test_a_coordinate_as_long_as_a_damaged_header_says_is_not_read(tmp_path):
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("data", shape=(4, 10**11), chunks=(4, 5), dtype="u1", dimension_names=("y", "x"))
+    group.create_array("x", shape=(10**11,), chunks=(5,), dtype="float64", dimension_names=("x",))
+    with pytest.raises(
+        SourceError, match="'x' has 100,000,000,000 values, and more than .* are not read: give"
+    ):
+        zarr_source(tmp_path / "a.zarr")
+
+
 def test_coordinates_may_be_packed_and_have_other_names_than_their_dimensions(tmp_path):
     group = zarr.create_group(tmp_path / "a.zarr")
     group.create_array("a", data=np.zeros((4, 5)), dimension_names=("j", "i"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import functools
 import gzip
+import json
 import lzma
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import geopatcher as gp
 from geopatcher.core.box import Box
 from geopatcher.formats.chunk_guard import ChunkGuard, OversizedChunkError, read_cells
 from geopatcher.inspect.arrays import RESULT, stored_rasters
+from geopatcher.inspect.info import describe
 from tests.formats.test_decoded_size import rle_frame
 
 CELLS = np.random.default_rng(0).integers(0, 500, (2, 70, 90)).astype("uint16")
@@ -37,6 +39,7 @@ V3 = {
     "zlib of numcodecs": {"compressors": [zarr.codecs.numcodecs.Zlib()]},
     "lzma of numcodecs": {"compressors": [zarr.codecs.numcodecs.LZMA()]},
     "shards": {"compressors": ZstdCodec(), "shards": (1, 64, 64)},
+    "shards of blosc": {"compressors": BloscCodec(cname="lz4"), "shards": (1, 64, 64)},
     "shards of gzip": {"compressors": GzipCodec(), "shards": (1, 64, 64)},
     "a filter": {"compressors": ZstdCodec(), "filters": [zarr.codecs.numcodecs.Delta(dtype="<u2")]},
 }
@@ -49,6 +52,7 @@ V2 = {
     "lzma": {"compressors": numcodecs.LZMA()},
     "delta": {"compressors": numcodecs.Zstd(), "filters": [numcodecs.Delta(dtype="<u2")]},
     "shuffled": {"compressors": numcodecs.Zlib(), "filters": [numcodecs.Shuffle(elementsize=2)]},
+    "blosc in zstd": {"compressors": numcodecs.Zstd(), "filters": [numcodecs.Blosc()]},
     "a filter compresses": {"compressors": None, "filters": [numcodecs.Zlib()]},
     "both compress": {"compressors": numcodecs.Zstd(), "filters": [numcodecs.GZip()]},
 }
@@ -202,6 +206,98 @@ def test_a_shard_whose_index_lies_is_an_error_of_the_source(tmp_path):
     shard.write_bytes(content[-30:])
     with pytest.raises(gp.SourceError, match="cannot read"):
         gp.reconstruct(str(store), lambda x: x, size=32)
+
+
+def with_index(content, entry, replaced):
+    """Return a shard of four chunks with another entry in its index, and the right checksum behind it."""
+    index = np.frombuffer(content[-68:-4], "<u8").reshape(4, 2).copy()
+    index[entry] = replaced
+    raw = index.tobytes()
+    return content[:-68] + raw + bytes(numcodecs.checksum32.CRC32C(location="end").encode(raw))[-4:]
+
+
+@pytest.mark.parametrize("end", [-1, -4, 40, 15, 1])
+@pytest.mark.parametrize(("version", "name"), [(3, "blosc"), (2, "blosc"), (2, "blosc in zstd")])
+def test_a_frame_of_blosc_that_is_cut_off_is_not_read_beyond_its_end(tmp_path, version, name, end):
+    store = stored(tmp_path, version, name)
+    chunk = files(store)[1]
+    outer = numcodecs.Zstd() if name == "blosc in zstd" else None
+    frame = chunk.read_bytes() if outer is None else bytes(outer.decode(chunk.read_bytes()))
+    assert int.from_bytes(frame[12:16], "little") == len(frame) > 100
+    kept = frame[:end]
+    chunk.write_bytes(kept if outer is None else bytes(outer.encode(kept)))
+    complaint = f"{chunk.name} is cut off: its blosc frame is .* bytes long, and {len(kept):,} are there"
+    with pytest.raises(ValueError, match=complaint):
+        read_cells(zarr.open(store, mode="r"), (...,))
+    with pytest.raises(gp.SourceError, match=f"cannot read {store}.* is cut off"):
+        gp.reconstruct(str(store), lambda x: x, size=32)
+
+
+def test_a_frame_of_blosc_that_is_cut_off_in_a_shard_does_not_go_on_into_the_next(tmp_path):
+    store = stored(tmp_path, 3, "shards of blosc")
+    shard = files(store)[0]
+    content = shard.read_bytes()
+    first, n_bytes = np.frombuffer(content[-68:-4], "<u8").reshape(4, 2)[0].tolist()
+    shard.write_bytes(with_index(content, 0, (first, n_bytes)))
+    np.testing.assert_array_equal(read_cells(zarr.open(store, mode="r"), (...,)), CELLS)
+    shard.write_bytes(with_index(content, 0, (first, n_bytes - 4)))
+    with pytest.raises(ValueError, match="is cut off: its blosc frame is"):
+        read_cells(zarr.open(store, mode="r"), (...,))
+
+
+def test_more_bytes_behind_a_frame_of_blosc_do_no_harm(tmp_path):
+    store = stored(tmp_path, 3, "blosc")
+    chunk = files(store)[1]
+    chunk.write_bytes(chunk.read_bytes() + b"more")
+    np.testing.assert_array_equal(read_cells(zarr.open(store, mode="r"), (...,)), CELLS)
+
+
+def say(store, version, what, axis, length):
+    """Set a length in the metadata of an array: of its ``"shape"``, or of its ``"chunks"``."""
+    metadata = store / ("zarr.json" if version == 3 else ".zarray")
+    tree = json.loads(metadata.read_text())
+    grid = tree["chunk_grid"]["configuration"] if version == 3 else tree
+    lengths = tree["shape"] if what == "shape" else grid["chunk_shape" if version == 3 else "chunks"]
+    lengths[axis] = length
+    metadata.write_text(json.dumps(tree))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("said", "length", "complaint"),
+    [
+        ("chunks", 10**400, "its chunks have the shape .1000000000.*, and no memory holds one of them"),
+        ("chunks", 2**62, "its chunks have the shape .4611686018427387904, 32, 32., and no memory"),
+        ("shape", 2**53 + 1, "its shape is .9007199254740993, 70, 90., and more than .* are not counted"),
+    ],
+    ids=["chunks of 10**400", "chunks of 2**62", "a shape of 2**53 + 1"],
+)
+def test_lengths_that_zarr_counts_wrongly_are_refused(tmp_path, version, said, length, complaint):
+    store = stored(tmp_path, version, "zstd")
+    say(store, version, said, 0, length)
+    array = zarr.open(store, mode="r")
+    with pytest.raises(ValueError, match=complaint):
+        read_cells(array, (slice(0, 2), slice(0, 32), slice(0, 32)))
+    for call in (gp.plan, describe):
+        with pytest.raises(gp.SourceError, match=f"{store} cannot be used: {complaint}"):
+            call(str(store))
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize(("version", "name"), [(2, "zstd"), (3, "zstd"), (3, "shards")])
+def test_chunks_and_shards_that_hold_nothing_are_refused(tmp_path, version, name, axis):
+    store = stored(tmp_path, version, name)
+    say(store, version, "chunks", axis, 0)
+    with pytest.raises(gp.SourceError, match=f"{store}"):  # some versions of zarr take 0 for 1
+        gp.reconstruct(str(store), lambda x: x, size=32)
+
+
+def test_as_many_chunks_as_a_header_says_are_not_numbered_at_once(tmp_path):
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(2**40, 2**40), chunks=(1, 1), dtype="uint8")
+    guard = ChunkGuard.of(array)
+    places = guard._places((...,))
+    assert [next(places) for _ in range(3)] == [(0, 0), (0, 1), (0, 2)]
+    assert list(guard._places((slice(1, 3), 5))) == [(1, 5), (2, 5)]
 
 
 def test_chunks_that_are_not_there_are_fill(tmp_path):

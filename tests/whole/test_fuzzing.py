@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,15 @@ def test_inputs_that_nobody_has_mutated_are_right_by_every_way_in(tmp_path, kind
         path = bundle.write(tmp_path / str(number))
         ended = check_source(path, tmp_path / str(number), seeded(number))
         assert worst(ended) == Outcome("right"), name
+
+
+@pytest.mark.parametrize("names", [0.5, True, "x", [], ["band"], {"band": 0}])
+def test_names_that_are_not_one_for_each_axis_say_nothing_to_the_oracle_either(tmp_path, names):
+    bundle = bases("zarr2")["filters"]
+    attributes = json.loads(bundle.files["scene.zarr/data/.zattrs"]) | {"_ARRAY_DIMENSIONS": names}
+    damaged = bundle.having("scene.zarr/data/.zattrs", json.dumps(attributes).encode())
+    ended = check_source(damaged.write(tmp_path / "it"), tmp_path / "it", seeded(0))
+    assert worst(ended) == Outcome("right")
 
 
 def test_ledgers_that_nobody_has_mutated_are_gone_on_with(tmp_path):

@@ -50,11 +50,13 @@ def folder(tmp_path):
         ) as file:
             file.write(IMAGE)
     (tmp_path / "damaged.tif").write_bytes(b"II*\0 no tiff")
+    (tmp_path / "folder.tif").mkdir()
     for name, tiles in {
         "good": ["a.tif", "a.tif"],
         "around_good": ["good.vrt"],
         "missing": ["a.tif", "gone.tif"],
         "damaged": ["a.tif", "damaged.tif"],
+        "folder": ["a.tif", "folder.tif"],
         "inner": ["gone.tif"],
         "nested": ["inner.vrt"],
         "nested too": ["inner.vrt", "a.tif"],
@@ -67,7 +69,7 @@ def run(path, **options):
     return geopatcher.reconstruct(path, lambda patch: patch * 1.0, **ASKED, **options).array
 
 
-@pytest.mark.parametrize("name", ["missing", "damaged", "nested", "nested too"])
+@pytest.mark.parametrize("name", ["missing", "damaged", "folder", "nested", "nested too"])
 @pytest.mark.parametrize("before", ["good", "around_good"])
 def test_a_tile_that_cannot_be_opened_is_an_error_each_time(folder, name, before):
     for _ in range(6):

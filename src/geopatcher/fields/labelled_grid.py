@@ -18,7 +18,7 @@ from geopatcher.errors import MissingExtraError
 from geopatcher.fields.georeference import crs_of, missing_of, transform_of
 from geopatcher.fields.labelled import HasRio
 from geopatcher.fields.labels import names_of, units_of
-from geopatcher.fields.spacing import affine_of, along, centres_of
+from geopatcher.fields.spacing import affine_of, along, centres_of, values_along
 from geopatcher.formats.attributes import ground_of, metadata_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _domain(
         nodata=_nodata(array, rio),
         dtype=np.dtype(array.dtype).newbyteorder("="),
         band_names=names_of(
-            None if labels is None else np.asarray(labels),
+            None if labels is None else values_along(array, bands, bands),
             {} if labels is None else labels.attrs,
             array.attrs,
             count,

@@ -24,6 +24,8 @@ EVEN_PX = 0.05
 COARSE_PX = 0.5
 #: A stored transform is kept where it meets the coordinates this closely, in pixels.
 SAME_PX = 1e-3
+#: Most values of a coordinate that are read: what holds them would otherwise be as large as a header says.
+MAX_VALUES = 2**26
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,43 @@ def along(array: Labels, dim: Hashable) -> list[tuple[Hashable, Labels]]:
     return own + [(name, each) for name, each in array.coords.items() if name != dim and each.dims == (dim,)]
 
 
+def values_along(array: Labels, dim: Hashable, name: Hashable) -> Array:
+    """Return the values of a coordinate, which is read only if there is one for each place of its dimension.
+
+    Raises
+    ------
+    ValueError
+        It has other values than that, or more than are read.
+
+    """
+    coordinate, length = array.coords[name], array.shape[array.dims.index(dim)]
+    if tuple(coordinate.shape) != (length,):
+        raise ValueError(
+            f"the coordinate {name!r} has the shape {tuple(coordinate.shape)}, and its dimension {dim!r} is "
+            f"{length:,} long: write it again, or drop it"
+        )
+    if length > MAX_VALUES:
+        raise ValueError(
+            f"the coordinate {name!r} has {length:,} values, and more than {MAX_VALUES:,} are not read: give "
+            f"the array a transform, and drop the coordinate"
+        )
+    return np.asarray(coordinate)
+
+
 def centres_of(array: Labels, dim: Hashable, names: Sequence[str]) -> Centres | None:
-    """Return the coordinate of a dimension, or one along it that has one of these names."""
+    """Return the coordinate of a dimension, or one along it that has one of these names.
+
+    Raises
+    ------
+    ValueError
+        It is not as long as the dimension, or longer than is read.
+
+    """
     for name, coordinate in along(array, dim):
         called = (str(name).lower(), str(coordinate.attrs.get("standard_name", "")).lower())
         if name == dim or not set(called).isdisjoint(names):
-            values = np.asarray(coordinate)
-            if values.dtype.kind in "iuf" and values.ndim == 1:
+            values = values_along(array, dim, name)
+            if values.dtype.kind in "iuf":
                 return _decoded(name, values, coordinate.attrs)
     return None
 

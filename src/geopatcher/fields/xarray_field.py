@@ -296,7 +296,7 @@ def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:
     if isinstance(stored, dict):
         rows, cols = stored.get(grid.rows), stored.get(grid.cols)
         if isinstance(rows, int) and isinstance(cols, int):
-            return (rows, cols)
+            return _pieces((rows, cols))
     return None
 
 

@@ -16,7 +16,7 @@ from geopatcher.fields.labelled_grid import grid_of
 from geopatcher.fields.origin import FoldersOrigin
 from geopatcher.fields.source_files import store_of
 from geopatcher.fields.zarr_labels import CORRUPT, dims_of, open_node
-from geopatcher.formats.chunk_guard import read_cells
+from geopatcher.formats.chunk_guard import read_cells, require_chunks
 from geopatcher.formats.local_files import is_elsewhere
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ def zarr_source(path: str | Path, array: str = RESULT) -> ArraySource:
     opened, name = _chosen(place, array)
     try:
         labels = opened.labelled(name)
+        require_chunks(labels.array)
         grid = grid_of(labels)
         stored = _stored(labels, grid, str(place))
     except (ValueError, TypeError) as error:

@@ -7,7 +7,6 @@ far more than its shape says is an error. Codecs that are not known here are lef
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -27,6 +26,7 @@ from geopatcher.formats.decoded_size import (
     declared_size,
     least_that_exceeds,
     read_from,
+    required_length,
     streamed_size,
 )
 
@@ -47,6 +47,10 @@ FILTER_FACTOR = 8
 SUFFIXES: Mapping[str, int] = {"crc32c": 4}
 #: Bytes of an entry of a shard's index: where an inner chunk begins and how long it is.
 ENTRY_BYTES = 16
+#: Most bytes of a chunk, of which a file or memory could hold no more.
+MAX_CHUNK_BYTES = 2**63 - 1
+#: Most cells along an axis: of longer ones a quotient of floats may be a chunk off.
+MAX_LENGTH = 2**52
 _NOTHING_THERE = 2**64 - 1
 
 
@@ -128,11 +132,10 @@ class ChunkGuard:
         Raises
         ------
         ValueError
-            Its chunks hold nothing.
+            Its chunks cannot be, see `require_chunks`.
 
         """
-        if any(not length and size for length, size in zip(array.chunks, array.shape, strict=True)):
-            raise ValueError(f"its chunks have the shape {tuple(array.chunks)}, and hold nothing")
+        require_chunks(array)
         if not isinstance(array.store, HasRoot):
             return None
         filters, compressors = array.filters or (), array.compressors or ()
@@ -157,6 +160,8 @@ class ChunkGuard:
         ------
         OversizedChunkError
             One would decode to far more than it should; names it.
+        ValueError
+            One is cut off.
         OSError
             It cannot be read.
 
@@ -188,7 +193,7 @@ class ChunkGuard:
         for part, length, size in zip(parts, self.files, self.array.shape, strict=True):
             start, stop, _ = part.indices(size) if isinstance(part, slice) else (part, part + 1, 1)
             spans.append(range(start // length, -(-stop // length)))
-        return itertools.product(*spans)
+        return _product(spans)
 
     def _in_file(self, name: str, descriptor: int) -> Iterator[Measuring]:
         length = os.fstat(descriptor).st_size
@@ -215,7 +220,7 @@ class ChunkGuard:
         names = [str(codec.to_dict()["name"]) for codec in sharding.index_codecs]
         tail = size + sum(SUFFIXES.get(name, 0) for name in names)
         at_end = "end" in str(sharding.index_location)
-        index = read(max(0, length - tail) if at_end else 0, size)
+        index = read(max(0, length - tail) if at_end else 0, min(size, length))
         entries = np.frombuffer(index[: len(index) // ENTRY_BYTES * ENTRY_BYTES], "<u8").reshape(-1, 2)
         return [(int(first), int(n_bytes)) for first, n_bytes in entries.tolist()]
 
@@ -230,7 +235,7 @@ class ChunkGuard:
         if any(stage.compresses for stage in stages):
             yield partial(self._unwind, name, read(0, length), [*stages, outer])
         elif outer.name in DECLARED:
-            self._require_size(name, declared_size(outer.name, read, length))
+            self._require_declared(name, outer.name, read, length)
         elif length >= least_that_exceeds(outer.name, self.limit):
             yield partial(self._unwind, name, read(0, length), [*stages, outer])
 
@@ -239,7 +244,7 @@ class ChunkGuard:
         while any(stage.compresses for stage in stages):
             stage = stages.pop()
             if stage.name in DECLARED:
-                self._require_size(name, declared_size(stage.name, read_from(data), len(data)))
+                self._require_declared(name, stage.name, read_from(data), len(data))
             elif stage.name in STREAMS:
                 self._require_size(name, streamed_size(stage.name, data, self.limit))
             if any(each.compresses for each in stages):
@@ -254,6 +259,15 @@ class ChunkGuard:
                 f"{name} is a file of {length:,} bytes, and holds {n_chunks} chunk(s) of "
                 f"{self.chunk_bytes:,} bytes at most: it is not read"
             )
+
+    def _require_declared(self, name: str, codec: str, read: ReadAt, length: int) -> None:
+        """Refuse a frame that is cut off, where its decoder would not see that, or decodes to too much."""
+        required = required_length(codec, read)
+        if length < required:
+            raise ValueError(
+                f"{name} is cut off: its {codec} frame is {required:,} bytes long, and {length:,} are there"
+            )
+        self._require_size(name, declared_size(codec, read, length))
 
     def _require_size(self, name: str, size: int) -> None:
         if size > self.limit:
@@ -276,6 +290,38 @@ def read_cells(array: zarr.Array, key: Sequence[int | slice | EllipsisType]) -> 
     if guard is not None:
         guard.check(key)
     return np.asarray(array[tuple(key)])
+
+
+def require_chunks(array: zarr.Array) -> None:
+    """Refuse an array whose chunks hold nothing or more than can be, or that is too long to be counted.
+
+    zarr counts chunks with floats: of lengths that these cannot tell apart it reads too few chunks, and the
+    other cells are whatever lies in memory.
+
+    Raises
+    ------
+    ValueError
+        It is such an array.
+
+    """
+    chunks, files = tuple(array.chunks), tuple(array.shards or array.chunks)
+    for shape in (chunks, files):
+        if any(not length and size for length, size in zip(shape, array.shape, strict=True)):
+            raise ValueError(f"its chunks have the shape {shape!s:.80}, and hold nothing")
+    if math.prod(files) * np.dtype(array.dtype).itemsize > MAX_CHUNK_BYTES:
+        raise ValueError(f"its chunks have the shape {files!s:.80}, and no memory holds one of them")
+    if max(array.shape, default=0) > MAX_LENGTH:
+        raise ValueError(f"its shape is {array.shape!s:.80}, and more than {MAX_LENGTH:,} are not counted")
+
+
+def _product(spans: Sequence[range]) -> Iterator[tuple[int, ...]]:
+    """Yield what `itertools.product` does, which holds the numbers of all spans at once."""
+    if not spans:
+        yield ()
+        return
+    for first in spans[0]:
+        for rest in _product(spans[1:]):
+            yield (first, *rest)
 
 
 def _shifted(read: ReadAt, first: int, at: int, n_bytes: int) -> bytes:

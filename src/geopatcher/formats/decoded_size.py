@@ -25,6 +25,8 @@ DECLARED = frozenset({"zstd", "blosc", "lz4"})
 PIECE = 1 << 20
 #: A byte of zlib and gzip decodes to this many at most.
 DEFLATE_RATIO = 1032
+#: A frame of Blosc begins with so many bytes, the last four of which say how long it is.
+BLOSC_HEADER = 16
 #: A block of zstd decodes to this many at most.
 ZSTD_BLOCK = 128 << 10
 _ZSTD = 0xFD2FB528
@@ -120,6 +122,20 @@ def declared_size(name: str, read: ReadAt, length: int) -> int:
         return zstd_size(read, length)
     at = 4 if name == "blosc" else 0
     return int.from_bytes(read(at, 4), "little")
+
+
+def required_length(name: str, read: ReadAt) -> int:
+    r"""Return how long a frame of one of the `DECLARED` codecs says it is itself; 0 where decoders look.
+
+    The decoder of Blosc is not told how many bytes it is given, and reads on behind a frame that was cut
+    off: what lies there in memory then becomes cells.
+
+    >>> required_length("blosc", read_from(bytes(12) + b"\x20\x00\x00\x00"))
+    32
+    """
+    if name != "blosc":
+        return 0
+    return max(BLOSC_HEADER, int.from_bytes(read(12, 4), "little"))
 
 
 def zstd_size(read: ReadAt, length: int) -> int:

@@ -362,7 +362,7 @@ def test_a_ledger_that_says_the_same_again_and_again_takes_no_more_memory(tmp_pa
     assert account.finished.holds(ROWS[0])
 
 
-@pytest.mark.parametrize("name", ["../weight", "a/b", "", "/etc/passwd", "data2", None, 3, ["data"]])
+@pytest.mark.parametrize("name", ["../weight", "a/b", "", "/etc/passwd", "d2", "a\0b", None, 3, ["data"]])
 def test_a_geotiff_of_no_array_of_the_result_is_refused(tmp_path, name):
     path = tmp_path / "ledger.jsonl"
     written(path)

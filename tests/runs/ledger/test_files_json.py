@@ -91,3 +91,18 @@ def test_other_files_come_back_and_lead_nowhere_else():
     for name in ("/etc/passwd", "../x", "a/../../x"):
         with pytest.raises(ValueError, match="is not a file of a store"):
             others_from_json({name: [1, 2, 3]})
+
+
+@pytest.mark.parametrize(
+    "name", ["a\0b", "\ud800", "x" * 256, "é" * 128, "a/" * 600 + "b", "", ".", "a//b", "a/./b", "a/"]
+)
+def test_names_that_no_file_can_have_are_refused_before_it_is_looked_for(name):
+    with pytest.raises(ValueError, match="is not a file of a store"):
+        others_from_json(json.loads(json.dumps({name: [1, 2, 3]})))
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "é" * 127, "1/data/c/0/0/0", "a layer/zarr.json", "..x/.zattrs"])
+def test_names_a_file_can_have_are_kept(tmp_path, name):
+    assert list(others_from_json({name: [1, 2, 3]})) == [name]
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("the file system takes it")

@@ -231,7 +231,9 @@ def orders_of(array, wanted):
     if array.metadata.zarr_format == 3:
         named = array.metadata.dimension_names
     stored = tuple(range(len(array.shape)))
-    plain = named is None or tuple(named) == ("band", "y", "x")[-len(stored) :]
+    # Names that are none, or not one for each axis, say nothing.
+    said = isinstance(named, list | tuple) and len(named) == len(stored)
+    plain = not said or tuple(named) == ("band", "y", "x")[-len(stored) :]
     orders = [stored] if plain else itertools.permutations(stored)
     long = [length for length in wanted if length > 1]
     return [

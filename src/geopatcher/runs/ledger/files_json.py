@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 MOST = 2**63 - 1
 #: Largest piece of a file that is read at once to be compared with its checksum.
 MOST_PIECE = 64 << 20
+#: Longest name of a file or folder in bytes, as usual file systems have it, and of a file with its folders.
+MOST_PART, MOST_NAME = 255, 1024
 
 
 def tiff_to_json(known: TiffRecord) -> Record:
@@ -120,7 +122,7 @@ def others_from_json(record: Json) -> dict[str, FileRecord]:
     Raises
     ------
     ValueError
-        They are damaged, or a name leads out of the store.
+        They are damaged, or a name leads out of the store, or is none a file can have.
 
     """
     if not isinstance(record, dict):
@@ -128,10 +130,22 @@ def others_from_json(record: Json) -> dict[str, FileRecord]:
     others = {}
     for name, known in record.items():
         numbers = _whole(known)
-        if len(numbers) != 3 or name.startswith("/") or ".." in name.split("/"):
-            raise ValueError(f"{name!r} is not a file of a store")
+        if len(numbers) != 3 or not _is_inside(name):
+            raise ValueError(f"{name!r:.80} is not a file of a store")
         others[name] = FileRecord(*numbers)
     return others
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name is one a file in a folder can have, with ``/`` between it and its folders."""
+    try:
+        whole = name.encode()
+    except UnicodeEncodeError:  # half a pair of surrogates, which JSON can say
+        return False
+    parts = whole.split(b"/")
+    lengths = [len(part) for part in parts]
+    fits = min(lengths) > 0 and max(lengths) <= MOST_PART and len(whole) <= MOST_NAME
+    return fits and b"\0" not in whole and not {b".", b".."} & set(parts)
 
 
 def _flat(array: Array, later: int) -> list[Json]:
