@@ -24,7 +24,9 @@ pytestmark = pytest.mark.timeout(60)
 
 
 def ours():
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("geopatcher")]
+    """Threads of a run; those that fetch from servers are the process's, and keep their connections."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [n for n in names if n.startswith("geopatcher") and not n.startswith("geopatcher-fetch")]
 
 
 @pytest.fixture(autouse=True)

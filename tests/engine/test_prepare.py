@@ -143,7 +143,7 @@ def test_edges_of_a_region_may_be_any_integers(tmp_path):
     [
         ({"bounds": (1, 2, 3)}, ValueError, r"bounds are four numbers, .* not \(1, 2, 3\)"),
         ({"bounds": "x"}, ValueError, "bounds are four numbers, .* not 'x'"),
-        ({"bands": 5}, TypeError, r"bands are whole numbers from 1 in a list, such as \[4, 3, 2\], not 5"),
+        ({"bands": 5}, TypeError, r"bands are whole numbers from 1, or names, in a list, .* not 5"),
         ({"bands": [1.5]}, TypeError, "bands are whole numbers from 1"),
         ({"chunks": HUGE}, MemoryLimitError, "a piece of 99999999x99999999 x uint16 takes .* GB and this"),
         (
