@@ -122,18 +122,24 @@ class Disk:
         waiting = [self.root]
         while waiting:
             folder = waiting.pop()
-            inode = folder.stat().st_ino
+            try:
+                inode, entries = folder.stat().st_ino, list(os.scandir(folder))
+            except FileNotFoundError:  # other threads write meanwhile: what is gone is seen at the next step
+                continue
             names = folders[inode] = {}
-            for entry in os.scandir(folder):
-                status = entry.stat(follow_symlinks=False)
+            for entry in entries:
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_ino not in self._kept_open:  # so that its number is not another's
+                        self._kept_open[status.st_ino] = os.open(entry.path, os.O_RDONLY)
+                    content = None if entry.is_dir() else Path(entry.path).read_bytes()
+                except FileNotFoundError:
+                    continue
                 names[entry.name] = status.st_ino
-                if status.st_ino not in self._kept_open:  # so that its number is not another's
-                    self._kept_open[status.st_ino] = os.open(entry.path, os.O_RDONLY)
-                if entry.is_dir():
+                if content is None:
                     waiting.append(Path(entry.path))
                 else:
                     known = self._files.get(status.st_ino)
-                    content = Path(entry.path).read_bytes()
                     files[status.st_ino] = (
                         known if known is not None and known[0] == content else (content, status.st_mtime_ns)
                     )
