@@ -67,6 +67,23 @@ def test_a_rectangle_cut_out_has_the_values_of_the_whole(corner, boundary, margi
     assert part.domain.transform == Affine.translation(box.col0, box.row0)
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_where_a_patch_lies_and_its_random_numbers_do_not_follow_from_the_cut(path, batch_size):
+    def drawn(patch, where):
+        many = where if isinstance(where, tuple) else (where,)
+        made = [
+            one.rng().random(patch.shape[-2:]) + one.transform.c + one.window.row_off + one.window.col_off
+            for one in many
+        ]
+        return np.stack(made)[:, np.newaxis] if isinstance(where, tuple) else made[0]
+
+    operator, box = gp.positioned(drawn), Box(100, 233, 51, 300)
+    how = {"size": 64, "batch_size": batch_size}
+    whole = gp.reconstruct(path, operator, **how).array
+    part = gp.reconstruct(path, operator, region=box, crop=True, **how).array
+    np.testing.assert_array_equal(part.reshape(133, 249), whole.reshape(500, 640)[box.slices()])
+
+
 @pytest.mark.parametrize("crop", [False, True])
 @pytest.mark.parametrize("target", [None, "r.zarr", "r.tif"])
 def test_a_polygon_has_the_values_of_the_whole_and_nothing_outside(tmp_path, path, whole, crop, target):

@@ -45,6 +45,7 @@ class Calls:
     flat: bool = False
     masked: bool = False
     grid: RasterDomain | None = None
+    corner: tuple[int, int] = (0, 0)
     again: bool = False
     limit: Limit | None = None
     reading: Reading = field(default=Reading())
@@ -66,7 +67,7 @@ class Calls:
             given = np.ma.stack(patches) if self.masked else np.stack(patches)
         if self.grid is None:
             return self.operator(given)
-        positions = tuple(Position.of(self.grid, cut.shown) for cut in batch)
+        positions = tuple(Position.of(self.grid, cut.shown.shift(*self.corner)) for cut in batch)
         return self.operator(given, positions if self.batched else positions[0])
 
     def _given(self, cut: Cut) -> Array:

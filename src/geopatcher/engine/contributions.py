@@ -68,7 +68,8 @@ class Operate:
     ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
     given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
     where on it each patch lies. ``reading`` says what it is shown around each, and how fine its results are.
-    With an ``area`` patches that do not touch it are left out, and cells outside it do not count.
+    Of a run over a part of the grid the ``corner`` is where the part begins. With an ``area`` patches that do
+    not touch it are left out, and cells outside it do not count.
     A ``limit`` is kept by whoever can end this process; what was ``late`` then is tried alone, or not again.
     The number of bands and their dtype are fixed by the first result.
     ``batching`` says how many patches a call is given, across rows of them; ``meter`` learns what the first
@@ -85,6 +86,7 @@ class Operate:
     flat: bool = False
     masked: bool = False
     grid: RasterDomain | None = None
+    corner: tuple[int, int] = (0, 0)
     reading: Reading = field(default=Reading())
     area: Area | None = None
     skip_empty: bool = False
@@ -110,6 +112,7 @@ class Operate:
             flat=self.flat,
             masked=self.masked,
             grid=self.grid,
+            corner=self.corner,
             reading=self.reading,
             again=bool(self.policy.max_retries),
             limit=self.limit,

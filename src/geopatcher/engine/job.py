@@ -11,6 +11,7 @@ import numpy as np
 from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
 from geopatcher.accumulators.casting import default_nodata, fits
 from geopatcher.accumulators.labels import Disagreement
+from geopatcher.core.box import Box
 from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.metadata import usual_method
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.accumulators.protocols import Plannable
-    from geopatcher.core.box import Box
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink
     from geopatcher.engine.lateness import Limit
@@ -244,7 +244,8 @@ class Job:
             weights=self.weights,
             flat=len(self.source.domain.shape) == 2,
             masked=wants_mask(self.operator),
-            grid=self.source.domain if wants_position(self.operator) else None,
+            grid=self._whole_grid() if wants_position(self.operator) else None,
+            corner=(self.plan.around[0], self.plan.around[2]),
             reading=self.plan.reading,
             area=self.source.area if isinstance(self.source, Bounded) else None,
             skip_empty=self.skip_empty,
@@ -253,6 +254,13 @@ class Job:
             limit=limit,
             late=late or Late(),
         )
+
+    def _whole_grid(self) -> RasterDomain:
+        """Return the grid of all of the source: where a patch lies does not follow from what is cut out."""
+        domain = self.source.domain
+        if not any(self.plan.around):
+            return domain
+        return domain.cut(Box.of_shape(domain.grid_shape).grown(self.plan.around))
 
     def spec_for(self, first: Contribution | None, *, flat: bool) -> ResultSpec:
         """Return what the result is, given the first contribution (``None``: no patch held data)."""
