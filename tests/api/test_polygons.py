@@ -10,7 +10,7 @@ import shapely
 from affine import Affine
 
 import geopatcher as gp
-from geopatcher.features.outlines import straightened
+from geopatcher.features.rings import straightened
 from geotiffs import write_geotiff
 
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_300_000)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from geopatcher.features.outlines import Strip, outlined, straightened
+from geopatcher.features.outlines import Strip, outlined
+from geopatcher.features.rings import straightened
 
 
 def strips_of(values, known, height, **measures):
@@ -38,7 +39,7 @@ def normal(shape):
 
 def of_strips(values, known, height, connectivity):
     found = outlined(strips_of(values, known, height), connectivity)
-    return Counter((each.value, normal(each.outline)) for each in found)
+    return Counter((each.value, shapely.normalize(each.outline).wkt) for each in found)
 
 
 CELLS = hnp.arrays("int64", hnp.array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 2))

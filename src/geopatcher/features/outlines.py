@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import rasterio.features
 import shapely
-import shapely.geometry
-from affine import Affine
+
+from geopatcher.features.rings import NONE, Rings, straightened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 #: Whether cells that meet at a corner only belong together (8) or not (4).
 Connectivity = Literal[4, 8]
-#: What stands for no area.
-NONE = -1
 
 
 @dataclass(frozen=True)
@@ -62,12 +60,22 @@ class Outlined:
     @property
     def outline(self) -> shapely.Geometry:
         """Its polygon; several that meet at corners where those count."""
-        whole = self.parts[0] if len(self.parts) == 1 else shapely.union_all(self.parts)
-        return straightened(whole)
+        return self.parts[0] if len(self.parts) == 1 else straightened(shapely.union_all(self.parts))
 
     def mean(self, measure: str) -> float:
         """Return the mean of a measure; NaN where no cell has it."""
         return self.sums[measure] / self.counts[measure] if self.counts[measure] else float("nan")
+
+
+class _Ends(NamedTuple):
+    """Of which area the cells of the first and of the last row of a strip are, `NONE` where of none."""
+
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+
+    def numbered_from(self, start: int) -> _Ends:
+        """Return the same with the first area of the strip called ``start``."""
+        return _Ends(*(np.where(ids == NONE, NONE, ids + start) for ids in self))
 
 
 def outlined(strips: Iterable[Strip], connectivity: Connectivity = 4) -> Iterator[Outlined]:
@@ -93,76 +101,53 @@ def outlined(strips: Iterable[Strip], connectivity: Connectivity = 4) -> Iterato
     """
     seam: _Seam | None = None
     for strip in strips:
-        traced, ids = _traced(strip, connectivity)
+        traced, ends = _traced(strip, connectivity)
         pending = [] if seam is None else seam.areas
-        if seam is not None:
-            ids[ids != NONE] += len(pending)
+        first, last = ends.numbered_from(len(pending))
         groups = _Groups([*pending, *traced])
         if seam is not None:
-            groups.join(seam.touching(ids[0], strip.values[0], connectivity))
-        closed, seam = groups.parted(ids[-1], strip.values[-1])
+            groups.join(seam.touching(first, strip.values[0], connectivity))
+        closed, seam = groups.parted(last, strip.values[-1])
         yield from closed
     if seam is not None:
         yield from seam.areas
 
 
-def _traced(strip: Strip, connectivity: Connectivity) -> tuple[list[Outlined], NDArray[np.int32]]:
-    """Return the areas of a strip, and of which each cell is; `NONE` where cells do not count."""
+def _traced(strip: Strip, connectivity: Connectivity) -> tuple[list[Outlined], _Ends]:
+    """Return the areas of a strip, and of which the cells of its first and its last row are."""
     distinct, codes = np.unique(strip.values, return_inverse=True)
     codes = codes.reshape(strip.values.shape).astype(np.int32)
-    found = rasterio.features.shapes(codes, mask=strip.known, connectivity=connectivity)
-    shapes, picked = [], []
-    for geometry, code in found:
-        shapes.append(geometry)
-        picked.append(int(code))
-    ids = np.full(codes.shape, NONE, np.int32)
-    if not shapes:
-        return [], ids
-    rasterio.features.rasterize(
-        ((shape, index) for index, shape in enumerate(shapes)),
-        out=ids,
-        fill=NONE,
-        transform=Affine.identity(),
-    )
-    ids[~strip.known] = NONE
-    n_cells = _counted(ids, strip.known, len(shapes))
+    rings, picked = Rings.of(rasterio.features.shapes(codes, mask=strip.known, connectivity=connectivity))
+    n_cells = rings.totals(None)
     sums, counts = {}, {}
     for name, cells in strip.measures.items():
-        there = strip.known & np.isfinite(cells)
-        counts[name] = _counted(ids, there, len(shapes))
-        sums[name] = np.bincount(ids[there], weights=cells[there], minlength=len(shapes))
+        there = np.isfinite(cells)
+        sums[name] = rings.totals(np.where(there, cells, 0)).tolist()
+        counts[name] = rings.totals(there).tolist()
+    values, shapes = distinct[picked].tolist(), rings.polygons(strip.row)
     areas = [
         Outlined(
-            int(distinct[picked[index]]),
-            [_polygon(shape, strip.row)],
-            int(n_cells[index]),
-            {name: float(total[index]) for name, total in sums.items()},
-            {name: int(count[index]) for name, count in counts.items()},
+            value,
+            [shape],
+            round(size),
+            {name: total[index] for name, total in sums.items()},
+            {name: round(count[index]) for name, count in counts.items()},
         )
-        for index, shape in enumerate(shapes)
+        for index, (value, shape, size) in enumerate(zip(values, shapes, n_cells.tolist(), strict=True))
     ]
-    return areas, ids
-
-
-def _counted(ids: NDArray[np.int32], where: NDArray[np.bool_], n_areas: int) -> NDArray[np.intp]:
-    return np.bincount(ids[where], minlength=n_areas)
-
-
-def _polygon(shape: Mapping[str, object], row: int) -> shapely.Geometry:
-    """Return a traced outline, moved down; one that touches itself at a corner as several that meet there."""
-    made = shapely.transform(shapely.geometry.shape(dict(shape)), lambda points: np.add(points, (0, row)))
-    return made if shapely.is_valid(made) else shapely.make_valid(made)
+    height, width = codes.shape
+    return areas, _Ends(rings.along(0, width), rings.along(height, width))
 
 
 @dataclass(frozen=True)
 class _Seam:
     """The last row of a strip: of which area and value each cell is, and the areas."""
 
-    ids: NDArray[np.int32]
+    ids: NDArray[np.intp]
     values: Array
     areas: list[Outlined]
 
-    def touching(self, ids: NDArray[np.int32], values: Array, connectivity: Connectivity) -> Array:
+    def touching(self, ids: NDArray[np.intp], values: Array, connectivity: Connectivity) -> Array:
         """Return the pairs ``(n, 2)`` of areas that go on in the next row."""
         width, pairs = len(ids), []
         for shift in (0,) if connectivity == 4 else (-1, 0, 1):
@@ -192,38 +177,17 @@ class _Groups:
             one, other = sorted((self._first(above), self._first(below)))
             self._parents[other] = one
 
-    def parted(self, last: NDArray[np.int32], values: Array) -> tuple[list[Outlined], _Seam]:
+    def parted(self, last: NDArray[np.intp], values: Array) -> tuple[list[Outlined], _Seam]:
         """Return what ends above the last row, and what reaches it."""
-        firsts = np.array([self._first(index) for index in range(len(self._areas))], np.int32)
+        firsts = np.array([self._first(index) for index in range(len(self._areas))], np.intp)
         for index, area in enumerate(self._areas):
             if firsts[index] != index:
                 self._areas[firsts[index]].take(area)
         reached = np.unique(firsts[last[last != NONE]]) if len(firsts) else firsts
-        numbers = np.full(len(self._areas) + 1, NONE, np.int32)
+        numbers = np.full(len(self._areas) + 1, NONE, np.intp)
         numbers[reached] = np.arange(len(reached))
-        ids = np.full(len(last), NONE, np.int32)
+        ids = np.full(len(last), NONE, np.intp)
         ids[last != NONE] = numbers[firsts[last[last != NONE]]]
         ends = np.setdiff1d(np.unique(firsts), reached)
         closed = [self._areas[index] for index in ends.tolist()]
         return closed, _Seam(ids, values, [self._areas[index] for index in reached.tolist()])
-
-
-def straightened(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Return polygons without the vertices that lie on a straight edge.
-
-    >>> straightened(shapely.Polygon([(0, 0), (1, 0), (2, 0), (2, 2), (0, 2)])).wkt
-    'POLYGON ((0 0, 2 0, 2 2, 0 2, 0 0))'
-    """
-    made = [
-        shapely.Polygon(_bent(polygon.exterior), [_bent(ring) for ring in polygon.interiors])
-        for polygon in shapely.get_parts(geometry)
-        if shapely.get_dimensions(polygon) == 2
-    ]
-    return made[0] if len(made) == 1 else shapely.MultiPolygon(made)
-
-
-def _bent(ring: shapely.LinearRing) -> NDArray[np.float64]:
-    points: NDArray[np.float64] = shapely.get_coordinates(ring)[:-1]
-    before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points
-    turns: NDArray[np.float64] = points[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
-    return turns
