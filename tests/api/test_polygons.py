@@ -46,7 +46,7 @@ def shapes_of(frame):
     )
 
 
-@pytest.mark.parametrize("memory_limit", ["256MiB", 70 * 48 * 7, 1])
+@pytest.mark.parametrize("memory_limit", ["256MiB", 70 * 128 * 7, 1])
 def test_they_are_those_of_the_raster_traced_whole(tmp_path, stored, memory_limit):
     path = gp.polygons(stored, tmp_path / "x.gpkg", memory_limit=memory_limit)
     found = geopandas.read_file(path)
@@ -76,7 +76,7 @@ def test_means_of_layers_and_names_of_classes(tmp_path):
         chunks=16,
     )
     for result in (made, made.path):
-        path = gp.polygons(result, tmp_path / "x.gpkg", memory_limit=70 * 72 * 16, overwrite=True)
+        path = gp.polygons(result, tmp_path / "x.gpkg", memory_limit=70 * 160 * 16, overwrite=True)
         found = geopandas.read_file(path)
         assert [*found.columns] == ["class", "confidence", "geometry"]
         confidence, classes = made.layers["confidence"][:], made.array[:].squeeze()
@@ -111,7 +111,7 @@ def test_classes_by_name_and_value_and_least_area(tmp_path):
 def test_neighbours_share_their_simplified_borders(tmp_path, stored):
     write_geotiff(stored, class_map()[None], crs="EPSG:32633", transform=PLACE)
     frame = geopandas.read_file(
-        gp.polygons(stored, tmp_path / "x.gpkg", simplify=25, memory_limit=70 * 48 * 9)
+        gp.polygons(stored, tmp_path / "x.gpkg", simplify=25, memory_limit=70 * 128 * 9)
     )
     shapes = frame.geometry.to_numpy()
     assert shapely.coverage_is_valid(shapes)
@@ -151,6 +151,6 @@ def test_what_is_no_map_of_classes_is_refused(tmp_path, stored):
 
 def test_rows_are_counted(tmp_path, stored):
     heard = []
-    gp.polygons(stored, tmp_path / "x.gpkg", progress=heard.append, memory_limit=70 * 48 * 10)
+    gp.polygons(stored, tmp_path / "x.gpkg", progress=heard.append, memory_limit=70 * 128 * 10)
     assert sum(heard) == 90
     assert len(heard) > 3

@@ -39,7 +39,7 @@ ClassMap: TypeAlias = "Reconstruction | str | os.PathLike[str]"
 #: Columns of the file where nobody says it; the second only where the result has such a layer.
 USUAL = ("class", "confidence")
 #: Bytes for a cell of a strip: as it is read and as a number, which area it is of, and GDAL's own.
-CELL_BYTES, MEASURE_BYTES = 48, 24
+CELL_BYTES, MEASURE_BYTES = 128, 32
 #: Features that are written at once.
 AT_ONCE = 2_000
 #: Integers of floats are exact up to here.

@@ -75,7 +75,8 @@ class _Ends(NamedTuple):
 
     def numbered_from(self, start: int) -> _Ends:
         """Return the same with the first area of the strip called ``start``."""
-        return _Ends(*(np.where(ids == NONE, NONE, ids + start) for ids in self))
+        first, last = (np.where(ids == NONE, NONE, ids + start) for ids in (self.first, self.last))
+        return _Ends(first, last)
 
 
 def outlined(strips: Iterable[Strip], connectivity: Connectivity = 4) -> Iterator[Outlined]:
@@ -135,7 +136,7 @@ def _traced(strip: Strip, connectivity: Connectivity) -> tuple[list[Outlined], _
         )
         for index, (value, shape, size) in enumerate(zip(values, shapes, n_cells.tolist(), strict=True))
     ]
-    height, width = codes.shape
+    height, width = len(codes), len(codes[0])
     return areas, _Ends(rings.along(0, width), rings.along(height, width))
 
 

@@ -102,8 +102,7 @@ class Rings:
         is_border = np.zeros(n_rings, bool)
         is_border[np.append(0, self.polygon_ends)[:-1]] = True
         signed = np.where(is_border, each, -each)
-        sums: NDArray[np.float64] = np.bincount(self._polygon_of_ring, signed, len(self.polygon_ends))
-        return sums
+        return np.bincount(self._polygon_of_ring, signed, len(self.polygon_ends)).astype(float)
 
     def along(self, row: int, width: int) -> NDArray[np.intp]:
         """Return of which polygon the cells at a line are, the first or last of all; `NONE` of none."""
