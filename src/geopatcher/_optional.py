@@ -41,6 +41,7 @@ MODULES: dict[str, str] = {
     "numexpr.necompiler": "",
     "obstore": "cloud",
     "onnxruntime": "onnx",
+    "planetary_computer": "stac",
     "pyproj": "",
     "pyproj.exceptions": "",
     "pyogrio": "vector",

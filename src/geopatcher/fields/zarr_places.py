@@ -148,8 +148,9 @@ class Folder:
 class Address:
     """A place in a bucket or on a web server: ``key`` is what follows ``root``, which is ``s3://bucket``.
 
-    ``credentials`` names a function that gives them. A web server lists nothing: there the arrays of a group
-    are those its consolidated metadata tell of, or those that are asked for by name.
+    ``credentials`` names a function that gives them. A web server lists nothing, and some buckets are not to
+    be listed: there the arrays of a group are those its consolidated metadata tell of, or those that are
+    asked for by name.
     """
 
     root: str
@@ -162,7 +163,8 @@ class Address:
     @cached_property
     def _store(self) -> RemoteStore:
         load("obstore")  # says which extra brings it
-        return load("geopatcher.formats.object_stores").RemoteStore(self.root, self.credentials)
+        store: RemoteStore = load("geopatcher.formats.object_stores").RemoteStore(self.root, self.credentials)
+        return store
 
     def __getstate__(self) -> tuple[str, str, str | None]:
         return (self.root, self.key, self.credentials)
@@ -220,7 +222,7 @@ class Address:
     def arrays(self, wanted: str) -> Mapping[str, zarr.Array]:
         """Return its arrays; where nobody can list them, the one that is asked for and what that names."""
         group = self.group()
-        if not self._is_web or group.metadata.consolidated_metadata is not None:
+        if group.metadata.consolidated_metadata is not None or self._lists:
             return dict(group.arrays())
         main = self._named(wanted)
         others = {} if main is None else {name: self._named(name) for name in mentioned(main)}
@@ -230,7 +232,7 @@ class Address:
     def groups(self) -> Sequence[str]:
         """Return the names of groups in it, where there is a list of them."""
         group = self.group()
-        listed = not self._is_web or group.metadata.consolidated_metadata is not None
+        listed = group.metadata.consolidated_metadata is not None or self._lists
         return sorted(group.group_keys()) if listed else []
 
     def renewed(self, array: zarr.Array) -> zarr.Array:
@@ -239,13 +241,22 @@ class Address:
 
     def origin(self, arrays: Sequence[zarr.Array]) -> Origin:
         """Return the versions of the objects of the arrays."""
-        return ObjectsOrigin(
-            str(self), self._store, tuple(array.path for array in arrays), lists=not self._is_web
-        )
+        return ObjectsOrigin(str(self), self._store, tuple(array.path for array in arrays), lists=self._lists)
 
     @property
     def _is_web(self) -> bool:
         return self.root.lower().startswith("http")
+
+    @cached_property
+    def _lists(self) -> bool:
+        """Whether we may know what there is; many buckets are open to those only who know the names."""
+        if self._is_web:
+            return False
+        try:
+            self._store.stamps(f"{self.key}/", 1)
+        except SourceAccessError:
+            return False
+        return True
 
     def _named(self, name: str) -> zarr.Array | None:
         try:

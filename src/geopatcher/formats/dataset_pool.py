@@ -7,6 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,7 @@ from geopatcher.errors.redaction import shown
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import ONLY_SUCH, beside_url
 
@@ -45,13 +47,14 @@ class _Version(NamedTuple):
     inode: int = 0
     size: int = 0
     mtime_ns: int = 0
+    signature: int = 0
 
     @classmethod
     def of(cls, path: str) -> _Version:
         try:
             status = Path(path).stat()
         except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
-            return cls(path)
+            return cls(path, signature=SIGNED.count(path))
         return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
@@ -95,9 +98,10 @@ class HandlePool:
             yield from self._lent(path, doing or f"cannot read {shown(path)}", window)
 
     def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
+        SIGNED.of(path)
         version = _Version.of(path)
         options = self._options(path, version)
-        dataset = self._take(version) or self._open(path, options)
+        dataset = self._take(version) or renewing(path, partial(self._open, path, options))
         with environment(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
@@ -106,7 +110,7 @@ class HandlePool:
             except GDAL_ERRORS as error:
                 is_mosaic = dataset.driver in MOSAICS
                 dataset.close()
-                failed = failure(error, doing, path, answer=heard.answer)
+                failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
                 raise self._refused(path, failed, doing) or failed from error
@@ -133,7 +137,10 @@ class HandlePool:
         """Return the options of GDAL to open and read with."""
         if self.is_lone(path):
             return TILES_ALONE
-        return options_for(path, version.size, version.mtime_ns) or beside_url(path)
+        beside = beside_url(path)
+        if beside and SIGNED.count(path):  # what lies beside it has other signatures
+            return TILES_ALONE
+        return options_for(path, version.size, version.mtime_ns) or beside
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
@@ -175,13 +182,13 @@ class HandlePool:
         return None
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
-        doing = f"cannot open {shown(path)} as a raster"
+        doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
         try:
             with opening(**options) as heard, no_georeference_warning():
-                dataset = rasterio.open(path)
-                is_lone = ONLY_SUCH in options and len(dataset.files) == 1
+                dataset = rasterio.open(address)
+                is_lone = (ONLY_SUCH in options or address != path) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
-            raise failure(error, doing, path) from error
+            raise failure(error, doing, path, address) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is not None:
             _close([dataset])
@@ -200,7 +207,7 @@ class HandlePool:
         except SourceAccessError as refusal:
             return SourceAccessError(f"{doing}: {refusal}")
         except GDAL_ERRORS as error:
-            again = failure(error, doing, path, answer=heard.answer)
+            again = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
             return again if isinstance(again, SourceAccessError) else None
         except SourceError:
             return None
@@ -219,7 +226,7 @@ class HandlePool:
         except SourceAccessError:
             return failed
         except GDAL_ERRORS as error:
-            return failure(error, doing, path, answer=heard.answer)
+            return failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
         except SourceError as again:
             return again
         return SourceError(f"{doing}: a server gave a tile only when it was asked again")

@@ -22,7 +22,7 @@ from geopatcher.errors.redaction import redacted, scrub
 from geopatcher.formats.gdal_messages import config_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
@@ -36,10 +36,11 @@ RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(minutes=2)}
 CLIENT: ClientConfig = {"timeout": timedelta(minutes=1), "connect_timeout": timedelta(seconds=10)}
 #: Variables by which GDAL is told of a server, which other programs do not know.
 OF_GDAL = {"AWS_NO_SIGN_REQUEST": "skip_signature", "AWS_VIRTUAL_HOSTING": "virtual_hosted_style_request"}
+ACCOUNTS = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING")
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
-class RemoteStore(ObjectStore["Store"]):
+class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc] - zarr is not looked into
     """A bucket or a web server, for reading. It travels as its address, and is made anew where it arrives.
 
     What is not there is not there; all else that goes wrong is an error, and no fill value.
@@ -91,7 +92,13 @@ class RemoteStore(ObjectStore["Store"]):
     async def exists(self, key: str) -> bool:
         """Whether there is something of this name."""
         with named(f"{self.root}/{key}"):
-            return await super().exists(key)
+            return bool(await super().exists(key))
+
+    async def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
+        """Yield the names right below a prefix."""
+        with named(f"{self.root}/{prefix}"):
+            async for name in super().list_dir(prefix):
+                yield name
 
     def stamps(self, prefix: str, most: int) -> list[str]:
         """Return names, etags and sizes of what begins with a prefix, of as many as ``most``.
@@ -149,7 +156,8 @@ def named(address: str) -> Iterator[None]:
         secrets = config_secrets()
         scrub(error, secrets=secrets)
         why = _said(redacted(str(error), secrets=secrets))
-        if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        if refused or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
             raise SourceAccessError(
                 f"cannot read {address}: not authorised: check the credentials in the environment, such as "
                 f"AWS_ACCESS_KEY_ID; some servers say the same of what is not there ({why})"
@@ -184,27 +192,31 @@ def _made(root: str, credentials: str | None) -> Store:
         if root.startswith(("http://", "https://")):
             return HTTPStore(root, client_options={**CLIENT, "allow_http": plain}, retry_config=RETRIES)
         provider = None if credentials is None else _named_function(credentials)
-        config = _told_gdal(os.environ) if root.startswith("s3://") else {}
+        config = _told_gdal(os.environ, root.partition(":")[0])
         endpoint = str(config.get("endpoint", "")) or next(
             (os.environ[name] for name in ENDPOINTS if name in os.environ), ""
         )
         options: ClientConfig = {**CLIENT, "allow_http": endpoint.startswith("http://")}
-        store: Store = from_url(
+        store: Store = from_url(  # type: ignore[call-overload] - which one, the address says
             root, config=config, client_options=options, retry_config=RETRIES, credential_provider=provider
         )
         return store
 
 
-def _told_gdal(variables: Mapping[str, str]) -> dict[str, str]:
+def _told_gdal(variables: Mapping[str, str], scheme: str) -> dict[str, str]:
     """Return what variables that GDAL alone knows say of a server of buckets.
 
-    >>> _told_gdal({"AWS_S3_ENDPOINT": "127.0.0.1:9000", "AWS_HTTPS": "NO"})
+    >>> _told_gdal({"AWS_S3_ENDPOINT": "127.0.0.1:9000", "AWS_HTTPS": "NO"}, "s3")
     {'endpoint': 'http://127.0.0.1:9000'}
     """
+    if scheme == "az" and "AZURE_STORAGE_ACCOUNT" in variables and not any(map(variables.get, ACCOUNTS)):
+        return {"account_name": variables["AZURE_STORAGE_ACCOUNT"]}
+    if scheme != "s3":
+        return {}
     config = {name: _flag(variables[known]) for known, name in OF_GDAL.items() if known in variables}
     if "AWS_S3_ENDPOINT" in variables and not any(name in variables for name in ENDPOINTS):
-        scheme = "https" if _flag(variables.get("AWS_HTTPS", "YES")) == "true" else "http"
-        config["endpoint"] = f"{scheme}://{variables['AWS_S3_ENDPOINT']}"
+        web = "https" if _flag(variables.get("AWS_HTTPS", "YES")) == "true" else "http"
+        config["endpoint"] = f"{web}://{variables['AWS_S3_ENDPOINT']}"
     return config
 
 
