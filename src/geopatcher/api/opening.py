@@ -12,6 +12,7 @@ from geopatcher.engine.error_policy import persist
 from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic, is_scene
+from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -41,6 +42,7 @@ def opened(
 
     """
     check_known(options, {*keywords, *PATCHES}, verb)
+    TRAFFIC.take()  # what was asked for other runs
     return persist(partial(_open, source, options), policy)
 
 

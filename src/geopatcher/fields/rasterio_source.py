@@ -22,7 +22,7 @@ from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_elsewhere
-from geopatcher.formats.side_by_side import pieces, side_by_side
+from geopatcher.formats.side_by_side import READS_AT_ONCE, pieces, side_by_side
 from geopatcher.formats.signing import SIGNED, renewing
 
 if TYPE_CHECKING:
@@ -102,6 +102,11 @@ class RasterioSource:
     def reads_concurrently(self) -> bool:
         """Yes: handles are lent to one thread each."""
         return True
+
+    @property
+    def reads_at_once(self) -> int:
+        """Several where each waits for a server."""
+        return READS_AT_ONCE if self._record.is_tiled_elsewhere else 1
 
     def select_bands(self, bands: Sequence[int]) -> RasterioSource:
         """Return a source of some of its bands, counted from 0."""

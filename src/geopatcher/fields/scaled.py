@@ -11,6 +11,7 @@ import numpy as np
 
 from geopatcher.core.buffers import empty
 from geopatcher.core.protocols import Concurrent, FromFiles, Shareable, Versioned
+from geopatcher.core.sources import reads_at_once
 from geopatcher.errors import SourceError
 from geopatcher.fields.some_bands import some_bands
 
@@ -73,6 +74,11 @@ class Scaled:
     def reads_concurrently(self) -> bool:
         """Whether what is stored may be read by several threads."""
         return isinstance(self.stored, Concurrent) and self.stored.reads_concurrently
+
+    @property
+    def reads_at_once(self) -> int:
+        """Of what is stored."""
+        return reads_at_once(self.stored)
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: the quantity, NaN where it is missing."""

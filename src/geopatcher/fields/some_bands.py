@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.protocols import BandSelectable
+from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.source_files import files_under
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class SomeBands:
     def shape(self) -> tuple[int, ...]:
         """``(bands, height, width)``."""
         return (len(self.bands), *self.array.shape[-2:])
+
+    @property
+    def reads_at_once(self) -> int:
+        """Of all bands."""
+        return reads_at_once(self.array)
 
     @property
     def dtype(self) -> np.dtype:

@@ -18,6 +18,7 @@ from geopatcher.fields.zarr_labels import CORRUPT, open_node
 from geopatcher.fields.zarr_places import dims_of, place_of
 from geopatcher.formats.chunk_guard import read_cells, require_chunks
 from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.side_by_side import READS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -69,6 +70,11 @@ class StoredArray:
         """Of the cells."""
         dtype: np.dtype = np.dtype(self.array.dtype) if self.kind is None else self.kind
         return dtype
+
+    @property
+    def reads_at_once(self) -> int:
+        """Several where each waits for a server."""
+        return READS_AT_ONCE if is_elsewhere(self.name) else 1
 
     @property
     def block(self) -> tuple[int, int]:

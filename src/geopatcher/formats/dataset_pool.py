@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,19 +17,21 @@ from rasterio.windows import Window
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
+from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
-from geopatcher.formats.urls import ONLY_SUCH, beside_url
+from geopatcher.formats.urls import LONE, ONLY_SUCH, beside_url, besides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rasterio.io import DatasetReader
 
-#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads.
-MAX_IDLE = 16
+#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
+#: use at once for one raster elsewhere.
+MAX_IDLE = 40
 
 
 #: Drivers of datasets that are made of others.
@@ -102,7 +104,8 @@ class HandlePool:
         version = _Version.of(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
-        with environment(**options) as heard:
+        # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
+        with (opening if is_elsewhere(path) else environment)(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 yield dataset
@@ -110,6 +113,7 @@ class HandlePool:
             except GDAL_ERRORS as error:
                 is_mosaic = dataset.driver in MOSAICS
                 dataset.close()
+                self._forget_bytes(path)
                 failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
@@ -126,20 +130,27 @@ class HandlePool:
             yield dataset
 
     def close(self) -> None:
-        """Close every idle dataset."""
+        """Close every idle dataset, and forget what was kept of those elsewhere."""
+        paths = self.end()
+        for path in paths:
+            self._forget_bytes(path)
+
+    def end(self) -> set[str]:
+        """Close every idle dataset, and return their paths."""
         with self._lock:
-            datasets = [dataset for _, dataset in self._idle.values()]
+            idle = [*self._idle.values()]
             self._idle.clear()
             self._lone.clear()
-        _close(datasets)
+        _close([dataset for _, dataset in idle])
+        return {known.path for known, _ in idle}
 
     def _options(self, path: str, version: _Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
         if self.is_lone(path):
-            return TILES_ALONE
+            return LONE
         beside = beside_url(path)
         if beside and SIGNED.count(path):  # what lies beside it has other signatures
-            return TILES_ALONE
+            return LONE
         return options_for(path, version.size, version.mtime_ns) or beside
 
     def is_lone(self, path: str) -> bool:
@@ -161,6 +172,7 @@ class HandlePool:
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
+        self._forget_bytes(path)
 
     def forget(self) -> None:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
@@ -183,11 +195,14 @@ class HandlePool:
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
         doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
+        if ONLY_SUCH in options and besides(path) and all_absent(besides(path)):
+            options = LONE
         try:
             with opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
-                is_lone = (ONLY_SUCH in options or address != path) and len(dataset.files) == 1
+                is_lone = (ONLY_SUCH in options or options is LONE) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
+            self._forget_bytes(path)
             raise failure(error, doing, path, address) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is not None:
@@ -196,6 +211,15 @@ class HandlePool:
         if is_lone:  # and every question what lies beside it was answered
             self._note_lone(path)
         return dataset
+
+    def _forget_bytes(self, path: str) -> None:
+        """Have GDAL forget what it keeps of a file elsewhere: what failed, came in half, or is of old.
+
+        It does when a file is closed that it was not to keep anything of. It may be asked for once more.
+        """
+        if is_elsewhere(path) and beside_url(path):
+            with suppress(*GDAL_ERRORS), opening(**TILES_ALONE), no_georeference_warning():
+                rasterio.open(SIGNED.of(path)).close()
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
@@ -239,9 +263,12 @@ class HandlePool:
                 for key, (known, _) in self._idle.items()
                 if known.path == version.path and known != version
             ]
-            surplus = [self._idle.pop(key)[1] for key in stale]
-            surplus += [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._max_idle)]
-        _close(surplus)
+            surplus = [self._idle.pop(key) for key in stale]
+            surplus += [self._idle.popitem(last=False)[1] for _ in range(len(self._idle) - self._max_idle)]
+            left = {known.path for known, _ in self._idle.values()}
+        _close([dataset for _, dataset in surplus])
+        for gone in {known.path for known, _ in surplus} - left:
+            self._forget_bytes(gone)
 
     def __reduce__(self) -> tuple[type[HandlePool], tuple[int]]:
         return (HandlePool, (self._max_idle,))
@@ -258,5 +285,5 @@ def _close(datasets: list[DatasetReader]) -> None:
 #: Shared by every field of the process, so that many fields together stay bounded.
 POOL = HandlePool()
 # A handle that outlives the interpreter makes rasterio 1.5 complain on stderr.
-atexit.register(POOL.close)
+atexit.register(POOL.end)
 os.register_at_fork(after_in_child=POOL.forget)

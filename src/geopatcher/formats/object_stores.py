@@ -20,6 +20,7 @@ from zarr.storage import ObjectStore
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
 from geopatcher.formats.gdal_messages import config_secrets
+from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
@@ -40,7 +41,7 @@ ACCOUNTS = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING")
 ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
-class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc] - zarr is not looked into
+class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not looked into
     """A bucket or a web server, for reading. It travels as its address, and is made anew where it arrives.
 
     What is not there is not there; all else that goes wrong is an error, and no fill value.
@@ -81,7 +82,9 @@ class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc] - zarr is not loo
 
         """
         with named(f"{self.root}/{key}"):
-            return await super().get(key, prototype, byte_range)
+            found: Buffer | None = await super().get(key, prototype, byte_range)
+        TRAFFIC.add(1, 0 if found is None else len(found))
+        return found
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]
@@ -112,6 +115,7 @@ class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc] - zarr is not loo
         found: list[str] = []
         with named(f"{self.root}/{prefix}"):
             for entries in self.store.list(prefix, chunk_size=min(most, 1000)):
+                TRAFFIC.add(1)
                 found += [_stamp(entry["path"], entry) for entry in entries]
                 if len(found) >= most:
                     break
@@ -126,6 +130,7 @@ class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc] - zarr is not loo
             It cannot be asked.
 
         """
+        TRAFFIC.add(1)
         with named(f"{self.root}/{key}"):
             try:
                 entry = self.store.head(key)
@@ -197,7 +202,7 @@ def _made(root: str, credentials: str | None) -> Store:
             (os.environ[name] for name in ENDPOINTS if name in os.environ), ""
         )
         options: ClientConfig = {**CLIENT, "allow_http": endpoint.startswith("http://")}
-        store: Store = from_url(  # type: ignore[call-overload] - which one, the address says
+        store: Store = from_url(  # type: ignore[call-overload]  # the address says which
             root, config=config, client_options=options, retry_config=RETRIES, credential_provider=provider
         )
         return store
