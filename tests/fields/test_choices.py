@@ -11,10 +11,9 @@ from click.testing import CliRunner
 
 import geopatcher as gp
 from geopatcher.cli import main
-from geopatcher.errors import MissingExtraError, SourceAccessError, SourceError
+from geopatcher.errors import SourceAccessError, SourceError
 
 xarray = pytest.importorskip("xarray")
-h5py = pytest.importorskip("h5py")
 pytest.importorskip("h5netcdf")
 
 IMAGE = np.random.default_rng(0).integers(1, 99, (40, 50)).astype("int16")
@@ -61,13 +60,6 @@ def test_workers_and_a_second_run_know_it(dataset, tmp_path):
         gp.reconstruct(tmp_path / "a.nc", np.negative, tmp_path / "x.zarr", **{**options, "variable": "ndvi"})
 
 
-def test_an_array_in_groups_of_a_plain_hdf5_file(tmp_path):
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        file.create_dataset("science/grids/data", data=IMAGE)
-    result = gp.reconstruct(tmp_path / "a.h5", np.copy, variable="science/grids/data", **STORED)
-    np.testing.assert_array_equal(result.array, IMAGE)
-
-
 def test_a_variable_of_a_store_or_a_dataset(dataset, tmp_path):
     group = zarr.open_group(tmp_path / "x.zarr", mode="w")
     for name in ("ndvi", "evi"):
@@ -91,17 +83,6 @@ def test_what_has_no_variables_is_refused(tmp_path):
         gp.plan(tmp_path / "a.tif", size=16, credentials="mine:give")
     with pytest.raises(ValueError, match="are for zarr stores in buckets, not for ndarray"):
         gp.plan(IMAGE, size=16, credentials="mine:give")
-
-
-def test_what_reads_a_file_is_named_where_it_is_missing(tmp_path):
-    (tmp_path / "a.grib").write_bytes(b"GRIB")
-    with pytest.raises(
-        MissingExtraError, match="nothing that is installed reads .*a.grib .*pip install cfgrib"
-    ):
-        gp.plan(tmp_path / "a.grib", size=16, variable="t2m")
-    (tmp_path / "a.nc").write_bytes(b"\x89HDF\r\n\x1a\nnothing")
-    with pytest.raises(SourceError, match="cannot open .*a.nc"):
-        gp.plan(tmp_path / "a.nc", size=16, variable="t2m")
 
 
 def test_bands_are_chosen_by_name_or_number():
