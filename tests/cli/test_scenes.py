@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import geopatcher as gp
 from geopatcher.cli import main
 from geopatcher.cli.scenes import expanded, source_of
+from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geotiffs import write_geotiff
@@ -86,8 +87,8 @@ def test_plan_takes_a_folder(folder):
 
 
 def test_one_raster_stays_itself(folder):
-    assert source_of(["scenes/0.tif"], Grid(), "first", None) == "scenes/0.tif"
-    assert isinstance(source_of(["scenes/0.tif"], Grid(resolution=5), "first", None), Mosaic)
+    assert source_of(["scenes/0.tif"], Grid(), "first", None, Choices()).name == "scenes/0.tif"
+    assert isinstance(source_of(["scenes/0.tif"], Grid(resolution=5), "first", None, Choices()), Mosaic)
     assert expanded("https://host/a*.tif") == ["https://host/a*.tif"]
     assert expanded('NETCDF:"a*.nc":b') == ['NETCDF:"a*.nc":b']
     gp.export("scenes/0.tif", "store.zarr")

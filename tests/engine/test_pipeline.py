@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import geopatcher as gp
 from doubling import begun_ledger
 from geopatcher.core.box import Box
-from geopatcher.engine.pipeline import BackgroundWriter, prefetch
+from geopatcher.engine.pipeline import BackgroundWriter, prefetch, side_by_side
 from geopatcher.errors import GeopatcherError, OperatorError, SourceError
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.runs.ledger.book import read_ledger
@@ -341,3 +341,92 @@ def test_many_runs_in_many_threads_do_not_disturb_each_other(tmp_path):
         thread.join()
     for number in range(6):
         np.testing.assert_allclose(results[number], IMAGE * number + number, rtol=1e-12)
+
+
+@given(st.lists(st.integers(), max_size=20), st.integers(1, 6))
+def test_calls_side_by_side_come_in_order(items, ahead):
+    with side_by_side(lambda item: item * 2, items, ahead) as stream:
+        assert list(stream) == [item * 2 for item in items]
+
+
+def test_no_more_calls_are_on_their_way_than_asked_for():
+    lock, flying, most, begun = threading.Lock(), [], [], []
+
+    def make(item):
+        with lock:
+            flying.append(item)
+            begun.append(item)
+            most.append(len(flying))
+        time.sleep(0.002)
+        with lock:
+            flying.remove(item)
+        return item
+
+    with side_by_side(make, range(30), 4) as stream:
+        for number, _ in enumerate(stream):
+            assert len(begun) <= number + 1 + 4
+    assert 1 < max(most) <= 4
+
+
+def test_an_error_comes_in_its_place_and_nothing_more_is_begun():
+    begun = []
+
+    def make(item):
+        begun.append(item)
+        if item == 3:
+            raise SourceError("no")
+        return item
+
+    seen = []
+    with pytest.raises(SourceError), side_by_side(make, range(100), 2) as stream:
+        seen += stream
+    with side_by_side(make, range(100), 2) as stream:
+        seen = [next(stream)]
+    assert seen == [0]
+    assert len(begun) < 20
+
+
+class _Slowly:
+    """A source that says it is far, and how many of its reads are on their way at once."""
+
+    def __init__(self, image):
+        self.inner = ArraySource.of(image)
+        self.lock, self.flying, self.most = threading.Lock(), 0, 0
+
+    reads_at_once = 4
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def read(self, box):
+        with self.lock:
+            self.flying += 1
+            self.most = max(self.most, self.flying)
+        time.sleep(0.02)
+        with self.lock:
+            self.flying -= 1
+        return self.inner.read(box)
+
+
+def test_strips_of_what_is_far_are_read_at_once_and_the_result_is_the_same():
+    image = np.random.default_rng(0).random((2, 2600, 70), dtype="float32")
+    source = _Slowly(image)
+    plan = gp.plan(source, size=64)
+    near = gp.plan(image, size=64)
+    assert (plan.model.ahead, near.model.ahead) == (4, 2)
+    assert plan.working_bytes > near.working_bytes
+    result = gp.reconstruct(source, np.negative, size=64)
+    assert np.array_equal(result.array, gp.reconstruct(image, np.negative, size=64).array)
+    assert source.most > 1
+
+
+def test_no_more_is_read_ahead_than_the_memory_limit_allows():
+    image = np.zeros((8, 4096, 6000), dtype="float32")
+    source = _Slowly(image)
+    limits = ["180MiB", "260MiB", "400MiB", "2GiB"]
+    plans = [gp.plan(source, size=64, memory_limit=limit) for limit in limits]
+    plain = [gp.plan(image, size=64, memory_limit=limit) for limit in limits]
+    assert [plan.n_regions for plan in plans] == [plan.n_regions for plan in plain]
+    assert plans[-1].model.ahead == 4
+    assert all(plan.working_bytes <= plan.memory_limit for plan in plans)
+    assert min(plan.model.ahead for plan in plans) < 4

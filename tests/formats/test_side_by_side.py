@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geopatcher.core.box import Box
-from geopatcher.formats.side_by_side import IN_FLIGHT, pieces, side_by_side
+from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, pieces, side_by_side
 
 EDGES = st.tuples(st.integers(0, 400), st.integers(1, 300))
 
@@ -19,7 +19,7 @@ EDGES = st.tuples(st.integers(0, 400), st.integers(1, 300))
 def test_pieces_make_up_the_rectangle_and_no_block_is_in_two(rows, cols, block):
     box = Box(rows[0], rows[0] + rows[1], cols[0], cols[0] + cols[1])
     found = pieces(box, block)
-    assert 1 <= len(found) <= IN_FLIGHT
+    assert 1 <= len(found) <= MOST_PIECES
     assert sum(piece.n_pixels for piece in found) == box.n_pixels
     assert all(box.contains(piece) and not piece.empty for piece in found)
     blocks = [
@@ -29,9 +29,9 @@ def test_pieces_make_up_the_rectangle_and_no_block_is_in_two(rows, cols, block):
     assert sum(map(len, blocks)) == len(set().union(*blocks))
 
 
-def test_a_strip_of_many_blocks_is_as_many_pieces_as_may_be_in_flight():
-    assert len(pieces(Box(0, 512, 0, 10980), (512, 512))) == IN_FLIGHT
-    assert len(pieces(Box(0, 512, 0, 10980), (1, 10980))) == IN_FLIGHT  # across the rows
+def test_a_strip_of_many_blocks_is_as_many_pieces_as_there_may_be():
+    assert len(pieces(Box(0, 512, 0, 10980), (512, 512))) == MOST_PIECES
+    assert len(pieces(Box(0, 512, 0, 10980), (1, 10980))) == MOST_PIECES  # across the rows
     assert [piece.width for piece in pieces(Box(0, 512, 0, 2048), (512, 512))] == [1024, 1024]
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from geopatcher.api.axes import PATCHES
 from geopatcher.api.options import check_known
+from geopatcher.api.subset import pick_bands
 from geopatcher.engine.error_policy import persist
+from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic, is_scene
-from geopatcher.fields.open import as_field
+from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,19 +42,30 @@ def opened(
 
     """
     check_known(options, {*keywords, *PATCHES}, verb)
+    TRAFFIC.take()  # what was asked for other runs
     return persist(partial(_open, source, options), policy)
 
 
 def _open(source: Source, options: SourceOptions) -> PixelSource:
     grid = Grid(options.get("dst_crs"), options.get("resolution"))
-    method = options.get("resampling")
-    if grid == Grid():
-        if method is not None:
-            raise ValueError(
-                f"resampling={method!r} says how pixels are made on another grid: give dst_crs or resolution"
-            )
-        return as_field(source).source
-    return Mosaic([*_scenes(source)], grid, resampling=method)
+    method, bands = options.get("resampling"), options.get("bands")
+    choices = Choices(
+        options.get("variable"),
+        options.get("scale_offset", False),
+        options.get("credentials"),
+        options.get("sign"),
+    )
+    if grid == Grid() and method is not None:
+        raise ValueError(
+            f"resampling={method!r} says how pixels are made on another grid: give dst_crs or resolution"
+        )
+    if grid != Grid():
+        found: PixelSource = Mosaic(map(choices.source, _scenes(source)), grid, resampling=method)
+    elif isinstance(source, list | tuple) and any(map(is_scene, source)):
+        found = Mosaic(map(choices.source, source))
+    else:
+        found = choices.source(source)
+    return found if bands is None else pick_bands(found, bands)
 
 
 def _scenes(source: Source) -> Iterator[SceneLike]:

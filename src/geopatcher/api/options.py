@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import DTypeLike
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.grids import CrsLike
+    from geopatcher.formats.signing import Sign
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
@@ -29,6 +30,11 @@ class SourceOptions(TypedDict, total=False):
     dst_crs: CrsLike | None
     resolution: float | tuple[float, float] | None
     resampling: str | None
+    bands: Sequence[int | str] | None
+    variable: str | None
+    scale_offset: bool
+    credentials: str | None
+    sign: Sign | str | None
 
 
 class SharedOptions(SourceOptions, total=False):

@@ -233,7 +233,17 @@ def reconstruct(
         Leave nodata where no patch reaches, instead of refusing the plan.
     **opening
         How the source is read: on another grid by ``dst_crs``, ``resolution`` (the side of a pixel, or
-        ``(x, y)``) and ``resampling``, as `ReprojectingRasterField` says.
+        ``(x, y)``) and ``resampling``, as `ReprojectingRasterField` says; only some ``bands``, by number from
+        1 or by name. ``variable`` names an array of a zarr store, of a ``xarray.Dataset``, or of a netCDF,
+        HDF5 or GRIB file, which xarray then reads. With ``scale_offset=True`` values are the quantity
+        they stand for: floats, the scale and the offset of each raster applied, and NaN where its nodata
+        value is; without it they are as they are stored. A zarr store in a bucket (``s3://``, ``gs://``,
+        ``az://``) is read with the credentials of the environment of the process that reads, or of
+        ``credentials="module:function"``, a function that is called there and returns a dict, as credential
+        providers of obstore do. ``sign`` is a function from an address to a signed one, or
+        ``"planetary-computer"``: it is called when the address is opened, and when the server refuses it
+        later on, where it is read. By the address without a signature the source is known; what may lie
+        beside a signed GeoTIFF, such as a mask, is not asked for.
 
     Returns
     -------

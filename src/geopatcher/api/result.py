@@ -229,11 +229,20 @@ class Reconstruction:
             f"seconds    {stats.elapsed:.2f} ({stages}; stages overlap)",
             f"memory     peak {format_bytes(stats.peak_bytes)} of {whose}, planned {planned}",
             f"read       {read}, {stats.read_amplification:.2f} times the raster",
+            *_network(stats),
             f"written    {written}, {stats.write_amplification:.2f} times the result",
             f"result     {'in memory' if self.path is None else self.path}",
             *(f"note       {note}" for note in stats.notes),
         ]
         return "\n".join(lines)
+
+
+def _network(stats: RunStats) -> list[str]:
+    """Return a line on what was asked of servers, if anything was."""
+    if not stats.requests:
+        return []
+    fetched = format_bytes(stats.bytes_fetched)
+    return [f"network    {stats.requests:,} requests, {fetched}, {stats.retries:,} of them tried again"]
 
 
 def result_of(outcome: Outcome) -> Reconstruction:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.ranking import ORDERS
@@ -62,6 +63,22 @@ OPTIONS = (
         type=click.Choice(METHODS),
         help="How pixels are made where scenes are warped.  [default: nearest of integers, else bilinear]",
     ),
+    click.option("--variable", metavar="NAME", help="An array of a zarr store, or of a netCDF or GRIB file."),
+    click.option(
+        "--scale-offset",
+        is_flag=True,
+        help="Apply the scale and offset of each raster: values are floats, and NaN where nothing is.",
+    ),
+    click.option(
+        "--credentials",
+        metavar="MODULE:FUNCTION",
+        help="What gives those of a bucket.  [default: variables such as AWS_ACCESS_KEY_ID]",
+    ),
+    click.option(
+        "--sign",
+        metavar="MODULE:FUNCTION",
+        help="What signs addresses, now and when a signature has expired; or: planetary-computer.",
+    ),
 )
 
 
@@ -80,11 +97,15 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
             to_crs: str | None,
             resolution: float | tuple[float, float] | None,
             resampling: str | None,
+            variable: str | None,
+            scale_offset: bool,
+            credentials: str | None,
+            sign: str | None,
             **keywords: object,
         ) -> None:
             named = [sources] if isinstance(sources, str) else sources
-            grid = Grid(to_crs, resolution)
-            command(source=source_of(named, grid, order, resampling), **keywords)
+            grid, choices = Grid(to_crs, resolution), Choices(variable, scale_offset, credentials, sign)
+            command(source=source_of(named, grid, order, resampling, choices), **keywords)
 
         for option in reversed(OPTIONS):
             call = option(call)
@@ -95,12 +116,18 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
     return decorate
 
 
-def source_of(arguments: Sequence[str], grid: Grid, order: Order, resampling: str | None) -> Source:
+def source_of(
+    arguments: Sequence[str],
+    grid: Grid,
+    order: Order,
+    resampling: str | None,
+    choices: Choices,
+) -> Source:
     """Return what arguments name: one raster as it is, or a mosaic."""
     paths = [path for argument in arguments for path in expanded(argument)]
     if paths == list(arguments) and len(paths) == 1 and grid == Grid():
-        return paths[0]
-    return Mosaic(paths, grid, order, resampling=resampling)
+        return choices.source(paths[0])
+    return Mosaic(map(choices.source, paths), grid, order, resampling=resampling)
 
 
 def expanded(argument: str) -> list[str]:

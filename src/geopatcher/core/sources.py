@@ -165,6 +165,25 @@ class Concurrent(Protocol):
 
 
 @runtime_checkable
+class Far(Protocol):
+    """A source, or an array of one, of which a read may wait for a network more than it computes."""
+
+    @property
+    def reads_at_once(self) -> int:
+        """How many reads are worth having on their way together, in as many threads; 1 where none waits."""
+        ...
+
+
+def reads_at_once(source: object) -> int:
+    """Return how many reads of a source are worth having on their way together.
+
+    >>> reads_at_once("what is no source")
+    1
+    """
+    return source.reads_at_once if isinstance(source, Far) else 1
+
+
+@runtime_checkable
 class BandSelectable(Protocol):
     """A source of which some bands can be read without the others."""
 

@@ -10,11 +10,13 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 
@@ -107,6 +109,29 @@ def prefetch(
     finally:
         channel.close(drop=True)
         thread.join()
+
+
+@contextmanager
+def side_by_side(make: Callable[[A], T], of: Iterable[A], ahead: int) -> Iterator[Iterator[T]]:
+    """Give what ``make`` makes of each, in order, while the ``ahead`` that follow are made in threads.
+
+    An error is raised where its item would have come. Leaving the context waits for what is being made.
+    """
+    pool = ThreadPoolExecutor(ahead, "geopatcher-read")
+    rest = iter(of)
+
+    def items() -> Iterator[T]:
+        coming = deque(pool.submit(make, one) for one in islice(rest, ahead))
+        while coming:
+            item = coming.popleft().result()
+            coming.extend(pool.submit(make, one) for one in islice(rest, 1))
+            yield item
+            del item  # who took it may be done with it while the next is waited for
+
+    try:
+        yield items()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class BackgroundWriter:

@@ -65,7 +65,7 @@ class Reader:
         if isinstance(unit, Failure):
             with self.stats.stage("read"):
                 unit = self._rescued(box, unit)
-        self.stats.bytes_read += unit.pixels.nbytes
+        self.stats.count_read(unit.pixels.nbytes)
         return unit
 
     def _read(self, box: Box) -> Unit:

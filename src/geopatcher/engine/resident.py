@@ -12,13 +12,13 @@ import resource
 import socket
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -99,6 +99,41 @@ class Taken(NamedTuple):
         return Taken(*map(max, self, other))
 
 
+class _Quiet:
+    """Lets calls run beside each other, but for one that is measured: it waits for them, and they for it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._beside = 0
+        self._wanted = 0
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Run when nobody measures, or wants to."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._wanted)
+            self._beside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._beside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Run when all others have ended; one thread measures."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.wait_for(lambda: not self._beside)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._wanted -= 1
+                self._changed.notify_all()
+
+
 @dataclass
 class Meter:
     """Measures what calls of an operator add to the process: the first, and each of more patches than before.
@@ -112,13 +147,13 @@ class Meter:
     grown: int = 0
     _told: bool = _PAGES.exists()
     _loaded: int | None = None
-    _quiet: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _quiet: _Quiet = field(default_factory=_Quiet, repr=False)
 
     def beside(self, call: Callable[[A], T]) -> Callable[[A], T]:
         """Return a call that takes memory in another thread, and does not while one is measured."""
 
         def waiting(argument: A) -> T:
-            with self._quiet:
+            with self._quiet.beside():
                 return call(argument)
 
         return waiting
@@ -129,7 +164,7 @@ class Meter:
 
     def measure(self, call: Callable[[], T], n: int) -> T:
         """Return what a call with ``n`` patches of full size returns; 0 for others."""
-        with self._quiet:
+        with self._quiet.alone():
             before, highest = rss_bytes(), peak_rss_bytes()
             with _Lookout(before) as lookout:
                 result = call()

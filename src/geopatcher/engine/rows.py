@@ -97,15 +97,19 @@ def _counted(marks: Array) -> Array:
 def read_units(
     read: Callable[[Box], Unit], box: Box, rows: int, first: int = 0
 ) -> Generator[Unit, None, None]:
-    """Yield the rows of ``box`` from the top, cut at multiples of ``rows`` after ``first``, each read once.
+    """Yield the rows of ``box`` from the top, each read once; see `unit_boxes`."""
+    yield from map(read, unit_boxes(box, rows, first))
+
+
+def unit_boxes(box: Box, rows: int, first: int = 0) -> Iterator[Box]:
+    """Yield the rows of ``box`` from the top, cut at multiples of ``rows`` after ``first``.
 
     The storage begins at row ``first``: so whole blocks of it are read.
     """
     row = box.row0
     while row < box.row1:
         stop = min((row - first) // rows * rows + rows + first, box.row1)
-        piece = Box(row, stop, box.col0, box.col1)
-        yield read(piece)
+        yield Box(row, stop, box.col0, box.col1)
         row = stop
 
 

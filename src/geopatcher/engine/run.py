@@ -14,11 +14,12 @@ from geopatcher.accumulators.casting import to_cells
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.engine.cuts import cut_strips
-from geopatcher.engine.pipeline import BackgroundWriter, prefetch
+from geopatcher.engine.pipeline import BackgroundWriter, prefetch, side_by_side
 from geopatcher.engine.reading import Reader
-from geopatcher.engine.rows import Unit, read_units
+from geopatcher.engine.rows import Unit, read_units, unit_boxes
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
+from geopatcher.planning.memory import READ_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -55,9 +56,13 @@ def contributions(
     if not box.n_pixels:
         return
     read = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
-    units = read_units(read, box, plan.model.unit_rows, plan.source_extent.row0)
-    waiting = box.width * plan.model.unit_rows * (plan.model.in_bytes + plan.model.mask_bytes)
-    with prefetch(units, _size_of, waiting if pipelined else 0) as stream:
+    rows, first, ahead = plan.model.unit_rows, plan.source_extent.row0, plan.model.ahead
+    if pipelined and ahead > READ_AHEAD:  # each waits for a network
+        coming = side_by_side(read, unit_boxes(box, rows, first), ahead)
+    else:
+        waiting = box.width * rows * (plan.model.in_bytes + plan.model.mask_bytes)
+        coming = prefetch(read_units(read, box, rows, first), _size_of, waiting if pipelined else 0)
+    with coming as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
         passage = _Passage(plan, operate, watch or Watch())
         yield from operate(passage.through(cut))

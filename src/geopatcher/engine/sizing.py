@@ -9,10 +9,11 @@ from geopatcher.accumulators.base import UNKNOWN_FROM, exact_dtype
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
 from geopatcher.core.protocols import InPlace
+from geopatcher.core.sources import reads_at_once
 from geopatcher.engine.rows import unit_rows
 from geopatcher.fields.declared import outline_of
 from geopatcher.planning.anchors import Lattice
-from geopatcher.planning.memory import MemoryModel
+from geopatcher.planning.memory import READ_AHEAD, MemoryModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,8 @@ def model_of(
         grows=sizes.batch_size == "auto",
         valid_bytes=out_bands if result_dtype.kind in "iu" else 0,
         views=isinstance(source, InPlace) and source.gives_views,
+        most_ahead=max(READ_AHEAD, reads_at_once(source)),
+        across=domain.width,
     )
 
 

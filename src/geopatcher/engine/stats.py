@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from geopatcher.formats.traffic import TRAFFIC
 from geopatcher.planning.memory import format_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ COUNTS = (
     "blocks",
     "bytes_read",
     "bytes_written",
+    "requests",
+    "bytes_fetched",
+    "retries",
     "source_bytes",
     "target_bytes",
     "elapsed",
@@ -38,7 +42,10 @@ COUNTS = (
 MOST = 2**63
 
 #: Those that parts of a run add up to.
-ADDED = ("patches", "skipped", "failed", "averaged", "blank", "blocks", "bytes_read", "bytes_written")
+ADDED = (
+    *("patches", "skipped", "failed", "averaged", "blank", "blocks", "bytes_read", "bytes_written"),
+    *("requests", "bytes_fetched", "retries"),
+)
 
 
 @dataclass
@@ -49,6 +56,9 @@ class RunStats:
     ``elapsed``. ``bytes_read`` counts decoded pixels asked of the source, ``bytes_written`` encoded
     blocks handed to the sink before compression. ``peak_bytes`` is the peak resident size of the process,
     interpreter and libraries included, and of a run on workers the sum of theirs and its own.
+    ``requests`` are those to servers, ``bytes_fetched`` what they asked for, and ``retries`` how many were
+    made again: for single GeoTIFFs and zarr stores that lie elsewhere, and about the version of any file
+    there. Runs at the same time in one process share them.
     ``averaged`` is not 0 where integers of overlapping patches differed and were averaged. ``blank`` counts
     patches over pixels that hold data whose results hold none.
     ``batch_size`` is how many patches the operator was given at once; with ``"auto"``, how many it came to.
@@ -63,6 +73,9 @@ class RunStats:
     blocks: int = 0
     bytes_read: int = 0
     bytes_written: int = 0
+    requests: int = 0
+    bytes_fetched: int = 0
+    retries: int = 0
     source_bytes: int = 0
     target_bytes: int = 0
     elapsed: float = 0.0
@@ -90,6 +103,19 @@ class RunStats:
         """Add seconds to a stage; any thread may."""
         with self._lock:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+    def count_read(self, n_bytes: int) -> None:
+        """Add bytes of pixels; any thread may."""
+        with self._lock:
+            self.bytes_read += n_bytes
+
+    def count_traffic(self) -> None:
+        """Add the requests that this process has made since somebody counted them last."""
+        traffic = TRAFFIC.take()
+        with self._lock:
+            self.requests += traffic.requests
+            self.bytes_fetched += traffic.bytes_fetched
+            self.retries += traffic.retries
 
     def note_peak(self, process: str, n_bytes: int) -> None:
         """Keep the peak resident size of one of the processes of a run."""
@@ -128,6 +154,7 @@ class RunStats:
 
     def since(self, before: RunStats) -> RunStats:
         """Return what was added since the state of ``before``, which is brought up to date."""
+        self.count_traffic()
         new = RunStats(batch_size=self.batch_size, _peaks=dict(self._peaks))
         with self._lock:
             for name in ADDED:

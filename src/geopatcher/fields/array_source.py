@@ -10,6 +10,7 @@ import numpy as np
 from geopatcher.core.digests import cells_digest
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.protocols import HeldArrays, Sliceable
+from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.some_bands import SomeBands
 from geopatcher.fields.source_files import files_under
 from geopatcher.formats.attributes import whole_numbers
@@ -88,6 +89,11 @@ class ArraySource:
                 return int(part.nbytes)
             part = part.base
         return 0
+
+    @property
+    def reads_at_once(self) -> int:
+        """Of the array."""
+        return reads_at_once(self.array)
 
     @property
     def is_unblocked(self) -> bool:

@@ -18,6 +18,7 @@ from geopatcher.core.protocols import (
     Unblocked,
     Versioned,
 )
+from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.declared import outline_of
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ class Part:
     def reads_concurrently(self) -> bool:
         """Whether the whole may be read by several threads."""
         return isinstance(self.whole, Concurrent) and self.whole.reads_concurrently
+
+    @property
+    def reads_at_once(self) -> int:
+        """Of the whole."""
+        return reads_at_once(self.whole)
 
     @property
     def is_unblocked(self) -> bool:

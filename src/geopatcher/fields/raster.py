@@ -17,6 +17,7 @@ from geopatcher.fields.declared import outline_of
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
+from geopatcher.fields.zarr_places import is_store_elsewhere
 
 if TYPE_CHECKING:
     from rasterio.crs import CRS
@@ -73,7 +74,7 @@ class RasterField(Generic[D_co]):
     def __init__(self, reader: Readable) -> None:
         if isinstance(reader, str | os.PathLike):
             path = os.fspath(reader)
-            reader = zarr_source(path) if is_zarr(path) else RasterioSource(path)
+            reader = zarr_source(path) if is_zarr(path) or is_store_elsewhere(path) else RasterioSource(path)
         if not isinstance(reader, GeoArray | PixelSource):
             raise TypeError(
                 f"a RasterField is made from a path, a reader, a GeoTensor or a PixelSource, not "

@@ -22,7 +22,8 @@ from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_elsewhere
-from geopatcher.formats.side_by_side import pieces, side_by_side
+from geopatcher.formats.side_by_side import READS_AT_ONCE, pieces, side_by_side
+from geopatcher.formats.signing import SIGNED, renewing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
+    from geopatcher.formats.signing import Sign
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,6 +39,7 @@ class RasterioSource:
     """A raster file or URL, or a window and a choice of bands of one.
 
     ``bands`` are 1-based; ``None`` takes all. ``window`` restricts to a rectangle of the file.
+    ``sign`` makes of the path an address by which a server lets us in, each time it has to.
     Pixels come in the file's dtype; nodata and masked pixels of floating-point rasters come as NaN,
     those of integer rasters are told by `valid`.
     """
@@ -44,13 +47,23 @@ class RasterioSource:
     path: str
     bands: tuple[int, ...] | None = None
     window: Box | None = None
+    sign: Sign | None = None
     _record: _Record = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        self._note()
         record = _Record.of(self.path, self.bands)
         if self.window is not None:
             record = record.cut(self.window)
         object.__setattr__(self, "_record", record)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._note()
+
+    def _note(self) -> None:
+        if self.sign is not None:
+            SIGNED.note(self.path, self.sign)
 
     def __repr__(self) -> str:
         return f"RasterioSource({self.name!r}, bands={self.bands}, window={self.window})"
@@ -89,6 +102,11 @@ class RasterioSource:
     def reads_concurrently(self) -> bool:
         """Yes: handles are lent to one thread each."""
         return True
+
+    @property
+    def reads_at_once(self) -> int:
+        """Several where each waits for a server."""
+        return READS_AT_ONCE if self._record.is_tiled_elsewhere else 1
 
     def select_bands(self, bands: Sequence[int]) -> RasterioSource:
         """Return a source of some of its bands, counted from 0."""
@@ -191,6 +209,9 @@ class RasterioSource:
 
     def _fetch_into(self, pixels: Array, box: Box, *, masks: bool) -> None:
         """Read ``box`` into an array of its shape, which may be a part of another."""
+        renewing(self.path, partial(self._fetch_signed, pixels, box, masks=masks))
+
+    def _fetch_signed(self, pixels: Array, box: Box, *, masks: bool) -> None:
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         with POOL.borrow(self.path, f"cannot read {self.name}, {box}", window) as dataset:

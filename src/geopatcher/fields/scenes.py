@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
@@ -13,12 +14,15 @@ from rasterio.warp import SUPPORTED_RESAMPLING
 
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
-from geopatcher.core.protocols import BandSelectable, OverDataset, PixelSource
+from geopatcher.core.protocols import OverDataset, PixelSource
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.grids import crs_of, outline, whole_shift
+from geopatcher.fields.scaled import Scaled
+from geopatcher.fields.some_bands import some_bands
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import environment
+from geopatcher.formats.signing import renewing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,6 +149,9 @@ class WarpedScene:
             The pixels cannot be read, or GDAL says that they are damaged; names the file and the window.
 
         """
+        return renewing(self.path, partial(self._read_signed, box, tile))
+
+    def _read_signed(self, box: Box, tile: tuple[int, int]) -> Cells:
         dtype = self.source.domain.dtype
         pixels = empty((len(self.indexes) + bool(self.alpha), *box.shape), dtype)
         doing = f"cannot read {self.source.name}, {box} of the map"
@@ -184,6 +191,37 @@ class WarpedScene:
         return pixels
 
 
+@dataclass(frozen=True)
+class ScaledScene:
+    """A raster put on the grid of a map as it is stored, to which scale and offset are applied then."""
+
+    source: Scaled
+    stored: Scene
+
+    @property
+    def box(self) -> Box:
+        """The pixels of the map that it may have something for."""
+        return self.stored.box
+
+    @property
+    def density(self) -> float:
+        """How many of its pixels lie on one of the map."""
+        return self.stored.density
+
+    @property
+    def hides_nothing(self) -> bool:
+        """Whether it has data in each pixel of its box."""
+        return self.stored.hides_nothing
+
+    def read(self, box: Box, tile: tuple[int, int]) -> Cells:
+        """Return the quantity, NaN where it is missing."""
+        return self.source.applied(*self.stored.read(box, tile)), None
+
+    def select_bands(self, bands: Sequence[int]) -> ScaledScene:
+        """Return the same with some bands, counted from 0."""
+        return ScaledScene(self.source.select_bands(bands), self.stored.select_bands(bands))
+
+
 def scene_on(source: PixelSource, onto: RasterDomain, method: str) -> Scene | None:
     """Return a raster on the grid of a map; ``None`` where it has no pixel in it.
 
@@ -193,6 +231,9 @@ def scene_on(source: PixelSource, onto: RasterDomain, method: str) -> Scene | No
         It would have to be warped, and cannot be; names it and says why.
 
     """
+    if isinstance(source, Scaled):
+        stored = scene_on(source.stored, onto, method)
+        return None if stored is None else ScaledScene(source, stored)
     domain, everything = source.domain, Box.of_shape(onto.grid_shape)
     if domain.is_tied:
         raise SourceError(
@@ -255,19 +296,3 @@ def _why_not(source: PixelSource, onto: RasterDomain) -> str | None:
     if onto.crs is None or source.domain.crs is None:
         return "a CRS is missing. Write it into the file, as with: rio edit-info --crs EPSG:32633 FILE"
     return None
-
-
-def some_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:
-    """Return some bands of a raster, counted from 0.
-
-    Raises
-    ------
-    ValueError
-        Bands of this kind of source cannot be chosen.
-
-    """
-    if len(source.domain.shape) == 2:
-        return source
-    if isinstance(source, BandSelectable):
-        return source.select_bands(bands)
-    raise ValueError(f"bands cannot be chosen from {source.name}: give its path")

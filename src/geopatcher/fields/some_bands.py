@@ -1,4 +1,4 @@
-"""Some bands of an array, read when they are asked for."""
+"""Some bands of an array or a source, read when they are asked for."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.protocols import BandSelectable
+from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.source_files import files_under
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import EllipsisType
 
     from geopatcher.core.arrays import Array, Sliceable
+    from geopatcher.core.protocols import PixelSource
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class SomeBands:
         return (len(self.bands), *self.array.shape[-2:])
 
     @property
+    def reads_at_once(self) -> int:
+        """Of all bands."""
+        return reads_at_once(self.array)
+
+    @property
     def dtype(self) -> np.dtype:
         """Of the cells."""
         return self.array.dtype
@@ -42,3 +51,19 @@ class SomeBands:
         some = index[0] if len(index) == 3 and isinstance(index[0], slice) else slice(None)
         parts = [np.asarray(self.array[(slice(band, band + 1), *index[-2:])]) for band in self.bands[some]]
         return np.concatenate(parts)
+
+
+def some_bands(source: PixelSource, bands: Sequence[int]) -> PixelSource:
+    """Return some bands of a raster, counted from 0.
+
+    Raises
+    ------
+    ValueError
+        Bands of this kind of source cannot be chosen.
+
+    """
+    if len(source.domain.shape) == 2:
+        return source
+    if isinstance(source, BandSelectable):
+        return source.select_bands(bands)
+    raise ValueError(f"bands cannot be chosen from {source.name}: give its path")

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import re
 import urllib.error
-import urllib.request
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from geopatcher.core.digests import digest_of
+from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
+from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Seconds a server may take to answer.
-TIMEOUT_S = 10.0
 #: Bytes at the beginning and at the end of a file that are looked at where its server is not exact.
 SAMPLE_BYTES = 64 << 10
 #: How often it is asked again that does not answer.
@@ -131,8 +129,9 @@ def ask(url: str) -> Answer:
 def _asked(url: str) -> tuple[Answer, bool]:
     """Return an answer, and whether another try may give another one."""
     for method, further in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):  # a signature may be for GET only
+        TRAFFIC.add(1)
         try:
-            with _opener().open(_request(url, method, further), timeout=TIMEOUT_S) as reply:
+            with opener().open(request_for(url, method, further), timeout=TIMEOUT_S) as reply:
                 answer = _read(reply.headers, partial=reply.status == http.HTTPStatus.PARTIAL_CONTENT)
             return (answer if answer.is_exact else replace(answer, sample=_sample(url, answer.size))), False
         except urllib.error.HTTPError as error:
@@ -157,23 +156,8 @@ def _sample(url: str, size: str) -> str:
     last = max(0, int(size or 0) - SAMPLE_BYTES)
     pieces = []
     for start in (0, last) if last else (0,):
-        request = _request(url, "GET", {"Range": f"bytes={start}-{start + SAMPLE_BYTES - 1}"})
-        with _opener().open(request, timeout=TIMEOUT_S) as reply:
+        request = request_for(url, "GET", {"Range": f"bytes={start}-{start + SAMPLE_BYTES - 1}"})
+        with opener().open(request, timeout=TIMEOUT_S) as reply:
             pieces.append(reply.read(SAMPLE_BYTES))
+        TRAFFIC.add(1, len(pieces[-1]))
     return digest_of(*pieces)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener()
-
-
-def _request(url: str, method: str, headers: Mapping[str, str]) -> urllib.request.Request:
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    bare = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
-    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `url_of`
-    if at:  # not sent on to where an answer redirects
-        name, _, password = user.partition(":")
-        token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-        request.add_unredirected_header("Authorization", f"Basic {token}")
-    return request

@@ -13,11 +13,12 @@ from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource, exact_nodata, is_mask
 from geopatcher.fields.georeference import missing_of
 from geopatcher.fields.labelled_grid import grid_of
-from geopatcher.fields.origin import FoldersOrigin
 from geopatcher.fields.source_files import store_of
-from geopatcher.fields.zarr_labels import CORRUPT, dims_of, open_node
+from geopatcher.fields.zarr_labels import CORRUPT, open_node
+from geopatcher.fields.zarr_places import dims_of, place_of
 from geopatcher.formats.chunk_guard import read_cells, require_chunks
 from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.side_by_side import READS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array
     from geopatcher.fields.labelled_grid import Grid
     from geopatcher.fields.zarr_labels import Opened, StoredLabels
+    from geopatcher.fields.zarr_places import Place
 
 #: The array of a result.
 RESULT = "data"
@@ -50,8 +52,8 @@ class StoredArray:
     aliases: tuple[float | int, ...] = ()
 
     def files(self) -> tuple[Path, ...]:
-        """Return the folder of the whole store."""
-        return (store_of(Path(self.name)),)
+        """Return the folder of the whole store; none of one that is elsewhere."""
+        return () if is_elsewhere(self.name) else (store_of(Path(self.name)),)
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -68,6 +70,11 @@ class StoredArray:
         """Of the cells."""
         dtype: np.dtype = np.dtype(self.array.dtype) if self.kind is None else self.kind
         return dtype
+
+    @property
+    def reads_at_once(self) -> int:
+        """Several where each waits for a server."""
+        return READS_AT_ONCE if is_elsewhere(self.name) else 1
 
     @property
     def block(self) -> tuple[int, int]:
@@ -107,9 +114,11 @@ class StoredArray:
             cells = read_cells(self.array, key)
         except CORRUPT as error:
             rows, cols = (f"{part.start}:{part.stop}" for part in parts[-2:] if isinstance(part, slice))
+            doing = f"cannot read {self.name}, rows {rows}, columns {cols}"
+            if isinstance(error, SourceError):  # of a server
+                raise type(error)(f"{doing}: {error}") from error
             raise SourceError(
-                f"cannot read {self.name}, rows {rows}, columns {cols}: a chunk is damaged or unreadable "
-                f"({type(error).__name__}: {error})"
+                f"{doing}: a chunk is damaged or unreadable ({type(error).__name__}: {error})"
             ) from error
         return self._plain(cells.transpose([sorted(kept).index(axis) for axis in kept]))
 
@@ -122,10 +131,11 @@ class StoredArray:
         return cells
 
 
-def zarr_source(path: str | Path, array: str = RESULT) -> ArraySource:
+def zarr_source(path: str | Path, array: str = RESULT, credentials: str | None = None) -> ArraySource:
     """Open an array of a zarr group, or a zarr array itself, as a source of pixels.
 
-    ``path`` is that of a store, of a group in one, or of an array, such as ``scene.zarr/ndvi``. Of a group
+    ``path`` is that of a store, of a group in one, or of an array, such as ``scene.zarr/ndvi``; or such an
+    address in a bucket or on a web server, see `geopatcher.fields.zarr_places`. Of a group
     ``array`` is taken where it has it, else its only array of rows and columns; of a pyramid of the
     GeoZarr convention ``multiscales``, the finest level. Dimension names say which axes are rows,
     columns and bands, and coordinates where they lie, as of a `xarray.DataArray`. Values are those that
@@ -137,7 +147,7 @@ def zarr_source(path: str | Path, array: str = RESULT) -> ArraySource:
         There is no zarr store, or it has no such array, or several.
 
     """
-    place = Path(path)
+    place = place_of(path, credentials)
     opened, name = _chosen(place, array)
     try:
         labels = opened.labelled(name)
@@ -153,7 +163,7 @@ def zarr_source(path: str | Path, array: str = RESULT) -> ArraySource:
         domain,
         label=str(place),
         block=stored.block,
-        origin=_origin(place, stored, mask),
+        origin=place.origin([one.array for one in (stored, mask) if one is not None]),
         mask=mask,
     )
 
@@ -170,10 +180,12 @@ def is_zarr(path: str | os.PathLike[str]) -> bool:
     return place.is_dir() and any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
-def _chosen(place: Path, wanted: str) -> tuple[Opened, str]:
+def _chosen(place: Place, wanted: str) -> tuple[Opened, str]:
     """Return the group and the name of the array that a path and a name stand for."""
-    opened, name = open_node(place)
+    opened, name = open_node(place, wanted)
     if name is not None:
+        if wanted not in (RESULT, name):
+            raise SourceError(f"{place} is an array, and has no variable {wanted!r} in it: leave it out")
         return opened, name
     if wanted in opened.arrays and len(opened.arrays[wanted].shape) >= 2:
         return opened, wanted
@@ -181,11 +193,11 @@ def _chosen(place: Path, wanted: str) -> tuple[Opened, str]:
     if wanted == RESULT and len(rasters) == 1:
         return opened, rasters[0]
     if wanted == RESULT and not rasters and opened.finest is not None:
-        return _chosen(place / opened.finest, wanted)
+        return _chosen(place.child(opened.finest), wanted)
     if wanted == RESULT and len(rasters) > 1:
         raise SourceError(
-            f"{place} holds {len(rasters)} rasters, {', '.join(rasters)}: name one of them by its path, such "
-            f"as {place}/{rasters[0]}"
+            f"{place} holds {len(rasters)} rasters, {', '.join(rasters)}: name one of them by variable="
+            f"{rasters[0]!r}, or by its path, such as {place}/{rasters[0]}"
         )
     known = ", ".join(sorted(rasters)) or "none of two or more dimensions"
     groups = f"; its groups, each of which has a path of its own: {', '.join(opened.groups)}" * bool(
@@ -238,8 +250,3 @@ def _taken(value: float | int, dtype: np.dtype, kind: np.dtype | None) -> float 
     if kind is None or limits is None or not limits.min <= value <= limits.max:
         return value
     return int(np.asarray(value, dtype).view(kind))
-
-
-def _origin(place: Path, *arrays: StoredArray | None) -> FoldersOrigin:
-    """Return what tells this store from another or a rewritten one: all files of its arrays."""
-    return FoldersOrigin(str(place), tuple(place / one.array.path for one in arrays if one is not None))

@@ -12,16 +12,17 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.errors import SourceError
+from geopatcher.fields.zarr_places import BESIDE, dims_of
 from geopatcher.formats.chunk_guard import read_cells
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
-    from pathlib import Path
 
     import zarr
 
     from geopatcher.core.protocols import Array
     from geopatcher.fields.georeference import Attributes
+    from geopatcher.fields.zarr_places import Place
 
 #: What codecs and parsers raise for bytes they cannot make sense of.
 CORRUPT = (
@@ -35,15 +36,11 @@ CORRUPT = (
     ArithmeticError,
     zlib.error,
 )
-#: Files that make a folder a zarr group.
-GROUPS = ("zarr.json", ".zgroup")
 #: What attributes that say where an array lies begin with.
 PLACES = ("proj:", "spatial:")
 #: Ways to say one and the same thing.
 SYSTEMS = ("proj:code", "proj:wkt2", "proj:projjson", "proj:epsg")
 GRIDS = ("spatial:transform", "spatial:bbox", "spatial:shape", "proj:transform", "proj:shape")
-#: Attributes that name arrays which belong to another one.
-BESIDE = ("coordinates", "ancillary_variables", "bounds", "grid_mapping", "cell_measures")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +94,7 @@ class Opened:
     """
 
     arrays: Mapping[str, zarr.Array]
+    place: Place
     attributes: Attributes = field(default_factory=dict)
     above: Sequence[tuple[Attributes, str]] = ()
     groups: Sequence[str] = ()
@@ -118,7 +116,7 @@ class Opened:
 
     def labelled(self, name: str) -> StoredLabels:
         """Return an array with all that holds for it."""
-        array = self.arrays[name]
+        array = self.place.renewed(self.arrays[name])
         dims, own = dims_of(array), dict(array.attrs)
         coords: dict[Hashable, StoredLabels] = {
             key: StoredLabels(each, dims_of(each), dict(each.attrs))
@@ -146,39 +144,40 @@ class Opened:
         return known
 
 
-def open_node(place: Path) -> tuple[Opened, str | None]:
-    """Open a path in a store: a group, or the one an array is in and the name of that array.
+def open_node(place: Place, wanted: str) -> tuple[Opened, str | None]:
+    """Open a place in a store: a group, or the one an array is in and the name of that array.
+
+    ``wanted`` is the array of a group that is asked for.
 
     Raises
     ------
     SourceError
-        It is neither a group nor an array.
+        It is neither a group nor an array, or cannot be read.
 
     """
-    zarr = load("zarr")
-    whole = place.resolve()
+    whole = place.resolved()
     try:
-        node = zarr.open(whole, mode="r")
-        if isinstance(node, zarr.Group):
-            return _opened(whole), None
-        if any((whole.parent / name).is_file() for name in GROUPS):
-            return _opened(whole.parent), whole.name
-        return Opened(_sound({whole.name: node})), whole.name
+        node = whole.node()
+        if isinstance(node, load("zarr").Group):
+            return _opened(whole, wanted), None
+        above = whole.parents
+        if above:
+            return _opened(above[0], whole.name), whole.name
+        return Opened(_sound({whole.name: node}), whole), whole.name
+    except SourceError:
+        raise
     except (*CORRUPT, load("zarr.errors").BaseZarrError) as error:
         raise SourceError(f"cannot open {place} as a zarr store: {type(error).__name__}: {error}") from error
 
 
-def _opened(place: Path) -> Opened:
-    """Open a group by its own metadata: consolidated ones may be older than the store."""
+def _opened(place: Place, wanted: str) -> Opened:
     above: list[tuple[Attributes, str]] = []
     path = place.name
-    for folder in place.parents:
-        if not any((folder / name).is_file() for name in GROUPS):
-            break
-        above.append((dict(_group(folder).attrs), path))
-        path = f"{folder.name}/{path}"
-    group = _group(place)
-    return Opened(_sound(dict(group.arrays())), dict(group.attrs), above, sorted(group.group_keys()))
+    for parent in place.parents:
+        above.append((dict(parent.group().attrs), path))
+        path = f"{parent.name}/{path}"
+    attributes, arrays = dict(place.group().attrs), _sound(dict(place.arrays(wanted)))
+    return Opened(arrays, place, attributes, above, place.groups())
 
 
 def _sound(arrays: dict[str, zarr.Array]) -> dict[str, zarr.Array]:
@@ -187,24 +186,6 @@ def _sound(arrays: dict[str, zarr.Array]) -> dict[str, zarr.Array]:
         if not isinstance(array.metadata.attributes, Mapping):
             raise TypeError(f"the attributes of {name} are no object: {array.metadata.attributes!r:.40}")
     return arrays
-
-
-def _group(place: Path) -> zarr.Group:
-    return load("zarr").open_group(place, mode="r", use_consolidated=False)
-
-
-def dims_of(array: zarr.Array) -> tuple[str, ...]:
-    """Return the names of the dimensions of an array; made up where it has none."""
-    if array.metadata.zarr_format == 2:
-        names = array.attrs.get("_ARRAY_DIMENSIONS")
-        if isinstance(array.attrs.get("_NCZARR_ARRAY"), Mapping) and names is None:
-            references = array.attrs["_NCZARR_ARRAY"].get("dimension_references") or ()
-            names = [str(reference).rpartition("/")[2] for reference in references]
-    else:
-        names = array.metadata.dimension_names
-    if not isinstance(names, list | tuple) or len(names) != len(array.shape):
-        names = [None] * len(array.shape)
-    return tuple(f"dim_{axis}" if name is None else str(name) for axis, name in enumerate(names))
 
 
 def _fill(array: zarr.Array) -> dict[Hashable, object]:

@@ -6,7 +6,8 @@ import atexit
 import os
 import threading
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,18 +17,21 @@ from rasterio.windows import Window
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
+from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
-from geopatcher.formats.urls import ONLY_SUCH, beside_url
+from geopatcher.formats.urls import LONE, ONLY_SUCH, beside_url, besides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rasterio.io import DatasetReader
 
-#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads.
-MAX_IDLE = 16
+#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
+#: use at once for one raster elsewhere.
+MAX_IDLE = 40
 
 
 #: Drivers of datasets that are made of others.
@@ -45,13 +49,14 @@ class _Version(NamedTuple):
     inode: int = 0
     size: int = 0
     mtime_ns: int = 0
+    signature: int = 0
 
     @classmethod
     def of(cls, path: str) -> _Version:
         try:
             status = Path(path).stat()
         except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
-            return cls(path)
+            return cls(path, signature=SIGNED.count(path))
         return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
@@ -95,10 +100,12 @@ class HandlePool:
             yield from self._lent(path, doing or f"cannot read {shown(path)}", window)
 
     def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
+        SIGNED.of(path)
         version = _Version.of(path)
         options = self._options(path, version)
-        dataset = self._take(version) or self._open(path, options)
-        with environment(**options) as heard:
+        dataset = self._take(version) or renewing(path, partial(self._open, path, options))
+        # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
+        with (opening if is_elsewhere(path) else environment)(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 yield dataset
@@ -106,7 +113,8 @@ class HandlePool:
             except GDAL_ERRORS as error:
                 is_mosaic = dataset.driver in MOSAICS
                 dataset.close()
-                failed = failure(error, doing, path, answer=heard.answer)
+                self._forget_bytes(path)
+                failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
                 raise self._refused(path, failed, doing) or failed from error
@@ -122,18 +130,28 @@ class HandlePool:
             yield dataset
 
     def close(self) -> None:
-        """Close every idle dataset."""
+        """Close every idle dataset, and forget what was kept of those elsewhere."""
+        paths = self.end()
+        for path in paths:
+            self._forget_bytes(path)
+
+    def end(self) -> set[str]:
+        """Close every idle dataset, and return their paths."""
         with self._lock:
-            datasets = [dataset for _, dataset in self._idle.values()]
+            idle = [*self._idle.values()]
             self._idle.clear()
             self._lone.clear()
-        _close(datasets)
+        _close([dataset for _, dataset in idle])
+        return {known.path for known, _ in idle}
 
     def _options(self, path: str, version: _Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
         if self.is_lone(path):
-            return TILES_ALONE
-        return options_for(path, version.size, version.mtime_ns) or beside_url(path)
+            return LONE
+        beside = beside_url(path)
+        if beside and SIGNED.count(path):  # what lies beside it has other signatures
+            return LONE
+        return options_for(path, version.size, version.mtime_ns) or beside
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
@@ -154,6 +172,7 @@ class HandlePool:
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
+        self._forget_bytes(path)
 
     def forget(self) -> None:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
@@ -175,13 +194,16 @@ class HandlePool:
         return None
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
-        doing = f"cannot open {shown(path)} as a raster"
+        doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
+        if ONLY_SUCH in options and besides(path) and all_absent(besides(path)):
+            options = LONE
         try:
             with opening(**options) as heard, no_georeference_warning():
-                dataset = rasterio.open(path)
-                is_lone = ONLY_SUCH in options and len(dataset.files) == 1
+                dataset = rasterio.open(address)
+                is_lone = (ONLY_SUCH in options or options is LONE) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
-            raise failure(error, doing, path) from error
+            self._forget_bytes(path)
+            raise failure(error, doing, path, address) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is not None:
             _close([dataset])
@@ -189,6 +211,15 @@ class HandlePool:
         if is_lone:  # and every question what lies beside it was answered
             self._note_lone(path)
         return dataset
+
+    def _forget_bytes(self, path: str) -> None:
+        """Have GDAL forget what it keeps of a file elsewhere: what failed, came in half, or is of old.
+
+        It does when a file is closed that it was not to keep anything of. It may be asked for once more.
+        """
+        if is_elsewhere(path) and beside_url(path):
+            with suppress(*GDAL_ERRORS), opening(**TILES_ALONE), no_georeference_warning():
+                rasterio.open(SIGNED.of(path)).close()
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
@@ -200,7 +231,7 @@ class HandlePool:
         except SourceAccessError as refusal:
             return SourceAccessError(f"{doing}: {refusal}")
         except GDAL_ERRORS as error:
-            again = failure(error, doing, path, answer=heard.answer)
+            again = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
             return again if isinstance(again, SourceAccessError) else None
         except SourceError:
             return None
@@ -219,7 +250,7 @@ class HandlePool:
         except SourceAccessError:
             return failed
         except GDAL_ERRORS as error:
-            return failure(error, doing, path, answer=heard.answer)
+            return failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
         except SourceError as again:
             return again
         return SourceError(f"{doing}: a server gave a tile only when it was asked again")
@@ -232,9 +263,12 @@ class HandlePool:
                 for key, (known, _) in self._idle.items()
                 if known.path == version.path and known != version
             ]
-            surplus = [self._idle.pop(key)[1] for key in stale]
-            surplus += [self._idle.popitem(last=False)[1][1] for _ in range(len(self._idle) - self._max_idle)]
-        _close(surplus)
+            surplus = [self._idle.pop(key) for key in stale]
+            surplus += [self._idle.popitem(last=False)[1] for _ in range(len(self._idle) - self._max_idle)]
+            left = {known.path for known, _ in self._idle.values()}
+        _close([dataset for _, dataset in surplus])
+        for gone in {known.path for known, _ in surplus} - left:
+            self._forget_bytes(gone)
 
     def __reduce__(self) -> tuple[type[HandlePool], tuple[int]]:
         return (HandlePool, (self._max_idle,))
@@ -251,5 +285,5 @@ def _close(datasets: list[DatasetReader]) -> None:
 #: Shared by every field of the process, so that many fields together stay bounded.
 POOL = HandlePool()
 # A handle that outlives the interpreter makes rasterio 1.5 complain on stderr.
-atexit.register(POOL.close)
+atexit.register(POOL.end)
 os.register_at_fork(after_in_child=POOL.forget)

@@ -15,6 +15,7 @@ from rasterio.env import get_gdal_config
 from rasterio.errors import RasterioError
 
 from geopatcher.errors.redaction import SECRET_VARIABLES, environment_secrets, redacted, secrets_in
+from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,8 +156,10 @@ class _Listener(logging.Filter):
         passes = logger.level != _LOUDEST or above is None or record.levelno >= above.getEffectiveLevel()
         if not _LOCAL.heard:
             return passes
-        if record.name in (OPENING, READING) and record.levelno >= logging.INFO:
-            _note(Said(record.name, record.getMessage()))
+        if record.name in (OPENING, READING):
+            TRAFFIC.hear(record.getMessage())
+            if record.levelno >= logging.INFO:
+                _note(Said(record.name, record.getMessage()))
         if passes:
             message = record.getMessage()
             plain = redacted(message, secrets=config_secrets())

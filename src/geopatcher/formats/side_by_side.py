@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
 
+#: Reads of a raster elsewhere that are on their way together.
+READS_AT_ONCE = 4
+#: Pieces into which one of them is cut.
+MOST_PIECES = 8
 #: Pieces that this process fetches at once, of all its sources together.
-IN_FLIGHT = 8
+IN_FLIGHT = READS_AT_ONCE * MOST_PIECES
 #: Fewest blocks of the storage across a piece: of one alone GDAL fetches more than its bytes, and those
 #: side by side mostly come in one request.
 LEAST_BLOCKS = 2
@@ -52,7 +56,7 @@ os.register_at_fork(after_in_child=_THREADS.forget)
 
 
 def pieces(box: Box, block: tuple[int, int]) -> list[Box]:
-    """Cut a rectangle along the lines of ``(height, width)`` blocks, into no more than may be in flight.
+    """Cut a rectangle along the lines of ``(height, width)`` blocks, into `MOST_PIECES` at most.
 
     It is cut across the side on which more blocks lie.
 
@@ -65,7 +69,7 @@ def pieces(box: Box, block: tuple[int, int]) -> list[Box]:
     (height, width), spans = block, ((box.row0, box.row1), (box.col0, box.col1))
     counts = [-(-hi // size) - lo // size for (lo, hi), size in zip(spans, (height, width), strict=True)]
     axis = 0 if counts[0] > counts[1] else 1
-    n_pieces = max(1, min(IN_FLIGHT, counts[axis] // LEAST_BLOCKS))
+    n_pieces = max(1, min(MOST_PIECES, counts[axis] // LEAST_BLOCKS))
     (lo, hi), size = spans[axis], block[axis]
     lines = [(lo // size + counts[axis] * number // n_pieces) * size for number in range(1, n_pieces)]
     edges = pairwise([lo, *lines, hi])

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from rasterio.env import get_gdal_config
 
+from geopatcher.formats.traffic import TELLING
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: GeoTIFFs by themselves, not within another file and not a list of files; queries have nothing beside them.
 _GEOTIFF = re.compile(
@@ -18,6 +20,15 @@ _GEOTIFF = re.compile(
 ONLY_SUCH = "CPL_VSIL_CURL_ALLOWED_EXTENSIONS"
 #: Nodata values, scales and classes, and the mask.
 _BESIDE = (".aux.xml", ".msk")
+#: GDAL tells of its requests, which are counted.
+_TOLD = {"CPL_DEBUG": TELLING}
+#: How a GeoTIFF is opened that has nothing beside it: what GDAL has of it is kept for further handles, until
+#: `geopatcher.formats.dataset_pool` has it forgotten, and its header comes in one answer.
+LONE = _TOLD | {
+    "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+    "CPL_VSIL_CURL_NON_CACHED": "",
+    "GDAL_INGESTED_BYTES_AT_OPEN": str(32 << 10),
+}
 
 
 def beside_url(path: str) -> Mapping[str, str]:
@@ -35,4 +46,14 @@ def beside_url(path: str) -> Mapping[str, str]:
     if match is None or get_gdal_config("GDAL_DISABLE_READDIR_ON_OPEN", normalize=False) is not None:
         return {}
     wanted = ",".join((match[1], *_BESIDE))
-    return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted}
+    return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted, **_TOLD}
+
+
+def besides(path: str) -> Sequence[str]:
+    """Return the addresses of what may lie beside a GeoTIFF on a web server; none for other sources.
+
+    >>> besides("https://host/a.tif"), besides("s3://bucket/a.tif")
+    (['https://host/a.tif.aux.xml', 'https://host/a.tif.msk', 'https://host/a.tif.MSK'], [])
+    """
+    is_web = path.lower().startswith(("http://", "https://")) and _GEOTIFF.fullmatch(path) is not None
+    return [path + ending for ending in (*_BESIDE, ".MSK")] if is_web else []

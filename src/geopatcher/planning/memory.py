@@ -38,6 +38,8 @@ TILE_COLUMNS = 2048
 TILE_PATCHES = 4
 #: Tile rows being encoded behind the open ones.
 WRITE_BEHIND = 1
+#: Share of the memory limit that the regions of a run take, where one region does not fit.
+CUT_TO = 0.75
 #: Read units waiting ahead of the one in use.
 READ_AHEAD = 2
 
@@ -102,8 +104,9 @@ class MemoryModel:
     ``growth_bytes`` is what the operator was seen to take by itself, beyond `patch_bytes`.
     ``valid_bytes`` is what says, beside a finished cell, in which bands it holds data: 1 for each of a result
     that has no value for that, such as one of integers.
-    ``views`` says that input takes no memory, as it is part of an array that is there. ``reading``
-    says what is read of the source for a patch.
+    ``views`` says that input takes no memory, as it is part of an array that is there. ``ahead`` units
+    are read or wait ahead of the one in use, ``most_ahead`` are wanted, of a source ``across`` columns wide;
+    ``reading`` says what is read of the source for a patch.
     """
 
     patch: tuple[int, int]
@@ -121,6 +124,9 @@ class MemoryModel:
     growth_bytes: int = 0
     valid_bytes: int = 0
     views: bool = False
+    ahead: int = READ_AHEAD
+    most_ahead: int = READ_AHEAD
+    across: int = 0
     reading: Reading = field(default=Reading())
 
     @property
@@ -191,7 +197,7 @@ class MemoryModel:
         ``width`` and ``height`` are in pixels of the source.
         """
         unit = min(self.unit_rows, height)
-        rows = min(self.buffer_rows, height) + READ_AHEAD * unit + (0 if alone else READ_AHEAD * unit)
+        rows = min(self.buffer_rows, height) + self.ahead * unit * (1 if alone else 2)
         return rows * read_bytes * (width + self.seen[1])
 
     def _held(self, width: int, height: int) -> int:
@@ -216,15 +222,37 @@ class MemoryModel:
         operator takes by itself is found out by calling it. Where batches do not grow, nothing changes.
         """
         if not self.grows:
-            return self
-        model = replace(self, batch_size=1)
+            return self.reading_ahead(limit, height)
+        model = replace(self, batch_size=1, ahead=READ_AHEAD)
         while model.batch_size < MOST_AT_ONCE:
             larger = replace(model, batch_size=2 * model.batch_size)
             least = larger.bytes_for(self.tile[1], height, alone=False)
             if larger.patch_bytes > BATCH_SHARE * limit or least > limit:
                 break
             model = larger
-        return model
+        return model.reading_ahead(limit, height)
+
+    def reading_ahead(self, limit: int, height: int) -> MemoryModel:
+        """Return these sizes with as many units read ahead as are wanted and ask for no further regions."""
+        model = replace(self, ahead=READ_AHEAD)
+        if self.most_ahead == READ_AHEAD or model.bytes_for(self.tile[1], height, alone=False) > limit:
+            return model
+        width = math.ceil(self.across * self.reading.scale)
+        larger = [replace(model, ahead=ahead) for ahead in range(self.most_ahead, READ_AHEAD, -1)]
+        wanted = model.cuts(limit, height, width)
+        return next((one for one in larger if one.cuts(limit, height, width) == wanted), model)
+
+    def cuts(self, limit: int, height: int, width: int) -> int:
+        """Return into how many regions so many columns are cut to stay within ``limit`` bytes; 0: none do.
+
+        What has to be cut is cut to `CUT_TO` of it, so that twice the width does not come nearer to it.
+        """
+        if self.bytes_for(width, height) <= limit:
+            return 1
+        least = self.bytes_for(self.tile[1], height, alone=False)
+        if least > limit:
+            return 0
+        return -(-width // self.widest(max(int(CUT_TO * limit), least), height))
 
     def grown(self, call_bytes: int) -> MemoryModel:
         """Return these sizes for an operator a call of which was seen to take ``call_bytes``.

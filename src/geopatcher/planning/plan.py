@@ -13,7 +13,7 @@ from geopatcher.errors import IncompleteScanConfiguration
 from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.blocks import BlockGrid, Coverage
 from geopatcher.planning.footprint import Footprint, Setting, footprint_of
-from geopatcher.planning.memory import MemoryModel, format_bytes
+from geopatcher.planning.memory import CUT_TO, MemoryModel, format_bytes
 from geopatcher.planning.padding import fill_value
 from geopatcher.planning.reading import Reading
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from geopatcher.planning.anchors import AnchorSet, Strip
 
 
-#: Share of the memory limit that the regions of a run take, where one region does not fit.
-CUT_TO = 0.75
 #: Borders of regions at which the patches that straddle them are counted; where there are more, as of a
 #: raster whose header lies about its size, those in between are taken to be like these.
 COUNTED = 1000

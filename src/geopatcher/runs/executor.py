@@ -239,6 +239,7 @@ class Executor(ABC):
                 if kept:
                     error.add_note(kept)
                 raise
+        stats.count_traffic()
         if log is not None:
             log.ended("complete")
         if stop.requested():  # it came when no strip was left: whoever loops over scenes is to hear of it
@@ -285,6 +286,7 @@ class Executor(ABC):
         domain = session.domain
         stats.target_bytes = domain.n_bands * job.plan.region.n_pixels * domain.dtype.itemsize
         stats.elapsed = time.perf_counter() - started
+        stats.count_traffic()
         stats.note_peak(this_process(), peak_rss_bytes())
         stats.sum_peaks(this_process(), run.job.plan.setting.n_workers)
         arrays = session.publish()

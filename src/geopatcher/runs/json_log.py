@@ -31,6 +31,7 @@ class RunLog:
     - ``rows`` the half-open span of pixel rows its patches need, ``columns`` that of the region;
     - ``patches``, ``empty`` and ``failed``; ``done`` of ``total`` counts all patches so far;
     - ``bytes_read``, ``bytes_written`` before compression, ``seconds`` by stage (stages overlap);
+    - ``requests`` to servers, ``bytes_fetched`` by them, ``retries`` among them, see `RunStats`;
     - ``rss_bytes`` the memory the process holds.
 
     A log that cannot be written is a `RuntimeWarning` and ends; it never ends the run.
@@ -86,12 +87,16 @@ class RunLog:
 
     def _counts(self) -> dict[str, int]:
         stats = self.stats
+        stats.count_traffic()
         return {
             "patches": stats.patches,
             "empty": stats.skipped,
             "failed": stats.failed,
             "bytes_read": stats.bytes_read,
             "bytes_written": stats.bytes_written,
+            "requests": stats.requests,
+            "bytes_fetched": stats.bytes_fetched,
+            "retries": stats.retries,
         }
 
     def _write(self, record: dict[str, object]) -> None:

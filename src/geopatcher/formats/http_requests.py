@@ -1,0 +1,60 @@
+"""Questions to web servers without GDAL, which waits for one answer after another, and stops all threads."""
+
+from __future__ import annotations
+
+import base64
+import http
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from geopatcher.formats.traffic import TRAFFIC
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Seconds a server may take to answer.
+TIMEOUT_S = 10.0
+_ABSENT = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
+
+
+def opener() -> urllib.request.OpenerDirector:
+    """Return what opens addresses, by the proxies that are set now."""
+    return urllib.request.build_opener()
+
+
+def request_for(url: str, method: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    """Return a question; a user and a password of the address are sent as the server wants them."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    bare = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
+    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `url_of`
+    if at:  # not sent on to where an answer redirects
+        name, _, password = user.partition(":")
+        token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
+def all_absent(urls: Sequence[str]) -> bool:
+    """Whether a server says of each address that there is nothing; all are asked at once.
+
+    Any other answer than that, and none, is no.
+    """
+    with ThreadPoolExecutor(len(urls), "geopatcher-ask") as pool:
+        return all(pool.map(_is_absent, urls))
+
+
+def _is_absent(url: str) -> bool:
+    TRAFFIC.add(1)
+    try:
+        opener().open(request_for(url, "HEAD", {}), timeout=TIMEOUT_S).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code in _ABSENT
+    except (OSError, HTTPException, ValueError):
+        return False
+    return False

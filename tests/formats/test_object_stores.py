@@ -1,0 +1,48 @@
+"""What an environment says of buckets, and what is said of an error. Stores are read in test_zarr_places."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from obstore.exceptions import GenericError, PermissionDeniedError
+
+from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.formats.object_stores import RemoteStore, _told_gdal, named
+
+
+def test_variables_of_gdal_are_those_of_a_store():
+    given = {"AWS_S3_ENDPOINT": "host:9000", "AWS_NO_SIGN_REQUEST": "YES", "AWS_VIRTUAL_HOSTING": "FALSE"}
+    wanted = {"skip_signature": "true", "virtual_hosted_style_request": "false"}
+    assert _told_gdal(given, "s3") == {**wanted, "endpoint": "https://host:9000"}
+    assert _told_gdal({**given, "AWS_ENDPOINT_URL": "http://other"}, "s3") == wanted
+    assert _told_gdal({"AZURE_STORAGE_ACCOUNT": "me"}, "az") == {"account_name": "me"}
+    assert _told_gdal(given, "gs") == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (PermissionDeniedError("no"), SourceAccessError, "cannot read s3://b/k: not authorised"),
+        (GenericError("status code: 403 Forbidden"), SourceAccessError, "not authorised"),
+        (GenericError("<Code>NoSuchBucket</Code>"), SourceAccessError, "there is no such bucket"),
+        (GenericError("lost\nDebug source: x"), SourceError, "cannot read s3://b/k: lost$"),
+    ],
+)
+def test_errors_are_named(error, kind, words):
+    with pytest.raises(kind, match=words), named("s3://b/k"):
+        raise error
+
+
+def test_secrets_are_in_no_message_and_no_pickle(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2hunter2")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDHUNTER")
+    store = RemoteStore("s3://bucket", None)
+    assert b"hunter2" not in pickle.dumps(store)
+    with pytest.raises(SourceError) as caught, named("s3://bucket/k"):
+        raise GenericError("a hunter2hunter2 b https://host/k?sig=hunter3")
+    assert "hunter" not in str(caught.value)
+    assert "hunter" not in repr(store)
+    with pytest.raises(SourceError, match="is only read"):
+        store.with_read_only(read_only=False)
+    assert store.with_read_only(read_only=True) is store
