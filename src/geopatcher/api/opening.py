@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from geopatcher.engine.error_policy import persist
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.open import as_field
+from geopatcher.fields.placing import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,17 +21,21 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import PixelSource
     from geopatcher.engine.error_policy import ErrorPolicy
     from geopatcher.fields.mosaic import SceneLike
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Source, Sources
 
 
 def opened(
-    source: Source,
+    source: Sources,
     options: SourceOptions,
     policy: ErrorPolicy,
     verb: str,
     keywords: Iterable[str],
+    *,
+    masked: bool = False,
 ) -> PixelSource:
     """Open a source as the keywords of a verb say, again and again where the policy says so.
+
+    Several rasters are one source; of them an operator is to see ``masked`` arrays where one holds data.
 
     Raises
     ------
@@ -40,19 +46,50 @@ def opened(
 
     """
     check_known(options, {*keywords, *PATCHES}, verb)
+    if isinstance(source, Mapping):
+        if not isinstance(source, dict):  # a Dataset is a mapping, too
+            kind = type(source).__name__
+            raise TypeError(
+                f"several rasters are given in a dict, and of a {kind} one variable, as in ds['red']"
+            )
+        return persist(partial(_open_together, source, options, either=masked), policy)
     return persist(partial(_open, source, options), policy)
 
 
+def _open_together(sources: Mapping[str, Source], options: SourceOptions, *, either: bool) -> PixelSource:
+    """Open several rasters, the first as ``options`` say, and the others for its grid."""
+    grid, given = Grid(options.get("dst_crs"), options.get("resolution")), options.get("resampling")
+    native = options.get("native", ())
+    by_name = given if isinstance(given, Mapping) else dict.fromkeys(sources, given)
+    opened_ones = {
+        name: _on(grid, source, by_name.get(name)) if number == 0 else as_field(source).source
+        for number, (name, source) in enumerate(sources.items())
+    }
+    return aligned(
+        opened_ones,
+        native=(native,) if isinstance(native, str) else tuple(native),
+        resampling=given,
+        either=either,
+    )
+
+
 def _open(source: Source, options: SourceOptions) -> PixelSource:
-    grid = Grid(options.get("dst_crs"), options.get("resolution"))
-    method = options.get("resampling")
-    if grid == Grid():
-        if method is not None:
-            raise ValueError(
-                f"resampling={method!r} says how pixels are made on another grid: give dst_crs or resolution"
-            )
-        return as_field(source).source
-    return Mosaic([*_scenes(source)], grid, resampling=method)
+    """Open one raster."""
+    grid, method = Grid(options.get("dst_crs"), options.get("resolution")), options.get("resampling")
+    if options.get("native"):
+        raise ValueError(f"native={options['native']!r} is for several rasters: give them by name, in a dict")
+    if isinstance(method, Mapping):
+        what = f"resampling by names, {dict(method)}, is for several rasters: give one method"
+        raise ValueError(what)  # noqa: TRY004 - its kind is right for all else
+    if grid == Grid() and method is not None:
+        raise ValueError(
+            f"resampling={method!r} says how pixels are made on another grid: give dst_crs or resolution"
+        )
+    return _on(grid, source, method)
+
+
+def _on(grid: Grid, source: Source, method: str | None) -> PixelSource:
+    return as_field(source).source if grid == Grid() else Mosaic([*_scenes(source)], grid, resampling=method)
 
 
 def _scenes(source: Source) -> Iterator[SceneLike]:

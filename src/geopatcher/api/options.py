@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import DTypeLike
 
@@ -28,7 +28,8 @@ class SourceOptions(TypedDict, total=False):
 
     dst_crs: CrsLike | None
     resolution: float | tuple[float, float] | None
-    resampling: str | None
+    resampling: str | Mapping[str, str] | None
+    native: str | Iterable[str]
 
 
 class SharedOptions(SourceOptions, total=False):

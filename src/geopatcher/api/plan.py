@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from geopatcher.api.options import SourceOptions
     from geopatcher.core.protocols import Window
     from geopatcher.engine.batching import BatchSize
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 
 def plan(
-    source: Source,
+    source: Sources,
     *,
     patcher: PatcherLike | None = None,
     size: Size = 256,
