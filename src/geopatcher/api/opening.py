@@ -13,6 +13,7 @@ from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.open import as_field
 from geopatcher.fields.placing import aligned
+from geopatcher.operators.wrappers import wants_mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,12 +31,12 @@ def opened(
     policy: ErrorPolicy,
     verb: str,
     keywords: Iterable[str],
-    *,
-    masked: bool = False,
+    operator: object = None,
 ) -> PixelSource:
     """Open a source as the keywords of a verb say, again and again where the policy says so.
 
-    Several rasters are one source; of them an operator is to see ``masked`` arrays where one holds data.
+    Several rasters are one source. An ``operator`` that is given masked arrays sees patches of them where any
+    one holds data.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def opened(
             raise TypeError(
                 f"several rasters are given in a dict, and of a {kind} one variable, as in ds['red']"
             )
-        return persist(partial(_open_together, source, options, either=masked), policy)
+        return persist(partial(_open_together, source, options, either=wants_mask(operator)), policy)
     return persist(partial(_open, source, options), policy)
 
 

@@ -18,7 +18,6 @@ from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
-from geopatcher.operators.wrappers import wants_mask
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import target_for
 
@@ -280,9 +279,7 @@ def reconstruct(
     axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
     at_once, usual = usual_batch(run, batch_size), patcher is None and aggregation == "overlap-add"
     reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
-    pixels = opened(
-        source, opening, policy, "reconstruct", RunOptions.__optional_keys__, masked=wants_mask(run)
-    )
+    pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__, run)
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
     shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)

@@ -235,8 +235,8 @@ class Packing:
                 raise ValueError(
                     f"a pixel of {member.name} is {units[0]}x{units[1]} of {self.members[0].name}, and "
                     f"patches have to begin and end with one, for native={member.name!r}: {', '.join(wrong)} "
-                    f"is no multiple of it. Choose others, or leave it out of native to have it on the grid of "
-                    f"{self.members[0].name}"
+                    f"is no multiple of it. Choose others, or leave it out of native to have it on the grid "
+                    f"of {self.members[0].name}"
                 )
 
 

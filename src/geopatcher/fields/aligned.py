@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 
+from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.packing import Packing
@@ -20,13 +21,74 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import Array
-    from geopatcher.fields.placing import Placed
+    from geopatcher.core.packing import Member
+    from geopatcher.core.protocols import Array, PixelSource
 
+#: Pixels that are those of the first.
+SAME = (1, 1)
 #: Most rows of blocks that are read in one go so that no block of any raster is read twice.
 MOST_ROWS = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A raster over the first of several.
+
+    Parameters
+    ----------
+    given
+        The raster.
+    source
+        The same on the grid of the first, or on one as many times finer or coarser as ``member`` says.
+    member
+        Its name and what its pixels are.
+
+    """
+
+    given: PixelSource
+    source: PixelSource
+    member: Member
+
+    def __str__(self) -> str:
+        """Say on which pixels it lies."""
+        finer, coarser = self.member.finer, self.member.coarser
+        if finer != SAME:
+            return f"pixels of its own, {finer[0]}x{finer[1]} in one"
+        return "the same pixels" if coarser == SAME else f"pixels of its own, {coarser[0]}x{coarser[1]} of it"
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """``(height, width)`` of its blocks in pixels of the first, at least 1."""
+        rows, cols = (
+            max(1, length * coarse // fine)
+            for length, coarse, fine in zip(
+                self.source.block_shape, self.member.coarser, self.member.finer, strict=True
+            )
+        )
+        return rows, cols
+
+    def read(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+        """Return its pixels over a rectangle of the first, and where they hold data.
+
+        Those of a finer raster are its own, ``(bands, h * rows, w * columns)``; of a coarser one each is
+        repeated, ``(bands, h, w)``.
+        """
+        (rows, cols), (high, wide) = self.member.finer, self.member.coarser
+        if (high, wide) == SAME:
+            return self._read(Box(box.row0 * rows, box.row1 * rows, box.col0 * cols, box.col1 * cols))
+        around = Box(box.row0 // high, -(-box.row1 // high), box.col0 // wide, -(-box.col1 // wide))
+        pixels, known = self._read(around)
+        where = (
+            slice(None),
+            np.arange(box.row0, box.row1)[:, np.newaxis] // high - around.row0,
+            np.arange(box.col0, box.col1) // wide - around.col0,
+        )
+        return pixels[where], None if known is None else known[where]
+
+    def _read(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+        pixels = self.source.read(box)
+        return pixels, self.source.valid(box, pixels)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from affine import Affine
 
-from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.packing import Member
 from geopatcher.errors import SourceError
-from geopatcher.fields.aligned import Aligned
+from geopatcher.fields.aligned import SAME, Aligned, Placed
 from geopatcher.fields.grids import same_crs, whole_shift
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.scenes import METHODS, scene_on
@@ -24,78 +23,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from geopatcher.core.arrays import Array
     from geopatcher.core.sources import PixelSource
 
     #: ``(rows, columns)``.
     Pair: TypeAlias = tuple[int, int]
 
-#: Pixels that are those of the first.
-SAME = (1, 1)
 #: How far a ratio of pixels may be from a whole one: over a raster of 10,000 pixels a tenth of one.
 RATIO_SLACK = 1e-5
-
-
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """A raster over the first of several.
-
-    Parameters
-    ----------
-    given
-        The raster.
-    source
-        The same on the grid of the first, or on one as many times finer or coarser as ``member`` says.
-    member
-        Its name and what its pixels are.
-
-    """
-
-    given: PixelSource
-    source: PixelSource
-    member: Member
-
-    def __str__(self) -> str:
-        """Say on which pixels it lies."""
-        finer, coarser = self.member.finer, self.member.coarser
-        if finer != (1, 1):
-            return f"pixels of its own, {finer[0]}x{finer[1]} in one"
-        return (
-            "the same pixels" if coarser == (1, 1) else f"pixels of its own, {coarser[0]}x{coarser[1]} of it"
-        )
-
-    @property
-    def block_shape(self) -> Pair:
-        """``(height, width)`` of its blocks in pixels of the first, at least 1."""
-        rows, cols = (
-            max(1, length * coarse // fine)
-            for length, coarse, fine in zip(
-                self.source.block_shape, self.member.coarser, self.member.finer, strict=True
-            )
-        )
-        return rows, cols
-
-    def read(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
-        """Return its pixels over a rectangle of the first, and where they hold data.
-
-        Those of a finer raster are its own, ``(bands, h * rows, w * columns)``; of a coarser one each is
-        repeated, ``(bands, h, w)``.
-        """
-        (rows, cols), (high, wide) = self.member.finer, self.member.coarser
-        if (high, wide) == (1, 1):
-            return self._read(Box(box.row0 * rows, box.row1 * rows, box.col0 * cols, box.col1 * cols))
-        around = Box(box.row0 // high, -(-box.row1 // high), box.col0 // wide, -(-box.col1 // wide))
-        pixels, known = self._read(around)
-        where = (
-            slice(None),
-            np.arange(box.row0, box.row1)[:, np.newaxis] // high - around.row0,
-            np.arange(box.col0, box.col1) // wide - around.col0,
-        )
-        return pixels[where], None if known is None else known[where]
-
-    def _read(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
-        pixels = self.source.read(box)
-        return pixels, self.source.valid(box, pixels)
 
 
 def aligned(
