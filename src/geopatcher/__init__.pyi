@@ -66,6 +66,7 @@ from .errors import TargetLockedError as TargetLockedError
 from .errors import TransportError as TransportError
 from .errors import UnsafeStreamingError as UnsafeStreamingError
 from .errors import WorkerLostError as WorkerLostError
+from .fields.band_stack import BandStack as BandStack
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.raster import RasterField as RasterField

@@ -32,7 +32,7 @@ FIRST = raster((1, 24, 36))
 @given(st.sampled_from([1, 2, 3, 4, 6]), st.integers(0, 12), st.integers(0, 20))
 def test_a_coarser_one_has_each_pixel_over_those_it_covers(ratio, row, col):
     source = raster((2, 24 // ratio, 36 // ratio), side=10.0 * ratio)
-    placed = placed_on("dem", source, FIRST, "s2", native=True)
+    placed = placed_on("dem", source, FIRST.domain, "s2", native=True)
     assert placed.member.coarser == (ratio, ratio)
     box = Box(row, row + 11, col, col + 16)
     whole = source.array.repeat(ratio, 1).repeat(ratio, 2)
@@ -42,7 +42,7 @@ def test_a_coarser_one_has_each_pixel_over_those_it_covers(ratio, row, col):
 @given(st.sampled_from([2, 3, 5]), st.integers(0, 12), st.integers(0, 20))
 def test_a_finer_one_has_all_its_pixels(ratio, row, col):
     source = raster((1, 24 * ratio, 36 * ratio), side=10.0 / ratio)
-    placed = placed_on("dem", source, FIRST, "s2", native=True)
+    placed = placed_on("dem", source, FIRST.domain, "s2", native=True)
     assert placed.member.finer == (ratio, ratio)
     pixels, _ = placed.read(Box(row, row + 9, col, col + 5))
     part = source.array[:, row * ratio : (row + 9) * ratio, col * ratio : (col + 5) * ratio]
@@ -51,7 +51,7 @@ def test_a_finer_one_has_all_its_pixels(ratio, row, col):
 
 def test_one_that_covers_a_part_is_missing_elsewhere():
     source = raster((1, 10, 12), corner=(40.0, 30.0))
-    placed = placed_on("dem", source, FIRST, "s2")
+    placed = placed_on("dem", source, FIRST.domain, "s2")
     pixels, known = placed.read(Box(0, 24, 0, 36))
     wanted = np.zeros((1, 24, 36), bool)
     wanted[:, 3:13, 4:16] = True
@@ -62,7 +62,7 @@ def test_one_that_covers_a_part_is_missing_elsewhere():
 
 def test_a_native_one_may_begin_elsewhere_by_whole_pixels():
     source = raster((1, 20, 20), side=5.0, corner=(-15.0, 5.0))
-    placed = placed_on("dem", source, FIRST, "s2", native=True)
+    placed = placed_on("dem", source, FIRST.domain, "s2", native=True)
     pixels, known = placed.read(Box(0, 24, 0, 36))
     assert known[:, 1:21, :17].all()
     assert known.sum() == 20 * 17
@@ -85,16 +85,16 @@ def test_a_native_one_may_begin_elsewhere_by_whole_pixels():
 )
 def test_what_cannot_keep_its_pixels_is_refused(source, text):
     with pytest.raises(SourceError, match=text):
-        placed_on("dem", source, FIRST, "s2", native=True)
+        placed_on("dem", source, FIRST.domain, "s2", native=True)
 
 
 def test_arrays_without_a_place_lie_over_all_of_the_first():
     mask = ArraySource.of(RNG.random((2, 24, 36)))
-    assert np.array_equal(placed_on("mask", mask, FIRST, "s2").read(Box(0, 24, 0, 36))[0], mask.array)
+    assert np.array_equal(placed_on("mask", mask, FIRST.domain, "s2").read(Box(0, 24, 0, 36))[0], mask.array)
     fine = ArraySource.of(RNG.random((1, 48, 108)))
-    assert placed_on("fine", fine, FIRST, "s2", native=True).member.finer == (2, 3)
+    assert placed_on("fine", fine, FIRST.domain, "s2", native=True).member.finer == (2, 3)
     with pytest.raises(SourceError, match="mask .* has 24x35 pixels and s2 24x36, and not both say"):
-        placed_on("mask", ArraySource.of(RNG.random((2, 24, 35))), FIRST, "s2")
+        placed_on("mask", ArraySource.of(RNG.random((2, 24, 35))), FIRST.domain, "s2")
 
 
 def test_rasters_tied_to_the_ground_by_something_else_are_refused():
@@ -102,14 +102,14 @@ def test_rasters_tied_to_the_ground_by_something_else_are_refused():
         ground = Metadata(ground=Ground(rpcs=(("HEIGHT_OFF", height),)))
         return ArraySource.of(np.zeros((1, 4, 4)), metadata=ground)
 
-    assert placed_on("b", tied("1"), tied("1"), "a").read(Box(0, 4, 0, 4))[0].shape == (1, 4, 4)
+    assert placed_on("b", tied("1"), tied("1").domain, "a").read(Box(0, 4, 0, 4))[0].shape == (1, 4, 4)
     with pytest.raises(SourceError, match="b .* not both say where they lie"):
-        placed_on("b", tied("2"), tied("1"), "a")
+        placed_on("b", tied("2"), tied("1").domain, "a")
 
 
 def test_in_memory_rasters_on_other_pixels_cannot_be_warped():
     with pytest.raises(SourceError, match="dem .* cannot be put on the grid of s2: .* only files"):
-        placed_on("dem", raster((1, 9, 9), side=25.0), FIRST, "s2")
+        placed_on("dem", raster((1, 9, 9), side=25.0), FIRST.domain, "s2")
 
 
 def test_names_are_needed():

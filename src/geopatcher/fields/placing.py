@@ -73,9 +73,9 @@ def aligned(
     for method in by_name.values():
         if method is not None and method not in METHODS:
             raise ValueError(f"resampling is one of {', '.join(METHODS)}, not {method!r}")
-    first = sources[first_name]
+    grid = sources[first_name].domain
     placed = [
-        placed_on(name, source, first, first_name, native=name in native, resampling=by_name.get(name))
+        placed_on(name, source, grid, first_name, native=name in native, resampling=by_name.get(name))
         for name, source in sources.items()
     ]
     return Aligned(tuple(placed), either)
@@ -84,7 +84,7 @@ def aligned(
 def placed_on(
     name: str,
     source: PixelSource,
-    first: PixelSource,
+    grid: RasterDomain,
     first_name: str,
     *,
     native: bool = False,
@@ -102,7 +102,7 @@ def placed_on(
         It lies nowhere on the first, or cannot be warped, or has pixels of another shape; names both.
 
     """
-    domain, grid = source.domain, first.domain
+    domain = source.domain
     called = f"{name} ({source.name})"
     finer, coarser = _ratio(called, domain, first_name, grid) if native else (SAME, SAME)
     onto = _refined(RasterDomain(grid.grid_shape, grid.transform, grid.crs), finer, coarser)
