@@ -76,6 +76,7 @@ from .operators.masking import masked as masked
 from .operators.models.augmentation import Ensemble as Ensemble
 from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
+from .operators.models.record import ModelInput as ModelInput
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
 from .patching.geometry import SpatialGeometry as SpatialGeometry

@@ -46,6 +46,8 @@ class Member:
         ``(rows, columns)`` of pixels of the first in one of its own, each of which holds it.
     marked
         Whether something beside NaN says which pixels are missing.
+    band_names
+        A name for each band, or none.
 
     """
 
@@ -55,6 +57,7 @@ class Member:
     finer: tuple[int, int] = (1, 1)
     coarser: tuple[int, int] = (1, 1)
     marked: bool = False
+    band_names: tuple[str, ...] = ()
 
     @property
     def has_gaps(self) -> bool:

@@ -276,7 +276,7 @@ def _some_of(raster: Placed, bands: list[int]) -> Placed:
         raster,
         given=some_bands(raster.given, bands),
         source=some_bands(raster.source, bands),
-        member=replace(raster.member, bands=len(bands)),
+        member=replace(raster.member, bands=len(bands), band_names=()),
     )
 
 

@@ -125,7 +125,9 @@ def placed_on(
     else:
         found = _on_grid(called, source, onto, first_name, resampling)
     kind = found.domain
-    member = Member(name, kind.n_bands, kind.dtype, finer, coarser, marked=found.has_nodata)
+    member = Member(
+        name, kind.n_bands, kind.dtype, finer, coarser, marked=found.has_nodata, band_names=kind.band_names
+    )
     return Placed(source, found, member)
 
 
