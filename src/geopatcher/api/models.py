@@ -90,6 +90,11 @@ def usual_batch(operator: object, batch_size: BatchSize) -> BatchSize:
     return fixed if fixed is not None and batch_size in (1, "auto") else batch_size
 
 
+def result_bands(operator: object) -> int | None:
+    """Return how many bands an operator returns, where it says so before a call."""
+    return operator.n_outputs if isinstance(operator, ModelLike) else None
+
+
 def matched(
     operator: Callable[[Array], Array], source: PixelSource, size: tuple[int, int], margin: tuple[int, int]
 ) -> tuple[Callable[[Array], Array], PixelSource]:

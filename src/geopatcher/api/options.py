@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from geopatcher.api.area import Region
     from geopatcher.api.axes import Scale, Size
+    from geopatcher.api.models import Runnable
     from geopatcher.core.protocols import Resume
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
@@ -55,6 +56,7 @@ class SharedOptions(SourceOptions, total=False):
 class PlanOptions(SharedOptions, total=False):
     """What `geopatcher.plan` takes beside the patches."""
 
+    operator: Runnable | None
     target: str | os.PathLike[str] | None
     out_bands: int | None
 

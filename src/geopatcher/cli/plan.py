@@ -10,7 +10,7 @@ import click
 import geopatcher
 from geopatcher.api.opening import opened
 from geopatcher.cli.area import takes_area
-from geopatcher.cli.operators import expression_task, field_of
+from geopatcher.cli.operators import expression_task, field_of, model_from
 from geopatcher.cli.options import PATCHES, SELECTION, options
 from geopatcher.cli.scenes import takes_scenes
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
 @takes_scenes(several=False)
+@click.option("--model", metavar="FILE", help="The model that would be run: its margin, bands, classes.")
 @options(SELECTION, PATCHES)
 @takes_area
 @click.option(
@@ -40,6 +41,7 @@ def plan(
     source: Sources,
     opening: SourceOptions,
     target: str | None,
+    model: str | None,
     expr: str | None,
     bands: tuple[int | str, ...] | None,
     out_bands: int | None,
@@ -51,7 +53,10 @@ def plan(
     TARGET is that of the run, which need not be there: a GeoTIFF takes memory to be assembled. Without one
     the result is taken for a zarr store.
     """
+    if model is not None and expr is not None:
+        raise click.UsageError("give either --expr or --model: a run has one of them")
     field: Sources
+    operator = None if model is None else model_from(model)
     if isinstance(source, Mapping):
         if expr is not None or bands is not None:
             raise click.UsageError(
@@ -64,7 +69,15 @@ def plan(
     else:
         field = field_of(source, bands)
     place = target or "result.zarr"
-    made = geopatcher.plan(field, out_bands=out_bands, target=place, workers=workers, **opening, **keywords)
+    made = geopatcher.plan(
+        field,
+        operator=operator,
+        out_bands=out_bands,
+        target=place,
+        workers=workers,
+        **opening,
+        **keywords,
+    )
     click.echo(str(made))
     if workers is not None:
         pixels = opened(field, opening, ErrorPolicy(), "plan", opening)

@@ -28,7 +28,7 @@ def test_what_is_right_is_returned():
         (lambda: values.whole_of(1.5, "it", 0), "it is 1.5: it must be a whole number"),
         (
             lambda: values.check_keys({"margn": 1}, ("margin",), " here"),
-            "no key 'margn' here: is 'margin' meant",
+            "'margn' here: is 'margin' meant",
         ),
     ],
 )
