@@ -213,3 +213,14 @@ def test_it_is_described_with_its_inputs(tmp_path):
     assert "input s2   bands 2, as they come; scaling none" in told
     assert "input dem  bands 1, as they come; scaling scale (value 0.5)" in told
     assert "scaling of s2" in told.partition("not told")[2]
+
+
+def test_several_outputs_of_several_rasters(tmp_path):
+    model = Model(
+        fusion(tmp_path / "net.onnx"), activation="sigmoid", inputs=[ModelInput.of("s2", scale=1e-3), "dem"]
+    )
+    dem = (DEM - 400) / 90
+    result = gp.reconstruct({"s2": S2[:2], "dem": dem}, model, size=32, outputs=("sum", "raw"))
+    wanted = S2[:2].astype("float32").mean(axis=0, keepdims=True) * 1e-3 + dem
+    np.testing.assert_allclose(result.array, wanted[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result.layers["raw"], wanted[0], rtol=1e-4, atol=1e-5)

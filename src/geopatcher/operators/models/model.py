@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from fractions import Fraction
 
+    from geopatcher.core.operators import Shown
     from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.inputs import Missing
@@ -285,7 +286,7 @@ class Model(Recorded):
         """Let go of the memory the model takes; the next call loads it again."""
         self._holder.close()
 
-    def __call__(self, patch: Array | Mapping[str, Array]) -> Batch:
+    def __call__(self, patch: Shown) -> Batch:
         """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``, or of several by name.
 
         Raises
@@ -327,7 +328,7 @@ class Model(Recorded):
         vars(other).update(_wanted=tuple(wanted))
         return other
 
-    def places(self, patch: Array) -> tuple[tuple[int, int], ...]:
+    def places(self, patch: Shown) -> tuple[tuple[int, int], ...]:
         """Return where the bands of each result it gives lie, ``[first, stop)``, by trying it on a patch.
 
         Parameters
@@ -355,7 +356,7 @@ class Model(Recorded):
     def _giving(self) -> Giving:
         return Giving(self._wanted, self.record.part)
 
-    def _each(self, patch: Array | Mapping[str, Array]) -> dict[str, Batch]:
+    def _each(self, patch: Shown) -> dict[str, Batch]:
         """Return each of the results that are given."""
         if isinstance(patch, Mapping):
             return self._each_together(patch)
