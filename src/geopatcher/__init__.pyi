@@ -67,6 +67,7 @@ from .errors import TargetLockedError as TargetLockedError
 from .errors import TransportError as TransportError
 from .errors import UnsafeStreamingError as UnsafeStreamingError
 from .errors import WorkerLostError as WorkerLostError
+from .fields.band_stack import BandStack as BandStack
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.raster import RasterField as RasterField
@@ -76,6 +77,7 @@ from .operators.masking import masked as masked
 from .operators.models.augmentation import Ensemble as Ensemble
 from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
+from .operators.models.record import ModelInput as ModelInput
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
 from .patching.geometry import SpatialGeometry as SpatialGeometry

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
+from networks import ConvNet
 
 
 def test_a_source_that_cannot_be_read_is_planned():
@@ -30,3 +31,25 @@ def test_an_unknown_keyword_is_named_with_those_there_are():
         TypeError, match=r"plan\(\) got .* 'tile': it takes aggregation, all_touched, batch_size"
     ):
         gp.plan(np.zeros((8, 8)), tile=3)
+
+
+def test_a_plan_of_a_model_is_that_of_its_run(tmp_path):
+    net = ConvNet.random(bands=2, classes=3)
+    model = gp.Model(
+        net.save(tmp_path / "net.onnx"), bands=[1, 3], classes=["a", "b", "c"], margin=4, activation="softmax"
+    )
+    image = np.random.default_rng(0).random((4, 90, 100), "float32")
+    for how in ({}, {"outputs": ("class", "confidence")}, {"outputs": "probability"}):
+        made = gp.plan(image, operator=model, size=32, **how)
+        run = gp.reconstruct(image, model, size=32, **how).plan
+        assert (made.n_patches, made.reading, made.shape) == (run.n_patches, run.reading, run.shape)
+        assert made.model.in_bytes == run.model.in_bytes
+    assert str(made.reading) == "margin 4"
+    with pytest.raises(ValueError, match="the model takes band 3"):
+        gp.plan(image[:2], operator=model, size=32)
+
+
+def test_a_plan_of_several_rasters_for_a_function():
+    image = np.zeros((4, 90, 100), "float32")
+    made = gp.plan({"a": image, "b": image[:1]}, operator=lambda patch: patch["a"], size=32)
+    assert made.n_patches == gp.plan(image, size=32).n_patches

@@ -7,6 +7,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from geopatcher.cli import main
+from networks import ConvNet
 
 SHAPE = (4, 150, 170)
 
@@ -72,3 +73,15 @@ def test_a_plan_knows_the_bands_of_an_expression(scene):
     assert disk["all"] == f"disk       {4 * one:.1f} KiB before compression"
     assert disk["expr"] == disk["out"] == f"disk       {one:.1f} KiB before compression"
     assert disk["two"] == f"disk       {2 * one:.1f} KiB before compression"
+
+
+def test_a_plan_of_a_model_knows_its_margin_and_bands(scene, tmp_path):
+    path, _ = scene
+    net = ConvNet.random(bands=2).save(tmp_path / "net.onnx", notes={"geopatcher:margin": "6"})
+    result = run("plan", path, "--model", net, "--bands", "1,4", "--size", 64)
+    assert result.exit_code == 0, result.output
+    assert "margin 6" in result.output
+    result = run("plan", path, "--model", net, "--size", 64)
+    assert result.exit_code != 0
+    assert "the model takes 2 band(s), and is given 4" in " ".join(result.output.split())
+    assert "either --expr or --model" in run("plan", path, "--model", net, "--expr", "b1").output

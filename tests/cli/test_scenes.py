@@ -118,3 +118,102 @@ def test_a_resolution_is_one_side_or_two(folder, value):
     done = run("plan", "scenes", "--resolution", value)
     assert done.exit_code == 2
     assert "is not the side of a pixel, such as 10 or 10,20" in done.output
+
+
+@pytest.fixture
+def named(folder):
+    """A scene of 10 m, a finer one of 5 m and one of 20 m that begins elsewhere."""
+    place = {"crs": "EPSG:32610"}
+    write_geotiff("s2.tif", PIXELS, transform=Affine(10, 0, 500_000, 0, -10, 4_000_000), **place)
+    fine = np.kron(PIXELS[:1], np.ones((1, 2, 2), "uint8"))
+    write_geotiff("fine.tif", fine, transform=Affine(5, 0, 500_000, 0, -5, 4_000_000), **place)
+    write_geotiff("dem.tif", PIXELS[:1], transform=Affine(30, 0, 499_995, 0, -30, 4_000_005), **place)
+    (folder / "both.py").write_text(
+        "def mean(patch):\n"
+        "    fine = patch['fine'].astype('float32')\n"
+        "    rows, cols = patch['s2'].shape[-2:]\n"
+        "    assert fine.shape[-2:] == (2 * rows, 2 * cols), fine.shape\n"
+        "    return patch['s2'] + fine[..., ::2, ::2]\n"
+        "def add(patch):\n"
+        "    return patch['s2'].astype('float32') + patch['dem']\n"
+    )
+    return folder
+
+
+def test_rasters_by_name_are_given_together(named):
+    done = run(
+        "run",
+        "s2=s2.tif",
+        "fine=fine.tif",
+        "out.tif",
+        "--operator",
+        "both:mean",
+        "--native",
+        "fine",
+        "--size",
+        16,
+    )
+    assert done.exit_code == 0, done.output
+    with rasterio.open("out.tif") as dataset:
+        np.testing.assert_allclose(dataset.read(), PIXELS + PIXELS[:1].astype("float32"), rtol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["cubic", "dem=cubic"])
+def test_resampling_of_rasters_by_name(named, how):
+    done = run(
+        "run",
+        "s2=s2.tif",
+        "dem=dem.tif",
+        "out.tif",
+        "--operator",
+        "both:add",
+        "--size",
+        16,
+        "--resampling",
+        how,
+    )
+    assert done.exit_code == 0, done.output
+    wanted = gp.reconstruct(
+        {"s2": "s2.tif", "dem": "dem.tif"},
+        lambda patch: patch["s2"].astype("float32") + patch["dem"],
+        size=16,
+        resampling="cubic",
+    )
+    with rasterio.open("out.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), wanted.array)
+
+
+def test_a_plan_of_rasters_by_name(named):
+    done = run("plan", "s2=s2.tif", "fine=fine.tif", "--native", "fine", "--size", 16, "--workers", 2)
+    assert done.exit_code == 0, done.output
+    assert "s2=" in done.output
+    assert "tasks" in done.output
+    assert run("plan", "s2=s2.tif", "fine=fine.tif", "out.tif", "--size", 16).exit_code == 0
+    assert run("plan", "s2.tif", "out.tif", "--size", 16).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["plan", "s2=s2.tif", "fine=fine.tif", "--bands", "1"], "for one raster, and there are s2, fine"),
+        (["run", "s2=s2.tif", "d=dem.tif", "out.tif", "--expr", "b1"], "--expr is for one raster"),
+        (["run", "s2=s2.tif", "d=dem.tif", "out.tif"], "either --operator module:function or --model"),
+        (["plan", "s2.tif", "--native", "dem"], "--native is for rasters with names, such as s2=a.tif"),
+        (
+            ["plan", "s2.tif", "--resampling", "s2=cubic"],
+            "--resampling NAME=METHOD is for rasters with names",
+        ),
+        (["plan", "s2.tif", "--resampling", "best"], "'best' is none of nearest"),
+        (["plan", "s2.tif", "--resampling", "cubic,s2=cubic"], "neither a method nor NAME=METHOD"),
+        (["plan", "a=s2.tif", "a=dem.tif"], "two rasters have one name"),
+        (
+            ["plan", "s2.tif", "dem.tif", "out.tif"],
+            "give one SOURCE, or several as NAME=SOURCE, and at most one",
+        ),
+        (["plan", "a=s2.tif", "b=dem.tif", "--native", "c"], "native names 'c'"),
+    ],
+)
+def test_refusals_of_rasters_by_name(named, arguments, text):
+    done = run(*arguments)
+    assert done.exit_code != 0
+    assert text in " ".join(done.output.split())

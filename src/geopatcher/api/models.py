@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.api.subset import pick_bands
 from geopatcher.core.protocols import BandSelectable, Shareable
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import name_of
 from geopatcher.operators.models.augmentation import Augmented
 from geopatcher.operators.models.inputs import positions_of
-from geopatcher.operators.models.protocol import ModelLike
+from geopatcher.operators.models.protocol import ModelLike, TakesTogether
 from geopatcher.operators.models.wrap import as_operator
 from geopatcher.operators.wrappers import margin_of, scale_of
 from geopatcher.planning.reading import Reading
@@ -89,6 +90,11 @@ def usual_batch(operator: object, batch_size: BatchSize) -> BatchSize:
     return fixed if fixed is not None and batch_size in (1, "auto") else batch_size
 
 
+def result_bands(operator: object) -> int | None:
+    """Return how many bands an operator returns, where it says so before a call."""
+    return operator.n_outputs if isinstance(operator, ModelLike) else None
+
+
 def matched(
     operator: Callable[[Array], Array], source: PixelSource, size: tuple[int, int], margin: tuple[int, int]
 ) -> tuple[Callable[[Array], Array], PixelSource]:
@@ -105,6 +111,14 @@ def matched(
     """
     if not isinstance(operator, ModelLike):
         return operator, source
+    packing = packing_of(source)
+    if packing is not None:
+        if not isinstance(operator, TakesTogether):
+            whose = name_of(operator)
+            raise TypeError(
+                f"{whose} takes one raster: give a Model alone several, or stack them (BandStack)"
+            )
+        return operator.bound_together(packing.members, shown_size(size, margin)), source
     names = source.domain.band_names
     operator.check(source.domain.n_bands, names, shown_size(size, margin))
     places = positions_of(operator.bands, None, source.domain.n_bands, names)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import DTypeLike
 
     from geopatcher.api.area import Region
     from geopatcher.api.axes import Scale, Size
+    from geopatcher.api.models import Runnable
     from geopatcher.core.protocols import Resume
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
@@ -29,7 +30,8 @@ class SourceOptions(TypedDict, total=False):
 
     dst_crs: CrsLike | None
     resolution: float | tuple[float, float] | None
-    resampling: str | None
+    resampling: str | Mapping[str, str] | None
+    native: str | Iterable[str]
     bands: Sequence[int | str] | None
     variable: str | None
     scale_offset: bool
@@ -60,6 +62,7 @@ class SharedOptions(SourceOptions, total=False):
 class PlanOptions(SharedOptions, total=False):
     """What `geopatcher.plan` takes beside the patches."""
 
+    operator: Runnable | None
     target: str | os.PathLike[str] | None
     out_bands: int | None
 

@@ -17,6 +17,7 @@ from geopatcher.api.models import shown_size
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
 from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import check_patch
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from geopatcher.api.axes import PatcherLike
-    from geopatcher.core.operators import NamedClass
+    from geopatcher.core.operators import NamedClass, Shown
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.planning.reading import Reading
 
@@ -54,8 +55,10 @@ def giving(operator: Callable[..., Array], outputs: str | Iterable[str] | None) 
 
 def blank_patch(
     operator: object, source: PixelSource, size: tuple[int, int], reading: Reading, memory_limit: int
-) -> Array:
+) -> Shown:
     """Return zeros to try an operator on, ``(bands, h, w)`` as it is shown of a patch of ``size``.
+
+    Of several rasters they are those of each, by its name.
 
     Raises
     ------
@@ -64,7 +67,10 @@ def blank_patch(
 
     """
     check_patch(size, source.domain, memory_limit, "memory_limit is", reading)
-    zeros = np.zeros((source.domain.n_bands, *shown_size(size, reading.margin)), np.float32)
+    packing, shown = packing_of(source), shown_size(size, reading.margin)
+    if packing is not None:
+        return packing.unpacked(np.zeros((1, *shown), packing.dtype), masked=wants_mask(operator))
+    zeros = np.zeros((source.domain.n_bands, *shown), np.float32)
     return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
 
 
@@ -75,7 +81,7 @@ def with_outputs(
     layers: Iterable[str],
     *,
     usual: bool,
-    shown: Callable[[], Array] | None = None,
+    shown: Callable[[], Shown] | None = None,
 ) -> tuple[PatcherLike, Iterable[str]]:
     """Return the axes that make ``outputs``, and the layers beside them.
 
@@ -171,7 +177,7 @@ def _places(
     axes: PatcherLike,
     operator: object,
     known: tuple[ClassLabel, ...],
-    shown: Callable[[], Array] | None,
+    shown: Callable[[], Shown] | None,
 ) -> Sequence[tuple[int, int | None]]:
     """Return which bands of what the operator returns are which result, ``[first, stop)``."""
     several = None if shown is None else _several(operator)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import reading_for
+from geopatcher.api.models import as_run, matched, reading_for, result_bands, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import PlanOptions
-from geopatcher.api.outputs import with_outputs
+from geopatcher.api.outputs import blank_patch, giving, with_outputs
 from geopatcher.api.request import Request
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import warn_of_ground
+from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
     import os
@@ -24,18 +26,20 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.api.area import Region
     from geopatcher.api.axes import PatcherLike, Scale, Size
+    from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
     from geopatcher.core.protocols import Window
     from geopatcher.engine.batching import BatchSize
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 
 def plan(
-    source: Source,
+    source: Sources,
     *,
+    operator: Runnable | None = None,
     patcher: PatcherLike | None = None,
     size: Size = 256,
     step: Size | None = None,
@@ -67,6 +71,9 @@ def plan(
     ----------
     source
         As of `reconstruct`: a path or URL, an array ``(height, width)`` or ``(bands, height, width)``, ...
+    operator
+        What would be run, as of `reconstruct`: a model says its margin, scale, step, batch, bands and
+        classes. Without one nothing is known of it.
     patcher, size, step, window, aggregation, boundary
         The patches, as of `reconstruct`: 256x256 pixels every 128 under a Hann window, overlap-added, by
         default.
@@ -120,14 +127,19 @@ def plan(
     49
 
     """
-    axes = axes_for(patcher, size, step, window, aggregation, boundary)
-    axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
-    reading = reading_for(None, margin, output_scale)
+    run = None if operator is None else as_run(operator, None)
+    usual = run is not None and patcher is None and aggregation == "overlap-add"
+    axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
+    reading, limit = reading_for(run, margin, output_scale), parse_bytes(memory_limit)
+    pixels = opened(source, opening, ErrorPolicy(), "plan", PlanOptions.__optional_keys__, run)
+    if run is not None:
+        run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
+        out_bands = result_bands(run) if out_bands is None else out_bands
+    shown = None if run is None else partial(blank_patch, run, pixels, axes.geometry.size, reading, limit)
+    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     extent = Extent(region, region_crs, crop, all_touched)
-    request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, extent
-    )
-    pixels = opened(source, opening, ErrorPolicy(), "plan", PlanOptions.__optional_keys__)
+    at_once = usual_batch(run, batch_size)
+    request = Request.of(axes, reading, target, storage, chunks, beside, dtype, None, at_once, limit, extent)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)

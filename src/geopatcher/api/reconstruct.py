@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 
 def reconstruct(
-    source: Source,
+    source: Sources,
     operator: Runnable,
     target: str | os.PathLike[str] | Target | None = None,
     *,
@@ -101,7 +101,12 @@ def reconstruct(
     ----------
     source
         The path or URL of a raster, an array ``(height, width)`` or ``(bands, height, width)``, a GeoTensor
-        or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own.
+        or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own. Or several
+        rasters by name, such as ``{"s2": "s2.tif", "dem": "dem.tif"}``: the operator is given a dict of
+        arrays over the same ground, ``(bands, h, w)`` each and each of its own dtype, in batches
+        ``(n, bands, h, w)``. The result has the grid of the first. A cell of it counts where all of them hold
+        data, and patches in which no cell does are left out; a `geopatcher.masked` operator is called where
+        one of them holds some, and decides by itself.
     operator
         A function or another callable, a `geopatcher.Model`, or a bare model: a ``torch.nn.Module``, an
         estimator, a booster, or the path of one. Called with ``(bands, h, w)``, or ``(h, w)`` of a source
@@ -244,6 +249,11 @@ def reconstruct(
         ``"planetary-computer"``: it is called when the address is opened, and when the server refuses it
         later on, where it is read. By the address without a signature the source is known; what may lie
         beside a signed GeoTIFF, such as a mask, is not asked for.
+        Of several rasters these are for
+        the first, and the others are warped onto its grid where they do not share its pixels: by
+        ``resampling``, one for all or by their names (by default the nearest of integers, else bilinear).
+        Those that ``native`` names keep their own pixels, which must be a whole number of times as fine or
+        as coarse as those of the first, and begin with them.
 
     Returns
     -------
@@ -280,7 +290,7 @@ def reconstruct(
     axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
     at_once, usual = usual_batch(run, batch_size), patcher is None and aggregation == "overlap-add"
     reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
-    pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__)
+    pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__, run)
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
     shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)

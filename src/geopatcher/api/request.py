@@ -25,7 +25,7 @@ from geopatcher.engine.prepare import (
     name_of,
     warn_of_ground,
 )
-from geopatcher.engine.sizing import Sizes
+from geopatcher.engine.sizing import Sizes, usual_kind
 from geopatcher.fields.declared import outline_of
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import storage_for
@@ -111,7 +111,7 @@ class Request:
         if self.output.dtype is not None:
             self.axes.aggregation.check_dtype(self.output.dtype)
         result = self.output.dtype or np.dtype("float32")
-        bands = outline_of(source).n_bands if out_bands is None else out_bands
+        bands = usual_kind(source, outline_of(source))[0] if out_bands is None else out_bands
         made = make_plan(
             source,
             self.axes.geometry,
@@ -129,7 +129,8 @@ class Request:
     def assembly_bytes(self, source: PixelSource, out_bands: int | None = None) -> int:
         """Return about what the result takes to be put together from its blocks."""
         known = outline_of(source).rescaled(self.reading.scale)
-        n_bands = self.axes.aggregation.out_bands(known.n_bands if out_bands is None else out_bands)
+        bands = usual_kind(source, known)[0] if out_bands is None else out_bands
+        n_bands = self.axes.aggregation.out_bands(bands)
         spec = self.output.assumed(
             known, n_bands, self.blocks, layer_specs(self.axes.aggregation, self.layers)
         )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import click
 
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geopatcher.core.protocols import Array, SourceField
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Source, Sources
+
+F_co = TypeVar("F_co", covariant=True)
 
 #: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
 CONDITION_NODATA = 255
 
 
 @dataclass(frozen=True)
-class Task:
-    """A field and what is done to its patches; ``nodata`` is what goes with that, if anything."""
+class Task(Generic[F_co]):
+    """A field, or several by name, and what is done to patches; ``nodata`` is what goes with that, if any."""
 
-    field: SourceField[object]
+    field: F_co
     operator: Callable[[Array], Array]
     nodata: int | None = None
     out_bands: int | None = None
@@ -42,9 +45,7 @@ class Task:
 def field_of(source: Source, bands: tuple[int | str, ...] | None) -> SourceField[object]:
     """Open a raster, or only ``bands`` of it, by number from 1 or by name."""
     field = as_field(source)
-    if bands is None:
-        return field
-    return _picked(field, bands)
+    return field if bands is None else _picked(field, bands)
 
 
 def _picked(field: SourceField[object], bands: tuple[int | str, ...]) -> SourceField[object]:
@@ -55,7 +56,9 @@ def _picked(field: SourceField[object], bands: tuple[int | str, ...]) -> SourceF
         raise SourceError(str(error)) from error
 
 
-def expression_task(source: Source, text: str, bands: tuple[int | str, ...] | None) -> Task:
+def expression_task(
+    source: Source, text: str, bands: tuple[int | str, ...] | None
+) -> Task[SourceField[object]]:
     """Return arithmetic over a raster; only the bands it names are read."""
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
@@ -86,7 +89,7 @@ def task_of(
     expression: str | None,
     bands: tuple[int | str, ...] | None,
     model: Callable[[Array], Array] | None = None,
-) -> Task:
+) -> Task[SourceField[object]]:
     """Return what was asked for, by ``--operator``, by ``--expr`` or by ``--model``."""
     if sum(given is not None for given in (operator, expression, model)) != 1:
         raise click.UsageError(
@@ -97,6 +100,24 @@ def task_of(
     if expression is not None:
         return expression_task(source, expression, bands)
     return Task(field_of(source, bands), load_operator(operator or ""))
+
+
+def task_over(
+    sources: Sources,
+    operator: str | None,
+    expression: str | None,
+    bands: tuple[int | str, ...] | None,
+    model: Callable[[Array], Array] | None = None,
+) -> Task[Sources]:
+    """Return what was asked for of one raster, or of several by name."""
+    if not isinstance(sources, Mapping):
+        return task_of(sources, operator, expression, bands, model)
+    for option, given in (("--expr", expression), ("--bands", bands)):
+        if given is not None:
+            raise click.UsageError(f"{option} is for one raster, and there are {', '.join(sources)}")
+    if (operator is None) == (model is None):
+        raise click.UsageError("give what to run: either --operator module:function or --model FILE")
+    return Task(sources, load_operator(operator or "") if model is None else model)
 
 
 def load_operator(reference: str) -> Callable[[Array], Array]:

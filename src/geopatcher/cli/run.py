@@ -10,7 +10,7 @@ import click
 import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
-from geopatcher.cli.operators import model_from, task_of
+from geopatcher.cli.operators import model_from, task_over
 from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
 from geopatcher.cli.scenes import takes_scenes
 from geopatcher.operators.models.augmentation import VIEWS
@@ -19,9 +19,10 @@ from geopatcher.operators.named import NamedOperator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from geopatcher.api.options import SourceOptions
     from geopatcher.cli.options import RunKeywords
     from geopatcher.engine.job import Nodata
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor
 
 
@@ -30,14 +31,15 @@ DEVICES = ("auto", "cpu", "cuda")
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
 HELP = """Run an operator over SOURCE in overlapping patches, and put the results together into TARGET.
 
-SOURCE is the path or URL of a raster. Several, a folder, a pattern or @LIST.txt are one map. TARGET ends in
-.zarr or .tif.
+SOURCE is the path or URL of a raster. Several, a folder, a pattern or @LIST.txt are one map; several as
+NAME=SOURCE are given to the operator together, by their names. TARGET ends in .zarr or .tif.
 
 \b
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)"
 geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
+geopatcher run s2=s2.tif dem=dem.tif out.tif --operator mymodel:predict --native dem
 geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
 """
 
@@ -63,7 +65,8 @@ geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def run(
     *,
-    source: Source,
+    source: Sources,
+    opening: SourceOptions,
     target: str,
     operator: str | None,
     model: str | None,
@@ -93,7 +96,7 @@ def run(
     storage = storage_of(
         target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
     )
-    task = task_of(source, operator, expr, bands, None if model is None else model_from(model))
+    task = task_over(source, operator, expr, bands, None if model is None else model_from(model))
     if model is None and (device or tta):
         raise click.UsageError("--device and --tta are for a --model")
     call = task.operator
@@ -114,6 +117,7 @@ def run(
             progress=progress,
             executor=executor,
             workers=workers,
+            **opening,
             **keywords,
         )
     click.echo(str(result))

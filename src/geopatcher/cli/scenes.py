@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import glob
+import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from geopatcher.formats.local_files import is_elsewhere, is_here
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from geopatcher.api.options import SourceOptions
     from geopatcher.fields.open import Source
     from geopatcher.fields.ranking import Order
 
@@ -43,6 +45,31 @@ def read_resolution(
     return sides[0] if len(sides) == 1 else (sides[0], sides[1])
 
 
+def read_resampling(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> str | dict[str, str] | None:
+    """Read a method, ``cubic``, or methods of rasters by their names, ``dem=cubic,s1=nearest``."""
+    if value is None:
+        return None
+    by_name = dict(read_named(part) or ("", part) for part in value.split(","))
+    for method in by_name.values():
+        if method not in METHODS:
+            raise click.BadParameter(f"{method!r} is none of {', '.join(METHODS)}", ctx, param)
+    if "" in by_name and len(by_name) > 1:
+        raise click.BadParameter(f"{value!r} is neither a method nor NAME=METHOD,NAME=METHOD", ctx, param)
+    return by_name.get("", by_name)
+
+
+def read_named(text: str) -> tuple[str, str] | None:
+    """Return the name and the rest of ``dem=dem.tif``, ``None`` for a path.
+
+    >>> read_named("dem=dem.tif"), read_named("https://host/a.tif?key=1"), read_named("a.tif")
+    (('dem', 'dem.tif'), None, None)
+    """
+    found = re.fullmatch(r"([A-Za-z_]\w*)=(.+)", text)
+    return None if found is None or is_here(text) else (found[1], found[2])
+
+
 OPTIONS = (
     click.option(
         "--order",
@@ -60,8 +87,12 @@ OPTIONS = (
     ),
     click.option(
         "--resampling",
-        type=click.Choice(METHODS),
-        help="How pixels are made where scenes are warped.  [default: nearest of integers, else bilinear]",
+        callback=read_resampling,
+        metavar="METHOD|NAME=METHOD,...",
+        help="How pixels are made where rasters are warped.  [default: nearest of integers, else bilinear]",
+    ),
+    click.option(
+        "--native", metavar="NAME,NAME", help="Rasters given as NAME=SOURCE that keep their own pixels."
     ),
     click.option("--variable", metavar="NAME", help="An array of a zarr store, or of a netCDF or GRIB file."),
     click.option(
@@ -85,35 +116,67 @@ OPTIONS = (
 def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
 
-    With ``several`` there may be many arguments; each may be a folder, a pattern or a list in any case.
+    It is given ``opening``, too: the keywords it is to be opened with. With ``several`` there may be many
+    arguments that are scenes of one map, and without, one, and a ``target`` that may be left out. Each may be
+    a folder, a pattern or a list in any case.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
         def call(
             *,
-            sources: str | Sequence[str],
+            sources: Sequence[str],
             order: Order,
             to_crs: str | None,
             resolution: float | tuple[float, float] | None,
-            resampling: str | None,
+            resampling: str | dict[str, str] | None,
+            native: str | None,
             variable: str | None,
             scale_offset: bool,
             credentials: str | None,
             sign: str | None,
             **keywords: object,
         ) -> None:
-            named = [sources] if isinstance(sources, str) else sources
-            grid, choices = Grid(to_crs, resolution), Choices(variable, scale_offset, credentials, sign)
-            command(source=source_of(named, grid, order, resampling, choices), **keywords)
+            if not several:
+                sources, keywords["target"] = _with_target(sources)
+            choices = Choices(variable, scale_offset, credentials, sign)
+            opening: SourceOptions = {}
+            if all(map(read_named, sources)):
+                opening = {"dst_crs": to_crs, "resolution": resolution, "resampling": resampling}
+                opening["native"] = () if native is None else native.split(",")
+                command(source=together_of(sources, order, choices), opening=opening, **keywords)
+                return
+            if native is not None or isinstance(resampling, dict):
+                what = "--native" if native is not None else "--resampling NAME=METHOD"
+                raise click.UsageError(f"{what} is for rasters with names, such as s2=a.tif dem=b.tif")
+            source = source_of(sources, Grid(to_crs, resolution), order, resampling, choices)
+            command(source=source, opening=opening, **keywords)
 
         for option in reversed(OPTIONS):
             call = option(call)
-        if several:
-            return click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)(call)
-        return click.argument("sources", metavar="SOURCE")(call)
+        metavar = "SOURCE..." if several else "SOURCE... [TARGET]"
+        return click.argument("sources", metavar=metavar, nargs=-1, required=True)(call)
 
     return decorate
+
+
+def _with_target(arguments: Sequence[str]) -> tuple[Sequence[str], str | None]:
+    """Return what is named as a source, and the target behind it, if there is one."""
+    n_named = sum(1 for _ in itertools.takewhile(read_named, arguments))
+    n_sources = max(1, n_named)
+    if len(arguments) > n_sources + 1:
+        raise click.UsageError(
+            f"give one SOURCE, or several as NAME=SOURCE, and at most one TARGET, not {' '.join(arguments)}"
+        )
+    return arguments[:n_sources], arguments[n_sources] if len(arguments) > n_sources else None
+
+
+def together_of(arguments: Sequence[str], order: Order, choices: Choices) -> dict[str, Source]:
+    """Return several rasters by name, of arguments such as ``dem=dem.tif``."""
+    named = [found for found in map(read_named, arguments) if found is not None]
+    if len(dict(named)) < len(named):
+        raise click.UsageError(f"two rasters have one name in {' '.join(arguments)}")
+    return {name: source_of([path], Grid(), order, None, choices) for name, path in named}
 
 
 def source_of(

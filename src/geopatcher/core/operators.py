@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
     from typing import Self
 
@@ -115,6 +115,9 @@ class Classifying(Protocol):
         ...
 
 
+#: What an operator is shown of a patch: an array, or those of several rasters by name.
+Shown: TypeAlias = "Array | Mapping[str, Array]"
+
 #: What an operator returns by itself, among the results that `Several` can give.
 RESULT = ""
 #: The same before its activation, where it has one.
@@ -134,7 +137,7 @@ class Several(Protocol):
         """Return it with these results: `RESULT`, `RAW`, or the name of a part of what it returns."""
         ...
 
-    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+    def places(self, patch: Shown) -> Sequence[tuple[int, int]]:
         """Return where the bands of each lie, ``[first, stop)``, as a call with a patch shows.
 
         A `ValueError` says that there is no such part, and names those there are.

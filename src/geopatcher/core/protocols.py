@@ -36,6 +36,7 @@ from geopatcher.core.sources import (
     Shareable,
     SourceField,
     Surrounded,
+    Together,
     Unblocked,
     Versioned,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "Sliceable",
     "SourceField",
     "Surrounded",
+    "Together",
     "Unblocked",
     "Versioned",
     "Window",

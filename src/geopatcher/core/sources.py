@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from geopatcher.core.arrays import Array, Sliceable
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.packing import Packing
 
 
 @runtime_checkable
@@ -151,6 +152,16 @@ class Bounded(Protocol):
     @property
     def area(self) -> Area | None:
         """On the grid of the result; ``None`` is all of it."""
+        ...
+
+
+@runtime_checkable
+class Together(Protocol):
+    """A source of several rasters, whose pixels are records: an operator is given an array of each."""
+
+    @property
+    def packing(self) -> Packing | None:
+        """How they lie in records; ``None`` for one raster."""
         ...
 
 
@@ -338,3 +349,8 @@ class SourceField(Field[D_co], Protocol[D_co]):
     def dress(self, pixels: Array, box: Box) -> object:
         """Return pixels ``(bands, h, w)`` cut at ``box``, which may overhang, as what `select` gives."""
         ...
+
+
+def packing_of(source: object) -> Packing | None:
+    """Return how the rasters of a source lie in its pixels, ``None`` for those of one raster."""
+    return source.packing if isinstance(source, Together) else None

@@ -15,9 +15,10 @@ from geopatcher.operators.positioning import Position
 from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.packing import Packing
     from geopatcher.core.protocols import Array, ArrayOperator
     from geopatcher.engine.cuts import Cut
     from geopatcher.engine.lateness import Limit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class Calls:
     """How an operator is called, and what its results must be.
 
+    Of several rasters, which lie in pixels by a ``packing``, it is given a dict with an array of each.
     With ``batched`` it is given ``(n, bands, h, w)``, always. ``flat`` says that patches are
     two-dimensional, ``(h, w)``; ``masked`` that it is given masked arrays; with a ``grid`` it is told
     where on it the patch lies, or each patch of the batch; ``again`` says that a call that failed may be
@@ -49,6 +51,7 @@ class Calls:
     again: bool = False
     limit: Limit | None = None
     reading: Reading = field(default=Reading())
+    packing: Packing | None = None
     border: int | None = field(default=None, init=False)
 
     def call(self, batch: Sequence[Cut]) -> object:
@@ -61,14 +64,25 @@ class Calls:
     def _call(self, batch: Sequence[Cut]) -> object:
         if self.border:  # of what was moved in at the raster's edge there would be no result
             batch = [cut.surrounded(self.reading.margin) for cut in batch]
-        patches = [self._given(cut) for cut in batch]
-        given = patches[0]
-        if self.batched:
-            given = np.ma.stack(patches) if self.masked else np.stack(patches)
+        given = self._given_of(batch) if self.packing is None else self._arrays_of(batch, self.packing)
         if self.grid is None:
             return self.operator(given)
         positions = tuple(Position.of(self.grid, cut.shown.shift(*self.corner)) for cut in batch)
         return self.operator(given, positions if self.batched else positions[0])
+
+    def _given_of(self, batch: Sequence[Cut]) -> Array:
+        """Return what the operator sees of patches of one raster."""
+        patches = [self._given(cut) for cut in batch]
+        if not self.batched:
+            return patches[0]
+        return np.ma.stack(patches) if self.masked else np.stack(patches)
+
+    def _arrays_of(self, batch: Sequence[Cut], packing: Packing) -> Mapping[str, Array]:
+        """Return what it sees of patches of several rasters: an array of each."""
+        pixels = [cut.pixels for cut in batch]
+        if not self.batched:
+            return packing.unpacked(pixels[0], masked=self.masked)
+        return packing.batch(pixels, masked=self.masked)
 
     def _given(self, cut: Cut) -> Array:
         """Return what the operator sees of a patch: always memory of its own, which it may write into."""

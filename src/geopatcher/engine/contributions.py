@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from geopatcher.core.area import Area
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.packing import Packing
     from geopatcher.core.protocols import Array, ArrayOperator
     from geopatcher.engine.cuts import Cut
     from geopatcher.engine.lateness import Limit
@@ -68,6 +69,7 @@ class Operate:
     ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
     given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
     where on it each patch lies. ``reading`` says what it is shown around each, and how fine its results are.
+    A ``packing`` says that it is given arrays of several rasters.
     Of a run over a part of the grid the ``corner`` is where the part begins. With an ``area`` patches that do
     not touch it are left out, and cells outside it do not count.
     A ``limit`` is kept by whoever can end this process; what was ``late`` then is tried alone, or not again.
@@ -88,6 +90,7 @@ class Operate:
     grid: RasterDomain | None = None
     corner: tuple[int, int] = (0, 0)
     reading: Reading = field(default=Reading())
+    packing: Packing | None = None
     area: Area | None = None
     skip_empty: bool = False
     errors: list[PatchErrorRecord] = field(default_factory=list)
@@ -114,6 +117,7 @@ class Operate:
             grid=self.grid,
             corner=self.corner,
             reading=self.reading,
+            packing=self.packing,
             again=bool(self.policy.max_retries),
             limit=self.limit,
         )

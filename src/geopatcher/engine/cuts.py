@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 
 from geopatcher.core.box import Box
+from geopatcher.core.packing import padded_records, turned_records
 from geopatcher.engine.rows import NOTHING, RowBuffer
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Cut(NamedTuple):
         (row0, row1), (col0, col1) = spans
         around = Box(row0, row1, col0, col1).shift(self.around.row0, self.around.col0)
         return self._replace(
-            pixels=self.pixels[where],
+            pixels=_folded(self.pixels[where], spans, shape),
             valid=None if self.valid is None else self.valid[where],
             around=around,
             inner=(slice(margin[0], around.height - margin[0]), slice(margin[1], around.width - margin[1])),
@@ -144,7 +145,9 @@ def _padded(plan: Plan, box: Box, inner: Box, pixels: Array, valid: Array | None
     widths = ((0, 0), rows, (inner.col0 - box.col0, box.col1 - inner.col1))
     value = plan.filling(pixels.dtype)
     known = np.ones(pixels.shape, dtype=bool) if valid is None else valid
-    return np.pad(pixels, widths, constant_values=value), np.pad(known, widths)
+    if pixels.dtype.names is None:
+        return np.pad(pixels, widths, constant_values=value), np.pad(known, widths)
+    return padded_records(pixels, widths, value), np.pad(known, widths)
 
 
 def _mirrored(
@@ -156,7 +159,19 @@ def _mirrored(
     rows = mirror(np.arange(box.row0, box.row1) - row0, all_of_it.height) + row0 - reach.row0
     cols = mirror(np.arange(box.col0, box.col1) - col0, all_of_it.width) + col0 - reach.col0
     where = (slice(None), rows[:, np.newaxis], cols)
-    return pixels[where], None if valid is None else valid[where]
+    spans = ((box.row0 - row0, box.row1 - row0), (box.col0 - col0, box.col1 - col0))
+    return _folded(pixels[where], spans, all_of_it.shape), None if valid is None else valid[where]
+
+
+def _folded(pixels: Array, spans: Sequence[tuple[int, int]], shape: tuple[int, ...]) -> Array:
+    """Return pixels that `mirror` has put at ``spans`` of a raster; what is finer is turned with them."""
+    if pixels.dtype.names is None:
+        return pixels
+    rows, cols = (
+        np.arange(*span) % max(1, 2 * (length - 1)) >= length
+        for span, length in zip(spans, shape, strict=True)
+    )
+    return turned_records(pixels, rows, cols)
 
 
 def mirror(index: Array, length: int) -> Array:

@@ -16,6 +16,7 @@ from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -23,7 +24,7 @@ from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.lateness import Late
 from geopatcher.engine.progress import Advance, no_progress
 from geopatcher.engine.run import Finisher, contributions, stitch
-from geopatcher.engine.sizing import Sizes, model_of
+from geopatcher.engine.sizing import Sizes, model_of, usual_kind
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.operators.wrappers import wants_mask, wants_position
@@ -219,7 +220,7 @@ class Job:
     def assumed_spec(self) -> ResultSpec:
         """What the result takes room for, while no patch has said what it is."""
         source = self.source.domain.rescaled(self.plan.reading.scale)
-        n_bands = self.aggregation.out_bands(source.n_bands)
+        n_bands = self.aggregation.out_bands(usual_kind(self.source, source)[0])
         layers = layer_specs(self.aggregation, self.layers)
         return self.output.assumed(source, n_bands, self.plan.chunks, layers)
 
@@ -247,6 +248,7 @@ class Job:
             grid=self._whole_grid() if wants_position(self.operator) else None,
             corner=(self.plan.around[0], self.plan.around[2]),
             reading=self.plan.reading,
+            packing=packing_of(self.source),
             area=self.source.area if isinstance(self.source, Bounded) else None,
             skip_empty=self.skip_empty,
             advance=self.advance,
@@ -266,7 +268,7 @@ class Job:
         """Return what the result is, given the first contribution (``None``: no patch held data)."""
         source = self.source.domain.rescaled(self.plan.reading.scale)
         bands, dtype = (
-            (source.n_bands, source.dtype) if first is None else (first.data.shape[0], first.data.dtype)
+            usual_kind(self.source, source) if first is None else (first.data.shape[0], first.data.dtype)
         )
         spec = self.output.spec(source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat)
         return replace(spec, layers=layer_specs(self.aggregation, self.layers))

@@ -15,6 +15,7 @@ import numpy as np
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import Named, Surrounded, Window
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.resident import STORE_LIBRARIES, rss_bytes, unloaded_bytes
 from geopatcher.engine.sizing import Sizes, model_of
 from geopatcher.errors import MemoryLimitError
@@ -84,6 +85,10 @@ def make_plan(
     around = source.around if isinstance(source, Surrounded) else NOWHERE
     anchors = placed(domain, around, geometry, sampler)
     steps = (anchors.rows.step, anchors.cols.step) if isinstance(anchors, Lattice) else None
+    packing = packing_of(source)
+    if packing is not None:
+        grid = Box.of_shape(domain.grid_shape).grown(around).shape
+        packing.check(grid, geometry.size, steps, read.margin, geometry.boundary)
     check_scale(read, Box.of_shape(domain.grid_shape).grown(around).shape, geometry.size, steps)
     if read.scale != 1:
         domain, anchors = domain.rescaled(read.scale), anchors.rescaled(read.scale)

@@ -9,7 +9,7 @@ from geopatcher.accumulators.base import UNKNOWN_FROM, exact_dtype
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
 from geopatcher.core.protocols import InPlace
-from geopatcher.core.sources import reads_at_once
+from geopatcher.core.sources import packing_of, reads_at_once
 from geopatcher.engine.rows import unit_rows
 from geopatcher.fields.declared import outline_of
 from geopatcher.planning.anchors import Lattice
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.accumulators.protocols import Plannable
+    from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
     from geopatcher.engine.batching import BatchSize
     from geopatcher.planning.anchors import AnchorSet
@@ -49,7 +50,7 @@ def model_of(
     result_dtype: np.dtype,
 ) -> MemoryModel:
     """Return the sizes that decide memory and disk."""
-    domain = outline_of(source)
+    domain, packing = outline_of(source), packing_of(source)
     exact = exact_dtype(result_dtype, anchors.depth)
     is_float = domain.dtype.kind == "f"
     masked = source.has_nodata and not is_float
@@ -77,10 +78,19 @@ def model_of(
         batch_size=1 if sizes.batch_size == "auto" else sizes.batch_size,
         grows=sizes.batch_size == "auto",
         valid_bytes=out_bands if result_dtype.kind in "iu" else 0,
+        given_bytes=0 if packing is None else packing.given_bytes,
         views=isinstance(source, InPlace) and source.gives_views,
         most_ahead=max(READ_AHEAD, reads_at_once(source)),
         across=domain.width,
     )
+
+
+def usual_kind(source: PixelSource, domain: RasterDomain) -> tuple[int, np.dtype]:
+    """Return bands and dtype of a result of which nothing is known: those of a source, or of its first."""
+    packing = packing_of(source)
+    if packing is None:
+        return domain.n_bands, domain.dtype
+    return packing.members[0].bands, packing.members[0].dtype
 
 
 def gap_bytes(parts: Sequence[Plannable], anchors: AnchorSet, n_bands: int, *, gaps: bool) -> float:

@@ -54,6 +54,8 @@ Lending: TypeAlias = Field[D_co] | Windowed[D_co] | Labelled[D_co]
 Arrays: TypeAlias = "PixelSource | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
 #: What the public verbs take as a source.
 Source: TypeAlias = "Lending[object] | Arrays"
+#: One source, or several by the names that an operator is given their pixels by.
+Sources: TypeAlias = "Source | Mapping[str, Source]"
 
 
 def as_field(source: Source) -> SourceField[object]:

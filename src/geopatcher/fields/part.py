@@ -18,7 +18,7 @@ from geopatcher.core.protocols import (
     Unblocked,
     Versioned,
 )
-from geopatcher.core.sources import reads_at_once
+from geopatcher.core.sources import packing_of, reads_at_once
 from geopatcher.fields.declared import outline_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from geopatcher.core.area import Area
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.packing import Packing
     from geopatcher.core.protocols import Array, PixelSource
 
 #: Fewest columns that are left out of a read: less is not worth a read of its own.
@@ -101,6 +102,11 @@ class Part:
     def mapped_bytes(self) -> int:
         """Bytes of a file that is mapped."""
         return self.whole.mapped_bytes if isinstance(self.whole, InPlace) else 0
+
+    @property
+    def packing(self) -> Packing | None:
+        """How several rasters lie in its pixels."""
+        return packing_of(self.whole)
 
     @property
     def reads_concurrently(self) -> bool:

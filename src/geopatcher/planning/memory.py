@@ -104,6 +104,7 @@ class MemoryModel:
     ``growth_bytes`` is what the operator was seen to take by itself, beyond `patch_bytes`.
     ``valid_bytes`` is what says, beside a finished cell, in which bands it holds data: 1 for each of a result
     that has no value for that, such as one of integers.
+    ``given_bytes`` is what an operator is given for a pixel where that is made of what was cut out.
     ``views`` says that input takes no memory, as it is part of an array that is there. ``ahead`` units
     are read or wait ahead of the one in use, ``most_ahead`` are wanted, of a source ``across`` columns wide;
     ``reading`` says what is read of the source for a patch.
@@ -123,6 +124,7 @@ class MemoryModel:
     grows: bool = False
     growth_bytes: int = 0
     valid_bytes: int = 0
+    given_bytes: int = 0
     views: bool = False
     ahead: int = READ_AHEAD
     most_ahead: int = READ_AHEAD
@@ -144,7 +146,7 @@ class MemoryModel:
         """Bytes of the patches in hand, with what the operator makes of them and adding them takes."""
         seen = self.seen[0] * self.seen[1]
         made = math.ceil(seen * self.reading.scale**2) * (2 * self.state_bytes + self.out_bytes)
-        return (self.batch_size + 1) * (seen * self.in_bytes + made)
+        return (self.batch_size + 1) * (seen * (self.in_bytes + self.given_bytes) + made)
 
     @property
     def open_tile_rows(self) -> int:

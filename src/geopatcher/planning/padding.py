@@ -33,9 +33,11 @@ def fill_value(
     if pad_value is None:
         known = dtype.kind in "iu" and nodata is not None and fits(dtype, nodata)
         return int(nodata) if known and nodata is not None else 0
-    if dtype.kind in "iuf" and not fits(dtype, pad_value):
-        raise ValueError(
-            f"pad_value={pad_value} does not fit pixels of {dtype} ({source_name}): "
-            f"choose a value they can hold, or leave it out"
-        )
+    each = [dtype] if dtype.names is None else [dtype[name].base for name in dtype.names]
+    for one in each:  # several rasters have records of all
+        if one.kind in "iuf" and not fits(one, pad_value):
+            raise ValueError(
+                f"pad_value={pad_value} does not fit pixels of {one} ({source_name}): "
+                f"choose a value they can hold, or leave it out"
+            )
     return pad_value

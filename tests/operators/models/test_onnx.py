@@ -88,13 +88,18 @@ def test_what_cannot_be_loaded_is_named(tmp_path):
         Model(path).check(3, (), (8, 8))
 
 
-def test_a_model_of_two_inputs_is_refused(tmp_path):
+def test_a_model_of_two_inputs_is_refused_for_one_raster(tmp_path):
     ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 1, 4, 4]) for name in "abc"]
     graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["c"])], "add", ports[:2], ports[2:])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(made, tmp_path / "add.onnx")
-    with pytest.raises(OperatorError, match=r"has 2 inputs \(a, b\): it must have one"):
-        Model(tmp_path / "add.onnx")(PATCH)
+    model = Model(tmp_path / "add.onnx")
+    with pytest.raises(
+        ValueError, match="the model takes several rasters, a, b: give them by name, in a dict"
+    ):
+        model.check(3, (), (4, 4))
+    with pytest.raises(ValueError, match="several rasters, a, b"):
+        model(PATCH)
 
 
 def test_precision_and_device_that_are_not_there_are_refused(tmp_path):

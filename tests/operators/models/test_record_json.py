@@ -111,7 +111,7 @@ def changed(**entry):
         (changed(bands=["B04"]), "names 1 bands, and its shape has 2"),
         (changed(pre_processing_function={"format": "python"}), "pre_processing_function"),
         (changed(input={"shape": [1, 2]}), "has not the axes batch, channel, height, width"),
-        ({"mlm:input": [{}, {}]}, "mlm:input has 2 inputs"),
+        ({"mlm:input": [{}, {}]}, "an input of a model has the name ''"),
         ({"mlm:output": [{"classes": [{"value": "1", "name": "a"}]}]}, "it must be a whole number"),
         ({"mlm:output": [{"classes": [{"value": 1, "nam": "a"}]}]}, "no key 'nam' in classes.0.: is 'name'"),
         ({"mlm:output": [{"post_processing_function": {}}]}, "name an activation"),

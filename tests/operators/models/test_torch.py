@@ -183,3 +183,20 @@ def test_a_run_with_two_workers_is_the_same(tmp_path):
     one = gp.reconstruct(image, model, tmp_path / "one.zarr", size=16).array[:]
     two = gp.reconstruct(image, model, tmp_path / "two.zarr", size=16, workers=2).array[:]
     np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+class Fusion(torch.nn.Module):
+    """Takes two tensors."""
+
+    def forward(self, s2, dem):
+        return s2.mean(dim=1, keepdim=True) + 2 * dem
+
+
+@pytest.mark.parametrize("how", [{}, {"batch_size": 3}])
+def test_a_module_is_called_with_a_tensor_for_each_raster(how):
+    rng = np.random.default_rng(3)
+    s2, dem = rng.random((3, 40, 50), "float32"), rng.random((1, 40, 50), "float32")
+    inputs = [gp.ModelInput.of("s2", scale=10), gp.ModelInput.of("dem")]
+    model = Model(Fusion(), inputs=inputs, device="cpu")
+    result = gp.reconstruct({"dem": dem, "s2": s2}, model, size=16, **how)
+    np.testing.assert_allclose(result.array, 10 * s2.mean(axis=0, keepdims=True) + 2 * dem, rtol=1e-4)

@@ -14,6 +14,7 @@ from geopatcher.operators.models.protocol import ModelLike
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopatcher.core.operators import Shown
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.record import ModelClass, ModelRecord
     from geopatcher.operators.models.scaling import Batch
@@ -150,7 +151,7 @@ class Combined(ABC):
         """Yes, as each of them does."""
         return True
 
-    def places(self, patch: Array) -> Sequence[tuple[int, int]]:
+    def places(self, patch: Shown) -> Sequence[tuple[int, int]]:
         """Return where the bands of each result lie, ``[first, stop)``, by trying all models on a patch.
 
         Parameters

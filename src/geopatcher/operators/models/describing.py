@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geopatcher.operators.models.record import ModelInput
 from geopatcher.operators.models.record_json import record_beside, record_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from geopatcher.operators.models.model import Model
     from geopatcher.operators.models.scaling import Step
 
@@ -22,7 +25,7 @@ class ModelDescription:
     properties: dict[str, object]
 
     def __str__(self) -> str:
-        told = "\n".join(f"{name:<11}{text}" for name, text in self.lines)
+        told = "\n".join(f"{name:<10} {text}" for name, text in self.lines)
         if not self.lacking:
             return told
         said = f"{told}\n{'not told':<11}{', '.join(self.lacking)}"
@@ -55,8 +58,10 @@ def describe_model(model: Model, path: Path) -> ModelDescription:
     lines = [
         ("model", f"{model.__name__}, {'one pixel at a time' if known.per_pixel else known.identity}"),
         ("record", str(beside) if beside.is_file() else "none beside it"),
-        ("bands", bands),
-        ("scaling", "; then ".join(map(_step, record.steps)) or "none"),
+        *(
+            [(f"input {one.name}", _input(one)) for one in record.inputs]
+            or [("bands", bands), ("scaling", _scaling(record.steps))]
+        ),
         ("result", f"{model.n_outputs or 'unknown number of'} bands"),
         ("classes", classes or "none"),
     ]
@@ -75,12 +80,25 @@ def describe_model(model: Model, path: Path) -> ModelDescription:
 
 def _lacking(model: Model) -> list[str]:
     record = model.record
-    told: dict[str, object] = {"bands": record.bands, "scaling": record.steps, "classes": record.classes}
+    told: dict[str, object] = {}
+    for one in record.inputs or (record,):
+        of = f" of {one.name}" if isinstance(one, ModelInput) else ""
+        told |= {f"bands{of}": one.bands, f"scaling{of}": one.steps}
+    told["classes"] = record.classes
     if len(model.part_names) > 1:
         told["part"] = record.part
     of_patches = {"activation": record.activation, "margin": record.margin}
     lacking = [name for name, value in told.items() if not value]
     return lacking + [name for name, value in of_patches.items() if not value and not model.per_pixel]
+
+
+def _input(one: ModelInput) -> str:
+    bands = ", ".join(map(str, one.bands or ())) or f"{one.n_bands or 'unknown number'}, as they come"
+    return f"bands {bands}; scaling {_scaling(one.steps)}"
+
+
+def _scaling(steps: Sequence[Step]) -> str:
+    return "; then ".join(map(_step, steps)) or "none"
 
 
 def _step(step: Step) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.core.operators import RAW, RESULT
 from geopatcher.errors import OperatorError
-from geopatcher.operators.models.outputs import activated, with_classes
+from geopatcher.operators.models.outputs import activated, blanked, border_of, with_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.inputs import Missing
     from geopatcher.operators.models.record import ModelRecord
     from geopatcher.operators.models.scaling import Batch
 
@@ -127,3 +129,34 @@ def check_alike(made: Mapping[str, Batch], whose: str) -> None:
         raise OperatorError(
             f"{whose} returned parts of several sizes ({', '.join(sizes)}): ask for each in a run of its own"
         )
+
+
+def finished(
+    found: Mapping[str, Batch],
+    missing: Missing,
+    size: tuple[int, int],
+    record: ModelRecord,
+    whose: str,
+) -> tuple[dict[str, Batch], int]:
+    """Return results over patches of ``size`` pixels, without those of missing pixels, and their border.
+
+    Raises
+    ------
+    OperatorError
+        They are of several sizes, or of another than the margin allows for.
+
+    """
+    check_alike(found, whose)
+    scale, border = record.output_scale, 0
+    whole = {}
+    for name, made in found.items():
+        shape = (made.shape[-2], made.shape[-1])
+        border = border_of(shape, size, scale, whose)
+        if border > record.margin * scale:
+            raise OperatorError(
+                f"{whose} returned {shape[0]}x{shape[1]} pixels for {size[0]}x{size[1]}: it loses "
+                f"{border} pixels at each edge, and margin is {record.margin}: give it "
+                f"margin={math.ceil(border / scale)} or more"
+            )
+        whole[name] = blanked(made, missing, scale, border)
+    return whole, border

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import math
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
@@ -12,28 +12,30 @@ import numpy as np
 
 from geopatcher.core.digests import digest_of
 from geopatcher.core.operators import RESULT
-from geopatcher.errors import OperatorError
 from geopatcher.operators.models.checking import check_size, expected_outputs
-from geopatcher.operators.models.giving import Giving, check_alike
+from geopatcher.operators.models.giving import Giving, finished
 from geopatcher.operators.models.inputs import Inputs, positions_of
 from geopatcher.operators.models.loading import Holder
-from geopatcher.operators.models.outputs import blanked, border_of
 from geopatcher.operators.models.protocol import Settings
 from geopatcher.operators.models.record import ModelRecord
 from geopatcher.operators.models.record_json import given_record, record_in_notes, record_to_json
 from geopatcher.operators.models.recorded import Recorded
 from geopatcher.operators.models.running import run_parts
 from geopatcher.operators.models.runtimes import checked
+from geopatcher.operators.models.several import fed, places_among, require_one, run_several
 from geopatcher.operators.models.telling import Told, completed
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from fractions import Fraction
 
+    from geopatcher.core.operators import Shown
+    from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
+    from geopatcher.operators.models.inputs import Missing
     from geopatcher.operators.models.protocol import Described
-    from geopatcher.operators.models.record import ModelClass
+    from geopatcher.operators.models.record import ModelClass, ModelInput
     from geopatcher.operators.models.scaling import Batch, PerBand
 
 
@@ -76,6 +78,9 @@ class Model(Recorded):
     parts
         Name or number of the part that is the result, of a model that returns a dict or a tuple: activation
         and classes are of this one. All of them are there for ``outputs=``.
+    inputs
+        Of a model that takes several arrays: a `ModelInput` or a name for each, in the order it takes them.
+        Names are those of rasters, and of an ONNX model those of its inputs; bands and scaling are theirs.
     record
         A `ModelRecord`, its path, or its properties as a dict.
 
@@ -122,6 +127,7 @@ class Model(Recorded):
         device: str = "auto",
         precision: str = "auto",
         parts: str | int | None = None,
+        inputs: Iterable[ModelInput | str] | None = None,
         record: ModelRecord | Mapping[str, object] | str | os.PathLike[str] | None = None,
     ) -> None:
         self._told = Told.of(
@@ -137,6 +143,7 @@ class Model(Recorded):
             multiple=multiple,
             output_scale=output_scale,
             part=parts,
+            inputs=inputs,
         )
         source = checked(model)
         self._holder = Holder(source, Settings(device, precision))
@@ -144,6 +151,7 @@ class Model(Recorded):
         self._wanted: tuple[str, ...] = (RESULT,)
         self._positions: tuple[int, ...] | None = None
         self._bound: int | None = None
+        self._places: dict[str, tuple[int, ...] | None] | None = None
         self.border: int | None = None
         self.__name__ = self._holder.name
         self._holder.require(self._told.over(self._base or ModelRecord()).sha256)
@@ -177,6 +185,7 @@ class Model(Recorded):
 
         """
         try:
+            require_one(self.record.inputs)
             self._positions_of(n_bands, band_names)
             check_size(size, self.record, self.per_pixel)
             expected_outputs(self.record, self.described)
@@ -204,20 +213,36 @@ class Model(Recorded):
         ValueError
             A band is missing; names it, and those there are.
 
-        Examples
-        --------
-        >>> import numpy as np
-        >>> class Twice:
-        ...     def predict(self, rows):
-        ...         return rows[:, 0] * 2
-        >>> nir = Model(Twice(), bands=["B08"]).bound_to(2, ["B04", "B08"])
-        >>> nir(np.array([[[1.0]], [[4.0]]])).tolist()
-        [[[8.0]]]
-
         """
         bound = copy.copy(self)
         places = None if band_names is None else self._positions_of(n_bands, band_names)
         vars(bound).update(_positions=places, _bound=n_bands)
+        return bound
+
+    def bound_together(self, members: Sequence[Member], size: tuple[int, int]) -> Self:
+        """Return the model for patches of several rasters, each of which is one of its inputs.
+
+        Parameters
+        ----------
+        members
+            The rasters.
+        size
+            Height and width of a patch, with its margin, in pixels of the first.
+
+        Returns
+        -------
+        Self
+            The same model, without bands being asked for again.
+
+        Raises
+        ------
+        ValueError
+            Names, bands or sizes do not match, or classes do not match the result.
+
+        """
+        bound = copy.copy(self)
+        places = places_among(self.record, self.described, members, size, self.__name__)
+        vars(bound).update(_places=places)
         return bound
 
     def on(self, device: str | None = None, precision: str | None = None) -> Self:
@@ -253,15 +278,16 @@ class Model(Recorded):
         weights = self._holder.digest()
         vars(self).pop("record", None)  # which may be that of other weights
         record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
-        positions = "" if self._positions is None else f" of bands {self._positions}"
-        return f"{weights}{positions}, record {record}, {self.described.identity}{self._giving}"
+        places = self._positions if self._places is None else self._places
+        bands = "" if places is None else f" of bands {places}"
+        return f"{weights}{bands}, record {record}, {self.described.identity}{self._giving}"
 
     def close(self) -> None:
         """Let go of the memory the model takes; the next call loads it again."""
         self._holder.close()
 
-    def __call__(self, patch: Array) -> Batch:
-        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``.
+    def __call__(self, patch: Shown) -> Batch:
+        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``, or of several by name.
 
         Raises
         ------
@@ -302,7 +328,7 @@ class Model(Recorded):
         vars(other).update(_wanted=tuple(wanted))
         return other
 
-    def places(self, patch: Array) -> tuple[tuple[int, int], ...]:
+    def places(self, patch: Shown) -> tuple[tuple[int, int], ...]:
         """Return where the bands of each result it gives lie, ``[first, stop)``, by trying it on a patch.
 
         Parameters
@@ -323,28 +349,39 @@ class Model(Recorded):
             What the model returned cannot be placed; says what it is.
 
         """
-        shown = patch[:, :1, :1] if self.per_pixel else patch
+        shown = patch[:, :1, :1] if self.per_pixel and not isinstance(patch, Mapping) else patch
         return self._giving.places({name: len(made) for name, made in self._each(shown).items()})
 
     @property
     def _giving(self) -> Giving:
         return Giving(self._wanted, self.record.part)
 
-    def _each(self, patch: Array) -> dict[str, Batch]:
+    def _each(self, patch: Shown) -> dict[str, Batch]:
         """Return each of the results that are given."""
+        if isinstance(patch, Mapping):
+            return self._each_together(patch)
         pixels, record, giving = np.asanyarray(patch), self.record, self._giving
         stack = pixels if pixels.ndim == 4 else pixels.reshape(1, -1, *pixels.shape[-2:])
         size = (stack.shape[-2], stack.shape[-1])
+        require_one(record.inputs)
         check_size(size, record, self.per_pixel)
         batch, missing = self._inputs(stack.shape[1])(stack)
         parts = run_parts(self._holder.runtime(), batch, record, self.__name__, giving)
-        found = giving.made(parts, record, self.__name__)
-        check_alike(found, self.__name__)
-        for name, made in found.items():
-            border = self._border((made.shape[-2], made.shape[-1]), size)
-            whole = blanked(made, missing, record.output_scale, border)
-            found[name] = whole if pixels.ndim == 4 else whole[0]
-        return found
+        return self._finished(parts, missing, size, alone=pixels.ndim != 4)
+
+    def _each_together(self, patch: Mapping[str, Array]) -> dict[str, Batch]:
+        """Return the same of patches of several rasters."""
+        feed = fed(patch, self.record, self._places)
+        parts = run_several(self._holder.runtime(), feed, self.record, self.__name__, self._giving)
+        return self._finished(parts, feed.missing, feed.size, alone=feed.alone)
+
+    def _finished(
+        self, parts: Sequence[Array], missing: Missing, size: tuple[int, int], *, alone: bool
+    ) -> dict[str, Batch]:
+        """Return the results of parts of what the model made, of one patch ``alone`` without its axis."""
+        made = self._giving.made(parts, self.record, self.__name__)
+        found, self.border = finished(made, missing, size, self.record, self.__name__)
+        return {name: whole[0] for name, whole in found.items()} if alone else found
 
     def _inputs(self, n_bands: int) -> Inputs:
         if self._bound is None:
@@ -357,18 +394,6 @@ class Model(Recorded):
 
     def _positions_of(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
         return positions_of(self.bands, self.n_bands, n_bands, names)
-
-    def _border(self, made: tuple[int, int], size: tuple[int, int]) -> int:
-        scale = self.record.output_scale
-        border = border_of(made, size, scale, self.__name__)
-        self.border = border
-        if border > self.margin * scale:
-            raise OperatorError(
-                f"{self.__name__} returned {made[0]}x{made[1]} pixels for {size[0]}x{size[1]}: it loses "
-                f"{border} pixels at each edge, and margin is {self.margin}: give it "
-                f"margin={math.ceil(border / scale)} or more"
-            )
-        return border
 
     def __repr__(self) -> str:
         return f"Model({self.__name__})"

@@ -11,7 +11,8 @@ from geopatcher._optional import load
 from geopatcher.core.cpu import usable_cores
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.protocol import Described
-from geopatcher.operators.models.record import CHANNELS_FIRST, CHANNELS_LAST, PIXELS
+from geopatcher.operators.models.record import CHANNELS_FIRST, CHANNELS_LAST, PIXELS, ModelInput
+from geopatcher.operators.models.several import order_of
 from geopatcher.operators.models.threads import allowed_threads
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class OnnxRuntime:
         Raises
         ------
         OperatorError
-            It is no model that onnxruntime can run, or one of several inputs.
+            It is no model that onnxruntime can run.
         ValueError
             There is no such device, or the precision is not that of the file.
 
@@ -94,11 +95,9 @@ class OnnxRuntime:
         except Exception as error:  # onnxruntime has an error of its own for each reason
             raise OperatorError(f"the model {path} cannot be loaded by onnxruntime: {error}") from error
         inputs = session.get_inputs()
-        if len(inputs) != 1:
-            names = ", ".join(port.name for port in inputs)
-            raise OperatorError(f"the model {path} has {len(inputs)} inputs ({names}): it must have one")
-        if inputs[0].type not in _DTYPES:
-            raise OperatorError(f"the model {path} takes {inputs[0].type}: it must take numbers")
+        odd = next((port.type for port in inputs if port.type not in _DTYPES), None)
+        if odd is not None:
+            raise OperatorError(f"the model {path} takes {odd}: it must take numbers")
         on_gpu = session.get_providers()[0] == "CUDAExecutionProvider"
         if settings.device == "cuda" and not on_gpu:  # onnxruntime goes on without it, slowly
             raise ValueError("device='cuda': onnxruntime could not start it; its log says why")
@@ -106,8 +105,14 @@ class OnnxRuntime:
 
     def run(self, batch: Batch) -> Mapping[str, Array]:
         """Return all results by their names."""
-        port = self.session.get_inputs()[0]
-        feed = {port.name: np.ascontiguousarray(batch, _DTYPES[port.type])}
+        return self.run_several({self.session.get_inputs()[0].name: batch})
+
+    def run_several(self, batches: Mapping[str, Batch]) -> Mapping[str, Array]:
+        """Return all results by their names, of an array for each input."""
+        feed = {
+            port.name: np.ascontiguousarray(batches[port.name], _DTYPES[port.type])
+            for port in self.session.get_inputs()
+        }
         names = [one.name for one in self.session.get_outputs()]
         return dict(zip(names, self.session.run(names, feed), strict=True))
 
@@ -116,28 +121,44 @@ class OnnxRuntime:
 
 
 def _described(session: _Session, version: str, device: str, threads: int) -> Described:
+    several = len(session.get_inputs()) > 1
     port, results = session.get_inputs()[0], session.get_outputs()
     lengths = [length if isinstance(length, int) and length > 0 else None for length in port.shape]
     order = _order(lengths)
     by_axis = dict(zip(order, lengths, strict=False))
     height, width = by_axis.get("height"), by_axis.get("width")
+    inputs = tuple(map(_input, session.get_inputs())) if several else ()
     made = results[0].shape if len(results) == 1 else ()
-    n_outputs = made[order.index("channel")] if len(made) == len(order) else None
+    channel = (order_of(inputs) if several else order).index("channel")
+    n_outputs = made[channel] if len(made) == len(order) else None
     return Described(
         "onnxruntime",
         version,
         device=device,
         precision="fp16" if port.type == "tensor(float16)" else "fp32",
         threads=threads,
-        n_bands=by_axis.get("channel"),
+        n_bands=None if several else by_axis.get("channel"),
         n_outputs=n_outputs if isinstance(n_outputs, int) else None,
         batch=by_axis.get("batch"),
-        size=None if height is None or width is None else (height, width),
+        size=None if several or height is None or width is None else (height, width),
         dim_order=order,
         parts=tuple(one.name for one in results),
         per_pixel=order == PIXELS,
         notes=dict(session.get_modelmeta().custom_metadata_map),
+        inputs=inputs,
     )
+
+
+def _input(port: _Port) -> ModelInput:
+    """Return what a session says of one of several inputs."""
+    lengths = [length if isinstance(length, int) and length > 0 else None for length in port.shape]
+    order = _order(lengths)
+    if order == PIXELS:
+        raise OperatorError(f"input {port.name} of the model has 2 axes: of several each must have 4")
+    by_axis = dict(zip(order, lengths, strict=True))
+    height, width = by_axis["height"], by_axis["width"]
+    size = None if height is None or width is None else (height, width)
+    return ModelInput(port.name, n_bands=by_axis["channel"], size=size, dim_order=order)
 
 
 def _order(lengths: Sequence[int | None]) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+    from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
-    from geopatcher.operators.models.record import ModelClass, ModelRecord
+    from geopatcher.operators.models.record import ModelClass, ModelInput, ModelRecord
     from geopatcher.operators.models.scaling import Batch
 
 
@@ -23,7 +24,7 @@ class Described:
     ``n_bands`` and ``n_outputs`` count bands of the input and of the result, ``batch`` and ``size`` (height,
     width) are fixed ones, ``parts`` the names of what the model returns, ``dim_order`` the axes of its input.
     ``per_pixel`` says that neighbours do not matter; ``gives_probability`` that no activation is left to do.
-    ``notes`` is what somebody wrote into the file.
+    ``notes`` is what somebody wrote into the file. ``inputs`` are those of a model that takes several arrays.
     """
 
     runtime: str
@@ -42,6 +43,7 @@ class Described:
     per_pixel: bool = False
     gives_probability: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[ModelInput, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -64,6 +66,27 @@ class Runtime(Protocol):
 
     def close(self) -> None:
         """Let go of the model."""
+        ...
+
+
+@runtime_checkable
+class RunsSeveral(Protocol):
+    """A runtime of models that may take several arrays."""
+
+    def run_several(self, batches: Mapping[str, Batch]) -> Array | Mapping[str, Array]:
+        """Return what the model returns of several arrays, each by the name of its input, in their order."""
+        ...
+
+
+@runtime_checkable
+class TakesTogether(Protocol):
+    """A model that may take several rasters."""
+
+    def bound_together(self, members: Sequence[Member], size: tuple[int, int]) -> Self:
+        """Return it for patches of several rasters, of ``size`` pixels of the first with their margin.
+
+        A `ValueError` says that names, bands or sizes do not match.
+        """
         ...
 
 

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from geopatcher.operators.models.scaling import Step  # noqa: TC001 - part of the public dataclass
+from geopatcher.operators.models.scaling import Step, steps_from_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from typing import Self
+
+    from geopatcher.operators.models.scaling import PerBand
 
 ACTIVATIONS = (None, "softmax", "sigmoid")
 #: Axes of the input of a network, and of a model that sees single pixels.
@@ -72,6 +75,102 @@ def classes_of(given: Iterable[str | ModelClass]) -> tuple[ModelClass, ...]:
 
 
 @dataclass(frozen=True)
+class ModelInput:
+    """One of several arrays that a model takes: of the raster of the same name.
+
+    Parameters
+    ----------
+    name
+        That of the raster, and of the input of the model where its inputs have names.
+    bands, steps
+        As of `ModelRecord`, of this raster.
+    n_bands, size
+        How many bands, and which height and width, where the model takes no others.
+    dim_order
+        Axes of the array; ``None`` for what the model itself says.
+
+    Raises
+    ------
+    ValueError
+        One of them cannot be; says which, and what can.
+
+    Examples
+    --------
+    >>> ModelInput.of("dem", mean=400, std=200).steps[0][0].type
+    'z-score'
+
+    """
+
+    name: str
+    bands: tuple[int, ...] | tuple[str, ...] | None = None
+    steps: tuple[Step, ...] = ()
+    n_bands: int | None = None
+    size: tuple[int, int] | None = None
+    dim_order: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise ValueError(f"an input of a model has the name {self.name!r}: give it that of a raster")
+        _check_bands(self.bands, self.steps)
+        _check_order("dim_order", self.dim_order, (CHANNELS_FIRST, CHANNELS_LAST))
+        if self.bands is not None and self.n_bands not in (None, len(self.bands)):
+            raise ValueError(f"input {self.name} names {len(self.bands)} bands, and takes {self.n_bands}")
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        *,
+        bands: Sequence[int] | Sequence[str] | None = None,
+        scale: PerBand = None,
+        offset: PerBand = None,
+        mean: PerBand = None,
+        std: PerBand = None,
+        clip: tuple[float, float] | None = None,
+    ) -> Self:
+        """Return an input whose bands are scaled as those of `Model` are.
+
+        Parameters
+        ----------
+        name
+            That of the raster.
+        bands
+            Those it takes, by name or by number from 1, in its order; all by default.
+        scale, offset, mean, std
+            A number for all bands, or one for each.
+        clip
+            Lowest and highest value after ``scale`` and ``offset``.
+
+        Returns
+        -------
+        ModelInput
+            For ``inputs=`` of `Model`.
+
+        """
+        steps = steps_from_numbers(scale=scale, offset=offset, clip=clip, mean=mean, std=std)
+        return cls(name, bands_of(bands), steps)
+
+
+def bands_of(given: Sequence[int] | Sequence[str] | None) -> tuple[int, ...] | tuple[str, ...] | None:
+    """Return names of bands, or their numbers, as a record has them.
+
+    Raises
+    ------
+    ValueError
+        They are some of each.
+
+    """
+    if given is None:
+        return None
+    if isinstance(given, str):
+        return (given,)
+    names = tuple(band for band in given if isinstance(band, str))
+    if names and len(names) != len(given):
+        raise ValueError(f"bands are {list(given)}: give names, or numbers from 1")
+    return names or tuple(int(band) for band in given)
+
+
+@dataclass(frozen=True)
 class ModelRecord:
     """What must be told of a model to run it.
 
@@ -105,6 +204,8 @@ class ModelRecord:
         Digest of the file of weights, in hexadecimal.
     part
         Name or number of the part that is the result, of a model that returns several.
+    inputs
+        Of a model that takes several arrays: each of them, in its order. Bands and scaling are theirs.
 
     Raises
     ------
@@ -135,9 +236,15 @@ class ModelRecord:
     result_order: tuple[str, ...] | None = None
     sha256: str | None = None
     part: str | None = None
+    inputs: tuple[ModelInput, ...] = ()
 
     def __post_init__(self) -> None:
-        self._check_bands()
+        _check_bands(self.bands, self.steps)
+        names = [one.name for one in self.inputs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"inputs {', '.join(names)} have one name twice: each is that of a raster")
+        if self.inputs and (self.bands is not None or self.steps):
+            raise ValueError(f"bands and scaling are those of each input, {', '.join(names)}: say them there")
         self._check_classes()
         self._check_numbers()
         if self.activation not in ACTIVATIONS:
@@ -145,21 +252,6 @@ class ModelRecord:
         _check_order("dim_order", self.dim_order, (CHANNELS_FIRST, CHANNELS_LAST, PIXELS))
         if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 is {self.sha256!r}: give 64 hexadecimal digits")
-
-    def _check_bands(self) -> None:
-        if self.bands is None:
-            return
-        numbers = [band for band in self.bands if isinstance(band, int)]
-        names = [band for band in self.bands if isinstance(band, str)]
-        if not self.bands or len(self.bands) not in (len(numbers), len(names)):
-            raise ValueError(f"bands are {self.bands}: give names, or numbers from 1")
-        if any(number < 1 for number in numbers):
-            raise ValueError(f"bands are {self.bands}: the first band has the number 1")
-        for step in self.steps:
-            if len(step) not in (1, len(self.bands)):
-                raise ValueError(
-                    f"scaling is for {len(step)} bands, and the model takes {len(self.bands)}: {self.bands}"
-                )
 
     def _check_classes(self) -> None:
         for what, given in (
@@ -186,6 +278,20 @@ class ModelRecord:
         if self.bands is not None:
             return len(self.bands)
         return next((len(step) for step in self.steps if len(step) > 1), None)
+
+
+def _check_bands(bands: tuple[int, ...] | tuple[str, ...] | None, steps: tuple[Step, ...]) -> None:
+    if bands is None:
+        return
+    numbers = [band for band in bands if isinstance(band, int)]
+    names = [band for band in bands if isinstance(band, str)]
+    if not bands or len(bands) not in (len(numbers), len(names)):
+        raise ValueError(f"bands are {bands}: give names, or numbers from 1")
+    if any(number < 1 for number in numbers):
+        raise ValueError(f"bands are {bands}: the first band has the number 1")
+    for step in steps:
+        if len(step) not in (1, len(bands)):
+            raise ValueError(f"scaling is for {len(step)} bands, and the model takes {len(bands)}: {bands}")
 
 
 def _check_order(name: str, order: tuple[str, ...] | None, known: tuple[tuple[str, ...], ...]) -> None:

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from geopatcher.operators.models.record import CHANNELS_FIRST, ModelClass, ModelRecord
+from geopatcher.operators.models.json_values import (
+    check_keys,
+    list_of,
+    number_of,
+    object_of,
+    text_of,
+    texts_of,
+    whole_of,
+)
+from geopatcher.operators.models.record import CHANNELS_FIRST, ModelClass, ModelInput, ModelRecord
 from geopatcher.operators.models.scaling import NUMBERS, Scaling
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
 
+    from geopatcher.operators.models.json_values import Json
     from geopatcher.operators.models.scaling import Step
 
+#: Scaling of several steps, one after the other, for which the extension has no word.
+STEPS = "geopatcher:steps"
 #: What stands behind the name of the weights, without its ending, in the name of a record.
 SUFFIX = ".mlm.json"
-
-Json: TypeAlias = "Mapping[str, object]"
 
 _OURS = ("activation", "margin", "multiple", "nodata", "output_scale", "part", "sha256", "steps")
 _MLM = tuple(
@@ -104,43 +112,72 @@ def record_from_json(given: object) -> ModelRecord:
     ValueError: there is no key 'geopatcher:margn': is 'geopatcher:margin' meant?
 
     """
-    whole = _object(given, "a record")
-    properties = _object(whole["properties"], "properties") if "properties" in whole else whole
+    whole = object_of(given, "a record")
+    properties = object_of(whole["properties"], "properties") if "properties" in whole else whole
     others = [name for name in properties if not name.startswith(("mlm:", "geopatcher:")) and ":" in name]
-    _check_keys(properties, (*_KNOWN, *_STAC, *others), "")
-    entry = _only(properties, "mlm:input", _INPUT)
-    result = _only(properties, "mlm:output", (*_OUTPUT, *_CLASSES))
-    taken = _object(entry.get("input") or {}, "mlm:input.input")
-    made = _object(result.get("result") or {}, "mlm:output.result")
+    check_keys(properties, (*_KNOWN, *_STAC, *others), "")
+    entries = _entries(properties)
+    entry = entries[0] if len(entries) == 1 else {}
+    result = _first(properties, "mlm:output", (*_OUTPUT, *_CLASSES))
+    taken = object_of(entry.get("input") or {}, "mlm:input.input")
+    made = object_of(result.get("result") or {}, "mlm:output.result")
     for array, where in ((taken, "mlm:input[0].input"), (made, "mlm:output[0].result")):
-        _check_keys(array, _ARRAY, f" in {where}")
-    for what in ("pre_processing_function", "resize_type"):
-        if entry.get(what) is not None:
-            raise ValueError(
-                f"mlm:input[0].{what} is {entry[what]!r}: do that in the source, or in a wrapper"
-            )
+        check_keys(array, _ARRAY, f" in {where}")
     if result.get("post_processing_function") is not None:
         raise ValueError("mlm:output[0].post_processing_function cannot be run: name an activation instead")
     ours = {name: properties.get(f"geopatcher:{name}") for name in _OURS}
-    order, shape = _texts(taken.get("dim_order"), "dim_order"), _shape(taken.get("shape"))
+    order, shape = texts_of(taken.get("dim_order"), "dim_order"), _shape(taken.get("shape"))
     bands, n_bands = _bands(entry.get("bands")), _fixed(shape, order, "channel")
     if bands is not None and n_bands not in (None, len(bands)):
         raise ValueError(f"mlm:input[0] names {len(bands)} bands, and its shape has {n_bands}")
     return ModelRecord(
         bands=bands,
         steps=_steps(ours["steps"], entry.get("value_scaling")),
-        activation=_text(ours["activation"], "geopatcher:activation"),
+        activation=text_of(ours["activation"], "geopatcher:activation"),
         classes=_classes(next((result[name] for name in _CLASSES if name in result), None)),
-        margin=_whole(ours["margin"], "geopatcher:margin", 0),
-        multiple=_whole(ours["multiple"], "geopatcher:multiple", 1),
+        margin=whole_of(ours["margin"], "geopatcher:margin", 0),
+        multiple=whole_of(ours["multiple"], "geopatcher:multiple", 1),
         size=_fixed_size(shape, order),
         batch=_fixed(shape, order, "batch"),
-        nodata=None if ours["nodata"] is None else _number(ours["nodata"], "geopatcher:nodata"),
+        nodata=None if ours["nodata"] is None else number_of(ours["nodata"], "geopatcher:nodata"),
         output_scale=_fraction(ours["output_scale"]),
         dim_order=order,
-        result_order=_texts(made.get("dim_order"), "dim_order"),
-        sha256=_text(ours["sha256"], "geopatcher:sha256"),
-        part=_text(ours["part"], "geopatcher:part"),
+        result_order=texts_of(made.get("dim_order"), "dim_order"),
+        sha256=text_of(ours["sha256"], "geopatcher:sha256"),
+        part=text_of(ours["part"], "geopatcher:part"),
+        inputs=tuple(_input(one, n) for n, one in enumerate(entries)) if len(entries) > 1 else (),
+    )
+
+
+def _entries(properties: Json) -> list[Json]:
+    """Return what is said of each input."""
+    entries = [
+        object_of(one, f"mlm:input[{n}]")
+        for n, one in enumerate(list_of(properties.get("mlm:input"), "mlm:input"))
+    ]
+    for n, entry in enumerate(entries):
+        check_keys(entry, _INPUT if len(entries) == 1 else (*_INPUT, STEPS), f" in mlm:input[{n}]")
+        for what in ("pre_processing_function", "resize_type"):
+            if entry.get(what) is not None:
+                raise ValueError(
+                    f"mlm:input[{n}].{what} is {entry[what]!r}: do that in the source, or in a wrapper"
+                )
+    return entries
+
+
+def _input(entry: Json, n: int) -> ModelInput:
+    """Return one of several inputs."""
+    where = f"mlm:input[{n}]"
+    taken = object_of(entry.get("input") or {}, f"{where}.input")
+    check_keys(taken, _ARRAY, f" in {where}.input")
+    order, shape = texts_of(taken.get("dim_order"), "dim_order"), _shape(taken.get("shape"))
+    return ModelInput(
+        text_of(entry.get("name"), f"{where}.name") or "",
+        _bands(entry.get("bands")),
+        _steps(entry.get(STEPS), entry.get("value_scaling")),
+        _fixed(shape, order, "channel"),
+        _fixed_size(shape, order),
+        order,
     )
 
 
@@ -167,15 +204,12 @@ def record_to_json(
     result_order = record.result_order or order
     properties: dict[str, object] = {
         "mlm:name": name,
-        "mlm:input": [
+        "mlm:input": [_input_json(one, sizes) for one in record.inputs]
+        or [
             {
                 "name": "patch",
                 "bands": list(record.bands or ()),
-                "input": {
-                    "shape": [sizes[axis] for axis in order],
-                    "dim_order": list(order),
-                    "data_type": "float32",
-                },
+                "input": _array_json(order, sizes),
                 "value_scaling": _scaling_json(record.steps[0]) if len(record.steps) == 1 else None,
             }
         ],
@@ -183,11 +217,7 @@ def record_to_json(
             {
                 "name": "result",
                 "tasks": ["semantic-segmentation" if record.classes else "regression"],
-                "result": {
-                    "shape": [n_results.get(axis, -1) for axis in result_order],
-                    "dim_order": list(result_order),
-                    "data_type": "float32",
-                },
+                "result": _array_json(result_order, n_results),
                 "classification:classes": [
                     {"value": one.value, "name": one.name}
                     | ({"color_hint": one.color_hint} if one.color_hint else {})
@@ -204,8 +234,30 @@ def record_to_json(
         "geopatcher:part": record.part,
     }
     if len(record.steps) > 1:  # the extension has no word for one step after the other
-        properties["geopatcher:steps"] = [_scaling_json(step) for step in record.steps]
+        properties[STEPS] = [_scaling_json(step) for step in record.steps]
     return properties
+
+
+def _input_json(one: ModelInput, sizes: Mapping[str, int]) -> dict[str, object]:
+    """Return one of several inputs as `_input` reads it."""
+    height, width = one.size or (-1, -1)
+    n_bands = len(one.bands) if one.bands is not None else one.n_bands
+    own = {"batch": sizes["batch"], "channel": n_bands or -1, "height": height, "width": width}
+    found: dict[str, object] = {
+        "name": one.name,
+        "bands": list(one.bands or ()),
+        "input": _array_json(one.dim_order or CHANNELS_FIRST, own),
+        "value_scaling": _scaling_json(one.steps[0]) if len(one.steps) == 1 else None,
+    }
+    return found | ({STEPS: [_scaling_json(step) for step in one.steps]} if len(one.steps) > 1 else {})
+
+
+def _array_json(order: tuple[str, ...], lengths: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "shape": [lengths.get(axis, -1) for axis in order],
+        "dim_order": list(order),
+        "data_type": "float32",
+    }
 
 
 def record_in_notes(notes: Mapping[str, str]) -> ModelRecord | None:
@@ -239,41 +291,17 @@ def _scaling_json(step: Step) -> list[dict[str, object]]:
     return [{"type": one.type, **one.numbers} for one in step]
 
 
-def _check_keys(given: Json, known: Iterable[str], where: str) -> None:
-    names = list(known)
-    for key in given:
-        if key not in names:
-            near = get_close_matches(key, names, n=1, cutoff=0)
-            raise ValueError(f"there is no key {key!r}{where}: is {near[0]!r} meant?")
-
-
-def _object(given: object, what: str) -> Json:
-    if not isinstance(given, dict):
-        raise ValueError(f"{what} is {given!r}: it must be an object with names")  # noqa: TRY004 - of JSON
-    return given
-
-
-def _list(given: object, what: str) -> list[object]:
-    if given is None:
-        return []
-    if not isinstance(given, list):
-        raise ValueError(f"{what} is {given!r}: it must be a list")  # noqa: TRY004 - of JSON
-    return given
-
-
-def _only(properties: Json, name: str, known: tuple[str, ...]) -> Json:
-    """Return the one input, or the first result, there is a description of."""
-    listed = _list(properties.get(name), name)
-    if len(listed) > 1 and name == "mlm:input":
-        raise ValueError(f"mlm:input has {len(listed)} inputs: only models of one input can be run")
-    entry = _object(listed[0], f"{name}[0]") if listed else {}
-    _check_keys(entry, known, f" in {name}[0]")
+def _first(properties: Json, name: str, known: tuple[str, ...]) -> Json:
+    """Return the first result there is a description of."""
+    listed = list_of(properties.get(name), name)
+    entry = object_of(listed[0], f"{name}[0]") if listed else {}
+    check_keys(entry, known, f" in {name}[0]")
     return entry
 
 
 def _bands(given: object) -> tuple[int, ...] | tuple[str, ...] | None:
     listed: list[object] = []
-    for band in _list(given, "mlm:input[0].bands"):
+    for band in list_of(given, "mlm:input[0].bands"):
         if isinstance(band, dict):
             if "expression" in band:
                 raise ValueError(f"band {band.get('name')!r} is an expression: compute it in the source")
@@ -291,38 +319,38 @@ def _steps(chain: object, single: object) -> tuple[Step, ...]:
     if chain is not None and single is not None:
         raise ValueError("there are both value_scaling and geopatcher:steps: give one of them")
     if chain is not None:
-        return tuple(_step(step, f"geopatcher:steps[{n}]") for n, step in enumerate(_list(chain, "steps")))
+        return tuple(_step(step, f"geopatcher:steps[{n}]") for n, step in enumerate(list_of(chain, "steps")))
     step = _step(single, "value_scaling")
     return (step,) if step else ()
 
 
 def _step(given: object, where: str) -> Step:
-    return tuple(_scaling(one, f"{where}[{n}]") for n, one in enumerate(_list(given, where)))
+    return tuple(_scaling(one, f"{where}[{n}]") for n, one in enumerate(list_of(given, where)))
 
 
 def _scaling(given: object, where: str) -> Scaling:
-    fields = _object(given, where)
+    fields = object_of(given, where)
     if fields.get("type") == "processing":
         raise ValueError(f"{where} is an expression, which is not run: use steps of scaling, or a wrapper")
-    _check_keys(fields, _SCALING, f" in {where}")
-    numbers = {name: _number(value, f"{where}.{name}") for name, value in fields.items() if name != "type"}
-    return Scaling(_text(fields.get("type"), f"{where}.type"), **numbers)
+    check_keys(fields, _SCALING, f" in {where}")
+    numbers = {name: number_of(value, f"{where}.{name}") for name, value in fields.items() if name != "type"}
+    return Scaling(text_of(fields.get("type"), f"{where}.type"), **numbers)
 
 
 def _classes(given: object) -> tuple[ModelClass, ...]:
     found = []
-    for n, listed in enumerate(_list(given, "classes")):
-        one = _object(listed, f"classes[{n}]")
-        _check_keys(one, _CLASS, f" in classes[{n}]")
-        value = _whole(one.get("value"), f"classes[{n}].value", None)
+    for n, listed in enumerate(list_of(given, "classes")):
+        one = object_of(listed, f"classes[{n}]")
+        check_keys(one, _CLASS, f" in classes[{n}]")
+        value = whole_of(one.get("value"), f"classes[{n}].value", None)
         name = one.get("name") or one.get("title") or str(value)
-        color = _text(one.get("color_hint"), f"classes[{n}].color_hint")
+        color = text_of(one.get("color_hint"), f"classes[{n}].color_hint")
         found.append(ModelClass(value, str(name), color))
     return tuple(found)
 
 
 def _shape(given: object) -> tuple[int, ...]:
-    return tuple(_whole(length, "shape", None) for length in _list(given, "shape"))
+    return tuple(whole_of(length, "shape", None) for length in list_of(given, "shape"))
 
 
 def _fixed(shape: tuple[int, ...], order: tuple[str, ...] | None, axis: str) -> int | None:
@@ -337,30 +365,6 @@ def _fixed(shape: tuple[int, ...], order: tuple[str, ...] | None, axis: str) -> 
 def _fixed_size(shape: tuple[int, ...], order: tuple[str, ...] | None) -> tuple[int, int] | None:
     height, width = (_fixed(shape, order, axis) for axis in ("height", "width"))
     return None if height is None or width is None else (height, width)
-
-
-def _texts(given: object, what: str) -> tuple[str, ...] | None:
-    listed = _list(given, what)
-    return tuple(str(one) for one in listed) or None
-
-
-def _text(given: object, what: str) -> str | None:
-    if given is not None and not isinstance(given, str):
-        raise ValueError(f"{what} is {given!r}: it must be a text")
-    return given
-
-
-def _number(given: object, what: str) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise ValueError(f"{what} is {given!r}: it must be a number")  # noqa: TRY004 - of JSON
-    return given
-
-
-def _whole(given: object, what: str, default: int | None) -> int:
-    number = default if given is None else given
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise ValueError(f"{what} is {given!r}: it must be a whole number")  # noqa: TRY004 - of JSON
-    return number
 
 
 def _fraction(given: object) -> Fraction:

@@ -36,7 +36,7 @@ def run_parts(runtime: Runtime, batch: Batch, record: ModelRecord, name: str, gi
     is_last = per_pixel or record.dim_order == CHANNELS_LAST
     given = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if is_last else batch
     if per_pixel:
-        made = _by_name(runtime.run(given.reshape(-1, n_bands)))
+        made = by_name(runtime.run(given.reshape(-1, n_bands)))
         made = {part: values.reshape(n, height, width, -1) for part, values in made.items()}
         order: tuple[str, ...] | None = CHANNELS_LAST
     else:
@@ -48,15 +48,16 @@ def run_parts(runtime: Runtime, batch: Batch, record: ModelRecord, name: str, gi
 def _in_batches(runtime: Runtime, batch: Batch, at_once: int | None) -> dict[str, Array]:
     """Run a batch of any length; a model of a fixed one is given the last patch again, to fill up."""
     if at_once is None or at_once == len(batch):
-        return _by_name(runtime.run(batch))
+        return by_name(runtime.run(batch))
     runs = []
     for start in range(0, len(batch), at_once):
         some = batch[start : start + at_once]
         filled = np.concatenate([some, *[some[-1:]] * (at_once - len(some))])
-        runs.append({part: made[: len(some)] for part, made in _by_name(runtime.run(filled)).items()})
+        runs.append({part: made[: len(some)] for part, made in by_name(runtime.run(filled)).items()})
     return {part: np.concatenate([run[part] for run in runs]) for part in runs[0]}
 
 
-def _by_name(made: Array | Mapping[str, Array]) -> dict[str, Array]:
+def by_name(made: Array | Mapping[str, Array]) -> dict[str, Array]:
+    """Return what a model returned as parts by their names."""
     parts = made if isinstance(made, Mapping) else {"0": made}
     return {part: np.asarray(values) for part, values in parts.items()}

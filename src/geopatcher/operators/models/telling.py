@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from geopatcher.operators.models.record import ModelRecord, classes_of
+from geopatcher.operators.models.record import ModelInput, ModelRecord, bands_of, classes_of
 from geopatcher.operators.models.scaling import PerBand, steps_from_numbers
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Told:
     multiple: int | None = None
     output_scale: Fraction | None = None
     part: str | None = None
+    inputs: tuple[ModelInput, ...] | None = None
 
     @classmethod
     def of(
@@ -46,13 +47,14 @@ class Told:
         multiple: int | None,
         output_scale: Fraction | float | None,
         part: str | int | None,
+        inputs: Iterable[ModelInput | str] | None = None,
     ) -> Told:
         """Return it from the arguments of a call."""
         scaled = any(given is not None for given in (scale, offset, mean, std, clip))
         steps = steps_from_numbers(scale=scale, offset=offset, clip=clip, mean=mean, std=std)
         ratio = None if output_scale is None else Fraction(output_scale).limit_denominator(1 << 16)
         return cls(
-            bands=_bands(bands),
+            bands=bands_of(bands),
             steps=steps if scaled else None,
             activation=activation,
             classes=None if classes is None else classes_of(classes),
@@ -60,6 +62,7 @@ class Told:
             multiple=multiple,
             output_scale=ratio,
             part=None if part is None else str(part),
+            inputs=None if inputs is None else tuple(map(_input, inputs)),
         )
 
     def over(self, record: ModelRecord) -> ModelRecord:
@@ -79,13 +82,22 @@ class Told:
             multiple=record.multiple if self.multiple is None else self.multiple,
             output_scale=record.output_scale if self.output_scale is None else self.output_scale,
             part=record.part if self.part is None else self.part,
+            inputs=record.inputs if self.inputs is None else self.inputs,
         )
 
 
 def completed(record: ModelRecord, known: Described) -> ModelRecord:
-    """Return a record with what the model itself says in the place of what is not told."""
+    """Return a record with what the model itself says in the place of what is not told.
+
+    Raises
+    ------
+    ValueError
+        Its inputs are not those of the model.
+
+    """
     return replace(
         record,
+        inputs=_completed_inputs(record, known.inputs),
         bands=record.bands or known.band_names or None,
         classes=record.classes or known.classes,
         size=record.size or known.size,
@@ -94,12 +106,24 @@ def completed(record: ModelRecord, known: Described) -> ModelRecord:
     )
 
 
-def _bands(given: Sequence[int] | Sequence[str] | None) -> tuple[int, ...] | tuple[str, ...] | None:
-    if given is None:
-        return None
-    if isinstance(given, str):
-        return (given,)
-    names = tuple(band for band in given if isinstance(band, str))
-    if names and len(names) != len(given):
-        raise ValueError(f"bands are {list(given)}: give names, or numbers from 1")
-    return names or tuple(int(band) for band in given)
+def _input(given: ModelInput | str) -> ModelInput:
+    return given if isinstance(given, ModelInput) else ModelInput(given)
+
+
+def _completed_inputs(record: ModelRecord, known: tuple[ModelInput, ...]) -> tuple[ModelInput, ...]:
+    """Return the inputs in the order of the model, each with what the model says of it."""
+    told = {one.name: one for one in record.inputs}
+    if not told or not known:
+        return record.inputs or known
+    if {*told} != {one.name for one in known}:
+        names = ", ".join(one.name for one in known)
+        raise ValueError(f"the record has the inputs {', '.join(told)}, and the model has {names}")
+    return tuple(
+        replace(
+            told[one.name],
+            n_bands=told[one.name].n_bands or one.n_bands,
+            size=told[one.name].size or one.size,
+            dim_order=told[one.name].dim_order or one.dim_order,
+        )
+        for one in known
+    )

@@ -54,8 +54,8 @@ class TorchTensor(Protocol):
 class TorchModule(Protocol):
     """A ``torch.nn.Module``, TorchScript too."""
 
-    def __call__(self, given: object, /) -> object:
-        """Return what it makes of a tensor."""
+    def __call__(self, *given: object) -> object:
+        """Return what it makes of a tensor, or of several."""
         ...
 
     def state_dict(self) -> Mapping[str, object]:
@@ -164,13 +164,19 @@ class TorchRuntime:
 
     def run(self, batch: Batch) -> Array | Mapping[str, Array]:
         """Return the result, or all of them by name, in single precision, out of the device."""
+        return self.run_several({"": batch})
+
+    def run_several(self, batches: Mapping[str, Batch]) -> Array | Mapping[str, Array]:
+        """Return the same of several tensors, which the network is called with in their order."""
         torch, device = self.torch, self.described.device
         with torch.inference_mode(), self._autocast():
-            given = torch.from_numpy(batch).to(device)
-            if given.ndim == 4 and device == "cuda":
-                given = given.contiguous(memory_format=torch.channels_last)
-            returned = self.module(given)
-            return _arrays(returned)
+            given = [torch.from_numpy(batch).to(device) for batch in batches.values()]
+            if device == "cuda":
+                given = [
+                    one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one
+                    for one in given
+                ]
+            return _arrays(self.module(*given))
 
     def close(self) -> None:
         """Do nothing: a module is its owner's, and ends with its last reference."""
@@ -188,7 +194,7 @@ class TorchRuntime:
 class _Call(Protocol):
     """A program that was loaded."""
 
-    def __call__(self, given: object, /) -> object: ...
+    def __call__(self, *given: object) -> object: ...
 
 
 def after_training(module: TorchModule) -> TorchModule:
