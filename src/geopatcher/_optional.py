@@ -55,6 +55,7 @@ MODULES: dict[str, str] = {
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
     "xarray": "xarray",
+    "xarray.conventions": "xarray",
     "xgboost": "boosters",
     "zarr": "",
     "zarr.codecs": "",

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.api.subset import pick_bands
+from geopatcher.core.leading import named_by
 from geopatcher.core.protocols import BandSelectable, Shareable
 from geopatcher.engine.prepare import name_of
 from geopatcher.operators.models.augmentation import Augmented
 from geopatcher.operators.models.inputs import positions_of
 from geopatcher.operators.models.protocol import ModelLike
 from geopatcher.operators.models.wrap import as_operator
-from geopatcher.operators.wrappers import margin_of, scale_of
+from geopatcher.operators.wrappers import dims_of, margin_of, scale_of
 from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geopatcher.api.axes import PatcherLike, Scale, Size
+    from geopatcher.core.leading import Leading, OutputDims
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.engine.batching import BatchSize
 
@@ -70,6 +72,19 @@ def reading_for(operator: object, margin: Size | None, output_scale: Scale | Non
         margin_of(operator) if margin is None else margin,
         scale_of(operator) if output_scale is None else output_scale,
     )
+
+
+def dims_for(operator: object, output_dims: OutputDims | None) -> Leading | None:
+    """Return the leading dimensions of results: as asked for, or else as the operator says, if it does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no names.
+
+    """
+    said = dims_of(operator) if output_dims is None else output_dims
+    return None if said is None else named_by(said)
 
 
 def usual_step(

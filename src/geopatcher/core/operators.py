@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
     from typing import Self
 
@@ -25,6 +25,7 @@ class Operator(Protocol):
     def __call__(self, patch: Array, /) -> Array:
         """Return ``(h, w)`` or ``(bands, h, w)``, as high and wide as the patch, for ``(bands, h, w)``.
 
+        Of a source of more leading dimensions it is given all, and it may return any; see `NamesDims`.
         In batches ``(n, bands, h, w)``, both. What it is given is its own to write into. One that is
         `MaskAware` may be given a `numpy.ma.MaskedArray`, one that is `PositionAware` a second argument:
         where the patch lies.
@@ -83,6 +84,16 @@ class Rescaling(Protocol):
     @property
     def output_scale(self) -> int | Fraction | str:
         """A whole number, or a fraction such as ``"1/4"``."""
+        ...
+
+
+@runtime_checkable
+class NamesDims(Protocol):
+    """An operator that says which leading dimensions its results have."""
+
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Their names, or names with labels; ``None`` leaves it to what they look like."""
         ...
 
 

@@ -7,10 +7,10 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING
 
-from geopatcher.core.protocols import Margined, MaskAware, Named, PositionAware, Rescaling
+from geopatcher.core.protocols import Margined, MaskAware, Named, NamesDims, PositionAware, Rescaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
     from geopatcher.core.protocols import Array
@@ -71,6 +71,12 @@ def scale_of(operator: object) -> int | Fraction | str:
     return inner.output_scale if isinstance(inner, Rescaling) else 1
 
 
+def dims_of(operator: object) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+    """Return the leading dimensions an operator says its results have, ``None`` for one that says nothing."""
+    inner = _without_partial(operator)
+    return inner.output_dims if isinstance(inner, NamesDims) else None
+
+
 def _without_partial(operator: object) -> object:
     while isinstance(operator, functools.partial):
         operator = operator.func
@@ -105,6 +111,11 @@ class OperatorWrapper:
     def output_scale(self) -> int | Fraction | str:
         """How many pixels of its result a pixel it is given is."""
         return scale_of(self._operator)
+
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Leading dimensions of what it returns."""
+        return dims_of(self._operator)
 
     def __call__(self, patch: Array, *more: object, **keywords: object) -> Array:
         """Return what the operator returns."""
