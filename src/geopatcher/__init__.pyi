@@ -69,6 +69,7 @@ from .errors import WorkerLostError as WorkerLostError
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.raster import RasterField as RasterField
+from .fields.stack import Stack as Stack
 from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked

@@ -14,6 +14,7 @@ from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.ranking import ORDERS
 from geopatcher.fields.scenes import METHODS
+from geopatcher.fields.stack import FROM_TAGS, Stack
 from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.local_files import is_elsewhere, is_here
 
@@ -64,6 +65,19 @@ OPTIONS = (
     ),
 )
 
+STACKING = (
+    click.option(
+        "--stack",
+        metavar="DIM",
+        help="Several scenes are one behind the other along a dimension, such as time, and no map.",
+    ),
+    click.option(
+        "--labels",
+        metavar="date|A,B,...",
+        help="What lies along it, one for each scene; date: what their tags say.",
+    ),
+)
+
 
 def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
@@ -80,13 +94,23 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
             to_crs: str | None,
             resolution: float | tuple[float, float] | None,
             resampling: str | None,
+            stack: str | None = None,
+            labels: str | None = None,
             **keywords: object,
         ) -> None:
             named = [sources] if isinstance(sources, str) else sources
             grid = Grid(to_crs, resolution)
-            command(source=source_of(named, grid, order, resampling), **keywords)
+            if stack is None and labels is not None:
+                raise click.UsageError("--labels are for a --stack")
+            if stack is None:
+                source = source_of(named, grid, order, resampling)
+            else:
+                if order != "first":
+                    raise click.UsageError("--order is for scenes of one map: leave it out with --stack")
+                source = stack_of(named, stack, labels, grid, resampling)
+            command(source=source, **keywords)
 
-        for option in reversed(OPTIONS):
+        for option in reversed(OPTIONS + STACKING if several else OPTIONS):
             call = option(call)
         if several:
             return click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)(call)
@@ -101,6 +125,15 @@ def source_of(arguments: Sequence[str], grid: Grid, order: Order, resampling: st
     if paths == list(arguments) and len(paths) == 1 and grid == Grid():
         return paths[0]
     return Mosaic(paths, grid, order, resampling=resampling)
+
+
+def stack_of(
+    arguments: Sequence[str], dim: str, labels: str | None, grid: Grid, resampling: str | None
+) -> Stack:
+    """Return the rasters that arguments name, one behind the other along a dimension."""
+    paths = [path for argument in arguments for path in expanded(argument)]
+    along = labels if labels is None or labels == FROM_TAGS else labels.split(",")
+    return Stack(paths, dim, along, None if grid == Grid() else grid, resampling=resampling)
 
 
 def expanded(argument: str) -> list[str]:

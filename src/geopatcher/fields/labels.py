@@ -118,7 +118,8 @@ def encoded(labels: Array, coordinate: Labels) -> tuple[Array, Attributes]:
     """
     if labels.dtype.kind != "O" or all(isinstance(label, str) for label in labels.tolist()):
         return labels, coordinate.attrs
-    stored = load("xarray.conventions").encode_cf_variable(coordinate.variable)
+    given = load("xarray").Variable(coordinate.dims, labels, dict(coordinate.attrs))
+    stored = load("xarray.conventions").encode_cf_variable(given)
     return np.asarray(stored.values), stored.attrs
 
 

@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 AT_ONCE = 16 << 20
 
 
-class _LastRead(threading.local):
+class LastRead(threading.local):
     """Which pixels a thread read last, and where they hold data. Travels empty."""
 
     pixels: weakref.ref[Array] | None = None
     known: NDArray[np.bool_] | None = None
 
     def keep(self, pixels: Array, known: NDArray[np.bool_]) -> None:
+        """Remember them."""
         self.pixels, self.known = weakref.ref(pixels), known
 
     def take(self, pixels: Array) -> NDArray[np.bool_] | None:
@@ -48,8 +49,8 @@ class _LastRead(threading.local):
         self.pixels = self.known = None
         return known
 
-    def __reduce__(self) -> tuple[type[_LastRead], tuple[()]]:
-        return (_LastRead, ())
+    def __reduce__(self) -> tuple[type[LastRead], tuple[()]]:
+        return (LastRead, ())
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,7 +62,7 @@ class Layered:
     order: str
     method: str
     tile: tuple[int, int]
-    _last: _LastRead = field(default_factory=_LastRead, init=False)
+    _last: LastRead = field(default_factory=LastRead, init=False)
 
     def __repr__(self) -> str:
         grid = f"{self.domain.height:,} x {self.domain.width:,} pixels"

@@ -94,7 +94,7 @@ class Mosaic(Layered):
     ) -> None:
         if isinstance(scenes, str | os.PathLike):
             raise TypeError(f"a mosaic is made of a list of scenes, such as [{os.fspath(scenes)!r}]")
-        sources = [_source_of(scene) for scene in scenes]
+        sources = [source_of_scene(scene) for scene in scenes]
         if not sources:
             raise ValueError("a mosaic is made of one scene at least, and there is none")
         kind = sources[0].domain
@@ -105,7 +105,7 @@ class Mosaic(Layered):
         if order == "median" and kind.dtype.kind not in "iuf":
             raise ValueError(f"there is no median of {kind.dtype} pixels: choose another order")
         ranks = ranked(sources, order, dates, cloud)
-        onto = _grid_of(grid, sources)
+        onto = map_of(grid, sources)
         domain = domain_of(sources, onto)
         placed = [scene_on(sources[rank], onto, method) for rank in ranks]
         found = tuple(scene for scene in placed if scene is not None)
@@ -126,8 +126,17 @@ def is_scene(thing: object) -> TypeGuard[SceneLike]:
     return isinstance(thing, str | os.PathLike | SourceField | PixelSource)
 
 
-def _source_of(scene: SceneLike) -> PixelSource:
-    """Return where the pixels of a scene come from."""
+def source_of_scene(scene: SceneLike) -> PixelSource:
+    """Return where the pixels of a scene come from.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, or it is not a raster.
+    TypeError
+        It is something else.
+
+    """
     if isinstance(scene, str | os.PathLike):
         return field_at(scene).source
     if isinstance(scene, SourceField):
@@ -137,12 +146,12 @@ def _source_of(scene: SceneLike) -> PixelSource:
     raise TypeError(f"a scene is a path, a source or a field, not {type(scene).__name__}")
 
 
-def _grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
+def map_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
     """Return the shape, transform and CRS of the map."""
     if grid is None or isinstance(grid, Grid):
         domains, names = [source.domain for source in sources], [source.name for source in sources]
         return grid_for(grid or Grid(), domains, names)
-    given = grid if isinstance(grid, RasterDomain) else _source_of(grid).domain
+    given = grid if isinstance(grid, RasterDomain) else source_of_scene(grid).domain
     return RasterDomain(given.grid_shape, given.transform, given.crs)
 
 

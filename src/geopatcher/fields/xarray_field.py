@@ -87,9 +87,9 @@ class _Slices:
     def __getitem__(self, index: tuple[EllipsisType | slice, ...], /) -> Array:
         rows, cols = (part for part in index[-2:] if isinstance(part, slice))
         indexers = self.grid.indexers(rows, cols)
-        for dim, part in zip(self.dims, index[:-2], strict=False):
-            if isinstance(part, slice):
-                indexers[dim] = part
+        for dim, place in zip(self.dims, index[:-2], strict=False):
+            if isinstance(place, slice):
+                indexers[dim] = place
         part = self.array.isel(indexers)
         with foreign("a DataArray", f"rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop}"):
             return np.asarray(part.transpose(*self.dims))

@@ -96,7 +96,7 @@ def _count_block(
 ) -> Gaps:
     missing = met = 0
     for band, file in enumerate(files_of(folder, array, box)):
-        where = (*place_of(array, band), *box.slices())
+        where: list[int | slice] = [*place_of(array, band), *box.slices()]
         try:
             stored = file.read_bytes()
         except FileNotFoundError:  # fill only

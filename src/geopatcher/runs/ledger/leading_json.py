@@ -49,7 +49,10 @@ def _to_json(dimension: Dimension) -> Record:
     return {
         "name": dimension.name,
         "length": dimension.length,
-        "values": [number_to_json(each) if numbers else each for each in dimension.values],
+        "values": [
+            number_to_json(each) if numbers and not isinstance(each, str) else each
+            for each in dimension.values
+        ],
         "dtype": dimension.dtype,
         "attributes": tags_to_json(dimension.attributes),
     }
