@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.api.subset import pick_bands
-from geopatcher.core.leading import named_by
-from geopatcher.core.protocols import BandSelectable, Shareable
+from geopatcher.core.leading import BAND, named_by
+from geopatcher.core.protocols import BandSelectable, OverDims, Shareable
 from geopatcher.engine.prepare import name_of
+from geopatcher.fields.declared import outline_of
 from geopatcher.operators.models.augmentation import Augmented
 from geopatcher.operators.models.inputs import positions_of
 from geopatcher.operators.models.protocol import ModelLike
@@ -109,15 +110,20 @@ def matched(
 ) -> tuple[Callable[[Array], Array], PixelSource]:
     """Return a model that takes its bands of a source, and a source of which no others are read.
 
-    Other operators, and their source, are returned as they are. The model sees patches of ``size``, in
+    One that has to know leading dimensions is told. Other operators, and their source, are returned as they
+    are. The model sees patches of ``size``, in
     pixels, with their margin.
 
     Raises
     ------
     ValueError
-        The source lacks bands of the model, or patches of this size are none for it; before anything is read.
+        The source lacks bands of the model, or a dimension of an operator; or patches of this size are
+        none for it; before anything is read.
 
     """
+    if isinstance(operator, OverDims):
+        domain = outline_of(source)
+        operator = operator.over([one.name for one in domain.leading] or [BAND] * len(domain.shape[:-2]))
     if not isinstance(operator, ModelLike):
         return operator, source
     names = source.domain.band_names

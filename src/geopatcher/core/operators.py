@@ -97,6 +97,22 @@ class NamesDims(Protocol):
         ...
 
 
+@runtime_checkable
+class OverDims(Protocol):
+    """An operator that has to know which leading dimensions patches have."""
+
+    def over(self, dims: Sequence[str]) -> Self:
+        """Return it for patches of dimensions with these names, in order.
+
+        A `ValueError` says that it is none for them, and names them.
+        """
+        ...
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return the result of a patch."""
+        ...
+
+
 class NamedClass(Protocol):
     """A class: its value in a map, its name, and its color as six hexadecimal digits, if it has one."""
 

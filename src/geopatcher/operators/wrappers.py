@@ -121,6 +121,10 @@ class OperatorWrapper:
         """Return what the operator returns."""
         return self._operator(patch, *more, **keywords)
 
+    def wrapper_settings(self) -> Mapping[str, object]:
+        """Return what its results depend on beside the operator."""
+        return {}
+
     def __reduce__(self) -> str | tuple[object, ...]:
         # As a decorator this object has taken the function's name in its module, and is found by it.
         home = None if self.__module__ == "__main__" else sys.modules.get(self.__module__)
