@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.job import Job, Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Source
     from geopatcher.runs.executor import Executor
@@ -291,5 +291,12 @@ def reconstruct(
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     job = job_for(request, conduct, pixels, run)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
+    return _carried_out(runner, job, place, progress)
+
+
+def _carried_out(
+    runner: Executor, job: Job, place: Target, progress: bool | Advance | None
+) -> Reconstruction:
+    """Run a job, and tell of its progress."""
     with reporting(progress, runner.n_patches(job)) as advance:
         return result_of(runner.run(replace(job, advance=advance), place))
