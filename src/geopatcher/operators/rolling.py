@@ -142,8 +142,8 @@ def rolling(
     The function is given ``(lookback, bands, h, w)``, the newest step last, of a source without bands
     ``(lookback, h, w)``: windows that end at each step, as those of pandas. What it returns,
     ``(bands, h, w)`` or ``(h, w)``, is the result at that step, so that the result has as many steps, with
-    their coordinates. Patches of all steps are read once and in windows: the memory a run takes is planned with them, a smaller
-    ``size`` takes less, and a run that is interrupted goes on.
+    their coordinates. Patches of all steps are read once and in windows: the memory a run takes is planned
+    with them, a smaller ``size`` takes less, and a run that is interrupted goes on.
 
     Parameters
     ----------
