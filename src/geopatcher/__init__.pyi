@@ -71,6 +71,7 @@ from .fields.band_stack import BandStack as BandStack
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.raster import RasterField as RasterField
+from .fields.stack import Stack as Stack
 from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked
@@ -80,6 +81,7 @@ from .operators.models.record import ModelClass as ModelClass
 from .operators.models.record import ModelInput as ModelInput
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
+from .operators.rolling import rolling as rolling
 from .patching.geometry import SpatialGeometry as SpatialGeometry
 from .patching.geometry import SpatialRectangular as SpatialRectangular
 from .patching.samplers.lattice import SpatialJitteredStride as SpatialJitteredStride

@@ -60,6 +60,7 @@ MODULES: dict[str, str] = {
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
     "xarray": "xarray",
+    "xarray.conventions": "xarray",
     "xgboost": "boosters",
     "zarr": "",
     "zarr.codecs": "",

@@ -6,6 +6,7 @@ import click
 import numpy as np
 import pytest
 import rasterio
+import zarr
 from affine import Affine
 from click.testing import CliRunner
 
@@ -217,3 +218,40 @@ def test_refusals_of_rasters_by_name(named, arguments, text):
     done = run(*arguments)
     assert done.exit_code != 0
     assert text in " ".join(done.output.split())
+
+
+def test_scenes_are_stacked_along_time(folder):
+    paths = []
+    for number in (0, 1):
+        paths.append(f"{number}.tif")
+        write_geotiff(folder / paths[-1], PIXELS + number, transform=Affine(10, 0, 0, 0, -10, 0))
+        with rasterio.open(paths[-1], "r+") as dataset:
+            dataset.update_tags(TIFFTAG_DATETIME=f"2024:01:0{number + 1} 00:00:00")
+    how = ["--stack", "time", "--labels", "date", "--expr", "b2 - b1", "--size", 16]
+    done = run("run", *paths, "out.zarr", *how)
+    assert done.exit_code == 0, done.output
+    result = zarr.open_group("out.zarr", mode="r")["data"]
+    assert result.metadata.dimension_names == ("time", "band", "y", "x")
+    difference = PIXELS[1].astype(float) - PIXELS[0]
+    np.testing.assert_array_equal(result[...], np.stack([difference, difference])[:, np.newaxis])
+    assert "dimensions time 2 (2024-01-01, 2024-01-02); band 1" in run("info", "out.zarr").output
+    done = run("run", *paths, "out.tif", *how, "--output-dims", "day,band")
+    assert done.exit_code == 0, done.output
+    with rasterio.open("out.tif") as dataset:
+        assert dataset.count == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--labels", "date"], "--labels are for a --stack"),
+        (["--stack", "time", "--order", "newest"], "--order is for scenes of one map"),
+        (["--stack", "time", "--labels", "a"], "labels has 1 values for 2 rasters"),
+    ],
+)
+def test_a_stack_that_makes_no_sense(folder, arguments, words):
+    for name in ("0.tif", "1.tif"):
+        write_geotiff(folder / name, PIXELS, transform=Affine(10, 0, 0, 0, -10, 0))
+    done = run("run", "0.tif", "1.tif", "out.zarr", "--expr", "b1", *arguments)
+    assert done.exit_code != 0
+    assert words in done.output

@@ -49,7 +49,7 @@ def test_what_may_be_tried_again_is_a_copy():
 
 def test_flat_patches_lose_their_band_and_masks_say_what_does_not_count():
     given = Given()
-    assert calls(given, flat=True).call([cut(bands=1)]).shape == (3, 4)
+    assert calls(given, lengths=()).call([cut(bands=1)]).shape == (3, 4)
     valid = np.ones((2, 3, 4), bool)
     valid[1, 2, 3] = False
     masked = calls(given, masked=True, batched=True).call([cut(), cut(valid=valid)])
@@ -77,7 +77,7 @@ def test_a_limit_is_told_of_the_patches():
     assert told == [("in", [(0, 4), (3, 4)]), ("out", [(0, 4), (3, 4)])]
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (1, 3, 4), (5, 3, 4)])
+@pytest.mark.parametrize("shape", [(3, 4), (1, 3, 4), (5, 3, 4), (2, 5, 3, 4)])
 def test_any_number_of_bands_may_come_back(shape):
     (found,) = calls(Given()).results([cut()], np.zeros(shape))
     assert found.shape == shape
@@ -96,7 +96,7 @@ def test_any_number_of_bands_may_come_back(shape):
             np.zeros((4, 3)),
             "for the patch of 3x4 pixels at rows 0:3, columns 4:8 of a.tif: it must return",
         ),
-        (False, np.zeros((1, 2, 3, 4)), r"it must return \(h, w\) or \(bands, h, w\)"),
+        (False, np.zeros(4), r"it must return \(h, w\) or \(bands, h, w\)"),
         (False, None, "op returned None for the patch at rows 0:3, columns 4:8 of a.tif"),
         (True, np.zeros((3, 2, 3, 4)), "for a batch of 2 patches .*its first axis must be the batch"),
         (True, np.zeros(()), "its first axis must be the batch"),

@@ -36,22 +36,30 @@ def test_attributes_stand_above_names():
         x=("x", [0.0, 1, 2], {"axis": "Y"}), y=("y", np.arange(4.0), {"axis": "X"})
     )
     assert grid_of(array).dims == ("x", "y")
-    said = named("y", "x", "t", **{"spatial:dimensions": ["t", "y"]})
-    assert grid_of(said).dims == ("x", "t", "y")
+    said = named("u", "v", "t", **{"spatial:dimensions": ["t", "v"]})
+    assert grid_of(said).dims == ("u", "t", "v")
 
 
-def test_dimensions_of_length_one_are_left_out():
+def test_leading_dimensions_stay_as_they_are():
     grid = grid_of(named("time", "level", "y", "x", shape=(1, 1, 3, 4)))
-    assert (grid.bands, grid.single, grid.domain.shape) == ("level", ("time",), (1, 3, 4))
-    grid = grid_of(named("time", "band", "y", "x", shape=(1, 2, 3, 4)))
-    assert (grid.bands, grid.single) == ("band", ("time",))
+    assert (grid.leading, grid.domain.lengths, grid.domain.shape) == (("time", "level"), (1, 1), (1, 3, 4))
+    grid = grid_of(named("time", "y", "band", "x", shape=(2, 3, 5, 4)))
+    assert (grid.dims, grid.domain.array_shape) == (("time", "band", "y", "x"), (2, 5, 3, 4))
+    assert grid.domain.band_names[:6] == (
+        "time 1 b1",
+        "time 1 b2",
+        "time 1 b3",
+        "time 1 b4",
+        "time 1 b5",
+        "time 2 b1",
+    )
     assert grid.indexers(slice(0, 1), slice(2, 3)) == {"y": slice(0, 1), "x": slice(2, 3)}
 
 
 @pytest.mark.parametrize(
     ("array", "error", "words"),
     [
-        (lambda: named("t", "band", "y", "x", shape=(2, 2, 3, 4)), ValueError, r"for example \.isel\(t=0\)"),
+        (lambda: named("x", "y", "u", **{"spatial:dimensions": ["y", "u"]}), ValueError, "those of rows and"),
         (lambda: named("y", shape=(3,)), ValueError, "has no rows and columns"),
         (lambda: named("y", "x", shape=(0, 4)), ValueError, r"the array has no pixels: .* are \(0, 4\) long"),
         (lambda: named("y", "x", dtype="U3"), TypeError, "a raster holds numbers, and this array holds <U3"),

@@ -110,7 +110,8 @@ def test_a_patch_that_overhangs_is_filled():
 
 
 def test_what_stands_in_for_a_domain():
-    assert raster_domain(np.zeros((2, 3, 4, 5))).shape == (3, 4, 5)
+    found = raster_domain(np.zeros((2, 3, 4, 5)))
+    assert (found.shape, found.lengths) == ((6, 4, 5), (2, 3))
     domain = RasterDomain((3, 4))
     assert raster_domain(domain) is domain
 

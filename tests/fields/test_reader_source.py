@@ -47,11 +47,12 @@ def test_readers_that_are_not_simply_their_file_are_asked_themselves(path):
     assert small.domain.shape == (3, 20, 25)
 
 
-def test_a_stack_in_time_is_refused(path):
-    with pytest.raises(
-        ValueError, match=r"stacks 2 files; a field is one raster: make a reader of each path"
-    ):
-        RasterField(reader_of([path, path]))
+def test_a_stack_in_time_has_two_leading_dimensions(path):
+    field, one = RasterField(reader_of([path, path])), RasterField(reader_of(path)).source
+    assert (field.domain.lengths, field.domain.shape) == ((2, 3), (6, 40, 50))
+    box = Box(3, 20, 5, 30)
+    np.testing.assert_array_equal(field.source.read(box), np.concatenate([one.read(box)] * 2))
+    assert "unknown" not in field.source.identity()
 
 
 @pytest.mark.parametrize(("fill", "nodata"), [(0, None), (None, None), (-1, -1)])

@@ -69,13 +69,35 @@ def test_cf_attributes_name_dimensions():
     assert XarrayField(array).domain.shape == (40, 50)
 
 
-def test_lengths_of_one_are_dropped_and_others_refused():
-    array = labelled().expand_dims(time=1, level=1)
-    assert XarrayField(array).domain.shape == (3, 40, 50)
-    with pytest.raises(
-        ValueError, match=r"dimensions \('time', 'band', 'y', 'x'\) .* for example .isel\(time=0\)"
-    ):
-        XarrayField(labelled().expand_dims(time=2))
+def test_any_leading_dimensions_are_read_as_they_are():
+    array = labelled().expand_dims(level=1).expand_dims(time=np.array(["2024-01-03", "2024-01-08"], "M8[ns]"))
+    field = XarrayField(array)
+    assert (field.domain.lengths, field.domain.shape) == ((2, 1, 3), (6, 40, 50))
+    assert [one.name for one in field.domain.leading] == ["time", "level", "band"]
+    part = field.select(Window(3, 4, 10, 20))
+    xarray.testing.assert_equal(
+        part.drop_vars("spatial_ref", errors="ignore"),
+        array.isel(y=slice(4, 24), x=slice(3, 13)).drop_vars("spatial_ref", errors="ignore"),
+    )
+    back = field.with_data(array.values + 1)
+    assert back.array.sizes == array.sizes
+    np.testing.assert_array_equal(back.array["time"], array["time"])
+    assert field.with_data(array.values[0]).array.dims == ("dim_0", "band", "y", "x")
+    assert field.with_data(array.values[0, 0, :2]).array.dims == ("band", "y", "x")
+
+
+def test_a_mask_may_lack_leading_dimensions():
+    flag = {"standard_name": "status_flag", "flag_values": [0, 1], "flag_meanings": "missing valid"}
+    array = labelled().expand_dims(time=2).assign_attrs(ancillary_variables="ok")
+    seen = np.zeros((2, 40, 50), "uint8")
+    seen[1, 5:] = 1
+    array = array.assign_coords(ok=(("time", "y", "x"), seen, flag))
+    source = XarrayField(array.astype("int16")).source
+    box = Box(0, 40, 0, 50)
+    np.testing.assert_array_equal(source.valid(box, source.read(box)), np.repeat(seen, 3, axis=0) != 0)
+
+
+def test_rows_and_columns_there_must_be():
     with pytest.raises(ValueError, match="has no rows and columns"):
         XarrayField(xarray.DataArray(np.zeros(5), dims="x"))
 

@@ -14,7 +14,7 @@ from affine import Affine
 import geopatcher as gp
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
-from geopatcher.fields.zarr_field import is_zarr, zarr_source
+from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 
 IMAGE = np.random.default_rng(0).integers(1, 99, (2, 60, 80)).astype("int16")
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
@@ -138,12 +138,13 @@ def test_a_bare_array_needs_no_group(tmp_path, version):
     np.testing.assert_array_equal(source.read(WHOLE)[0], IMAGE[0])
 
 
-def test_arrays_of_other_dimensions_are_refused(tmp_path):
-    zarr.create_array(tmp_path / "x.zarr", shape=(2, 2, 2, 2), chunks=(1, 1, 1, 1), dtype="u1")
-    with pytest.raises(
-        SourceError, match=r"x.zarr cannot be used: .* dimensions \('dim_0', 'dim_1', 'dim_2'"
-    ):
-        zarr_source(tmp_path / "x.zarr")
+def test_leading_dimensions_without_names_are_numbered(tmp_path):
+    cells = np.arange(3 * 2 * 4 * 5, dtype="u1").reshape(3, 2, 4, 5)
+    zarr.create_array(tmp_path / "x.zarr", data=cells, chunks=(2, 1, 3, 2))
+    source = zarr_source(tmp_path / "x.zarr")
+    assert [(one.name, one.length) for one in source.domain.leading] == [("dim_0", 3), ("dim_1", 2)]
+    np.testing.assert_array_equal(source.read(Box(1, 4, 0, 3)), cells.reshape(6, 4, 5)[:, 1:4, 0:3])
+    assert stored_array(source).shape == (3, 2, 4, 5)
 
 
 def test_a_store_written_by_xarray_comes_back(tmp_path):

@@ -158,12 +158,14 @@ def test_windows_of_transposed_arrays(tmp_path, order, zarr_format):
         assert dataset.transform == Affine(10, 0, 5e5 + 10, 0, -10, 4.6e6 - 20)
 
 
-def test_a_time_of_one_step_is_left_out_and_others_are_refused(tmp_path):
-    array = scene().expand_dims(time=np.array(["2024-05-01"], "datetime64[ns]"))
-    assert zarr_source(stored(array, tmp_path / "one.zarr")).domain.shape == (3, 12, 17)
-    array = scene().expand_dims(time=2)
-    with pytest.raises(SourceError, match=r"two.zarr cannot be used: .* select one of the others first"):
-        zarr_source(stored(array, tmp_path / "two.zarr"))
+@pytest.mark.parametrize("steps", [["2024-05-01"], ["2024-05-01T10:30", "2024-05-06T10:31"]])
+def test_times_before_bands(tmp_path, steps):
+    array = scene().expand_dims(time=np.array(steps, "datetime64[ns]"))
+    domain = zarr_source(stored(array, tmp_path / "x.zarr")).domain
+    assert (domain.lengths, domain.shape) == ((len(steps), 3), (3 * len(steps), 12, 17))
+    time = domain.leading[0]
+    coded = xarray.Dataset(coords={"time": ("time", time.labels(), dict(time.attributes))})
+    np.testing.assert_array_equal(xarray.decode_cf(coded)["time"].values, array["time"].values)
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])

@@ -609,3 +609,15 @@ def test_real_torch_modules_if_there():
     assert identity_of(net(1)) != identity_of(net(2))
     assert identity_of(net(1)).unknown == ()
     assert identity_of(net(1).eval()) != identity_of(net(1).train())
+
+
+def test_settings_of_wrappers_count():
+    def noisy(patch, position):
+        return patch + position.rng().random()
+
+    seeds = [identity_of(geopatcher.positioned(noisy, seed=seed)) for seed in (3, 3, 4)]
+    assert seeds[0] == seeds[1]
+    assert seeds[0].digest != seeds[2].digest
+    windows = [identity_of(geopatcher.rolling(noisy, *how)) for how in ((3,), (3,), (4,), (3, "level"))]
+    assert windows[0] == windows[1]
+    assert len({one.digest for one in windows}) == 3

@@ -197,7 +197,7 @@ def test_masked_cells_do_not_count(data):
     ("patch", "complaint"),
     [
         (Patch(np.ones(4), (0, 0), None), r"the patch at \(0, 0\) has shape \(4,\): expected \(h, w\)"),
-        (Patch(np.ones((1, 1, 4, 4)), (0, 0), None), r"has shape \(1, 1, 4, 4\)"),
+        (Patch(np.ones((1, 2, 4, 5)), (0, 0), Window(0, 0, 4, 4)), r"has data of \(4, 5\)"),
         (
             Patch(np.ones((3, 4)), (8, 4), Window(4, 8, 4, 4)),
             r"the patch at \(8, 4\) has data of \(3, 4\), and its window or weights are \(4, 4\)",

@@ -9,6 +9,7 @@ from affine import Affine
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.core.leading import Dimension
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
 from geopatcher.runs.ledger.book import Header
 from geopatcher.runs.ledger.files_json import files_to_json, grids_of
@@ -33,6 +34,7 @@ SPEC = ResultSpec(
                 (ControlPoint(0, 10.5, 11, 47.25, 3, "1", "grün"),), "EPSG:4326", (("LINE_OFF", "3"),), True
             ),
         ),
+        (Dimension("Zeit", 2, (19725, 19730), "<i8", (("units", "days since 1970-01-01"),)),),
     ),
     chunks=(16, 32),
     fill=-9999,

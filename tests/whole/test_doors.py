@@ -194,8 +194,15 @@ def in_two_halves(folder):
     return gp.Mosaic(paths)
 
 
+def in_steps(folder):
+    """Rasters without bands, one behind the other."""
+    fields = [gp.RasterField.from_array(band, transform=PLACE, crs="EPSG:32633") for band in IMAGE]
+    return gp.Stack(fields)
+
+
 SOURCES = {
     "mosaic": in_two_halves,
+    "stack": in_steps,
     "coordinates": lambda folder: as_field(Coordinates()).source,
     "rasterio": in_a_tif,
     "array": lambda folder: as_field(IMAGE).source,

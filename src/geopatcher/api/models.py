@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.api.subset import pick_bands
-from geopatcher.core.protocols import BandSelectable, Shareable
+from geopatcher.core.leading import BAND, named_by
+from geopatcher.core.protocols import BandSelectable, OverDims, Shareable
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import name_of
+from geopatcher.fields.declared import outline_of
 from geopatcher.operators.models.augmentation import Augmented
 from geopatcher.operators.models.inputs import positions_of
 from geopatcher.operators.models.protocol import ModelLike, TakesTogether
 from geopatcher.operators.models.wrap import as_operator
-from geopatcher.operators.wrappers import margin_of, scale_of
+from geopatcher.operators.wrappers import dims_of, margin_of, scale_of
 from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from geopatcher.api.axes import PatcherLike, Scale, Size
+    from geopatcher.core.leading import Leading, OutputDims
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.engine.batching import BatchSize
 
@@ -73,6 +76,19 @@ def reading_for(operator: object, margin: Size | None, output_scale: Scale | Non
     )
 
 
+def dims_for(operator: object, output_dims: OutputDims | None) -> Leading | None:
+    """Return the leading dimensions of results: as asked for, or else as the operator says, if it does.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are no names.
+
+    """
+    said = dims_of(operator) if output_dims is None else output_dims
+    return None if said is None else named_by(said)
+
+
 def usual_step(
     operator: object, step: Size | None, size: Size, patcher: PatcherLike | None = None
 ) -> Size | None:
@@ -100,15 +116,20 @@ def matched(
 ) -> tuple[Callable[[Array], Array], PixelSource]:
     """Return a model that takes its bands of a source, and a source of which no others are read.
 
-    Other operators, and their source, are returned as they are. The model sees patches of ``size``, in
+    One that has to know leading dimensions is told. Other operators, and their source, are returned as they
+    are. The model sees patches of ``size``, in
     pixels, with their margin.
 
     Raises
     ------
     ValueError
-        The source lacks bands of the model, or patches of this size are none for it; before anything is read.
+        The source lacks bands of the model, or a dimension of an operator; or patches of this size are
+        none for it; before anything is read.
 
     """
+    if isinstance(operator, OverDims):
+        domain = outline_of(source)
+        operator = operator.over([one.name for one in domain.leading] or [BAND] * len(domain.shape[:-2]))
     if not isinstance(operator, ModelLike):
         return operator, source
     packing = packing_of(source)

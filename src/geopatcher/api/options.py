@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Region
     from geopatcher.api.axes import Scale, Size
     from geopatcher.api.models import Runnable
+    from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
@@ -74,6 +75,7 @@ class RunOptions(SharedOptions, total=False):
     device: str | None
     precision: str | None
     nodata: Nodata
+    output_dims: OutputDims | None
     on_error: OnError
     max_retries: int
     retry_on: tuple[type[Exception], ...]

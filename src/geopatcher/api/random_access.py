@@ -187,7 +187,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
                 yield from cuts
 
     def _patch(self, cut: Cut) -> Patch[Array]:
-        data = cut.pixels if len(self.plan.domain.shape) == 3 else cut.pixels[0]
+        data = cut.pixels.reshape(*self.plan.domain.lengths, *cut.pixels.shape[-2:])
         weights = self._weights if cut.crop is None else self._weights[cut.crop]
         box = cut.box
         indices = RasterWindow(box.col0, box.row0, box.width, box.height)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
+from geopatcher.api.models import as_run, dims_for, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import RunOptions
 from geopatcher.api.outputs import blank_patch, giving, with_outputs
@@ -33,11 +33,12 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
     from geopatcher.api.result import Reconstruction
+    from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume, Window
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.job import Job, Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor
@@ -67,6 +68,7 @@ def reconstruct(
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     nodata: Nodata = None,
+    output_dims: OutputDims | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
     region: Region | None = None,
@@ -101,9 +103,10 @@ def reconstruct(
     ----------
     source
         The path or URL of a raster, an array ``(height, width)`` or ``(bands, height, width)``, a GeoTensor
-        or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own. Or several
-        rasters by name, such as ``{"s2": "s2.tif", "dem": "dem.tif"}``: the operator is given a dict of
-        arrays over the same ground, ``(bands, h, w)`` each and each of its own dtype, in batches
+        or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own. There may be
+        more leading dimensions, such as times: the operator sees them as they are, ``(time, bands, h, w)``.
+        Or several rasters by name, such as ``{"s2": "s2.tif", "dem": "dem.tif"}``: the operator is given a
+        dict of arrays over the same ground, ``(bands, h, w)`` each and each of its own dtype, in batches
         ``(n, bands, h, w)``. The result has the grid of the first. A cell of it counts where all of them hold
         data, and patches in which no cell does are left out; a `geopatcher.masked` operator is called where
         one of them holds some, and decides by itself.
@@ -180,6 +183,13 @@ def reconstruct(
         it; votes over known classes the largest value of their dtype; all others, and all those where a cell
         that holds data turns out to have the nodata value, a mask: an internal one in a ``.tif``, an array
         ``valid`` in a ``.zarr``, and everywhere ``result.valid``. ``nodata=-1`` names a value.
+    output_dims
+        The leading dimensions of what the operator returns, before rows and columns: names such as
+        ``("time", "class")``, or names with labels such as ``{"class": ["water", "forest"]}``; those of a
+        dimension of the source of the same name and length are kept. The operator's attribute ``output_dims``
+        by default, else what follows from their lengths: as many as those of the source, and as long, are the
+        same; where some are gone, those that are left are found by how long they are; one of another length
+        has the bands. What cannot be known in this way is an error.
     chunks
         ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
     storage
@@ -258,8 +268,8 @@ def reconstruct(
     Returns
     -------
     Reconstruction
-        ``array`` has the result, ``(height, width)`` or ``(bands, height, width)``: an ndarray, or one on
-        disk that slices like it.
+        ``array`` has the result, ``(height, width)`` or ``(bands, height, width)``, or with all leading
+        dimensions that the operator returned: an ndarray, or one on disk that slices like it.
 
     Raises
     ------
@@ -294,12 +304,19 @@ def reconstruct(
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
     shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
-    extent = Extent(region, region_crs, crop, all_touched)
+    extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent
+        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     job = job_for(request, conduct, pixels, run)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
+    return _carried_out(runner, job, place, progress)
+
+
+def _carried_out(
+    runner: Executor, job: Job, place: Target, progress: bool | Advance | None
+) -> Reconstruction:
+    """Run a job, and tell of its progress."""
     with reporting(progress, runner.n_patches(job)) as advance:
         return result_of(runner.run(replace(job, advance=advance), place))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Extent
     from geopatcher.api.axes import PatcherLike, Size
     from geopatcher.core.box import Box
+    from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.job import Nodata
@@ -81,6 +82,7 @@ class Request:
         batch_size: BatchSize,
         memory_limit: int | str,
         extent: Extent,
+        dims: Leading | None = None,
     ) -> Request:
         """Check and resolve what a caller gives.
 
@@ -95,7 +97,7 @@ class Request:
         check_axes(axes.window, axes.aggregation)
         stored = storage_for(target, storage)
         pieces = pixel_pair(chunks, "chunks")
-        output = Output(dtype_of_result(dtype), nodata, pieces, stored)
+        output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims)
         blocks, known = stored.blocks(pieces), layers_from_names(layers)
         return cls(
             axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent

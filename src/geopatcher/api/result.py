@@ -17,11 +17,11 @@ from geopatcher.inspect.plotting import draw_result
 from geopatcher.inspect.png import coloured, data_uri, png_bytes, value_range
 from geopatcher.inspect.thumbnail import overview
 from geopatcher.planning.memory import format_bytes
-from geopatcher.targets.georef import flag_attributes
+from geopatcher.targets.georef import dims_of, flag_attributes, leading_coordinates
 from geopatcher.targets.validity import Validity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
     from pathlib import Path
 
     import matplotlib.axes
@@ -49,8 +49,8 @@ class Reconstruction:
     Parameters
     ----------
     array
-        ``(height, width)`` or ``(bands, height, width)``, of the dtype of ``domain``: an ndarray or, on disk,
-        something that slices like one and is read when it is.
+        ``(height, width)`` or ``(bands, height, width)``, or with all leading dimensions, of the dtype of
+        ``domain``: an ndarray or, on disk, something that slices like one and is read when it is.
     path
         The file or store, ``None`` in memory.
     plan
@@ -58,7 +58,7 @@ class Reconstruction:
     stats
         Counts, bytes and seconds of the run.
     domain
-        The result's grid, CRS, dtype, nodata and names of bands.
+        The result's grid, CRS, dtype, nodata, names of bands, and leading dimensions.
     errors
         The patches that failed under an error policy that carries on; none by default.
     layers
@@ -109,7 +109,8 @@ class Reconstruction:
         Returns
         -------
         xarray.DataArray
-            ``(band, y, x)`` or ``(y, x)``, in the dtype of the result.
+            ``(band, y, x)`` or ``(y, x)``, or with the leading dimensions of the result, their coordinates
+            and dates; in the dtype of the result.
 
         Raises
         ------
@@ -124,10 +125,9 @@ class Reconstruction:
             lazy: xarray.DataArray = dataset["data"].rio.write_nodata(self.domain.nodata)
             return lazy
         values = np.asarray(self.array[...])
-        dims = ("band", "y", "x")[-values.ndim :]
-        array: xarray.DataArray = xr.DataArray(values, dims=dims, name="data")
-        if values.ndim == 3:
-            array = array.assign_coords(band=np.arange(1, values.shape[0] + 1))
+        dims = dims_of(self.domain)
+        array: xarray.DataArray = xr.DataArray(values, _labels(self.domain), dims, name="data")
+        if values.ndim == 3 and not self.domain.leading:
             array.attrs["long_name"] = tuple(self.domain.band_names)
         array = array.assign_attrs(metadata_attributes(self.domain.metadata))
         if self.mask is not None:
@@ -201,7 +201,7 @@ class Reconstruction:
     def __repr__(self) -> str:
         height, width = self.domain.grid_shape
         place = "in memory" if self.path is None else self.path
-        what = f"{self.domain.n_bands} x {self.domain.dtype}"
+        what = f"{_by(self.domain)} x {self.domain.dtype}"
         return f"Reconstruction({place}, {what}, {height:,} x {width:,} pixels)"
 
     def _repr_html_(self) -> str:
@@ -217,7 +217,7 @@ class Reconstruction:
         rate = stats.patches / stats.elapsed if stats.elapsed else 0.0
         stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in stats.seconds.items())
         height, width = self.domain.grid_shape
-        what = f"{self.domain.n_bands} x {self.domain.dtype}"
+        what = f"{_by(self.domain)} x {self.domain.dtype}"
         counts = [f"{stats.patches:,}"]
         counts += [f"{stats.skipped:,} empty ones left out"] if stats.skipped else []
         counts += [f"{stats.failed:,} failed"] if stats.failed else []
@@ -259,6 +259,24 @@ def result_of(outcome: Outcome) -> Reconstruction:
         errors=outcome.errors,
         layers=arrays,
     )
+
+
+def _by(domain: RasterDomain) -> str:
+    """Return how many bands there are along each leading dimension."""
+    return " x ".join(map(str, domain.lengths)) or "1"
+
+
+def _labels(domain: RasterDomain) -> Mapping[Hashable, xarray.DataArray]:
+    """Return the coordinates of leading dimensions, with dates as dates."""
+    xr = load("xarray")
+    stored = {
+        name: xr.Variable((name,), labels, said)
+        for name, (labels, said) in leading_coordinates(domain).items()
+    }
+    decoded: xarray.Dataset = xr.decode_cf(xr.Dataset(coords=stored))
+    if not domain.leading:  # numbers of bands go without saying
+        decoded = decoded.drop_attrs()
+    return decoded.coords
 
 
 def _coordinates(domain: RasterDomain) -> dict[str, tuple[str, Array]]:

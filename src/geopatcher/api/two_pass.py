@@ -22,12 +22,12 @@ from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.validity import validity
 from geopatcher.merging.reduce import GlobalAggregation, Incoming
-from geopatcher.operators.wrappers import margin_of, scale_of, wants_mask, wants_position
+from geopatcher.operators.wrappers import dims_of, margin_of, scale_of, wants_mask, wants_position
 from geopatcher.runs.source_watch import unchanged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from fractions import Fraction
     from typing import Unpack
 
@@ -263,6 +263,11 @@ class Applied(Generic[T]):
         """How many pixels of its result a pixel the function is given is."""
         return scale_of(self.apply)
 
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Leading dimensions of what the function returns."""
+        return dims_of(self.apply)
+
 
 @dataclass(frozen=True)
 class AppliedPatches:
@@ -289,7 +294,7 @@ class AppliedPatches:
             stats=RunStats(),
             policy=self.policy,
             weights=self.weights,
-            flat=len(self.plan.domain.shape) == 2,
+            lengths=self.source.domain.lengths,
             masked=wants_mask(self.operator),
             grid=self.source.domain if wants_position(self.operator) else None,
             reading=self.plan.reading,
@@ -309,4 +314,5 @@ def _patch(made: Contribution) -> Patch[object]:
     data = made.data if made.valid is None else np.ma.array(made.data, mask=~made.valid)
     box = made.box
     indices = RasterWindow(box.col0, box.row0, box.width, box.height)
-    return Patch(data[0] if made.flat else data, (box.row0, box.col0), indices, made.weights)
+    shaped = data[0] if made.flat else data.reshape(*(made.lengths or data.shape[:1]), *data.shape[-2:])
+    return Patch(shaped, (box.row0, box.col0), indices, made.weights)

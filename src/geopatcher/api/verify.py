@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import rasterio
 import zarr
 from rasterio.errors import RasterioError
@@ -208,8 +209,8 @@ def _read_store(path: Path, look: Look) -> None:
             continue
         stored = StoredArray(array, str(path / name))
         block = (array.shards or array.chunks)[-2:]
-        for band in range(array.shape[0]) if len(array.shape) == 3 else [0]:
-            leading = (slice(band, band + 1),) * (len(array.shape) - 2)
+        for band in np.ndindex(tuple(array.shape[:-2])):
+            leading = tuple(slice(place, place + 1) for place in band)
             for box in _pieces(tuple(array.shape[-2:]), block, array.dtype.itemsize):
                 try:
                     _ = stored[(*leading, *box.slices())]

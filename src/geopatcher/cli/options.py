@@ -121,6 +121,7 @@ class ResultKeywords(TypedDict):
     resume: Resume
     allow_gaps: bool
     outputs: tuple[str, ...] | None
+    output_dims: tuple[str, ...] | None
     layers: tuple[str, ...]
     on_error: OnError
     max_retries: int
@@ -230,6 +231,13 @@ RESULT = (
         default="",
         metavar="NAME,NAME",
         help="Of classes: class, probability, confidence, entropy, gap; raw, spread, parts of a model.",
+    ),
+    click.option(
+        "--output-dims",
+        callback=lambda _, __, value: tuple(read_names(_, __, value)) or None,
+        default="",
+        metavar="NAME,NAME",
+        help="Leading dimensions of what the operator returns, such as time,class.",
     ),
     click.option(
         "--layers",

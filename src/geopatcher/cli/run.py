@@ -41,6 +41,7 @@ geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 geopatcher run s2=s2.tif dem=dem.tif out.tif --operator mymodel:predict --native dem
 geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
+geopatcher run 2024/*.tif median.zarr --stack time --labels date --operator mymodel:median
 """
 
 

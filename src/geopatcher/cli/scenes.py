@@ -6,6 +6,7 @@ import functools
 import glob
 import itertools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.ranking import ORDERS
 from geopatcher.fields.scenes import METHODS
+from geopatcher.fields.stack import FROM_TAGS, Stack
 from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.local_files import is_elsewhere, is_here
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from geopatcher.api.options import SourceOptions
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Source, Sources
     from geopatcher.fields.ranking import Order
 
 #: Endings of the files of a folder that are scenes.
@@ -112,6 +114,19 @@ OPTIONS = (
     ),
 )
 
+STACKING = (
+    click.option(
+        "--stack",
+        metavar="DIM",
+        help="Several scenes are one behind the other along a dimension, such as time, and no map.",
+    ),
+    click.option(
+        "--labels",
+        metavar="date|A,B,...",
+        help="What lies along it, one for each scene; date: what their tags say.",
+    ),
+)
+
 
 def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
@@ -135,29 +150,78 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
             scale_offset: bool,
             credentials: str | None,
             sign: str | None,
+            stack: str | None = None,
+            labels: str | None = None,
             **keywords: object,
         ) -> None:
             if not several:
                 sources, keywords["target"] = _with_target(sources)
-            choices = Choices(variable, scale_offset, credentials, sign)
-            opening: SourceOptions = {}
-            if all(map(read_named, sources)):
-                opening = {"dst_crs": to_crs, "resolution": resolution, "resampling": resampling}
-                opening["native"] = () if native is None else native.split(",")
-                command(source=together_of(sources, order, choices), opening=opening, **keywords)
-                return
-            if native is not None or isinstance(resampling, dict):
-                what = "--native" if native is not None else "--resampling NAME=METHOD"
-                raise click.UsageError(f"{what} is for rasters with names, such as s2=a.tif dem=b.tif")
-            source = source_of(sources, Grid(to_crs, resolution), order, resampling, choices)
+            named = _Named(
+                sources,
+                Choices(variable, scale_offset, credentials, sign),
+                order,
+                Grid(to_crs, resolution),
+                resampling,
+                native,
+                stack,
+                labels,
+            )
+            source, opening = named.opened()
             command(source=source, opening=opening, **keywords)
 
-        for option in reversed(OPTIONS):
+        for option in reversed(OPTIONS + STACKING if several else OPTIONS):
             call = option(call)
         metavar = "SOURCE..." if several else "SOURCE... [TARGET]"
         return click.argument("sources", metavar=metavar, nargs=-1, required=True)(call)
 
     return decorate
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What is named as a source, and all that is said of it."""
+
+    arguments: Sequence[str]
+    choices: Choices
+    order: Order
+    grid: Grid
+    resampling: str | dict[str, str] | None
+    native: str | None
+    stack: str | None
+    labels: str | None
+
+    def opened(self) -> tuple[Sources, SourceOptions]:
+        """Return the source, and the keywords it is to be opened with.
+
+        Raises
+        ------
+        click.UsageError
+            Options do not go together.
+
+        """
+        if self.stack is None and self.labels is not None:
+            raise click.UsageError("--labels are for a --stack")
+        if all(map(read_named, self.arguments)):
+            return self._together()
+        if self.native is not None or isinstance(self.resampling, dict):
+            what = "--native" if self.native is not None else "--resampling NAME=METHOD"
+            raise click.UsageError(f"{what} is for rasters with names, such as s2=a.tif dem=b.tif")
+        if self.stack is None:
+            return source_of(self.arguments, self.grid, self.order, self.resampling, self.choices), {}
+        if self.order != "first":
+            raise click.UsageError("--order is for scenes of one map: leave it out with --stack")
+        return stack_of(self.arguments, self.stack, self.labels, self.grid, self.resampling, self.choices), {}
+
+    def _together(self) -> tuple[Sources, SourceOptions]:
+        if self.stack is not None:
+            raise click.UsageError("--stack is for rasters of one kind: give them without names")
+        opening: SourceOptions = {
+            "dst_crs": self.grid.crs,
+            "resolution": self.grid.resolution,
+            "resampling": self.resampling,
+            "native": () if self.native is None else self.native.split(","),
+        }
+        return together_of(self.arguments, self.order, self.choices), opening
 
 
 def _with_target(arguments: Sequence[str]) -> tuple[Sequence[str], str | None]:
@@ -191,6 +255,22 @@ def source_of(
     if paths == list(arguments) and len(paths) == 1 and grid == Grid():
         return choices.source(paths[0])
     return Mosaic(map(choices.source, paths), grid, order, resampling=resampling)
+
+
+def stack_of(
+    arguments: Sequence[str],
+    dim: str,
+    labels: str | None,
+    grid: Grid,
+    resampling: str | None,
+    choices: Choices,
+) -> Stack:
+    """Return the rasters that arguments name, one behind the other along a dimension."""
+    paths = [path for argument in arguments for path in expanded(argument)]
+    along = labels if labels is None or labels == FROM_TAGS else labels.split(",")
+    return Stack(
+        [*map(choices.source, paths)], dim, along, None if grid == Grid() else grid, resampling=resampling
+    )
 
 
 def expanded(argument: str) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 from affine import Affine
 
 from geopatcher.core.gaps import VALID, Gaps
+from geopatcher.core.leading import check_leading, lengths_of
 from geopatcher.core.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from geopatcher.core.box import Box
+    from geopatcher.core.leading import Leading
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class RasterDomain:
     Parameters
     ----------
     shape
-        ``(height, width)`` or ``(bands, height, width)`` in pixels.
+        ``(height, width)`` or ``(bands, height, width)`` in pixels; of a raster of several leading dimensions
+        the bands are all of them, see ``leading``.
     transform
         From pixel corners ``(column, row)`` to coordinates of ``crs``; the identity by default.
     crs
@@ -38,11 +41,15 @@ class RasterDomain:
         A text per band, or nothing.
     metadata
         Scales and offsets, tags, colors, and what ties the raster to the ground without a transform.
+    leading
+        What the bands are along: names, lengths and labels of the leading dimensions, the slowest first. None
+        where there is but one of bands, of which ``band_names`` say all.
 
     Raises
     ------
     ValueError
-        The shape is no raster's, bands and their texts differ in number, or the transform is not finite.
+        The shape is no raster's, bands and their texts differ in number, or do not make up the leading
+        dimensions, or the transform is not finite.
 
     Examples
     --------
@@ -59,6 +66,7 @@ class RasterDomain:
     band_names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     metadata: Metadata = Metadata()  # noqa: RUF009 - it is frozen
+    leading: Leading = ()
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (2, 3):
@@ -77,6 +85,8 @@ class RasterDomain:
                 raise ValueError(
                     f"{what} are {given}: give one for each of the {self.n_bands} band(s), or none"
                 )
+        if self.leading:
+            check_leading(self.leading, self.n_bands)
         if not np.isfinite(np.asarray(self.transform[:6], dtype=float)).all():
             msg = f"the transform has values that are not finite: {tuple(self.transform[:6])}"
             raise ValueError(msg)
@@ -100,6 +110,16 @@ class RasterDomain:
     def n_bands(self) -> int:
         """Bands; a two-dimensional raster has one."""
         return self.shape[0] if len(self.shape) == 3 else 1
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Lengths of the leading dimensions; none of a two-dimensional raster."""
+        return lengths_of(self.leading) or self.shape[:-2]
+
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """``(height, width)`` with the lengths of all leading dimensions before."""
+        return (*self.lengths, *self.grid_shape)
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -204,10 +224,11 @@ class RasterDomain:
             band_names=tuple(names),
             units=(),
             metadata=self.metadata.of_grid(),
+            leading=(),
         )
 
     def of_bands(self, picked: tuple[int, ...]) -> RasterDomain:
-        """Return the same grid with some of the bands.
+        """Return the same grid with some of the bands, along one leading dimension.
 
         Parameters
         ----------
@@ -227,6 +248,7 @@ class RasterDomain:
             band_names=names,  # bands without a name keep their number, as those of a file do
             units=tuple(self.units[band] for band in picked) if self.units else (),
             metadata=self.metadata.of_bands(picked),
+            leading=(self.leading[0].picked(picked),) if len(self.leading) == 1 else (),
         )
 
 
@@ -329,10 +351,10 @@ class ResultSpec:
 
         """
         known: dict[str, tuple[tuple[int, ...], np.dtype, float | int]] = {
-            "data": (self.domain.shape, self.domain.dtype, self.fill)
+            "data": (self.domain.array_shape, self.domain.dtype, self.fill)
         }
         if self.masked:
-            known[VALID] = (self.domain.shape, np.dtype("uint8"), 0)
+            known[VALID] = (self.domain.array_shape, np.dtype("uint8"), 0)
         grid = self.domain.grid_shape
         layers = {name: (layer.shape(grid), layer.dtype, layer.fill) for name, layer in self.layers.items()}
         return known | layers

@@ -25,6 +25,7 @@ class Operator(Protocol):
     def __call__(self, patch: Array, /) -> Array:
         """Return ``(h, w)`` or ``(bands, h, w)``, as high and wide as the patch, for ``(bands, h, w)``.
 
+        Of a source of more leading dimensions it is given all, and it may return any; see `NamesDims`.
         In batches ``(n, bands, h, w)``, both. What it is given is its own to write into. One that is
         `MaskAware` may be given a `numpy.ma.MaskedArray`, one that is `PositionAware` a second argument:
         where the patch lies.
@@ -83,6 +84,32 @@ class Rescaling(Protocol):
     @property
     def output_scale(self) -> int | Fraction | str:
         """A whole number, or a fraction such as ``"1/4"``."""
+        ...
+
+
+@runtime_checkable
+class NamesDims(Protocol):
+    """An operator that says which leading dimensions its results have."""
+
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Their names, or names with labels; ``None`` leaves it to what they look like."""
+        ...
+
+
+@runtime_checkable
+class OverDims(Protocol):
+    """An operator that has to know which leading dimensions patches have."""
+
+    def over(self, dims: Sequence[str]) -> Self:
+        """Return it for patches of dimensions with these names, in order.
+
+        A `ValueError` says that it is none for them, and names them.
+        """
+        ...
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return the result of a patch."""
         ...
 
 

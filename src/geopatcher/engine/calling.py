@@ -29,8 +29,9 @@ class Calls:
     """How an operator is called, and what its results must be.
 
     Of several rasters, which lie in pixels by a ``packing``, it is given a dict with an array of each.
-    With ``batched`` it is given ``(n, bands, h, w)``, always. ``flat`` says that patches are
-    two-dimensional, ``(h, w)``; ``masked`` that it is given masked arrays; with a ``grid`` it is told
+    With ``batched`` it is given ``(n, bands, h, w)``, always. ``lengths`` are those of the leading dimensions
+    of a patch, which it sees as they are: none of one that is ``(h, w)``, ``None`` of one of bands.
+    ``masked`` says that it is given masked arrays; with a ``grid`` it is told
     where on it the patch lies, or each patch of the batch; ``again`` says that a call that failed may be
     tried again, with the pixels of before.
 
@@ -44,7 +45,7 @@ class Calls:
     name: str
     source_name: str
     batched: bool = False
-    flat: bool = False
+    lengths: tuple[int, ...] | None = None
     masked: bool = False
     grid: RasterDomain | None = None
     corner: tuple[int, int] = (0, 0)
@@ -91,7 +92,7 @@ class Calls:
             pixels = pixels.copy()  # there may be another call, and this one may write into them
         if self.masked:
             pixels = np.ma.array(pixels, mask=False if cut.valid is None else ~cut.valid)
-        return pixels[0] if self.flat else pixels
+        return pixels if self.lengths is None else pixels.reshape(*self.lengths, *pixels.shape[-2:])
 
     def discovers_border(self, batch: Sequence[Cut], returned: object) -> bool:
         """Look for a border at the first result; whether there is one that takes another call.
@@ -118,7 +119,7 @@ class Calls:
         return _border(self.reading.made(shown.pixels.shape[-2:]), result.shape[-2:])
 
     def results(self, batch: Sequence[Cut], returned: object) -> Sequence[Array]:
-        """Return the result of each patch, ``(h, w)`` or ``(bands, h, w)`` and as large as its box.
+        """Return the result of each patch, as large as its box, ``(h, w)`` or with any leading dimensions.
 
         Raises
         ------
@@ -141,7 +142,7 @@ class Calls:
             )
         results = list(made) if self.batched else [made]
         shown = first.surrounded(self.reading.margin) if self.border else first
-        if results[0].ndim not in (2, 3) or not self._fits(shown, results[0]):
+        if results[0].ndim < 2 or not self._fits(shown, results[0]):
             what = described(results[0] if self.batched else returned, results[0])
             raise OperatorError(f"{self.name} returned {what} for {self._misfit(shown, results[0])}")
         if first.inner is None:
@@ -157,7 +158,7 @@ class Calls:
         """Return what to say of a result that is not as large as what is made of what was shown."""
         pixels = shown.pixels.shape[-2:]
         height, width = self.reading.made(pixels)
-        border = self._border_of(shown, result) if result.ndim in (2, 3) else None
+        border = self._border_of(shown, result) if result.ndim >= 2 else None
         margin = f" with a margin of {_by(self.reading.margin)}" if any(self.reading.margin) else ""
         wanted = "(h, w) or (bands, h, w) of the same height and width"
         if self.border:
@@ -170,7 +171,7 @@ class Calls:
                 f", or have margin={needed} (--margin {needed}) of pixels read around each patch, as its "
                 f"results are smaller by {border} on each side"
             )
-        scale = _scale(pixels, result.shape[-2:]) if result.ndim in (2, 3) else None
+        scale = _scale(pixels, result.shape[-2:]) if result.ndim >= 2 else None
         if scale is not None and self.reading.scale == 1:
             wanted += f", or have output_scale={str(scale) if scale >= 1 else repr(str(scale))}"
         return (

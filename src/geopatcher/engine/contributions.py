@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +49,8 @@ class Contribution(NamedTuple):
 
     ``box`` is the patch's nominal rectangle, ``data`` ``(bands, h, w)`` of that size; the part
     that overhangs the raster is ignored. ``valid`` is shaped like ``data``, ``None`` when all counts;
-    ``weights`` is the taper ``(h, w)``, ``None`` for ones. ``flat`` says the result was ``(h, w)``.
+    ``weights`` is the taper ``(h, w)``, ``None`` for ones. ``flat`` says the result was ``(h, w)``, and
+    ``lengths`` are those of the leading dimensions of one that had several, which ``data`` has in one.
     ``present`` is shaped like ``data``, too, and says where the source holds data, ``None`` for
     everywhere: what another patch over the same cells says of them as well. It is ``valid`` itself
     where the cells that count are those.
@@ -60,14 +62,15 @@ class Contribution(NamedTuple):
     weights: Array | None = None
     flat: bool = False
     present: Array | None = None
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass
 class Operate:
     """Calls an operator on patches, in batches, under an error policy.
 
-    ``flat`` says that patches are two-dimensional, ``(h, w)``. ``masked`` says that the operator is
-    given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
+    ``lengths`` are those of the leading dimensions of patches, see `Calls`. ``masked`` says that the operator
+    is given masked arrays, and alone decides which cells of its result count. With a ``grid`` it is told
     where on it each patch lies. ``reading`` says what it is shown around each, and how fine its results are.
     A ``packing`` says that it is given arrays of several rasters.
     Of a run over a part of the grid the ``corner`` is where the part begins. With an ``area`` patches that do
@@ -85,7 +88,7 @@ class Operate:
     policy: ErrorPolicy = field(default_factory=ErrorPolicy)
     batching: Batching = field(default_factory=Batching)
     weights: Array | None = None
-    flat: bool = False
+    lengths: tuple[int, ...] | None = None
     masked: bool = False
     grid: RasterDomain | None = None
     corner: tuple[int, int] = (0, 0)
@@ -102,6 +105,7 @@ class Operate:
     limit: Limit | None = None
     late: Late = field(default_factory=Late)
     meter: Meter = field(default_factory=Meter)
+    _made: tuple[int, ...] | None = field(default=None, init=False, repr=False)
     _clipped: dict[tuple[int, int, int, int], Array] = field(default_factory=dict, repr=False)
     _waiting: list[Cut] = field(default_factory=list, repr=False)
     _calls: Calls = field(init=False, repr=False)
@@ -112,7 +116,7 @@ class Operate:
             self.name,
             self.source_name,
             batched=self.batching.batched,
-            flat=self.flat,
+            lengths=self.lengths,
             masked=self.masked,
             grid=self.grid,
             corner=self.corner,
@@ -264,7 +268,7 @@ class Operate:
         if self.policy.on_error != "mask" or self.n_bands is None or self.dtype is None:
             return None  # a mask before the first result, whose kind is not known: it comes to the same
         fill = np.nan if self.dtype.kind == "f" else 0
-        shape = (self.n_bands, *cut.box.shape)
+        shape = (*(self._made or (self.n_bands,)), *cut.box.shape)
         return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
 
     def _of_result(self, cut: Cut, known: Array | None) -> Array | None:
@@ -298,16 +302,9 @@ class Operate:
 
     def _contribution(self, cut: Cut, present: Array | None, data: Array) -> Contribution:
         """Return a patch's result; ``present`` is where its pixels held data before the call."""
-        flat = data.ndim == 2
-        bands = 1 if flat else data.shape[0]
-        if self.n_bands is None:
-            self.n_bands = bands
-        elif self.n_bands != bands:
-            raise OperatorError(
-                f"{self.name} returned {bands} bands for the patch at {cut.box} of {self.source_name} "
-                f"and {self.n_bands} for those before: the number of bands must not change midway"
-            )
-        data = self._same_dtype(cut, data[np.newaxis] if flat else data)
+        lengths = data.shape[:-2]
+        self._require_same(cut, lengths)
+        data = self._same_dtype(cut, data.reshape(math.prod(lengths), *data.shape[-2:]))
         valid = present
         if self.masked:
             valid = self._wanted(cut)  # in which the operator alone decides
@@ -322,7 +319,22 @@ class Operate:
             present = shaped_like(present, data.shape)
             if counts is not None and (counts is present or np.array_equal(counts, present)):
                 present = counts
-        return Contribution(cut.box, plain, counts, self._taper(cut.crop), flat, present)
+        several = lengths if len(lengths) > 1 else ()
+        return Contribution(cut.box, plain, counts, self._taper(cut.crop), not lengths, present, several)
+
+    def _require_same(self, cut: Cut, lengths: tuple[int, ...]) -> None:
+        """Refuse a result of other leading dimensions than those before."""
+        bands = math.prod(lengths)
+        if self.n_bands is None:
+            self.n_bands = bands
+        if self._made is None and self.n_bands == bands:
+            self._made = lengths
+        elif self.n_bands != bands or self._made != lengths:
+            many, before = _counted(lengths), _counted(self._made or (self.n_bands,))
+            raise OperatorError(
+                f"{self.name} returned {many} for the patch at {cut.box} of {self.source_name} "
+                f"and {before} for those before: the number of bands must not change midway"
+            )
 
     def _same_dtype(self, cut: Cut, data: Array) -> Array:
         if self.dtype is not None and data.dtype == self.dtype:
@@ -346,6 +358,15 @@ class Operate:
 def _kept(result: Array | None) -> Array | None:
     """Return a result in memory that the next one does not take."""
     return None if result is None else result.copy()
+
+
+def _counted(lengths: tuple[int, ...]) -> str:
+    """Return how many bands there are along leading dimensions.
+
+    >>> _counted((3,)), _counted(()), _counted((12, 4))
+    ('3 bands', '1 bands', '12x4 bands')
+    """
+    return f"{'x'.join(map(str, lengths)) or 1} bands"
 
 
 def _known(cut: Cut) -> Array | None:

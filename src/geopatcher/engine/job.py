@@ -14,6 +14,7 @@ from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.core.leading import BAND, Dimension, leading_of_result, plain
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
@@ -27,6 +28,8 @@ from geopatcher.engine.run import Finisher, contributions, stitch
 from geopatcher.engine.sizing import Sizes, model_of, usual_kind
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
+from geopatcher.errors import OperatorError
+from geopatcher.fields.labels import names_along
 from geopatcher.operators.wrappers import wants_mask, wants_position
 from geopatcher.targets.protocol import MemoryStorage
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.accumulators.protocols import Plannable
+    from geopatcher.core.leading import Leading
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink
     from geopatcher.engine.lateness import Limit
@@ -58,10 +62,12 @@ class Output:
     nodata: Nodata = None
     chunks: tuple[int, int] | None = None
     storage: Storage = field(default_factory=MemoryStorage)
+    dims: Leading | None = None
 
     def settings(self) -> dict[str, object]:
         """Return all that is asked for by name, in one list."""
-        own = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
+        own: dict[str, object] = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
+        own |= {} if self.dims is None else {"output_dims": self.dims}
         return own | self.storage.settings()
 
     def spec(
@@ -73,8 +79,11 @@ class Output:
         chunks: tuple[int, int],
         *,
         flat: bool,
+        lengths: tuple[int, ...] = (),
     ) -> ResultSpec:
         """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
+
+        ``lengths`` are those of leading dimensions, where patches have several.
 
         What says that a cell is missing is decided here, before the first block. Floats have NaN, and
         classes a value above the last. Other integers, and floats for which a value is given, have a
@@ -85,19 +94,22 @@ class Output:
         ------
         ValueError
             The caller's nodata value does not fit the result's dtype, or there is none to inherit.
+        OperatorError
+            It cannot be known which leading dimensions the patches have.
 
         """
         out_bands = aggregation.out_bands(n_bands)
         flat = flat or aggregation.flat
         result = self.dtype or _storable(aggregation.out_dtype(dtype))
-        same_bands = out_bands == source.n_bands
+        leading = () if flat else self._leading(source, out_bands, lengths if out_bands == n_bands else ())
+        same_bands = out_bands == source.n_bands and leading == source.leading
         # What is said of the source's values holds for the result's where they are of the same kind.
         own = same_bands and result == source.dtype and aggregation.keeps_quantity
         free = aggregation.nodata_for(result) if self.nodata is None else None
         nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
         plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
         labels = aggregation.gives_labels or (own and source.metadata.has_labels)
-        names = source.band_names if same_bands else tuple(f"b{i + 1}" for i in range(out_bands))
+        names = source.band_names if same_bands else names_along(leading, out_bands)
         names = aggregation.band_names or names
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
         other = replace(domain.metadata, bands=aggregation.metadata.bands)
@@ -106,6 +118,7 @@ class Output:
             nodata=nodata,
             units=source.units if own else (),
             metadata=source.metadata.of_result() if own else other,
+            leading=leading,
         )
         spec = ResultSpec(
             domain=domain,
@@ -115,6 +128,14 @@ class Output:
             overview=usual_method(labels=labels),
         )
         return self.storage.applied(spec)
+
+    def _leading(self, source: RasterDomain, n_bands: int, lengths: tuple[int, ...]) -> Leading:
+        """Return the leading dimensions of a result; none where there is but one of bands."""
+        known = source.leading or tuple(Dimension(BAND, length) for length in source.shape[:-2])
+        try:
+            return plain(leading_of_result(known, lengths or (n_bands,), self.dims))
+        except ValueError as error:
+            raise OperatorError(f"patches have {error}") from error
 
     def _stated(self, source: RasterDomain, result: np.dtype, *, own: bool) -> float | int | None:
         """Return the value that is given, or inherited where the result is the source's ``own`` quantity."""
@@ -243,7 +264,7 @@ class Job:
             policy=self.policy,
             batching=batching or Batching.of(self.batch_size),
             weights=self.weights,
-            flat=len(self.source.domain.shape) == 2,
+            lengths=self.source.domain.lengths,
             masked=wants_mask(self.operator),
             grid=self._whole_grid() if wants_position(self.operator) else None,
             corner=(self.plan.around[0], self.plan.around[2]),
@@ -267,10 +288,13 @@ class Job:
     def spec_for(self, first: Contribution | None, *, flat: bool) -> ResultSpec:
         """Return what the result is, given the first contribution (``None``: no patch held data)."""
         source = self.source.domain.rescaled(self.plan.reading.scale)
-        bands, dtype = (
-            usual_kind(self.source, source) if first is None else (first.data.shape[0], first.data.dtype)
+        lengths = source.lengths
+        bands, dtype = usual_kind(self.source, source)
+        if first is not None:
+            bands, dtype, lengths = first.data.shape[0], first.data.dtype, first.lengths
+        spec = self.output.spec(
+            source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat, lengths=lengths
         )
-        spec = self.output.spec(source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat)
         return replace(spec, layers=layer_specs(self.aggregation, self.layers))
 
     def tiles(self, plan: Plan, spec: ResultSpec, disagreement: Disagreement) -> TileRows:

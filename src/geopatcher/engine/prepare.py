@@ -159,8 +159,9 @@ def check_patch(
     if least > limit:
         around = f", read as {seen[0]}x{seen[1]}," if seen != size else ""
         smaller = "a smaller size" if seen == size else "a smaller size or margin"
+        many = " x ".join(map(str, domain.lengths)) or "1"
         raise MemoryLimitError(
-            f"patch {size[0]}x{size[1]}{around} with {domain.n_bands} x {domain.dtype} and its weights needs "
+            f"patch {size[0]}x{size[1]}{around} with {many} x {domain.dtype} and its weights needs "
             f"{format_bytes(least)}, and {of_whom} {format_bytes(limit)}: use {smaller} (the raster has "
             f"{domain.height}x{domain.width} pixels)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,10 @@ import numpy as np
 
 from geopatcher.core.digests import cells_digest
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.leading import unnamed
 from geopatcher.core.protocols import HeldArrays, Sliceable
 from geopatcher.core.sources import reads_at_once
+from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.some_bands import SomeBands
 from geopatcher.fields.source_files import files_under
 from geopatcher.formats.attributes import whole_numbers
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.box import Box
+    from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array
     from geopatcher.fields.origin import Origin
 
@@ -28,7 +32,8 @@ if TYPE_CHECKING:
 class ArraySource:
     """An array with the domain it lies on.
 
-    ``domain.shape`` is the array's. NaN is missing; so is ``domain.nodata``, and what is masked in a
+    ``domain.shape`` is the array's, which has its leading dimensions in one. NaN is missing; so is
+    ``domain.nodata``, and what is masked in a
     `numpy.ma.MaskedArray`, and where ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is
     what the array is stored in, ``origin`` what identifies it, where that is not all its cells.
     """
@@ -51,11 +56,19 @@ class ArraySource:
     @classmethod
     def of(cls, array: Sliceable, **record: object) -> ArraySource:
         """Wrap an array; ``record`` are further fields of its `RasterDomain`."""
-        shape, dtype = tuple(map(int, array.shape)), np.dtype(array.dtype)
+        dtype = np.dtype(array.dtype)
         if dtype.kind not in "biufc":
             raise TypeError(f"a raster holds numbers, not {dtype} values: convert the array with .astype")
+        shape, leading = flattened(array.shape)
+        record = {"leading": leading} | record
         domain = RasterDomain(shape=shape, dtype=dtype.newbyteorder("="), **record)  # type: ignore[arg-type]
-        return cls(array, domain)
+        if not leading:
+            return cls(array, domain)
+        label = f"{type(array).__name__} {domain.dtype} {tuple(array.shape)}"
+        if isinstance(array, np.ma.MaskedArray):
+            held = ~np.ma.getmaskarray(array)
+            return cls(flat_bands(np.ma.getdata(array)), domain, label, mask=flat_bands(held))
+        return cls(flat_bands(array), domain, label)
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -169,6 +182,18 @@ class ArraySource:
     def version(self) -> str:
         """Return a text that changes when what the cells are read from does; ``""`` for those in memory."""
         return "" if self.origin is None else self.origin.version()
+
+
+def flattened(shape: Sequence[int]) -> tuple[tuple[int, ...], Leading]:
+    """Return the shape of an array with its leading dimensions in one, and these where it has several.
+
+    >>> flattened((4, 20, 30)), flattened((12, 4, 20, 30))[0]
+    (((4, 20, 30), ()), (48, 20, 30))
+    """
+    lengths = tuple(map(int, shape))
+    if len(lengths) <= 3:
+        return lengths, ()
+    return (math.prod(lengths[:-2]), *lengths[-2:]), unnamed(lengths[:-2])
 
 
 def is_mask(attributes: Mapping[Hashable, object]) -> bool:

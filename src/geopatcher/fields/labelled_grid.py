@@ -5,6 +5,7 @@ One reading for a `xarray.DataArray` and for an array of a zarr store, without i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,17 +14,19 @@ from affine import Affine
 
 from geopatcher._optional import load
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.leading import BAND, Dimension, plain
 from geopatcher.core.metadata import Ground
 from geopatcher.errors import MissingExtraError
 from geopatcher.fields.georeference import crs_of, missing_of, transform_of
 from geopatcher.fields.labelled import HasRio
-from geopatcher.fields.labels import names_of, units_of
+from geopatcher.fields.labels import encoded, names_along, names_of, numbers_bands, units_of
 from geopatcher.fields.spacing import affine_of, along, centres_of, values_along
-from geopatcher.formats.attributes import ground_of, metadata_of
+from geopatcher.formats.attributes import ground_of, metadata_of, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from geopatcher.core.leading import Leading
     from geopatcher.fields.georeference import Attributes
     from geopatcher.fields.labelled import Labels, Rio
 
@@ -39,18 +42,22 @@ MAX_BANDS = 2**20
 
 @dataclass(frozen=True)
 class Grid:
-    """Which dimension is which, and where the raster lies; ``single`` are of length one, and left out."""
+    """Which dimension is which, and where the raster lies; ``leading`` are those of bands, as they are."""
 
     rows: Hashable
     cols: Hashable
-    bands: Hashable | None
+    leading: tuple[Hashable, ...]
     domain: RasterDomain
-    single: tuple[Hashable, ...] = ()
 
     @property
     def dims(self) -> tuple[Hashable, ...]:
-        """The dimensions in the order of a raster: ``(bands, rows, cols)`` or ``(rows, cols)``."""
-        return (self.rows, self.cols) if self.bands is None else (self.bands, self.rows, self.cols)
+        """The dimensions in the order of a raster: the leading ones, rows and columns."""
+        return (*self.leading, self.rows, self.cols)
+
+    @property
+    def lengths(self) -> dict[Hashable, int]:
+        """How long each of them is."""
+        return dict(zip(self.dims, self.domain.array_shape, strict=True))
 
     def indexers(self, rows: slice, cols: slice) -> dict[Hashable, slice | int]:
         """Return what `isel` takes."""
@@ -58,13 +65,13 @@ class Grid:
 
 
 def grid_of(array: Labels) -> Grid:
-    """Return the grid of an array: its rows, columns and bands, and where they lie.
+    """Return the grid of an array: its rows, columns and leading dimensions, and where they lie.
 
     Raises
     ------
     ValueError
-        There are more dimensions than rows, columns and bands, the coordinates are uneven, or what is
-        said of the place makes no sense.
+        The coordinates are uneven, a dimension has no name of its own, or what is said of the place makes no
+        sense.
     TypeError
         The cells are no numbers.
 
@@ -76,31 +83,23 @@ def grid_of(array: Labels) -> Grid:
         raise ValueError(f"two dimensions have the same name: {array.dims}")
     rows, cols = _spatial_dims(array)
     lengths = dict(zip(array.dims, array.shape, strict=True))
-    others = [dim for dim in array.dims if dim not in (rows, cols)]
-    single = [dim for dim in others if lengths[dim] == 1]
-    if len(others) == len(single) and single:
-        single = single[:-1]  # the last one counts as a band
-    others = [dim for dim in others if dim not in single]
-    if len(others) > 1:
-        raise ValueError(
-            f"a field has rows, columns and bands; this array has the dimensions {array.dims} of "
-            f"{array.shape}: select one of the others first, for example .isel({others[0]}=0)"
-        )
-    bands = others[0] if others else None
-    dims = (rows, cols) if bands is None else (bands, rows, cols)
-    shape = tuple(int(lengths[dim]) for dim in dims)
-    if min(shape) < 1:
+    leading = tuple(dim for dim in array.dims if dim not in (rows, cols))
+    if min(array.shape) < 1:
         raise ValueError(f"the array has no pixels: its dimensions {array.dims} are {array.shape} long")
-    if len(shape) == 3 and shape[0] > MAX_BANDS:
+    n_bands = math.prod(int(lengths[dim]) for dim in leading)
+    if n_bands > MAX_BANDS:
+        along = " and ".join(map(repr, leading))
         raise ValueError(
-            f"the array has {shape[0]:,} bands along {bands!r}, and more than {MAX_BANDS:,} are not read: "
+            f"the array has {n_bands:,} bands along {along}, and more than {MAX_BANDS:,} are not read: "
             f"select some of them first"
         )
-    return Grid(rows, cols, bands, _domain(array, shape, rows, cols, bands), tuple(single))
+    grid = (int(lengths[rows]), int(lengths[cols]))
+    shape = (n_bands, *grid) if leading else grid
+    return Grid(rows, cols, leading, _domain(array, shape, rows, cols, leading))
 
 
 def _domain(
-    array: Labels, shape: tuple[int, ...], rows: Hashable, cols: Hashable, bands: Hashable | None
+    array: Labels, shape: tuple[int, ...], rows: Hashable, cols: Hashable, leading: tuple[Hashable, ...]
 ) -> RasterDomain:
     count = shape[0] if len(shape) == 3 else 1
     rio, mapping = _rio(array), _grid_mapping(array)
@@ -111,22 +110,44 @@ def _domain(
         ground = Ground(rpcs=ground.rpcs)
     elif _is_curved(array, rows, cols):
         ground = replace(ground, arrays=True)
-    labels = None if bands is None or bands not in array.coords else array.coords[bands]
+    known = plain(tuple(_dimension(array, dim) for dim in leading))
     return RasterDomain(
         shape=shape,
         transform=transform,
         crs=None if ground.points else crs,  # then it is that of the points
         nodata=_nodata(array, rio),
         dtype=np.dtype(array.dtype).newbyteorder("="),
-        band_names=names_of(
-            None if labels is None else values_along(array, bands, bands),
-            {} if labels is None else labels.attrs,
-            array.attrs,
-            count,
-        ),
+        band_names=_names(array, leading, known, count),
         units=units_of(array.attrs, count),
         metadata=metadata_of(array.attrs, count, ground),
+        leading=known,
     )
+
+
+def _names(array: Labels, leading: tuple[Hashable, ...], known: Leading, count: int) -> tuple[str, ...]:
+    """Return the names of bands: of several dimensions what lies along them, of one its labels."""
+    if len(leading) > 1:
+        return names_along(known, count)
+    labels = array.coords[leading[0]] if leading and leading[0] in array.coords else None
+    return names_of(
+        None if labels is None else values_along(array, leading[0], leading[0]),
+        {} if labels is None else labels.attrs,
+        array.attrs,
+        count,
+    )
+
+
+def _dimension(array: Labels, dim: Hashable) -> Dimension:
+    """Return a leading dimension with its labels; without any where these are but the numbers of bands."""
+    name, length = str(dim), int(array.shape[array.dims.index(dim)])
+    if name.startswith("dim_") and len(array.dims) == 3:  # it has no name
+        name = BAND
+    if dim not in array.coords:
+        return Dimension(name, length)
+    labels, said = encoded(values_along(array, dim, dim), array.coords[dim])
+    if name == BAND and numbers_bands(labels):
+        return Dimension(name, length)
+    return Dimension.of(name, labels, tags_of(said))
 
 
 def _spatial_dims(array: Labels) -> tuple[Hashable, Hashable]:

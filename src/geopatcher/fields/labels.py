@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher._optional import load
+from geopatcher.core.leading import BAND, Dimension
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array
     from geopatcher.fields.georeference import Attributes
+    from geopatcher.fields.labelled import Labels
 
 #: Units of time of CF (section 4.4), in nanoseconds.
 UNITS_NS = {
@@ -88,16 +94,52 @@ def names_of(labels: Array | None, said: Attributes, attributes: Attributes, cou
         given = attributes.get(key)
         if isinstance(given, list | tuple) and len(given) == count:
             return tuple(map(str, given))
-        if isinstance(given, str) and given and count == 1 and (labels is None or _counts(labels)):
+        if isinstance(given, str) and given and count == 1 and (labels is None or numbers_bands(labels)):
             return (given,)
-    if labels is None or _counts(labels):
+    if labels is None or numbers_bands(labels):
         return tuple(f"b{band + 1}" for band in range(count))
     return texts_of(labels, said)
 
 
-def _counts(labels: Array) -> bool:
-    """Whether labels are the numbers of the bands."""
-    return any(np.array_equal(labels, np.arange(first, first + len(labels))) for first in (0, 1))
+def names_along(leading: Leading, n_bands: int) -> tuple[str, ...]:
+    """Return the names of bands along leading dimensions, such as ``"2024-01-03 B04"``.
+
+    >>> names_along((Dimension("time", 2), Dimension("band", 2, ("B04", "B08"), "str")), 4)
+    ('time 1 B04', 'time 1 B08', 'time 2 B04', 'time 2 B08')
+    """
+    along = [_along(dimension) for dimension in leading or (Dimension(BAND, n_bands),)]
+    return tuple(" ".join(parts) for parts in itertools.product(*along))
+
+
+def encoded(labels: Array, coordinate: Labels) -> tuple[Array, Attributes]:
+    """Return labels as CF stores them, and the attributes that say what they are: calendars of xarray, too.
+
+    Dates of NumPy stay dates.
+    """
+    if labels.dtype.kind != "O" or all(isinstance(label, str) for label in labels.tolist()):
+        return labels, coordinate.attrs
+    given = load("xarray").Variable(coordinate.dims, labels, dict(coordinate.attrs))
+    stored = load("xarray.conventions").encode_cf_variable(given)
+    return np.asarray(stored.values), stored.attrs
+
+
+def _along(dimension: Dimension) -> Sequence[str]:
+    labels = dimension.labels()
+    if labels is not None:
+        return texts_of(labels, dict(dimension.attributes))
+    prefix = "b" if dimension.name == BAND else f"{dimension.name} "
+    return [f"{prefix}{place + 1}" for place in range(dimension.length)]
+
+
+def numbers_bands(labels: Array) -> bool:
+    """Whether labels are but the numbers of the bands, from 0 or 1.
+
+    >>> numbers_bands(np.array([1, 2, 3])), numbers_bands(np.array([4, 8]))
+    (True, False)
+    """
+    return labels.dtype.kind in "iuf" and any(
+        np.array_equal(labels, np.arange(first, first + len(labels))) for first in (0, 1)
+    )
 
 
 def units_of(attributes: Attributes, count: int) -> tuple[str, ...]:

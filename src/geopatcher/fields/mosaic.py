@@ -127,7 +127,16 @@ def is_scene(thing: object) -> TypeGuard[SceneLike]:
 
 
 def source_of(scene: SceneLike) -> PixelSource:
-    """Return where the pixels of a scene come from."""
+    """Return where the pixels of a scene come from.
+
+    Raises
+    ------
+    SourceError
+        There is no such file, or it is not a raster.
+    TypeError
+        It is something else.
+
+    """
     if isinstance(scene, str | os.PathLike):
         return field_at(scene).source
     if isinstance(scene, SourceField):

@@ -13,7 +13,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.protocols import FromFiles
 from geopatcher.errors import GeopatcherError, SourceError
-from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.custom_identity import identity_of_custom, sampled_rows
 from geopatcher.fields.declared import (
     WIDEST,
@@ -94,8 +94,10 @@ def raster_domain(domain: HasShape, *, unknown: np.dtype = _UNKNOWN) -> RasterDo
     """
     if isinstance(domain, RasterDomain):
         return domain
+    shape, leading = flattened(domain.shape)
     plain = RasterDomain(
-        shape=tuple(int(n) for n in domain.shape)[-3:],
+        shape=shape,
+        leading=leading,
         dtype=_told_dtype(domain) or unknown,
         nodata=declared_nodata(domain),
     )
@@ -166,7 +168,7 @@ class SelectSource:
     def name(self) -> str:
         """The field's type and shape, and its dtype where its domain says it."""
         dtype = f"{self.outline.dtype} " if self.typed else ""
-        return f"{type(self.field).__name__} {dtype}{self.outline.shape}"
+        return f"{type(self.field).__name__} {dtype}{self.outline.array_shape}"
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``.
@@ -180,12 +182,12 @@ class SelectSource:
         """
         with foreign(self.name, box):
             pixels = array_of(self.field.select(Window(box.col0, box.row0, box.width, box.height)))
-        bands = pixels.shape[0] if pixels.ndim == 3 else 1
-        if pixels.shape[-2:] != box.shape or bands != self.domain.n_bands or pixels.ndim not in (2, 3):
+        if pixels.shape[-2:] != box.shape or (pixels.shape[:-2] or (1,)) != (self.domain.lengths or (1,)):
             raise SourceError(
                 f"{self.name} gave an array of shape {pixels.shape} for {box}: expected "
-                f"{(self.domain.n_bands, *box.shape)}, as its domain says"
+                f"{(*(self.domain.lengths or (1,)), *box.shape)}, as its domain says"
             )
+        pixels = pixels.reshape(*flattened(pixels.shape)[0])
         pixels = as_declared(pixels, self.domain.dtype, self.name, box)
         return self._window(pixels, box).read(Box.of_shape(box.shape))
 
@@ -247,7 +249,7 @@ class PlainField:
     def dress(self, pixels: Array, box: Box) -> Array:
         """Return the plain array."""
         _ = box
-        return pixels if len(self.domain.shape) == 3 else pixels[0]
+        return pixels.reshape(*self.domain.lengths, *pixels.shape[-2:])
 
 
 def _told_dtype(domain: HasShape) -> np.dtype | None:

@@ -54,7 +54,7 @@ def ranked(
             raise ValueError(f"{name} has {len(given)} values for {len(sources)} scenes: give one for each")
     numbers = range(len(sources))
     if order == "newest":
-        seen = [_date(one) for one in dates] if dates is not None else [date_of(one) for one in sources]
+        seen = [parsed_date(one) for one in dates] if dates is not None else [date_of(one) for one in sources]
         return sorted(numbers, key=lambda number: seen[number], reverse=True)
     if order == "least-cloud":
         covers = [float(one) for one in cloud] if cloud is not None else [cloud_of(one) for one in sources]
@@ -80,7 +80,7 @@ def date_of(source: PixelSource) -> datetime:
             f"for each scene"
         )
     try:
-        return _date(str(value))
+        return parsed_date(str(value))
     except ValueError as error:
         raise SourceError(
             f"{source.name} does not say plainly when it was seen: {error}. Give dates="
@@ -111,11 +111,19 @@ def _tagged(source: PixelSource, names: Sequence[str]) -> TagValue | None:
     return next((tags[name] for name in names if name in tags), None)
 
 
-def _date(given: Date) -> datetime:
+def parsed_date(given: Date) -> datetime:
     """Return a time; one without a zone is of UTC.
 
-    >>> _date("2024:05:01 10:20:30") == _date("2024-05-01T12:20:30+02:00"), _date("2024-05-01").day
-    (True, 1)
+    Raises
+    ------
+    ValueError
+        A text is no date.
+
+    Examples
+    --------
+    >>> parsed_date("2024:05:01 10:20:30") == parsed_date("2024-05-01T12:20:30+02:00")
+    True
+
     """
     if isinstance(given, str):
         text = re.sub(r"^(\d{4}):(\d\d):(\d\d)", r"\1-\2-\3", given.strip())  # as TIFF writes it

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast, overload
 
 from affine import Affine
@@ -12,8 +12,9 @@ from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
 from geopatcher.core.protocols import PixelSource
 from geopatcher.core.typevars import D_co
-from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.declared import outline_of
+from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
@@ -93,14 +94,15 @@ class RasterField(Generic[D_co]):
         nodata: float | int | None = None,
         band_names: tuple[str, ...] = (),
     ) -> RasterField[Array]:
-        """Return a field of an array ``(h, w)`` or ``(bands, h, w)`` that says where it lies.
+        """Return a field of an array ``(h, w)`` or ``(bands, h, w)``, or more, that says where it lies.
 
         Cells equal to ``nodata`` are missing, and so is NaN.
 
         Parameters
         ----------
         array
-            ``(h, w)`` or ``(bands, h, w)``: NumPy, zarr, Dask, or anything that slices like these.
+            ``(h, w)`` or ``(bands, h, w)``, or with more leading dimensions: NumPy, zarr, Dask, or anything
+            that slices like these.
         transform
             From pixel corners to coordinates of ``crs``; the identity by default.
         crs
@@ -160,10 +162,10 @@ class RasterField(Generic[D_co]):
         Returns
         -------
         numpy.ndarray or GeoTensor
-            ``(bands, h, w)`` or ``(h, w)`` as the field is.
+            With the leading dimensions of the field, or ``(h, w)`` of one that has none.
 
         """
-        data = pixels if len(self.domain.shape) == 3 else pixels[0]
+        data = pixels.reshape(*self.domain.lengths, *pixels.shape[-2:])
         if not isinstance(self.reader, GeoArray):
             return data
         tensor: Array = load("georeader.geotensor").GeoTensor(
@@ -189,16 +191,16 @@ class RasterField(Generic[D_co]):
             data: object = self.reader.read_from_window(indexer, boundless=True)
         else:
             pixels = self.source.read(box_of(indexer))
-            data = pixels if len(self.domain.shape) == 3 else pixels[0]
+            data = pixels.reshape(*self.domain.lengths, *pixels.shape[-2:])
         return cast("D_co", data)  # which of both it is, and of what type, the overloads of __init__ say
 
     def with_data(self, array: Array) -> RasterField[Array]:
-        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``.
+        """Return a field on the same grid holding ``array``, with any leading dimensions.
 
         Parameters
         ----------
         array
-            ``(h, w)`` or ``(bands, h, w)`` of the field's height and width.
+            ``(h, w)`` or ``(bands, h, w)``, or more, of the field's height and width.
 
         Returns
         -------
@@ -214,5 +216,9 @@ class RasterField(Generic[D_co]):
         shape = tuple(array.shape)
         if shape[-2:] != self.domain.grid_shape:
             raise ValueError(f"an array of {shape} does not lie on the grid of {self.domain.grid_shape}")
-        bands = shape[0] if len(shape) == 3 else None
-        return RasterField(ArraySource(array, self.domain.with_bands((), n_bands=bands, dtype=array.dtype)))
+        flat, leading = flattened(shape)
+        bands = flat[0] if len(flat) == 3 else None
+        domain = self.domain.with_bands((), n_bands=bands, dtype=array.dtype)
+        same = shape[:-2] == self.domain.lengths
+        domain = replace(domain, leading=self.domain.leading if same else leading)
+        return RasterField(ArraySource(flat_bands(array), domain))

@@ -15,10 +15,11 @@ from geopatcher.core.digests import array_digest, digest_of
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.protocols import HeldArrays
 from geopatcher.errors.redaction import shown
-from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.custom_identity import identity_of_custom, sampled_rows
 from geopatcher.fields.declared import WIDEST, as_declared, declared_dtype, declared_nodata
 from geopatcher.fields.file_identity import SourceFiles
+from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.source_files import files_behind, files_under
 from geopatcher.formats.gdal_environment import CACHE_BYTES, GDAL_ERRORS, PINNED, environment, failure
@@ -90,25 +91,12 @@ class LazyReader(GeoArray[Pixels], Protocol):
 
 
 def source_of(reader: GeoArray[Pixels]) -> PixelSource:
-    """Return where a reader's pixels come from: its file, through pooled handles, where it has one.
-
-    Raises
-    ------
-    ValueError
-        The reader stacks several files in time.
-
-    """
-    if isinstance(reader, LazyReader):
-        if len(reader.shape) > 3:
-            raise ValueError(
-                f"a reader of shape {reader.shape} stacks {len(reader.paths)} files; "
-                f"a field is one raster: make a reader of each path"
-            )
-        if len(reader.paths) == 1 and reader.overview_level is None:
-            file = RasterioSource(reader.paths[0], tuple(reader.indexes))
-            focus = box_of(reader.window_focus)
-            if Box.of_shape(file.domain.grid_shape).contains(focus):
-                return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
+    """Return where a reader's pixels come from: its file, through pooled handles, where it has but one."""
+    if isinstance(reader, LazyReader) and len(reader.shape) == 3 and reader.overview_level is None:
+        file = RasterioSource(reader.paths[0], tuple(reader.indexes))
+        focus = box_of(reader.window_focus)
+        if Box.of_shape(file.domain.grid_shape).contains(focus):
+            return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
     return ReaderSource.of(reader)
 
 
@@ -133,8 +121,10 @@ class ReaderSource:
         """
         reader = _pinned(reader)
         nodata, dtype = declared_nodata(reader), declared_dtype(reader)
+        shape, leading = flattened(reader.shape)
         outline = RasterDomain(
-            shape=tuple(map(int, reader.shape)),
+            shape=shape,
+            leading=leading,
             transform=reader.transform,
             crs=crs_text(reader.crs),
             nodata=(reader.fill_value_default or None) if nodata is None else nodata,
@@ -164,11 +154,12 @@ class ReaderSource:
     def name(self) -> str:
         """The reader's type and shape, and its dtype where it says it."""
         dtype = f"{self.outline.dtype} " if self.typed else ""
-        return f"{type(self.reader).__name__} {dtype}{self.outline.shape}"
+        return f"{type(self.reader).__name__} {dtype}{self.outline.array_shape}"
 
     def held(self) -> HeldArrays | None:
         """Return the cells of a reader that is an array itself, such as a GeoTensor."""
-        return HeldArrays(np.asarray(self.reader)) if isinstance(self.reader, np.ndarray) else None
+        held = flat_bands(np.asarray(self.reader)) if isinstance(self.reader, np.ndarray) else None
+        return None if held is None else HeldArrays(held)
 
     def holding(self, arrays: HeldArrays) -> ArraySource:
         """Return the cells with their domain: an array that knows where it lies forgets that when pickled."""
@@ -221,7 +212,7 @@ class ReaderSource:
 
     def _array(self, box: Box) -> ArraySource:
         values = as_declared(_values(self.reader, box), self.domain.dtype, self.name, box)
-        return ArraySource(values, self.domain.cut(box))
+        return ArraySource(flat_bands(values), self.domain.cut(box))
 
 
 def _pinned(reader: GeoArray[Pixels]) -> GeoArray[Pixels]:

@@ -10,7 +10,9 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
+from geopatcher.core.leading import BAND, unnamed
 from geopatcher.fields.array_source import ArraySource, is_mask
+from geopatcher.fields.flat_bands import along_all, flat_bands
 from geopatcher.fields.labelled import HasRio, LabelledArray
 from geopatcher.fields.labelled_grid import Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
@@ -21,13 +23,14 @@ from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.gdal_environment import foreign
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
     from types import EllipsisType
 
     from affine import Affine
 
     from geopatcher.core.box import PixelWindow
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.core.protocols import Array, PixelSource, Sliceable
 
 
 @runtime_checkable
@@ -56,7 +59,7 @@ class ChunkedArray(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Slices:
-    """A `DataArray` that is sliced like an array of ``(bands, rows, cols)``; reads what is asked for."""
+    """A `DataArray` that is sliced like an array of its grid's dimensions; reads what is asked for."""
 
     array: LabelledArray
     grid: Grid
@@ -69,8 +72,13 @@ class _Slices:
         return files_of_lazy(self.array)
 
     @property
+    def dims(self) -> tuple[Hashable, ...]:
+        """Those of the grid that the array has; a mask may lack leading ones."""
+        return tuple(dim for dim in self.grid.dims if dim in self.array.dims)
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        return self.grid.domain.shape
+        return tuple(self.grid.lengths[dim] for dim in self.dims)
 
     @property
     def dtype(self) -> np.dtype:
@@ -79,18 +87,20 @@ class _Slices:
     def __getitem__(self, index: tuple[EllipsisType | slice, ...], /) -> Array:
         rows, cols = (part for part in index[-2:] if isinstance(part, slice))
         indexers = self.grid.indexers(rows, cols)
-        if self.grid.bands is not None and len(index) == 3 and index[0] is not ...:
-            indexers[self.grid.bands] = index[0]
+        for dim, place in zip(self.dims, index[:-2], strict=False):
+            if isinstance(place, slice):
+                indexers[dim] = place
         part = self.array.isel(indexers)
         with foreign("a DataArray", f"rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop}"):
-            return np.asarray(part.transpose(*(dim for dim in self.grid.dims if dim in part.dims)))
+            return np.asarray(part.transpose(*self.dims))
 
 
 class XarrayField:
     """A `xarray.DataArray` as a field.
 
     Rows and columns are found by the names of the dimensions (``y``, ``lat``, ``northing``...), by
-    their CF attributes, or else are the last two; one further dimension holds the bands. Lazy arrays
+    their CF attributes, or else are the last two; further ones, such as times and bands, come before them,
+    with their coordinates. Lazy arrays
     (Dask, files) are read strip by strip. The CRS is that of the CF grid mapping, or what else rioxarray
     finds; the transform that of the coordinates. Values are taken as they are: a ``scale_factor`` among
     the attributes is kept with the result, and not applied.
@@ -98,12 +108,12 @@ class XarrayField:
     Parameters
     ----------
     array
-        With two dimensions of space and at most one of bands; further ones of length 1 are left out.
+        With two dimensions of space, and any others.
 
     Raises
     ------
     ValueError
-        The array has more dimensions, or its coordinates are not evenly spaced.
+        The array has no two dimensions, or its coordinates are not evenly spaced.
     TypeError
         Its cells are no numbers.
 
@@ -121,16 +131,17 @@ class XarrayField:
         if not isinstance(array, LabelledArray):
             raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(array).__name__}")
         self._grid = grid_of(array)
-        self.array = array.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else array
-        sizes = ", ".join(f"{dim}: {n}" for dim, n in zip(self._grid.dims, self.domain.shape, strict=True))
+        self.array = array
+        sizes = ", ".join(f"{dim}: {n}" for dim, n in self._grid.lengths.items())
         cells = _Slices(self.array, self._grid)
+        mask = _mask(self.array, self._grid)
         self.source: PixelSource = ArraySource(
-            cells,
+            flat_bands(cells),
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",
             block=_block(self.array, self._grid),
             origin=origin_of_labelled(self.array, cells),
-            mask=_mask(self.array, self._grid),
+            mask=mask,
         )
 
     @property
@@ -162,12 +173,12 @@ class XarrayField:
         return _placed(part, self.domain.cut(box))
 
     def with_data(self, array: Array) -> XarrayField:
-        """Return a field on the same grid holding ``array``, ``(h, w)`` or ``(bands, h, w)``.
+        """Return a field on the same grid holding ``array``, with any leading dimensions.
 
         Parameters
         ----------
         array
-            ``(h, w)`` or ``(bands, h, w)`` of the field's height and width.
+            ``(h, w)`` or ``(bands, h, w)``, or more, of the field's height and width.
 
         Returns
         -------
@@ -202,11 +213,11 @@ class XarrayField:
             With its own coordinates.
 
         """
-        return self._labelled(pixels if self._grid.bands is not None else pixels[0], box)
+        return self._labelled(pixels.reshape(*self.domain.lengths, *pixels.shape[-2:]), box)
 
     def _labelled(self, array: Array, box: Box) -> LabelledArray:
         domain = self.domain.cut(box)
-        bands = () if array.ndim == 2 else (self._grid.bands or "band",)
+        leading = self._leading_of(array.shape[:-2])
         coords = {}
         if domain.transform.b == domain.transform.d == 0:
             a, _, c, _, e, f = domain.transform[:6]
@@ -214,11 +225,19 @@ class XarrayField:
                 self._grid.rows: f + e * (np.arange(box.height) + 0.5),
                 self._grid.cols: c + a * (np.arange(box.width) + 0.5),
             }
-        if bands and self._grid.bands in self.array.coords and len(array) == self.domain.n_bands:
-            coords[bands[0]] = np.asarray(self.array.coords[bands[0]])
-        dims = (*bands, self._grid.rows, self._grid.cols)
+        coords |= {dim: self.array.coords[dim] for dim in leading if dim in self.array.coords}
+        dims = (*leading, self._grid.rows, self._grid.cols)
         labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.array.attrs))
         return _placed(labelled, domain, write_crs=True)
+
+    def _leading_of(self, lengths: tuple[int, ...]) -> tuple[Hashable, ...]:
+        """Return the names of the leading dimensions of an array: the field's own, where they are as long."""
+        own = self._grid.leading
+        if lengths == self.domain.lengths:
+            return own
+        if len(lengths) == 1:
+            return own if len(own) == 1 and own[0] not in self.array.coords else (BAND,)
+        return tuple(dimension.name for dimension in unnamed(lengths))
 
 
 class RioXarrayField(XarrayField):
@@ -300,7 +319,7 @@ def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:
     return None
 
 
-def _mask(array: LabelledArray, grid: Grid) -> _Slices | None:
+def _mask(array: LabelledArray, grid: Grid) -> Sliceable | None:
     """Return the coordinate that says which cells hold data, as results have it where they need one.
 
     CF names it among the ``ancillary_variables``; it is a status flag, and 0 says that a cell is missing.
@@ -308,7 +327,8 @@ def _mask(array: LabelledArray, grid: Grid) -> _Slices | None:
     for name in str(array.attrs.get("ancillary_variables", "")).split():
         flag = array.coords.get(name)
         if flag is not None and is_mask(flag.attrs) and {grid.rows, grid.cols} <= set(flag.dims):
-            return _Slices(flag, grid)
+            held = tuple(dim in flag.dims for dim in grid.leading)
+            return along_all(_Slices(flag, grid), grid.domain.lengths, held)
     return None
 
 

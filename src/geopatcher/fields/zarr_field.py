@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource, exact_nodata, is_mask
+from geopatcher.fields.flat_bands import FlatBands, along_all, flat_bands
 from geopatcher.fields.georeference import missing_of
 from geopatcher.fields.labelled_grid import grid_of
 from geopatcher.fields.source_files import store_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     import zarr
 
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, Sliceable
     from geopatcher.fields.labelled_grid import Grid
     from geopatcher.fields.zarr_labels import Opened, StoredLabels
     from geopatcher.fields.zarr_places import Place
@@ -37,10 +38,10 @@ RESULT = "data"
 
 @dataclass(frozen=True, eq=False)
 class StoredArray:
-    """A zarr array as one of ``(bands, height, width)`` or ``(height, width)``, in whatever order it is.
+    """A zarr array as one of ``(height, width)``, any leading dimensions before, in whatever order it is.
 
-    ``axes`` are the axes of bands, rows and columns, or of rows and columns, in what is stored; of others,
-    which are of length one, the first place is read. ``kind`` is the dtype the cells are taken for, where
+    ``axes`` are the axes of leading dimensions, rows and columns in what is stored. ``kind`` is the dtype the
+    cells are taken for, where
     that is not the stored one. Cells that are ``aliases`` of nodata become the first of them. Errors name
     the store and the window.
     """
@@ -57,12 +58,12 @@ class StoredArray:
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Axes of ``(bands, rows, cols)`` or ``(rows, cols)`` in what is stored."""
+        """Axes of leading dimensions, rows and columns in what is stored."""
         return self.axes or tuple(range(len(self.array.shape)))
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(height, width)`` or ``(bands, height, width)``."""
+        """``(height, width)``, with any leading dimensions before."""
         return tuple(int(self.array.shape[axis]) for axis in self.order)
 
     @property
@@ -131,6 +132,13 @@ class StoredArray:
         return cells
 
 
+class _Mask(NamedTuple):
+    """An array that says which cells of another hold data, as it is stored, and as one of bands."""
+
+    stored: StoredArray
+    cells: Sliceable
+
+
 def zarr_source(path: str | Path, array: str = RESULT, credentials: str | None = None) -> ArraySource:
     """Open an array of a zarr group, or a zarr array itself, as a source of pixels.
 
@@ -159,13 +167,19 @@ def zarr_source(path: str | Path, array: str = RESULT, credentials: str | None =
     domain = replace(grid.domain, nodata=stored.aliases[0] if stored.aliases else grid.domain.nodata)
     mask = _mask(opened, labels, grid, str(place))
     return ArraySource(
-        stored,
+        flat_bands(stored),
         domain,
         label=str(place),
         block=stored.block,
-        origin=place.origin([one.array for one in (stored, mask) if one is not None]),
-        mask=mask,
+        origin=place.origin([stored.array] if mask is None else [stored.array, mask.stored.array]),
+        mask=None if mask is None else mask.cells,
     )
+
+
+def stored_array(source: ArraySource) -> StoredArray | None:
+    """Return the array behind a source that `zarr_source` made; ``None`` of another, or of some bands."""
+    array = source.array.array if isinstance(source.array, FlatBands) else source.array
+    return array if isinstance(array, StoredArray) else None
 
 
 def is_zarr(path: str | os.PathLike[str]) -> bool:
@@ -216,7 +230,7 @@ def _stored(labels: StoredLabels, grid: Grid, name: str) -> StoredArray:
     return StoredArray(labels.array, name, axes, kind, tuple(possible or aliases[:1]))
 
 
-def _mask(opened: Opened, labels: StoredLabels, grid: Grid, name: str) -> StoredArray | None:
+def _mask(opened: Opened, labels: StoredLabels, grid: Grid, name: str) -> _Mask | None:
     """Return the array that says which cells of another hold data, as results have it where they need one."""
     for key in str(labels.attrs.get("ancillary_variables", "")).split():
         flag = opened.arrays.get(key)
@@ -224,16 +238,16 @@ def _mask(opened: Opened, labels: StoredLabels, grid: Grid, name: str) -> Stored
             continue
         dims = dims_of(flag)
         if {grid.rows, grid.cols} <= set(dims):
-            axes = tuple(dims.index(dim) for dim in map(str, grid.dims) if dim in dims)
-            wanted = tuple(
-                grid.domain.shape[number] for number, dim in enumerate(grid.dims) if str(dim) in dims
-            )
+            own = [dim for dim in grid.dims if str(dim) in dims]
+            axes, wanted = tuple(dims.index(str(dim)) for dim in own), tuple(grid.lengths[dim] for dim in own)
             if tuple(flag.shape[axis] for axis in axes) != wanted:
                 raise SourceError(
                     f"{name} cannot be used: {key}, which says where it holds data, has the shape "
                     f"{flag.shape}, and {wanted} is that of what it is of"
                 )
-            return StoredArray(flag, f"{name}/{key}", axes)
+            stored = StoredArray(flag, f"{name}/{key}", axes)
+            held = tuple(str(dim) in dims for dim in grid.leading)
+            return _Mask(stored, along_all(stored, grid.domain.lengths, held))
     return None
 
 

@@ -86,6 +86,15 @@ def metadata_attributes(metadata: Metadata) -> dict[str, object]:
     return known
 
 
+def plain_tags(tags: Tags) -> dict[str, object]:
+    """Return tags as attributes: lists in place of tuples.
+
+    >>> plain_tags((("units", "days since 1970-01-01"), ("valid_range", (0, 366))))
+    {'units': 'days since 1970-01-01', 'valid_range': [0, 366]}
+    """
+    return {name: _plain(value) for name, value in tags}
+
+
 def flags(band: BandMetadata) -> dict[str, object]:
     """Return classes as attributes of CF: values, names without blanks, and colors where there are any.
 

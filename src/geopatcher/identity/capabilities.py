@@ -28,6 +28,15 @@ class Wrapping(Protocol):
 
 
 @runtime_checkable
+class Adjustable(Protocol):
+    """A callable around another one that has settings of its own, such as a seed."""
+
+    def wrapper_settings(self) -> Mapping[str, object]:
+        """Return what its results depend on beside the callable; nothing where that is all."""
+        ...
+
+
+@runtime_checkable
 class Stateful(Protocol):
     """A model that hands out its weights by name, such as a ``torch.nn.Module``."""
 

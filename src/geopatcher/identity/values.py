@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 
 from geopatcher.core.digests import array_digest, digest_of, file_digest
-from geopatcher.identity.capabilities import Fingerprinted, Jitted, Stateful, Tensor, Wrapping
+from geopatcher.identity.capabilities import Adjustable, Fingerprinted, Jitted, Stateful, Tensor, Wrapping
 from geopatcher.identity.homes import home_of
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ class Values:
         if isinstance(value, Jitted):
             return digest_of("jitted", kind, self.digest(value.py_func), self.digest(value.targetoptions))
         if isinstance(value, Wrapping) and home_of(type(value).__module__).kind == "library":
-            return digest_of("wrapper", kind, self.digest(value.__wrapped__))
+            return digest_of("wrapper", kind, self.digest(value.__wrapped__), *self._settings(value))
         if isinstance(value, Tensor):
             return digest_of("tensor", kind, self._tensor(value))
         return digest_of("object", kind, self._reduction(value))
@@ -257,8 +257,13 @@ class Values:
         module = value.__module__ if isinstance(value, _Located) else type(value).__module__
         inner = self.digest(value.__wrapped__) if isinstance(value, Wrapping) else ""
         if home_of(module).kind != "own" or inner:
-            return digest_of("named", str(module), name, inner)
+            return digest_of("named", str(module), name, inner, *self._settings(value))
         return digest_of("named", name, *self._items(attributes_of(value).items()))
+
+    def _settings(self, value: object) -> Iterator[str]:
+        """Yield what a wrapper of our own adds to what it wraps."""
+        if isinstance(value, Adjustable):
+            yield from self._items(value.wrapper_settings().items())
 
     def _irreducible(self, value: object, why: Exception) -> str:
         if isinstance(value, Wrapping):

@@ -9,8 +9,9 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
+from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.open import as_field
-from geopatcher.fields.zarr_field import StoredArray, is_zarr, zarr_source
+from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.inspect.levels import ArrayRaster, raster_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.arrays import Sliceable
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.fields.zarr_field import StoredArray
     from geopatcher.inspect.levels import Raster
 
 #: What the result itself is called among its layers.
@@ -52,8 +54,8 @@ def rasters_of(
     if path is not None:
         return stored_rasters(path)
     block = (min(512, domain.height), min(512, domain.width))
-    masks = {} if mask is None else {1: mask}
-    rasters: dict[str, Raster] = {RESULT: ArrayRaster(array, domain, block, masks=masks)}
+    masks = {} if mask is None else {1: flat_bands(mask)}
+    rasters: dict[str, Raster] = {RESULT: ArrayRaster(flat_bands(array), domain, block, masks=masks)}
     for name, layer in layers.items():
         rasters[name] = ArrayRaster(layer, _layer_domain(domain, layer.dtype), block)
     return rasters
@@ -62,18 +64,18 @@ def rasters_of(
 def _of_store(path: Path) -> dict[str, Raster]:
     """Return the arrays of a zarr group that lie on the result's grid, with their smaller copies."""
     source = zarr_source(path)
-    stored = source.array
+    stored = stored_array(source)
     zarr = load("zarr")
     node = zarr.open(path, mode="r")
     arrays = dict(node.arrays()) if isinstance(node, zarr.Group) else {}
-    if not isinstance(stored, StoredArray) or stored.array.basename not in arrays:
+    if stored is None or stored.array.basename not in arrays:
         return {RESULT: raster_of(source)}  # an array alone, or a level of a pyramid
     main = stored.array.basename
     masks: dict[int, Sliceable] = {}
     if source.mask is not None:
         masks = {1: source.mask} | _copies(node, VALID, stored)
     rasters: dict[str, Raster] = {
-        RESULT: ArrayRaster(stored, source.domain, stored.block, _copies(node, main, stored), masks)
+        RESULT: ArrayRaster(source.array, source.domain, stored.block, _copies(node, main, stored), masks)
     }
     for name, array in arrays.items():
         # A mask is shown as what is missing of the result.
@@ -86,10 +88,10 @@ def _of_store(path: Path) -> dict[str, Raster]:
     return rasters
 
 
-def _copies(group: zarr.Group, name: str, stored: StoredArray) -> dict[int, StoredArray]:
+def _copies(group: zarr.Group, name: str, stored: StoredArray) -> dict[int, Sliceable]:
     """Return the overview levels of an array: arrays of its name in groups below, halved again and again."""
     height, width = stored.shape[-2:]
-    found = {}
+    found: dict[int, Sliceable] = {}
     for key, child in group.groups():
         array = dict(child.arrays()).get(name)
         if array is None or len(array.shape) != len(stored.array.shape):
@@ -100,7 +102,7 @@ def _copies(group: zarr.Group, name: str, stored: StoredArray) -> dict[int, Stor
         for each in (power, 2 * power):  # sides of a few cells do not divide evenly
             halved = (-(-height // each), -(-width // each))
             if each > 1 and copy.shape[-2:] == halved:
-                found[each] = copy
+                found[each] = flat_bands(copy)
     return found
 
 

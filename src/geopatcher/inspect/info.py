@@ -15,8 +15,9 @@ from rasterio.enums import MaskFlags
 from geopatcher.core.gaps import VALID
 from geopatcher.engine.prepare import ground_notice
 from geopatcher.errors import SourceError
+from geopatcher.fields.labels import texts_of
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.zarr_field import StoredArray, is_zarr, zarr_source
+from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_here
 from geopatcher.planning.memory import format_bytes
@@ -24,9 +25,12 @@ from geopatcher.runs.glance import glance
 
 if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.leading import Dimension
 
 #: Bands named one by one; more are counted.
 MAX_BANDS = 16
+#: Labels along a dimension that are named one by one.
+MAX_LABELS = 6
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,13 @@ class Description:
         stored = "".join(f", {part}" for part in self.stored)
         lines = [
             f"file       {self.name} ({self.kind}{size})",
-            f"raster     {domain.height:,} x {domain.width:,} pixels, {domain.n_bands} x {domain.dtype}",
+            f"raster     {domain.height:,} x {domain.width:,} pixels, {_by(domain)} x {domain.dtype}",
             f"crs        {_crs_line(domain.crs)}",
             f"resolution {_resolution_line(domain)}",
             f"bounds     left {left:.10g}, bottom {bottom:.10g}, right {right:.10g}, top {top:.10g}",
             f"nodata     {self._missing()}",
-            f"bands      {_bands_line(domain)}",
+            *([f"dimensions {_dims_line(domain)}"] if domain.leading else []),
+            *([] if domain.leading else [f"bands      {_bands_line(domain)}"]),
             f"blocks     {self.blocks[0]}x{self.blocks[1]}{stored}",
         ]
         notice = ground_notice(domain)
@@ -113,9 +118,10 @@ def describe(path: str | os.PathLike[str]) -> Description:
 
 def _of_store(path: Path) -> Description:
     source = zarr_source(path)
-    if not isinstance(source.array, StoredArray):  # what it opens is nothing else
+    cells = stored_array(source)
+    if cells is None:  # what it opens is nothing else
         raise SourceError(f"{path} does not hold an array")
-    data = source.array.array
+    data = cells.array
     alone = isinstance(zarr.open(path, mode="r"), zarr.Array)
     beside = () if alone else zarr.open_group(path, mode="r", use_consolidated=False).arrays()
     masked = source.mask is not None
@@ -123,11 +129,30 @@ def _of_store(path: Path) -> Description:
     layers = sorted(name for name, array in beside if name not in apart and len(array.shape) >= 2)
     stored = [type(codec).__name__.removesuffix("Codec").lower() for codec in data.compressors]
     if data.shards is not None:
-        stored.append("shards {}x{}".format(*source.array.block))
+        stored.append("shards {}x{}".format(*cells.block))
     n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     kind = f"zarr v{data.metadata.zarr_format}"
-    found = Description(str(path), kind, source.domain, source.array.chunk, tuple(stored), n_bytes)
+    found = Description(str(path), kind, source.domain, cells.chunk, tuple(stored), n_bytes)
     return replace(found, layers=tuple(layers), masked=masked, damage=glance(path))
+
+
+def _by(domain: RasterDomain) -> str:
+    """Return how many bands there are along each leading dimension."""
+    return " x ".join(map(str, domain.lengths)) or "1"
+
+
+def _dims_line(domain: RasterDomain) -> str:
+    """Return each leading dimension: its name, its length, and what lies along it."""
+    return "; ".join(_along(dimension) for dimension in domain.leading)
+
+
+def _along(dimension: Dimension) -> str:
+    labels = dimension.labels()
+    if labels is None:
+        return f"{dimension.name} {dimension.length}"
+    texts = texts_of(labels, dict(dimension.attributes))
+    between = f"{texts[0]} to {texts[-1]}" if len(texts) > MAX_LABELS else ", ".join(texts)
+    return f"{dimension.name} {dimension.length} ({between})"
 
 
 def _crs_line(crs: str | None) -> str:

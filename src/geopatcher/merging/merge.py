@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.labels import Disagreement, averaged
 from geopatcher.core.box import Box, box_of
 from geopatcher.core.containment import StrayError, contained
+from geopatcher.core.leading import unnamed
 from geopatcher.engine.contributions import Contribution
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.results import NoArrayError, as_array
@@ -103,7 +105,10 @@ def merge_patches(
         if options.target.path is None:
             output = replace(output, dtype=aggregation.memory_dtype(dtype))
         flat = first is None or first.flat
-        spec = output.spec(grid, aggregation, bands, dtype, options.chunks, flat=flat)
+        lengths = () if first is None else first.lengths
+        if lengths and lengths != grid.lengths:  # there is nobody who could say their names
+            output = replace(output, dims=unnamed(lengths))
+        spec = output.spec(grid, aggregation, bands, dtype, options.chunks, flat=flat, lengths=lengths)
         merge = _Merge(aggregation, spec, options, bands, dtype)
         planned = merge.plan(grid, patches.plan.anchors) if isinstance(patches, Planned) else None
         if planned is not None and planned.n_regions == 1:
@@ -183,22 +188,23 @@ def _nothing(box: Box) -> None:
 
 def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
     """Yield patches as contributions, each checked against its place and its predecessors."""
-    n_bands: int | None = None
+    before: tuple[int, ...] | None = None
     dtype: np.dtype | None = None
     for patch in _contained(patches):
         data = _data_of(patch)
-        if data.ndim not in (2, 3):
+        if data.ndim < 2:
             raise OperatorError(
                 f"the patch at {patch.anchor} has shape {data.shape}: expected (h, w) or (bands, h, w)"
             )
-        flat = data.ndim == 2
-        data = data[np.newaxis] if flat else data
-        if n_bands is not None and data.shape[0] != n_bands:
+        lengths = data.shape[:-2]
+        data = data.reshape(math.prod(lengths), *data.shape[-2:])
+        if before is not None and lengths != before:
+            now, then = ("x".join(map(str, each)) or "1" for each in (lengths, before))
             raise OperatorError(
-                f"the patch at {patch.anchor} has {data.shape[0]} bands and those before have {n_bands}: "
+                f"the patch at {patch.anchor} has {now} bands and those before have {then}: "
                 f"the number of bands must not change midway"
             )
-        n_bands = data.shape[0]
+        before = lengths
         dtype = data.dtype if dtype is None else dtype
         if not (np.can_cast(data.dtype, dtype) or data.dtype.kind == dtype.kind == "f"):
             raise OperatorError(
@@ -219,7 +225,8 @@ def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
                 f"an operator must return the height and width it was given"
             )
         plain = np.ma.getdata(data)
-        yield Contribution(box, plain, validity(None, data), weights, flat)
+        several = lengths if len(lengths) > 1 else ()
+        yield Contribution(box, plain, validity(None, data), weights, not lengths, lengths=several)
 
 
 def _contained(patches: Iterable[Patch[object]]) -> Iterator[Patch[object]]:

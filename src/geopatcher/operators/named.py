@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast
 from geopatcher.core.containment import contained, told
 from geopatcher.core.protocols import Named
 from geopatcher.errors import OperatorError
-from geopatcher.operators.wrappers import margin_of, scale_of, wants_mask, wants_position
+from geopatcher.operators.wrappers import dims_of, margin_of, scale_of, wants_mask, wants_position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
     from geopatcher.core.protocols import Array
@@ -67,6 +67,11 @@ class NamedOperator:
     def output_scale(self) -> int | Fraction | str:
         """How many pixels of its result a pixel the function is given is."""
         return scale_of(self._function)
+
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Leading dimensions of what the function returns."""
+        return dims_of(self._function)
 
     def __call__(self, patch: Array, *position: object) -> Array:
         """Return what the function returns."""

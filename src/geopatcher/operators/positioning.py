@@ -12,7 +12,7 @@ from geopatcher.core.box import Box, box_of
 from geopatcher.operators.wrappers import OperatorWrapper, wants_position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from affine import Affine
 
@@ -133,6 +133,10 @@ class Positioned(OperatorWrapper):
         """
         *others, where = more
         return self._operator(patch, *others, self._seeded(where), **keywords)
+
+    def wrapper_settings(self) -> Mapping[str, object]:
+        """Return the seed."""
+        return {"seed": self.seed}
 
     def _seeded(self, where: object) -> object:
         if isinstance(where, tuple):

@@ -7,10 +7,10 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING
 
-from geopatcher.core.protocols import Margined, MaskAware, Named, PositionAware, Rescaling
+from geopatcher.core.protocols import Margined, MaskAware, Named, NamesDims, PositionAware, Rescaling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from fractions import Fraction
 
     from geopatcher.core.protocols import Array
@@ -71,6 +71,12 @@ def scale_of(operator: object) -> int | Fraction | str:
     return inner.output_scale if isinstance(inner, Rescaling) else 1
 
 
+def dims_of(operator: object) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+    """Return the leading dimensions an operator says its results have, ``None`` for one that says nothing."""
+    inner = _without_partial(operator)
+    return inner.output_dims if isinstance(inner, NamesDims) else None
+
+
 def _without_partial(operator: object) -> object:
     while isinstance(operator, functools.partial):
         operator = operator.func
@@ -106,9 +112,18 @@ class OperatorWrapper:
         """How many pixels of its result a pixel it is given is."""
         return scale_of(self._operator)
 
+    @property
+    def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
+        """Leading dimensions of what it returns."""
+        return dims_of(self._operator)
+
     def __call__(self, patch: Array, *more: object, **keywords: object) -> Array:
         """Return what the operator returns."""
         return self._operator(patch, *more, **keywords)
+
+    def wrapper_settings(self) -> Mapping[str, object]:
+        """Return what its results depend on beside the operator."""
+        return {}
 
     def __reduce__(self) -> str | tuple[object, ...]:
         # As a decorator this object has taken the function's name in its module, and is found by it.

@@ -137,6 +137,11 @@ class MemoryModel:
         rows, cols = self.reading.margin
         return self._under(self.patch[0]) + 2 * rows, self._under(self.patch[1]) + 2 * cols
 
+    @property
+    def seen_bytes(self) -> int:
+        """Bytes of that, all bands along all leading dimensions."""
+        return self.seen[0] * self.seen[1] * self.in_bytes
+
     def _under(self, length: int) -> int:
         """Return how many pixels of the source lie under so many of the result."""
         return math.ceil(length / self.reading.scale)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import card, corner_of, facts_of
+from geopatcher.core.leading import text_of
 from geopatcher.errors import IncompleteScanConfiguration
 from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.blocks import BlockGrid, Coverage
@@ -375,9 +376,11 @@ class Plan:
         height, width = self.shape
         patch = "x".join(map(str, self.anchors.patch_shape))
         read = "" if self.reading.is_plain else f", {self.reading}"
+        in_one = "{} in a patch of {}x{}".format(format_bytes(self.model.seen_bytes), *self.model.seen)
         lines = [
             f"source     {self.source_name}",
             f"raster     {height:,} x {width:,} pixels",
+            *([f"bands      {text_of(self.domain.leading)}: {in_one}"] if self.domain.leading else []),
             f"patches    {self.n_patches:,} of {patch}, overlap {self.overlap:.0%}{read}",
             f"coverage   {self.coverage}",
             f"blocks     {self.blocks.count:,} of {self.chunks[0]}x{self.chunks[1]}",

@@ -131,6 +131,7 @@ def source_identity(job: Job) -> Fingerprint:
         "transform": " ".join(repr(float(value)) for value in domain.transform[:6]),
         "crs": domain.crs or "none",
         "nodata": str(domain.nodata),
+        **({"leading": digest_of(repr(domain.leading))} if domain.leading else {}),
     }
     return {
         f"source.{key}": str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -94,7 +94,9 @@ class Run:
             raise all_failed(unique_errors(operate.errors), self.job.name, self.job.source.name)
         if first is not None and operate.n_bands is None:
             operate.n_bands, operate.dtype = first.data.shape[0], first.data.dtype
-        self.session.start(self.job.spec_for(first, flat=operate.flat if first is None else first.flat))
+        self.session.start(
+            self.job.spec_for(first, flat=not operate.lengths if first is None else first.flat)
+        )
 
     def region(
         self,

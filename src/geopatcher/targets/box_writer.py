@@ -56,7 +56,7 @@ class BoxWriter:
         return np.array(known, np.int64).reshape(*map(len, grid_of(self._array, box)), 3)
 
     def _put(self, box: Box, values: Array) -> None:
-        self._twin[(..., *box.slices())] = values if self._array.ndim == 3 else values[0]
+        self._twin[(..., *box.slices())] = values.reshape(*self._array.shape[:-2], *values.shape[-2:])
         for key in keys_of(self._array, box):
             file, encoded = self._folder / key, self._encoded.pop(key, None)
             if encoded is None:

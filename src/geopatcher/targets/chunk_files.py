@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
 
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError
@@ -32,7 +35,7 @@ class Pieces(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(height, width)`` or ``(bands, height, width)``."""
+        """``(height, width)``, with any leading dimensions before."""
         ...
 
     @property
@@ -56,19 +59,34 @@ class Chunked(Pieces, Protocol):
 
 
 def grid_of(array: Pieces, box: Box) -> tuple[range, range, range]:
-    """Return bands, rows and columns of the files the cells of ``box`` lie in."""
-    *bands, height, width = array.shards or array.chunks
-    leading = [range(-(-size // length)) for size, length in zip(array.shape, bands, strict=False)]
+    """Return bands, rows and columns of the files the cells of ``box`` lie in.
+
+    Bands are all that lie along leading dimensions, the last of these running fastest.
+    """
+    *_, height, width = array.shards or array.chunks
     rows = range(box.row0 // height, -(-box.row1 // height))
     cols = range(box.col0 // width, -(-box.col1 // width))
-    return (leading[0] if leading else range(1)), rows, cols
+    return range(math.prod(_pieces_along(array))), rows, cols
+
+
+def _pieces_along(array: Pieces) -> tuple[int, ...]:
+    """Return how many files lie along each leading dimension."""
+    *lengths, _, _ = array.shards or array.chunks
+    return tuple(-(-size // length) for size, length in zip(array.shape, lengths, strict=False))
+
+
+def place_of(array: Pieces, band: int) -> tuple[int, ...]:
+    """Return where along the leading dimensions a band lies, counted as by `grid_of`."""
+    return tuple(map(int, np.unravel_index(band, _pieces_along(array)))) if len(array.shape) > 2 else ()
 
 
 def keys_of(array: Chunked, box: Box) -> Iterator[str]:
     """Yield the names of these files, below the array's folder, in the order of `grid_of`."""
-    n_leading = len(array.shape) - 2
-    for band, row, col in itertools.product(*grid_of(array, box)):
-        yield array.metadata.encode_chunk_key((*(band,) * n_leading, row, col))
+    bands, rows, cols = grid_of(array, box)
+    for band in bands:
+        leading = place_of(array, band)
+        for row, col in itertools.product(rows, cols):
+            yield array.metadata.encode_chunk_key((*leading, row, col))
 
 
 def files_of(folder: Path, array: Chunked, box: Box) -> Iterator[Path]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.cpu import usable_cores
-from geopatcher.targets.chunk_files import Pieces, grid_of
+from geopatcher.targets.chunk_files import Pieces, grid_of, place_of
 from geopatcher.targets.digests import NO_FILE, put_bytes
 from geopatcher.targets.folders import make_below
 
@@ -185,25 +185,26 @@ class ChunkWriter:
     def take(self, box: Box) -> Array:
         """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
         bands, rows, cols = grid_of(self._array, box)
-        *leading, _, _ = self._array.chunks
         known = [
-            self._written.pop((*(band for _ in leading), row, col), NO_FILE)
+            self._written.pop((*place_of(self._array, band), row, col), NO_FILE)
             for band, row, col in itertools.product(bands, rows, cols)
         ]
         return np.array(known, np.int64).reshape(len(bands), len(rows), len(cols), 3)
 
     def _chunks(self, box: Box, n_bands: int) -> Iterator[tuple[tuple[int, ...], int, range, slice]]:
         """Yield place in the grid, band, rows of the grid and columns of the box of each chunk."""
-        *leading, height, width = self._array.chunks
+        *_, height, width = self._array.chunks
         rows = range(box.row0, box.row1, height)
         cols = range(box.col0, box.col1, width)
-        for band, row, col in itertools.product(range(n_bands), rows, cols):
-            yield (
-                (*(band for _ in leading), row // height, col // width),
-                band,
-                range(row, min(row + height, box.row1)),
-                slice(col - box.col0, min(col + width, box.col1) - box.col0),
-            )
+        for band in range(n_bands):
+            leading = place_of(self._array, band)
+            for row, col in itertools.product(rows, cols):
+                yield (
+                    (*leading, row // height, col // width),
+                    band,
+                    range(row, min(row + height, box.row1)),
+                    slice(col - box.col0, min(col + width, box.col1) - box.col0),
+                )
 
     def _put(self, where: tuple[int, ...], file: Path, cells: Array) -> None:
         """Encode a chunk and write it."""

@@ -16,8 +16,9 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import HELD, MEANINGS, MET, MISSING
+from geopatcher.core.leading import BAND, PLANE
 from geopatcher.errors import TargetError
-from geopatcher.formats.attributes import ground_attributes
+from geopatcher.formats.attributes import ground_attributes, plain_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,6 +132,34 @@ def coordinates(domain: RasterDomain) -> dict[str, tuple[Array, dict[str, str]]]
             f"the coordinates of {domain.height:,} rows and {domain.width:,} columns do not fit into memory: "
             f"write a window of the raster, or a .tif"
         ) from error
+
+
+def dims_of(domain: RasterDomain) -> tuple[str, ...]:
+    """Return the names of the dimensions of an array of a raster.
+
+    >>> from geopatcher.core.domain import RasterDomain
+    >>> dims_of(RasterDomain((3, 20, 30)))
+    ('band', 'y', 'x')
+    """
+    named = tuple(dimension.name for dimension in domain.leading)
+    return (*(named or (BAND,) * len(domain.shape[:-2])), *PLANE)
+
+
+def leading_coordinates(domain: RasterDomain) -> dict[str, tuple[Array, dict[str, object]]]:
+    """Return the labels along leading dimensions with their attributes, as CF stores them; dates are numbers.
+
+    >>> from geopatcher.core.domain import RasterDomain
+    >>> leading_coordinates(RasterDomain((3, 20, 30)))
+    {'band': (array([1, 2, 3]), {'long_name': 'band number'})}
+    """
+    if not domain.leading and len(domain.shape) == 3:
+        return {BAND: (np.arange(1, domain.n_bands + 1), {"long_name": "band number"})}
+    found: dict[str, tuple[Array, dict[str, object]]] = {}
+    for dimension in domain.leading:
+        labels = dimension.labels()
+        if labels is not None:
+            found[dimension.name] = (labels, plain_tags(dimension.attributes))
+    return found
 
 
 def _axes(crs: str | None) -> dict[str, dict[str, str]]:

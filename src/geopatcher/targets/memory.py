@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,7 +32,9 @@ class MemorySink:
         self._finished = Finished(spec.chunks[0])
         kinds = {name: kind for name, kind in spec.arrays().items() if name != VALID}
         self._fills = {name: fill for name, (_, _, fill) in kinds.items()}
-        self._arrays = {name: sparse_zeros(shape, dtype) for name, (shape, dtype, _) in kinds.items()}
+        self._shapes = {name: shape for name, (shape, _, _) in kinds.items()}
+        # All leading dimensions in one, as in tiles, until the result is complete.
+        self._arrays = {name: sparse_zeros(_flat(shape), dtype) for name, (shape, dtype, _) in kinds.items()}
         self._valid: Array | None = None
         self._gaps = Gaps()
 
@@ -62,9 +65,10 @@ class MemorySink:
             if spec.masked:
                 self._note(box, np.full((spec.n_bands, *box.shape), MISSING, np.uint8))
         settled = spec.settled(self._gaps)
+        arrays = {name: array.reshape(self._shapes[name]) for name, array in self._arrays.items()}
         if settled.masked and self._valid is not None:
-            self._arrays[VALID] = self._valid
-        return Product(settled, dict(self._arrays), self._gaps._replace(uneven=0))  # each band has its own
+            arrays[VALID] = self._valid.reshape(spec.domain.array_shape)
+        return Product(settled, dict(arrays), self._gaps._replace(uneven=0))  # each band has its own
 
     def _note(self, box: Box, said: Array) -> None:
         """Keep which cells of a tile hold data, and count."""
@@ -76,3 +80,8 @@ class MemorySink:
             self._valid = np.ones(self._spec.domain.shape, bool)
         held = said != MISSING
         self._valid[..., *box.slices()] = held if self._valid.ndim == 3 else held[0]
+
+
+def _flat(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a shape with all its leading dimensions in one."""
+    return shape if len(shape) < 4 else (math.prod(shape[:-2]), *shape[-2:])

@@ -273,13 +273,12 @@ class _Step:
 
     def _block(self, box: Box) -> None:
         parents = (slice(2 * box.row0, 2 * box.row1), slice(2 * box.col0, 2 * box.col1))
-        bands = range(self.coarser.shape[0]) if self.coarser.ndim == 3 else (...,)
-        for band in bands:  # one at a time: chunks are of one band
-            cells, known = np.asarray(self.finer[(band, *parents)]), None
+        for band in np.ndindex(self.coarser.shape[:-2]):  # one at a time: chunks are of one band
+            cells, known = np.asarray(self.finer[(*band, *parents)]), None
             if self.masks is None:
                 known = known_cells(cells, self.nodata)
             else:
-                known = np.asarray(self.masks[0][(band, *parents)]) != MISSING
-                self.masks[1][(band, *box.slices())] = halve_known(known, self.method)
+                known = np.asarray(self.masks[0][(*band, *parents)]) != MISSING
+                self.masks[1][(*band, *box.slices())] = halve_known(known, self.method)
             halved = halve(cells, self.method, known, self.fill, self.nodata)
-            self.coarser[(band, *box.slices())] = halved
+            self.coarser[(*band, *box.slices())] = halved

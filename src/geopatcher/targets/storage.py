@@ -206,9 +206,12 @@ class CogStorage(Storage):
         return chunks
 
     def applied(self, spec: ResultSpec) -> ResultSpec:
-        """Return a result with these overviews; values that have colors are names, and no quantities."""
+        """Return a result with these overviews; values that have colors are names, and no quantities.
+
+        A file has one dimension of bands, whose descriptions say what they were along.
+        """
         usual = spec.overview if self.colormap is None else usual_method(labels=True)
-        return replace(spec, overview=self.overview or usual)
+        return replace(spec, overview=self.overview or usual, domain=replace(spec.domain, leading=()))
 
     def assembly_bytes(self, spec: ResultSpec) -> int:
         """Return what the file takes to be put together, or that of a layer beside it."""

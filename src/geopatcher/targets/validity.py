@@ -13,7 +13,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import MISSING, Gaps, codes, gaps_of
 from geopatcher.formats.chunk_guard import read_cells
-from geopatcher.targets.chunk_files import files_of
+from geopatcher.targets.chunk_files import files_of, place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def _count_block(
 ) -> Gaps:
     missing = met = 0
     for band, file in enumerate(files_of(folder, array, box)):
-        where = (band, *box.slices()) if array.ndim == 3 else box.slices()
+        where: list[int | slice] = [*place_of(array, band), *box.slices()]
         try:
             stored = file.read_bytes()
         except FileNotFoundError:  # fill only

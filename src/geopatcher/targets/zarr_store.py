@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
+from geopatcher.core.leading import BAND, PLANE
 from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.targets.box_writer import BoxWriter
@@ -24,10 +25,12 @@ from geopatcher.targets.georef import (
     GRID_MAPPING,
     array_attributes,
     coordinates,
+    dims_of,
     fill_attribute,
     flag_attributes,
     grid_mapping,
     group_attributes,
+    leading_coordinates,
 )
 from geopatcher.targets.multiscales import pyramid_attributes
 
@@ -85,9 +88,17 @@ def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
     ------
     OSError
         They cannot be written.
+    TargetError
+        A dimension has the name of an array.
 
     """
     domain = spec.domain
+    taken = sorted({*dims_of(domain)} & {*spec.arrays(), GRID_MAPPING})
+    if taken:
+        raise TargetError(
+            f"a leading dimension and an array of the result are both called {taken[0]!r}: give the "
+            f"dimension another name by output_dims (--output-dims)"
+        )
     for name in spec.arrays():
         create_array(group, name, spec)
     reference = group.create_array(
@@ -96,8 +107,8 @@ def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
     reference[...] = 0
     for name, (values, attributes) in coordinates(domain).items():
         _create_coordinate(group, name, values, attributes)
-    if len(domain.shape) == 3:
-        _create_coordinate(group, "band", np.arange(1, domain.n_bands + 1), {"long_name": "band number"})
+    for name, (labels, said) in leading_coordinates(domain).items():
+        _create_coordinate(group, name, labels, said)
 
 
 def create_array(group: zarr.Group, name: str, spec: ResultSpec, at: str | None = None) -> None:
@@ -115,9 +126,16 @@ def create_array(group: zarr.Group, name: str, spec: ResultSpec, at: str | None 
             MASK_CODEC if name == VALID else spec.codec, dtype.itemsize, checksum=spec.checksum
         ),
         fill_value=fill,
-        dimension_names=("band", "y", "x")[-len(shape) :],
+        dimension_names=_dims_of(name, spec),
         attributes=attributes_of(name, spec),
     )
+
+
+def _dims_of(name: str, spec: ResultSpec) -> tuple[str, ...]:
+    """Return the names of the dimensions of an array of a result."""
+    if name in ("data", VALID):
+        return dims_of(spec.domain)
+    return (BAND, *PLANE) if spec.layers[name].bands else PLANE
 
 
 def attributes_of(name: str, spec: ResultSpec) -> dict[str, object]:
@@ -129,7 +147,9 @@ def attributes_of(name: str, spec: ResultSpec) -> dict[str, object]:
     domain = spec.domain
     if name == "data":
         names = domain.band_names
-        if not names and len(domain.shape) == 3:
+        if len(domain.leading) > 1:
+            names = ()  # what the bands are is said by the coordinates of each dimension
+        elif not names and len(domain.shape) == 3:
             names = tuple(f"b{band}" for band in range(1, domain.n_bands + 1))
         known = {
             **metadata_attributes(domain.metadata),
@@ -151,11 +171,11 @@ def attributes_of(name: str, spec: ResultSpec) -> dict[str, object]:
     }
 
 
-def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: Mapping[str, str]) -> None:
+def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: Mapping[str, object]) -> None:
     array = group.create_array(
         name,
         shape=values.shape,
-        dtype=values.dtype,
+        dtype=str if values.dtype.kind == "O" else values.dtype,
         chunks=(min(len(values), 1 << 20),),
         dimension_names=(name,),
         attributes=dict(attributes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -62,10 +63,7 @@ def grids_of(spec: ResultSpec, box: Box) -> Grids:
     height, width = spec.shards or spec.chunks
     rows = -(-box.row1 // height) - box.row0 // height
     cols = -(-box.col1 // width) - box.col0 // width
-    return {
-        name: (shape[0] if len(shape) == 3 else 1, rows, cols)
-        for name, (shape, _, _) in spec.arrays().items()
-    }
+    return {name: (math.prod(shape[:-2]), rows, cols) for name, (shape, _, _) in spec.arrays().items()}
 
 
 def files_to_json(digests: Digests) -> Record:

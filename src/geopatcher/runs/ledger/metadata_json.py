@@ -20,7 +20,7 @@ def metadata_to_json(metadata: Metadata) -> Record:
     ground = metadata.ground
     return {
         "bands": [_band_to_json(band) for band in metadata.bands],
-        "tags": _tags_to_json(metadata.tags),
+        "tags": tags_to_json(metadata.tags),
         "points": [[*map(number_to_json, point[:5]), point.name, point.info] for point in ground.points],
         "points_crs": ground.crs,
         "rpcs": dict(ground.rpcs),
@@ -54,7 +54,7 @@ def metadata_from_json(record: Json) -> Metadata:
         arrays=known.get("arrays") is True,
     )
     bands = tuple(map(_band, _list(known.get("bands"))))
-    return Metadata(bands, _tags(known.get("tags")), ground)
+    return Metadata(bands, tags_from_json(known.get("tags")), ground)
 
 
 def _band_to_json(band: BandMetadata) -> Record:
@@ -63,7 +63,7 @@ def _band_to_json(band: BandMetadata) -> Record:
         "offset": number_to_json(band.offset),
         "color": band.color,
         "colormap": [[value, *color] for value, color in band.colormap],
-        "tags": _tags_to_json(band.tags),
+        "tags": tags_to_json(band.tags),
         "classes": [[value, name] for value, name in band.classes],
     }
 
@@ -75,7 +75,7 @@ def _band(record: Json) -> BandMetadata:
         _number(known.get("offset")),
         str(known.get("color")),
         tuple(map(_color, _list(known.get("colormap")))),
-        _tags(known.get("tags")),
+        tags_from_json(known.get("tags")),
         tuple(map(_class, _list(known.get("classes", [])))),  # earlier ledgers have none
     )
 
@@ -101,7 +101,8 @@ def _point(record: Json) -> ControlPoint:
     raise ValueError(f"{record!r:.80} is no ground control point")
 
 
-def _tags_to_json(tags: Tags) -> Json:
+def tags_to_json(tags: Tags) -> Json:
+    """Return tags as JSON."""
     return [[name, _value_to_json(value)] for name, value in tags]
 
 
@@ -109,7 +110,15 @@ def _value_to_json(value: TagValue) -> Json:
     return [_value_to_json(each) for each in value] if isinstance(value, tuple) else value
 
 
-def _tags(record: Json) -> Tags:
+def tags_from_json(record: Json) -> Tags:
+    """Return the tags `tags_to_json` was given.
+
+    Raises
+    ------
+    ValueError
+        They are no tags.
+
+    """
     return tuple(map(_tag, _list(record)))
 
 

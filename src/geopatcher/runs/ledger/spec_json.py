@@ -8,6 +8,7 @@ from affine import Affine
 
 from geopatcher.accumulators.casting import fits
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.runs.ledger.leading_json import leading_from_json, leading_to_json
 from geopatcher.runs.ledger.lines import dtype_from_json, number_from_json, number_to_json, whole_from_json
 from geopatcher.runs.ledger.metadata_json import metadata_from_json, metadata_to_json
 from geopatcher.targets.codecs import check_codec
@@ -28,6 +29,7 @@ def spec_to_json(spec: ResultSpec) -> Record:
         "band_names": list(domain.band_names),
         "units": list(domain.units),
         "metadata": metadata_to_json(domain.metadata),
+        "leading": leading_to_json(domain.leading),
         "chunks": list(spec.chunks),
         "fill": number_to_json(spec.fill),
         "layers": {
@@ -70,6 +72,7 @@ def spec_from_json(record: Json) -> ResultSpec:
             band_names=tuple(map(_text, _list(record["band_names"]))),
             units=tuple(map(_text, _list(record["units"]))),
             metadata=metadata_from_json(record.get("metadata", {})),  # earlier ledgers have none
+            leading=leading_from_json(record.get("leading", [])),  # nor these
         )
         spec = ResultSpec(
             domain=domain,
