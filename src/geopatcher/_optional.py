@@ -44,6 +44,8 @@ MODULES: dict[str, str] = {
     "planetary_computer": "stac",
     "pyproj": "",
     "pyproj.exceptions": "",
+    "pyarrow": "vector",
+    "pyarrow.parquet": "vector",
     "pyogrio": "vector",
     "pyogrio.errors": "vector",
     "pyogrio.raw": "vector",
