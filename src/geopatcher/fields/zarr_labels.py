@@ -83,7 +83,9 @@ class StoredLabels:
             cells = read_cells(self.array, (...,))
         except CORRUPT as error:
             raise ValueError(f"the array {self.array.name} is damaged: {error}") from error
-        return cells.view(self.dtype).astype(dtype or self.dtype, copy=False)
+        if cells.dtype.kind in "iu":  # signed or not as the attributes say
+            cells = cells.view(self.dtype)
+        return cells.astype(dtype or self.dtype, copy=False)
 
 
 @dataclass(frozen=True, eq=False)
