@@ -35,8 +35,10 @@ class Predicting(Protocol):
         ...
 
 
+#: What is given arrays of several rasters by name.
+OfSeveral: TypeAlias = "Callable[[dict[str, Array]], Array]"
 #: What `reconstruct` runs: a callable, an estimator, or the path of a model.
-Runnable: TypeAlias = "Callable[[Array], Array] | Predicting | str | os.PathLike[str]"
+Runnable: TypeAlias = "Callable[[Array], Array] | OfSeveral | Predicting | str | os.PathLike[str]"
 
 
 def as_run(

@@ -27,7 +27,7 @@ class Deaf:
 
 
 geopatcher.reconstruct(3, np.sqrt)  # wrong
-geopatcher.reconstruct({"a": image}, np.sqrt)  # wrong
+geopatcher.reconstruct({1: image}, np.sqrt)  # wrong
 geopatcher.reconstruct(image)  # wrong
 geopatcher.reconstruct(image, 5)  # wrong
 geopatcher.reconstruct(image, length)  # wrong
