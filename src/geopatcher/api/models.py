@@ -35,10 +35,9 @@ class Predicting(Protocol):
         ...
 
 
-#: What is given arrays of several rasters by name.
-OfSeveral: TypeAlias = "Callable[[dict[str, Array]], Array]"
-#: What `reconstruct` runs: a callable, an estimator, or the path of a model.
-Runnable: TypeAlias = "Callable[[Array], Array] | OfSeveral | Predicting | str | os.PathLike[str]"
+#: What `reconstruct` runs: a callable, an estimator, or the path of a model. A callable is given an array, or a
+#: dict of them: with both in a union type checkers take the argument of a lambda for the wrong one.
+Runnable: TypeAlias = "Callable[..., Array] | Predicting | str | os.PathLike[str]"
 
 
 def as_run(
