@@ -35,8 +35,8 @@ class Predicting(Protocol):
         ...
 
 
-#: What `reconstruct` runs: a callable, an estimator, or the path of a model. A callable is given an array, or a
-#: dict of them: with both in a union type checkers take the argument of a lambda for the wrong one.
+#: What `reconstruct` runs: a callable, an estimator, or the path of a model. A callable is given an array,
+#: or a dict of them: of both in a union type checkers take the argument of a lambda for the wrong one.
 Runnable: TypeAlias = "Callable[..., Array] | Predicting | str | os.PathLike[str]"
 
 
