@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
     from geopatcher.targets.product import Product
+    from geopatcher.targets.protocol import BlockStore
     from geopatcher.targets.pyramid import Found
     from geopatcher.targets.run_folder import RunFolder
     from geopatcher.targets.work_store import WorkStore
@@ -49,7 +50,7 @@ class Publisher(ABC):
     path: Path
     place: Path
     work: RunFolder
-    blocks: WorkStore
+    blocks: WorkStore[BlockStore]
 
     @property
     def ledger(self) -> Path:
