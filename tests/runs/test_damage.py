@@ -235,10 +235,13 @@ def test_a_copy_is_read_once_and_then_known(tmp_path, monkeypatch, truth, name):
 @pytest.mark.parametrize("how", [*DAMAGES, "flipped"])
 def test_blocks_of_an_unfinished_run_that_changed_are_made_again(tmp_path, truth, name, how):
     begun(tmp_path / name)
-    file = run_folder(tmp_path / name) / {
-        "x.zarr": "store.zarr/data/c/1/0/2",
-        "x.tif": "tiles/data/c/0/0/2",  # of all bands
-    }[name]
+    file = (
+        run_folder(tmp_path / name)
+        / {
+            "x.zarr": "store.zarr/data/c/1/0/2",
+            "x.tif": "tiles/data/c/0/0/2",  # of all bands
+        }[name]
+    )
     {**DAMAGES, "flipped": flip}[how](file)
     operator = Double()
     result = run(tmp_path / name, operator)

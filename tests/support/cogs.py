@@ -28,8 +28,8 @@ def written(image, folder, options=None, said=None, **record):
     """Write an image to ``x.tif``, in boxes of whole blocks; return what it came to be."""
     spec = spec_of(image, options, said, **record)
     target = CogTarget(folder / "x.tif", options=options or CogStorage())
-    sink = target.create(spec)
     try:
+        sink = target.create(spec)
         for box in Box.of_shape(spec.domain.grid_shape).tiles((spec.chunks[0], 2 * spec.chunks[1])):
             where = (..., *box.slices())
             shape = (spec.n_bands, *box.shape)

@@ -119,7 +119,12 @@ def test_what_it_takes_to_put_a_result_together_is_known_beforehand():
         (gp.CogStorage(), (9000, 9000), (300, 17), (304, 32)),
         (gp.CogStorage(blocksize=256), (9000, 9000), (512, 512), (256, 256)),
         (gp.CogStorage(), (20, 30), (512, 512), (512, 512)),  # tiles of usual size are left as they are
-        (gp.CogStorage(), (700, 30), (10_000, 10_000), (704, 512)),  # and none is for pixels that are not there
+        (
+            gp.CogStorage(),
+            (700, 30),
+            (10_000, 10_000),
+            (704, 512),
+        ),  # and none is for pixels that are not there
     ],
 )
 def test_the_chunks_of_a_result_are_the_tiles_of_its_file(storage, grid, chunks, tile):
@@ -138,4 +143,6 @@ def test_bands_lie_together_as_long_as_tiles_are_small():
     assert not together(RasterDomain((4, 9000, 9000)), (1024, 1024))
     assert together(RasterDomain((1, 9000, 9000)), (4096, 4096))
     # WebP knows whole cells only.
-    assert gp.CogStorage("webp").interleaves(RasterDomain((3, 9000, 9000), dtype=np.dtype("uint8")), (2048, 2048))
+    assert gp.CogStorage("webp").interleaves(
+        RasterDomain((3, 9000, 9000), dtype=np.dtype("uint8")), (2048, 2048)
+    )

@@ -127,9 +127,7 @@ def look_at_result(
     return look
 
 
-def look_at_level(
-    account: Account, place: Path, level: int, look: Look, reads: Reads = "touched"
-) -> None:
+def look_at_level(account: Account, place: Path, level: int, look: Look, reads: Reads = "touched") -> None:
     """Look at the blocks of a store at ``place``, or of an overview level of it; add to a ``look``."""
     folder = place / str(level) if level else place
     spec = _spec_of(account.spec, level)
@@ -152,9 +150,7 @@ def look_at_level(
     _look_at(rows, level, look, reads, kind_of)
 
 
-def look_at_work(
-    account: Account, sink: BlockFiles[Chunked], look: Look, wanted: Callable[[Box], bool]
-) -> None:
+def look_at_work(account: Account, sink: BlockFiles, look: Look, wanted: Callable[[Box], bool]) -> None:
     """Look at the blocks of a result on its way; add to a ``look``, in which all that is wrong is lost.
 
     Files whose blocks are not ``wanted`` are passed over.
@@ -206,7 +202,7 @@ class _Piece(NamedTuple):
         return Box(row * height, (row + 1) * height, col * width, (col + 1) * width).intersect(whole)
 
 
-def _pieces(sink: BlockFiles[Chunked], row: Box, digests: Digests) -> Iterator[_Piece]:
+def _pieces(sink: BlockFiles, row: Box, digests: Digests) -> Iterator[_Piece]:
     for name, records in digests.items():
         array = sink.arrays[name]
         files = files_of(sink.path / name, array, row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from geopatcher.targets.digests import Digests, FileRecord
 
 T = TypeVar("T")
-#: An array that is stored in files of blocks.
-A = TypeVar("A", bound="Chunked")
 
 
 class BlockWriter(Protocol):
@@ -39,16 +37,20 @@ class BlockWriter(Protocol):
         ...
 
 
-class BlockFiles(ABC, Generic[A]):
+class BlockFiles(ABC):
     """Whole blocks of the arrays of a result, in files below ``path``, which is never made again.
 
     Which files an array has, its ``arrays`` say; what is in them, the writers do.
     """
 
-    def __init__(self, path: Path, arrays: Mapping[str, A], writers: Mapping[str, BlockWriter]) -> None:
+    def __init__(self, path: Path, writers: Mapping[str, BlockWriter]) -> None:
         self.path = path
-        self.arrays = dict(arrays)
         self._takers = dict(writers)
+
+    @property
+    @abstractmethod
+    def arrays(self) -> Mapping[str, Chunked]:
+        """The arrays by name."""
 
     @abstractmethod
     def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -166,7 +168,6 @@ class BlockFiles(ABC, Generic[A]):
             return sweep_files(self.path, self.arrays, keep)
         except OSError as error:
             raise TargetError(f"cannot tidy {self.path}: {error}") from error
-
 
 
 def _record_or_none(file: Path) -> FileRecord:

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.box import Box
-    from geopatcher.targets.product import ResultArray
     from geopatcher.targets.cog.assembly import Assembled
     from geopatcher.targets.digests import TiffRecord
+    from geopatcher.targets.product import ResultArray
     from geopatcher.targets.publisher import FileNotes
 
 

@@ -40,7 +40,7 @@ class DiskTarget(ABC):
     overwrite: bool = False
     resume: Resume = True
     work: RunFolder = field(init=False, repr=False)
-    blocks: WorkStore[BlockStore] = field(init=False, repr=False)
+    blocks: WorkStore = field(init=False, repr=False)
     publisher: Publisher = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class DiskTarget(ABC):
         self.blocks, self.publisher = self._parts(place)
 
     @abstractmethod
-    def _parts(self, place: Path) -> tuple[WorkStore[BlockStore], Publisher]:
+    def _parts(self, place: Path) -> tuple[WorkStore, Publisher]:
         """Return where blocks collect, and who makes the result of them."""
 
     def places(self, layers: Iterable[str]) -> list[Path]:

@@ -145,7 +145,7 @@ class DurableTarget(Target, Protocol):
         ...
 
     @property
-    def blocks(self) -> WorkStore[BlockStore]:
+    def blocks(self) -> WorkStore:
         """Where blocks collect."""
         ...
 

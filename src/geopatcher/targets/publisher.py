@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
     from geopatcher.targets.product import Product
-    from geopatcher.targets.protocol import BlockStore
     from geopatcher.targets.pyramid import Found
     from geopatcher.targets.run_folder import RunFolder
     from geopatcher.targets.work_store import WorkStore
@@ -50,7 +49,7 @@ class Publisher(ABC):
     path: Path
     place: Path
     work: RunFolder
-    blocks: WorkStore[BlockStore]
+    blocks: WorkStore
 
     @property
     def ledger(self) -> Path:

@@ -217,7 +217,7 @@ class CogStorage(Storage):
         return replace(spec, chunks=self.blocks(spec.chunks), overview=self.overview or usual)
 
     def assembly_bytes(self, spec: ResultSpec) -> int:
-        """Return what making overview levels takes: in each thread a tile, its parents and what it becomes."""
+        """Return what making overview levels takes: in each thread a tile and what becomes of it."""
         domains = [spec.domain, *(layer_domain(spec, name) for name in spec.layers)]
         return FIXED_BYTES + max(usable_cores() * self._level_bytes(one, spec.chunks) for one in domains)
 

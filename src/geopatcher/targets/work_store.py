@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError
 from geopatcher.targets.chunk_files import remove_litter, sync_tree
@@ -21,15 +21,11 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.targets.block_files import BlockFiles
-    from geopatcher.targets.chunk_files import Chunked
     from geopatcher.targets.run_folder import RunFolder
-
-#: What the store is when it is open.
-S = TypeVar("S", bound="BlockFiles[Chunked]", covariant=True)
 
 
 @dataclass
-class WorkStore(ABC, Generic[S]):
+class WorkStore(ABC):
     """A store of blocks in the folder of a run; ``result`` is what messages call what is made.
 
     Used by one thread; what it opens is written by many, and by other processes.
@@ -58,7 +54,7 @@ class WorkStore(ABC, Generic[S]):
             raise TargetError(f"{self.result} was completed before it was created")
         return self._spec
 
-    def create(self, spec: ResultSpec) -> S:
+    def create(self, spec: ResultSpec) -> BlockFiles:
         """Make it, empty.
 
         Raises
@@ -74,11 +70,11 @@ class WorkStore(ABC, Generic[S]):
         return sink
 
     @abstractmethod
-    def make(self, spec: ResultSpec) -> S:
+    def make(self, spec: ResultSpec) -> BlockFiles:
         """Make the store of a result, empty, where it is."""
 
     @abstractmethod
-    def open(self, spec: ResultSpec) -> S:
+    def open(self, spec: ResultSpec) -> BlockFiles:
         """Open what is there.
 
         Raises
@@ -93,10 +89,10 @@ class WorkStore(ABC, Generic[S]):
         """Make of what an earlier run left, complete or not, a store that blocks are written into."""
 
     @abstractmethod
-    def take_over(self, source: Path, sink: S, spec: ResultSpec, rows: Iterable[Box]) -> None:
-        """Give a new store the ``rows`` of blocks of another one of the same result, as links to its files."""
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+        """Give a new store the ``rows`` of blocks of another one of the same result, as links."""
 
-    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> S:
+    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> BlockFiles:
         """Open what an earlier run left, in the folder that is this run's now.
 
         When the system ``went_down`` since, only what was synced can be relied on: the store is made anew,
@@ -131,7 +127,7 @@ class WorkStore(ABC, Generic[S]):
 
 
 @dataclass
-class ZarrWorkStore(WorkStore[ZarrSink]):
+class ZarrWorkStore(WorkStore):
     """A zarr store, which becomes the result."""
 
     @property
@@ -153,6 +149,6 @@ class ZarrWorkStore(WorkStore[ZarrSink]):
         remove_litter(self.path)
         unsettle(self.path, spec)
 
-    def take_over(self, source: Path, sink: ZarrSink, spec: ResultSpec, rows: Iterable[Box]) -> None:
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
         """Link blocks of another store, finished or not."""
         take_over(source, sink, spec, rows)

@@ -173,7 +173,7 @@ def consolidate(path: Path) -> None:
         raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
 
 
-class ZarrSink(BlockFiles["zarr.Array"]):
+class ZarrSink(BlockFiles):
     """Writes whole blocks into a store made by `create_store`, which is never made again.
 
     It pickles as its path, and opens the store anew where it arrives. zarr only reads the store: to write
@@ -188,11 +188,16 @@ class ZarrSink(BlockFiles["zarr.Array"]):
 
     def __init__(self, path: Path) -> None:
         group = load("zarr").open_group(path, mode="r", use_consolidated=False)
-        arrays: dict[str, zarr.Array] = {
+        self._arrays: dict[str, zarr.Array] = {
             name: array for name, array in group.arrays() if len(array.shape) >= 2
         }
-        self._writers = {name: _writer_of(array, path / name) for name, array in arrays.items()}
-        super().__init__(path, arrays, self._writers)
+        self._writers = {name: _writer_of(array, path / name) for name, array in self._arrays.items()}
+        super().__init__(path, self._writers)
+
+    @property
+    def arrays(self) -> Mapping[str, zarr.Array]:
+        """The arrays by name."""
+        return self._arrays
 
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))

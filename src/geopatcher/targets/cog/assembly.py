@@ -13,6 +13,7 @@ import numpy as np
 
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import Gaps
+from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.ifd import FRAME_BYTES, Image, Level, lay_out
 from geopatcher.targets.cog.levels import TileFolder, build_levels, settled
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from io import BufferedWriter
     from pathlib import Path
 
-    from geopatcher.core.domain import RasterDomain, ResultSpec
+    from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
     from geopatcher.targets.cog.ifd import Ifd
-    from geopatcher.targets.cog.tile_arrays import TileArray
     from geopatcher.targets.tiff_records import Records
 
 
@@ -154,9 +154,7 @@ def write_cog(
     levels = build_levels(TileFolder(array, tiles.folder), name, scratch)
     planes = [_plane(level, finest if not number else scan(level)) for number, level in enumerate(levels)]
     n_cells = array.grid[0] * array.grid[1]
-    statistics = [
-        tags_of(together(finest.moments[:, band]), n_cells) for band in range(array.n_bands)
-    ]
+    statistics = [tags_of(together(finest.moments[:, band]), n_cells) for band in range(array.n_bands)]
     first = directory_of(array, came.domain, records, statistics)
     layout = lay_out(_levels(first, planes), ghost=array.n_files == 1)
     fresh = target.with_name(f"{target.name}.partial")
@@ -176,10 +174,9 @@ def _plane(level: TileFolder, scanned: Scanned) -> _Plane:
     With a mask there are none: a reader may look for it right behind the tile it is of.
     """
     array = level.array
-    hole = 0 if array.nodata is None else array.nodata
-    same = array.dtype.type(hole) == array.dtype.type(array.fill) or (hole != hole and array.fill != array.fill)  # noqa: PLR0124 - NaN
+    hole = array.dtype.type(0 if array.nodata is None else array.nodata)
     blank = b""
-    if array.masked or not same:
+    if array.masked or not holds_only(np.array(hole), array.dtype.type(array.fill)):
         whole = np.full((array.bands_per_file, *array.tile), array.fill, array.dtype)
         blank = bytes(array.encoder(whole))
     blank_mask = packed_mask(np.zeros((0, 0), bool), array.tile) if array.masked else b""

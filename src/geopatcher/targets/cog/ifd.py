@@ -19,7 +19,24 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array
 
 #: Bytes of a value, by the number of its type.
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+SIZES = {
+    1: 1,
+    2: 1,
+    3: 2,
+    4: 4,
+    5: 8,
+    6: 1,
+    7: 1,
+    8: 2,
+    9: 4,
+    10: 8,
+    11: 4,
+    12: 8,
+    13: 4,
+    16: 8,
+    17: 8,
+    18: 8,
+}
 SHORT, LONG, LONG8 = 3, 4, 16
 
 #: Tags by the names that TIFF has for them.
@@ -45,15 +62,15 @@ class Tag(NamedTuple):
     """A value of a directory: the number of its type, how many there are, and their bytes, little-endian."""
 
     kind: int
-    count: int
+    n_values: int
     content: bytes
 
     @classmethod
     def of(cls, kind: int, values: Iterable[int]) -> Tag:
         """Return a tag of whole numbers.
 
-        >>> Tag.of(SHORT, [8, 8]).content
-        b'\\x08\\x00\\x08\\x00'
+        >>> Tag.of(SHORT, [8, 8]).content.hex()
+        '08000800'
         """
         numbers = np.fromiter(values, dtype=f"<u{SIZES[kind]}")
         return cls(kind, len(numbers), numbers.tobytes())
@@ -224,15 +241,13 @@ class _Directories:
         entry = struct.calcsize(self._entry) + self._room
         return struct.calcsize(self._head) + len(tags) * entry + self._room + outside
 
-    def _directory(
-        self, tags: Ifd, at: int, follows: int, place: int, behind: bytes
-    ) -> tuple[bytes, bytes]:
+    def _directory(self, tags: Ifd, at: int, follows: int, place: int, behind: bytes) -> tuple[bytes, bytes]:
         """Return a directory that begins ``at``, and what lies ``behind`` all of them, from ``place``."""
         entry = struct.calcsize(self._entry) + self._room
         outside_at = at + struct.calcsize(self._head) + len(tags) * entry + self._room
         parts, outside = [struct.pack(self._head, len(tags))], b""
         for code, tag in sorted(tags.items()):
-            parts.append(struct.pack(self._entry, code, tag.kind, tag.count))
+            parts.append(struct.pack(self._entry, code, tag.kind, tag.n_values))
             if len(tag.content) <= self._room:
                 parts.append(tag.content.ljust(self._room, b"\0"))
             elif code in (OFFSETS, BYTE_COUNTS):

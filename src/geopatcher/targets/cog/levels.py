@@ -80,7 +80,7 @@ class _Step:
             self.writer.put((number, row, col), Cells(values, known, held if number == 0 else None))
 
     def _cells(self, number: int, row: int, col: int, shape: tuple[int, int]) -> tuple[Array, Array | None]:
-        """Return the cells of a file of a tile, and which of them hold data where that is not told by them."""
+        """Return the cells of a file of a tile, and which hold data, where they do not tell."""
         n_bands = self.array.bands_per_file
         values = np.full((n_bands, *shape), self.array.fill, self.array.dtype)
         known = np.zeros(values.shape, bool) if self.array.masked else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -47,9 +47,14 @@ class Footer(NamedTuple):
     gaps: Gaps = Gaps()
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """Bytes of the parts."""
+        return self.tile, self.mask, self.half, self.aside, self.known, self.moments
+
+    @property
     def n_bytes(self) -> int:
         """Bytes of the file."""
-        return sum(self[:6]) + FOOTER.size
+        return sum(self.lengths) + FOOTER.size
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ class Package:
 def framed(tile: bytes | memoryview) -> bytes:
     """Return a tile with its size before it and its last four bytes once more behind it.
 
-    >>> framed(b"abcdef")
-    b'\\x06\\x00\\x00\\x00abcdefcdef'
+    >>> framed(b"abcdef")[4:]
+    b'abcdefcdef'
     """
     if not len(tile):
         return b""
@@ -116,7 +121,7 @@ class PackageReader:
             self.close()
             raise
 
-    def __enter__(self) -> PackageReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -130,8 +135,8 @@ class PackageReader:
         size = os.fstat(self._descriptor).st_size
         content = os.pread(self._descriptor, FOOTER.size, max(0, size - FOOTER.size))
         if len(content) == FOOTER.size:
-            magic, *numbers = FOOTER.unpack(content)
-            footer = Footer(*numbers[:6], Gaps(*numbers[6:]))
+            magic, tile, mask, half, aside, known, moments, *found = FOOTER.unpack(content)
+            footer = Footer(tile, mask, half, aside, known, moments, Gaps(*found))
             if magic == MAGIC and footer.n_bytes == size:
                 return footer
         raise TargetError(f"{self._file} is no whole block: remove it, and run the same again")
@@ -144,7 +149,8 @@ class PackageReader:
 
     def _named(self, number: int) -> bytes:
         """Return a part by its number among those of the footer."""
-        return self._part(sum(self.footer[:number]), self.footer[number])
+        lengths = self.footer.lengths
+        return self._part(sum(lengths[:number]), lengths[number])
 
     def tile(self) -> bytes:
         """Return the tile in its frame."""
@@ -160,7 +166,7 @@ class PackageReader:
         With ``aside`` they are those of which no mean is taken for missing.
         """
         number = 3 if aside and self.footer.aside else 2
-        if not self.footer[number]:
+        if not self.footer.lengths[number]:
             return None
         return np.frombuffer(self._decoded(number), dtype).reshape(shape)
 

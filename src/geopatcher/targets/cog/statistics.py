@@ -15,7 +15,7 @@ COUNT, LEAST, MOST, MEAN, SQUARES = range(5)
 
 
 def moments_of(cells: Array, known: Array | None) -> Array:
-    """Return the moments of each band of ``(bands, h, w)``, of the cells that are ``known`` (all for ``None``).
+    """Return the moments of each band of ``(bands, h, w)``, of cells that are ``known`` (``None``: of all).
 
     >>> moments_of(np.array([[[1, 3]]]), None).tolist()
     [[2.0, 1.0, 3.0, 2.0, 2.0]]
@@ -66,11 +66,10 @@ def tags_of(moments: Array, n_cells: int) -> dict[str, str]:
     count, least, most, mean, squares = moments.tolist()
     if not count or not np.isfinite(moments).all():
         return {}
-    known = {
+    return {
         "STATISTICS_MAXIMUM": f"{most:.14g}",
         "STATISTICS_MEAN": f"{mean:.14g}",
         "STATISTICS_MINIMUM": f"{least:.14g}",
         "STATISTICS_STDDEV": f"{(squares / count) ** 0.5:.14g}",
         "STATISTICS_VALID_PERCENT": f"{100 * count / n_cells:.4g}",
     }
-    return known

@@ -79,7 +79,7 @@ class TileArray:
 
     @property
     def metadata(self) -> TileArray:
-        """This, which names the files."""
+        """Return what names the files."""
         return self
 
     def encode_chunk_key(self, chunk_coords: tuple[int, ...]) -> str:

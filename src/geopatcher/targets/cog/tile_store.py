@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-
 from typing import TYPE_CHECKING
 
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
 from geopatcher.targets.block_files import BlockFiles
-from geopatcher.targets.cog.tile_arrays import TileArray, arrays_from_json, arrays_to_json
+from geopatcher.targets.cog.tile_arrays import arrays_from_json, arrays_to_json
 from geopatcher.targets.cog.tile_writer import TileWriter
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
+    from geopatcher.targets.cog.tile_arrays import TileArray
 
 #: Says, in the folder, what is in its files.
 RECORD = "tiles.json"
@@ -41,7 +41,7 @@ def create_tiles(path: Path, arrays: Mapping[str, TileArray]) -> TileStore:
     return TileStore(path)
 
 
-class TileStore(BlockFiles[TileArray]):
+class TileStore(BlockFiles):
     """Writes whole blocks into a folder made by `create_tiles`, which is never made again.
 
     It pickles as its path. A mask goes into the file of the block; where there is an array of it, too, it
@@ -57,9 +57,14 @@ class TileStore(BlockFiles[TileArray]):
     """
 
     def __init__(self, path: Path) -> None:
-        arrays = arrays_from_json((path / RECORD).read_text())
-        self._writers = {name: TileWriter(array, path / name) for name, array in arrays.items()}
-        super().__init__(path, arrays, self._writers)
+        self._arrays = arrays_from_json((path / RECORD).read_text())
+        self._writers = {name: TileWriter(array, path / name) for name, array in self._arrays.items()}
+        super().__init__(path, self._writers)
+
+    @property
+    def arrays(self) -> Mapping[str, TileArray]:
+        """The arrays by name."""
+        return self._arrays
 
     def __reduce__(self) -> tuple[type[TileStore], tuple[Path]]:
         return (TileStore, (self.path,))

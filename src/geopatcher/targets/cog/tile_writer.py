@@ -38,7 +38,7 @@ class Cells:
     values: Array
     known: Array | None = None
     held: Array | None = None
-    gaps: Gaps = Gaps()
+    gaps: Gaps = Gaps()  # noqa: RUF009 - it is immutable
 
 
 class TileWriter:
@@ -78,7 +78,10 @@ class TileWriter:
         """Return, once, what is known of the files of a box: ``(files, rows, columns, 3)``."""
         numbers, rows, cols = grid_of(self._array, box)
         known = [
-            self._written.pop((number, row, col), NO_FILE) for number in numbers for row in rows for col in cols
+            self._written.pop((number, row, col), NO_FILE)
+            for number in numbers
+            for row in rows
+            for col in cols
         ]
         return np.array(known, np.int64).reshape(len(numbers), len(rows), len(cols), 3)
 

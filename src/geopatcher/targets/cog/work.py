@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain, ResultSpec
+    from geopatcher.targets.block_files import BlockFiles
 
 
 @dataclass
-class TileWorkStore(WorkStore[TileStore]):
+class TileWorkStore(WorkStore):
     """Files of encoded tiles, which are put together into the result."""
 
     options: CogStorage = field(default_factory=CogStorage)
@@ -35,11 +36,6 @@ class TileWorkStore(WorkStore[TileStore]):
     def path(self) -> Path:
         """Where they are."""
         return self.work.own / "tiles"
-
-    @property
-    def levels(self) -> Path:
-        """Where those of overview levels are."""
-        return self.work.own / "levels"
 
     def make(self, spec: ResultSpec) -> TileStore:
         """Make the folder for the blocks of a result, when its tiles can be encoded.
@@ -85,7 +81,7 @@ class TileWorkStore(WorkStore[TileStore]):
     def restore(self, spec: ResultSpec) -> None:
         """Do nothing: a finished result leaves its tiles as they were written."""
 
-    def take_over(self, source: Path, sink: TileStore, spec: ResultSpec, rows: Iterable[Box]) -> None:
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
         """Link the files of another folder."""
         _ = spec
         sink.link(source, rows)
