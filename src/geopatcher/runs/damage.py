@@ -205,6 +205,13 @@ class _Piece(NamedTuple):
 def _pieces(sink: BlockFiles, row: Box, digests: Digests) -> Iterator[_Piece]:
     for name, records in digests.items():
         array = sink.arrays[name]
+        grid = tuple(map(len, grid_of(array, row)))
+        if records.shape[:3] != grid:  # bands lie together in a file, or apart
+            raise TargetError(
+                f"{sink.path} holds {row} of {name!r} in {grid} files, not the "
+                f"{records.shape[:3]} its ledger tells of: it was replaced; choose another target, or pass "
+                f"overwrite=True (--overwrite)"
+            )
         files = files_of(sink.path / name, array, row)
         for file, known, where in zip(files, files_in(records), product(*grid_of(array, row)), strict=True):
             yield _Piece(file, known, name, array, where)
