@@ -2,7 +2,9 @@
 
 Each case is a process of its own; rounds are interleaved, so that a busy machine is busy for all.
 
-    python benchmarks/geotiff_once.py SIDE ROUNDS
+    python benchmarks/geotiff_once.py SIDE ROUNDS [CASE ...]
+
+A case is a run that gives patches back as they are, an export of the ready raster, or GDAL's copy of it.
 """
 
 from __future__ import annotations
@@ -29,6 +31,10 @@ STORAGE = {
     "zstd-1.tif": geopatcher.CogStorage("ZSTD", 1),
     "deflate-1.tif": geopatcher.CogStorage("DEFLATE", 1),
     "deflate.tif": geopatcher.CogStorage("DEFLATE"),
+}
+EXPORTS = {
+    "export-zstd-1.tif": STORAGE["zstd-1.tif"],
+    "export-deflate.tif": STORAGE["deflate.tif"],
 }
 COPIES = {
     "gdal-zstd-1.tif": {"COMPRESS": "ZSTD", "LEVEL": 1},
@@ -63,6 +69,8 @@ def run_case(name: str, scene: Path, folder: Path) -> dict[str, float]:
         options = {"PREDICTOR": "YES", "NUM_THREADS": "ALL_CPUS", "STATISTICS": "YES", **COPIES[name]}
         with rasterio.Env(GDAL_CACHEMAX=64, CPL_TMPDIR=str(folder)):
             rasterio.shutil.copy(scene, folder / name, driver="COG", **options)
+    elif name in EXPORTS:
+        geopatcher.export(str(scene), folder / name, storage=EXPORTS[name], progress=False)
     else:
         geopatcher.reconstruct(
             str(scene),
@@ -95,14 +103,14 @@ def _io() -> dict[str, int]:
     return {name: int(value) for name, value in (line.split(":") for line in lines)}
 
 
-def main(side: int, rounds: int) -> None:
-    """Run all cases, round by round, and print the medians."""
+def main(side: int, rounds: int, *wanted: str) -> None:
+    """Run the cases that are wanted, or all, round by round, and print the medians."""
     found: dict[str, list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
         scene = Path(name, "scene.tif")
         make_scene(scene, side)
         for number in range(rounds):
-            cases = [*STORAGE, *COPIES]
+            cases = list(wanted or [*STORAGE, *EXPORTS, *COPIES])
             for case in cases if number % 2 == 0 else cases[::-1]:
                 with tempfile.TemporaryDirectory(dir=name) as folder:
                     call = [sys.executable, __file__, "case", case, str(scene), folder]
@@ -121,4 +129,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "case":
         print(json.dumps(run_case(sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4]))))
     else:
-        main(int(sys.argv[1]), int(sys.argv[2]))
+        main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
