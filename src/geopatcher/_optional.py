@@ -23,6 +23,7 @@ MODULES: dict[str, str] = {
     "dask": "dask",
     "dask.bag": "dask",
     "datasketches": "sketches",
+    "deflate": "",
     "distributed": "dask",
     "geopandas": "xarray",
     "geopatcher.formats.object_stores": "cloud",

@@ -11,6 +11,7 @@ import zarr
 
 from doubling import Double, begun, names, run, run_folder, tree, values
 from geopatcher.errors import TargetError
+from geopatcher.runs.ledger.lines import decode, encode
 from geopatcher.targets import digests
 from geopatcher.targets.storage import ZarrStorage
 
@@ -235,7 +236,13 @@ def test_a_copy_is_read_once_and_then_known(tmp_path, monkeypatch, truth, name):
 @pytest.mark.parametrize("how", [*DAMAGES, "flipped"])
 def test_blocks_of_an_unfinished_run_that_changed_are_made_again(tmp_path, truth, name, how):
     begun(tmp_path / name)
-    file = run_folder(tmp_path / name) / "store.zarr/data/c/1/0/2"
+    file = (
+        run_folder(tmp_path / name)
+        / {
+            "x.zarr": "store.zarr/data/c/1/0/2",
+            "x.tif": "tiles/data/c/0/0/2",  # of all bands
+        }[name]
+    )
     {**DAMAGES, "flipped": flip}[how](file)
     operator = Double()
     result = run(tmp_path / name, operator)
@@ -265,3 +272,22 @@ def test_a_run_that_mends_and_is_interrupted_goes_on(tmp_path, truth):
     assert np.array_equal(values(result), truth)
     assert operator.calls < result.plan.n_patches
     assert names(tmp_path) == ["x.zarr", "x.zarr.ledger.jsonl"]
+
+
+@pytest.mark.parametrize("name", ["x.zarr", "x.tif"])
+def test_a_ledger_of_other_files_is_refused(tmp_path, name):
+    begun(tmp_path / name)
+    ledger = run_folder(tmp_path / name) / "ledger.jsonl"
+    lines = []
+    for line in ledger.read_bytes().splitlines(keepends=True):
+        record = decode(line)
+        files = record.get("files", {})
+        if files:  # of two bands, as if they lay together, or the other way round
+            own = files["data"]
+            files["data"] = own[: len(own) // 2] if name == "x.zarr" else own * 2
+        lines.append(encode(record))
+    ledger.write_bytes(b"".join(lines))
+    with pytest.raises(
+        TargetError, match=r"holds rows .* of 'data' in \(\d, 1, \d\) files, not the \(\d, 1, \d\)"
+    ):
+        run(tmp_path / name)

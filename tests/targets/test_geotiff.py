@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import tracemalloc
+import resource
+import shutil
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
 
-from geopatcher.core.domain import RasterDomain, ResultSpec
+from cogs import TRANSFORM, spec_of, written
+from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import TargetError
-from geopatcher.targets import tiled
-from geopatcher.targets.geotiff import require_storable, write_cog
+from geopatcher.targets.cog.levels import TileFolder
+from geopatcher.targets.cog.tile_store import create_tiles
+from geopatcher.targets.cog.work import arrays_of
+from geopatcher.targets.geotiff import assemble, require_storable
 from geopatcher.targets.storage import CogStorage
-
-TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
-
-
-def domain_of(image, **record):
-    shape = image.shape
-    names = tuple(f"band {n}" for n in range(shape[0])) if len(shape) == 3 else ()
-    known = {"transform": TRANSFORM, "crs": "EPSG:32633", "dtype": image.dtype, "band_names": names}
-    return RasterDomain(shape, **{**known, **record})
+from geopatcher.targets.tiff_records import Records
 
 
 def write(image, folder, options=None, **record):
-    spec = ResultSpec(domain_of(image, **record), (64, 64), record.get("nodata", 0))
-    gaps = write_cog(image, spec, folder / "x.tif", folder, options or CogStorage())
-    assert gaps == (0, 0, 0)  # it was told of none
+    product = written(image, folder, options, **record)
+    assert product.gaps == (0, 0, 0)  # they were not looked for
     assert [path.name for path in folder.iterdir()] == ["x.tif"]  # no scratch is left
     return folder / "x.tif"
 
@@ -54,7 +50,7 @@ def test_every_dtype_comes_back_and_the_file_is_a_valid_cog(tmp_path, dtype):
         assert dataset.crs.to_epsg() == 32633
         assert dataset.nodata == 5
         assert dataset.descriptions == ("band 0", "band 1")
-        assert dataset.overviews(1) == [2]
+        assert dataset.overviews(1) == [2, 4, 8, 16]
     valid, errors, _ = cogeo.cog_validate(path)
     assert valid, errors
 
@@ -108,37 +104,72 @@ def test_options_reach_the_file(tmp_path):
         np.testing.assert_array_equal(dataset.read(), image)
 
 
-def test_a_wide_raster_is_copied_in_pieces(tmp_path, monkeypatch):
-    """Rows of tiles of a raster this wide would not fit the memory that copying may take."""
-
-    class Wide:
-        largest = 0
-
-        def __getitem__(self, index):
-            _, rows, cols = index
-            Wide.largest = max(Wide.largest, (rows.stop - rows.start) * (cols.stop - cols.start))
-            return np.full((rows.stop - rows.start, cols.stop - cols.start), rows.start % 7, "uint8")
-
-    monkeypatch.setattr(tiled, "PIECE_BYTES", 4 << 20)
-    spec = ResultSpec(RasterDomain((700, 40_000), dtype=np.dtype("uint8")), (64, 64), 0)
-    tracemalloc.start()
-    write_cog(Wide(), spec, tmp_path / "x.tif", tmp_path, CogStorage(overviews=False))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert Wide.largest <= 4 << 20
-    assert peak < 16 << 20
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with rasterio.open(tmp_path / "x.tif") as dataset:
-            assert dataset.read(1)[[0, 511, 512, 699], 39_999].tolist() == [0, 0, 1, 1]
-
-
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     image = np.ones((20, 20), "uint8")
-    spec = ResultSpec(domain_of(image), (64, 64), 0)
+    arrays = arrays_of(spec_of(image), CogStorage())
+    create_tiles(tmp_path / "tiles", arrays)
+    tiles = TileFolder(arrays["data"], tmp_path / "tiles/data")
     with pytest.raises(TargetError, match=r"cannot write .*nowhere.x.tif"):
-        write_cog(image, spec, tmp_path / "nowhere" / "x.tif", tmp_path, CogStorage())
+        assemble(tiles, "data", spec_of(image), tmp_path / "nowhere" / "x.tif", tmp_path, Records({}))
+    assert [path.name for path in tmp_path.iterdir()] == ["tiles"]
+
+
+@contextmanager
+def files_of_at_most(n_bytes):
+    """Let writes behind ``n_bytes`` fail, as those on a full disk do (Python ignores SIGXFSZ)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 0.99])
+def test_a_disk_that_fills_up_is_an_error_and_leaves_nothing(tmp_path, share):
+    image = np.random.default_rng(0).random((1, 500, 500)).astype("float32")
+    whole = write(image, tmp_path, CogStorage(blocksize=128)).stat().st_size
+    (tmp_path / "x.tif").unlink()
+    with files_of_at_most(int(whole * share)), pytest.raises(TargetError, match=r"cannot write .*x\.tif"):
+        write(image, tmp_path, CogStorage(blocksize=128))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_left_of_a_full_disk_is_told(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=4 << 10)  # none is refused before it begins
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    image = np.random.default_rng(0).random((1, 500, 500)).astype("float32")
+    with (
+        files_of_at_most(200_000),
+        pytest.raises(TargetError, match=r"has 0\.0 MB left and .* 1\.3 MB: make room"),
+    ):
+        write(image, tmp_path, CogStorage(blocksize=128))
+
+
+def test_a_fourth_band_of_bytes_is_not_alpha(tmp_path):
+    """GDAL takes it for alpha by default, and readers then mask what is 0 in it."""
+    image = np.random.default_rng(0).integers(0, 2, (4, 60, 60)).astype("uint8")
+    with rasterio.open(write(image, tmp_path)) as dataset:
+        assert dataset.read_masks().all()
+        assert "alpha" not in {kind.name for kind in dataset.colorinterp}
+
+
+def test_alpha_is_alpha_when_it_is_called_that(tmp_path):
+    image = np.ones((4, 60, 60), "uint8")
+    image[3, :30] = 0
+    names = ("red", "green", "blue", "alpha")
+    with rasterio.open(write(image, tmp_path, CogStorage(colorinterp=names))) as dataset:
+        assert tuple(kind.name for kind in dataset.colorinterp) == names
+        assert not dataset.read_masks(1)[:30].any()
+
+
+@pytest.mark.parametrize(("n_bands", "interleave"), [(1, "BAND"), (3, "PIXEL"), (40, "BAND")])
+def test_tiles_have_all_bands_as_long_as_they_are_small(tmp_path, n_bands, interleave):
+    image = np.random.default_rng(0).random((n_bands, 200, 300), "float32")
+    with rasterio.open(write(image, tmp_path, CogStorage(blocksize=192))) as dataset:
+        assert dataset.block_shapes == [(192, 192)] * n_bands
+        assert dataset.tags(ns="IMAGE_STRUCTURE")["INTERLEAVE"] == interleave
+        np.testing.assert_array_equal(dataset.read(), image)
 
 
 @pytest.mark.parametrize(

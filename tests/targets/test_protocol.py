@@ -12,7 +12,15 @@ from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.targets.digests import NO_FILE
 from geopatcher.targets.disk import CogTarget, ZarrTarget
 from geopatcher.targets.open import MemoryTarget
-from geopatcher.targets.protocol import BlockStore, Claimable, DurableTarget, Placed, TakesArrays, Target
+from geopatcher.targets.protocol import (
+    BlockStore,
+    Claimable,
+    DurableTarget,
+    KnowsAlpha,
+    Placed,
+    Replacing,
+    Target,
+)
 
 SPEC = ResultSpec(RasterDomain((32, 16), dtype=np.dtype("uint8")), (16, 16), 0)
 
@@ -40,22 +48,23 @@ class Bare:
     [
         (lambda folder: Bare(), {Target}),
         (lambda folder: MemoryTarget(), {Target}),
-        (lambda folder: ZarrTarget(folder / "x.zarr"), {Target, DurableTarget, Placed, Claimable}),
+        (lambda folder: ZarrTarget(folder / "x.zarr"), {Target, DurableTarget, Placed, Claimable, Replacing}),
         (
             lambda folder: CogTarget(folder / "x.tif"),
-            {Target, DurableTarget, Placed, Claimable, TakesArrays},
+            {Target, DurableTarget, Placed, Claimable, Replacing, KnowsAlpha},
         ),
         (lambda folder: folder, set()),
     ],
     ids=["own", "memory", "zarr", "tif", "a path"],
 )
 def test_what_targets_can_do(tmp_path, kind, can):
-    asked = {Target, DurableTarget, Placed, Claimable, TakesArrays}
+    asked = {Target, DurableTarget, Placed, Claimable, Replacing, KnowsAlpha}
     assert {one for one in asked if isinstance(kind(tmp_path), one)} == can
 
 
-def test_blocks_are_written_by_a_copy_in_another_process_and_told_once(tmp_path):
-    target = ZarrTarget(tmp_path / "x.zarr")
+@pytest.mark.parametrize("kind", [ZarrTarget, CogTarget])
+def test_blocks_are_written_by_a_copy_in_another_process_and_told_once(tmp_path, kind):
+    target = kind(tmp_path / ("x.zarr" if kind is ZarrTarget else "x.tif"))
     store = target.begin(SPEC, replace=False)
     assert isinstance(store, BlockStore)
     assert not isinstance(MemoryTarget().create(SPEC), BlockStore)

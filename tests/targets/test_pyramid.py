@@ -12,7 +12,8 @@ from affine import Affine
 import geopatcher as gp
 from geopatcher.core.box import Box
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
-from geopatcher.targets import disk
+from geopatcher.errors import TargetError
+from geopatcher.targets import disk, geotiff
 from geopatcher.targets.multiscales import halve, known_cells
 from geopatcher.targets.pyramid import build_levels, finish_store
 from geopatcher.targets.zarr_store import ZarrSink, create_store
@@ -154,8 +155,8 @@ def test_a_run_that_fails_while_it_is_put_together_goes_on_from_there(tmp_path, 
     go(whole)
     with monkeypatch.context() as patched:
         patched.setattr(disk, "finish_store", fail_after_levels)
-        patched.setattr(disk, "write_cog", fail_after_levels)
-        with pytest.raises(OSError, match="full"):
+        patched.setattr(geotiff, "write_cog", fail_after_levels)
+        with pytest.raises((OSError, TargetError), match="full"):
             go(broken)
     calls.clear()
     go(broken)

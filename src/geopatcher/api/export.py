@@ -27,12 +27,11 @@ from geopatcher.runs.recovery import remove_former_layers
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.open import storage_for, target_for
 from geopatcher.targets.preflight import check_chunk
-from geopatcher.targets.protocol import BlockStore, Claimable, Placed, TakesArrays
+from geopatcher.targets.protocol import BlockStore, Claimable, KnowsAlpha, Placed, Replacing
 from geopatcher.targets.replacing import require_apart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import EllipsisType
 
     from geopatcher.api.axes import Size
     from geopatcher.core.domain import RasterDomain
@@ -84,14 +83,15 @@ def export(
         What cells without data hold; the source's own value by default. Where the source says by a mask
         which they are, or a pixel that holds data has this value, so does the copy.
     chunks
-        ``(rows, columns)`` of a chunk of a ``.zarr`` in pixels, or one number for both; 512 by default.
+        ``(rows, columns)`` in pixels of a chunk of a ``.zarr``, or of a tile of a ``.tif``, or one number for
+        both; 512 by default.
     storage
         A `ZarrStorage` for a ``.zarr``, a `CogStorage` for a ``.tif``; the usual one by default.
     memory_limit
         Bytes of pixels to hold at once, or a text such as ``"256MiB"``, the default.
     progress
         ``True`` draws a bar on stderr, ``False`` none, ``None`` (by default) one where stderr is a terminal;
-        a function hears how many pieces were done since its last call. Of a ``.zarr`` only.
+        a function hears how many pieces were done since its last call.
     overwrite
         Replace what is at ``target``, or an interrupted run to it; by default that is refused.
 
@@ -133,14 +133,11 @@ def export(
     copy = _Copy(pixels, window, _result_domain(pixels, window, nodata))
     place = target_for(target, overwrite=overwrite, resume=False, storage=storage)
     # In a GeoTIFF a band of alpha says what is missing; in zarr it is a band like others.
-    said = "alpha" in copy.domain.metadata.colors and isinstance(place, TakesArrays) and place.knows_alpha
+    said = "alpha" in copy.domain.metadata.colors and isinstance(place, KnowsAlpha) and place.knows_alpha
     spec = copy.spec(stored, pieces, masked=copy.masked and not said)
     if isinstance(place, Placed):
         require_apart(pixels, place.places(()))
-    if isinstance(place, TakesArrays):
-        _in_one_go(copy, spec, place)
-    else:
-        _in_blocks(copy, spec, place, limit, progress)
+    _in_blocks(copy, spec, place, limit, progress)
     return Path(os.fspath(target))
 
 
@@ -235,26 +232,6 @@ class _Copy:
             return stored, valid
         return np.where(valid, stored, stored.dtype.type(nodata)), valid
 
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
-        """Return a rectangle."""
-        return self.read(_box_of(index))[0]
-
-
-@dataclass(frozen=True)
-class _Said:
-    """Which pixels of a copy hold data, see `geopatcher.core.gaps`."""
-
-    copy: _Copy
-
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
-        """Return a rectangle."""
-        return codes(*self.copy.read(_box_of(index)), self.copy.domain.nodata)
-
-
-def _box_of(index: tuple[EllipsisType | slice, ...]) -> Box:
-    rows, cols = (part for part in index if isinstance(part, slice))
-    return Box(rows.start, rows.stop, cols.start, cols.stop)
-
 
 def _in_blocks(
     copy: _Copy, spec: ResultSpec, target: Target, limit: int, progress: bool | Advance | None
@@ -280,7 +257,10 @@ def _in_blocks(
         except BaseException:
             behind.settle()
             raise
-        target.complete()
+        if isinstance(target, Replacing):
+            target.complete_then(remove_former_layers)
+        else:
+            target.complete()
     except BaseException:
         target.discard()
         raise
@@ -291,14 +271,3 @@ def _write(sink: Sink, spec: ResultSpec, box: Box, pixels: Array, valid: Array |
     sink.write([(box, {"data": pixels} | said)])
     if isinstance(sink, BlockStore):
         sink.sync(box)
-
-
-def _in_one_go(copy: _Copy, spec: ResultSpec, target: TakesArrays) -> None:
-    try:
-        target.begin_whole(spec)
-        with unchanged(copy.source, "copied"):
-            target.write_whole(copy, spec, _Said(copy) if spec.masked else None)
-        target.publish_unrecorded(remove_former_layers)
-    except BaseException:
-        target.discard()
-        raise

@@ -118,10 +118,11 @@ class Merging(Generic[Place_co]):
         """
         target = self._target()
         dtype = np.dtype(self.dtype) if self._to_disk and self.dtype is not None else None
+        storage, chunks = self._storage(), pixel_pair(512 if self.chunks is None else self.chunks, "chunks")
         return MergeOptions(
             target=target,
-            output=Output(dtype=dtype, nodata=self.fill_value, storage=self._storage()),
-            chunks=pixel_pair(512 if self.chunks is None else self.chunks, "chunks"),
+            output=Output(dtype=dtype, nodata=self.fill_value, storage=storage),
+            chunks=storage.blocks(chunks) if self.writer == "geotiff" else chunks,
             memory_limit=parse_bytes(self.memory_limit),
             scratch=None if target.path is None else target.path.parent,
         )

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.runs.ledger.book import Account
+    from geopatcher.targets.block_files import BlockFiles
+    from geopatcher.targets.chunk_files import Chunked
     from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads
-    from geopatcher.targets.zarr_store import ZarrSink
 
 #: Files that are read at once.
 THREADS = 4
@@ -126,19 +127,8 @@ def look_at_result(
     return look
 
 
-def look_at_level(
-    account: Account,
-    place: Path,
-    level: int,
-    look: Look,
-    reads: Reads = "touched",
-    *,
-    wanted: Callable[[Box], bool] | None = None,
-) -> None:
-    """Look at the blocks of a store at ``place``, or of an overview level of it; add to a ``look``.
-
-    Files whose blocks are not ``wanted`` are passed over.
-    """
+def look_at_level(account: Account, place: Path, level: int, look: Look, reads: Reads = "touched") -> None:
+    """Look at the blocks of a store at ``place``, or of an overview level of it; add to a ``look``."""
     folder = place / str(level) if level else place
     spec = _spec_of(account.spec, level)
     try:
@@ -147,17 +137,48 @@ def look_at_level(
         whole = Box.of_shape(spec.domain.grid_shape)
         look.take(Damage(folder, f"cannot be opened: {error}", box=whole, level=level), 0)
         return
+
+    def kind_of(piece: _Piece) -> Kind:
+        # zarr takes an empty shard for one of fill.
+        holds = piece.file.is_file() and piece.file.stat().st_size > 0
+        return "changed" if holds and _reads(piece, sink.arrays[piece.name]) else "lost"
+
+    rows = (
+        (row, list(_pieces(sink, row, {name: digests[name] for name in digests if name in spec.arrays()})))
+        for row, digests in account.files(level)
+    )
+    _look_at(rows, level, look, reads, kind_of)
+
+
+def look_at_work(account: Account, sink: BlockFiles, look: Look, wanted: Callable[[Box], bool]) -> None:
+    """Look at the blocks of a result on its way; add to a ``look``, in which all that is wrong is lost.
+
+    Files whose blocks are not ``wanted`` are passed over.
+    """
+    rows = (
+        (row, [piece for piece in _pieces(sink, row, digests) if wanted(piece.box)])
+        for row, digests in account.files(0)
+    )
+    _look_at(rows, 0, look, "touched", lambda _: "lost")
+
+
+def _look_at(
+    rows: Iterable[tuple[Box, list[_Piece]]],
+    level: int,
+    look: Look,
+    reads: Reads,
+    kind_of: Callable[[_Piece], Kind],
+) -> None:
+    call = partial(_look_at_piece, reads=reads)
     with ThreadPoolExecutor(THREADS, "geopatcher-verify") as pool:
-        for row, digests in account.files(level):
-            kept = {name: records for name, records in digests.items() if name in spec.arrays()}
-            pieces = [piece for piece in _pieces(sink, row, kept) if wanted is None or wanted(piece.box)]
-            call = partial(_look_at_piece, reads=reads)
+        for row, pieces in rows:
             findings: Iterable[Finding] = pool.map(call, pieces) if reads == "all" else map(call, pieces)
             touched = False
             for piece, finding in zip(pieces, findings, strict=True):
-                look.take(
-                    _damage(piece, finding.wrong, level) if finding.wrong else None, piece.known.n_bytes
-                )
+                damage = None
+                if finding.wrong:
+                    damage = Damage(piece.file, finding.wrong, kind_of(piece), piece.box, level)
+                look.take(damage, piece.known.n_bytes)
                 touched |= finding.touched
             if touched:
                 look.touched.append((level, row))
@@ -168,7 +189,8 @@ class _Piece(NamedTuple):
 
     file: Path
     known: FileRecord
-    array: zarr.Array
+    name: str
+    array: Chunked
     where: tuple[int, int, int]
 
     @property
@@ -180,31 +202,31 @@ class _Piece(NamedTuple):
         return Box(row * height, (row + 1) * height, col * width, (col + 1) * width).intersect(whole)
 
 
-def _pieces(sink: ZarrSink, row: Box, digests: Digests) -> Iterator[_Piece]:
+def _pieces(sink: BlockFiles, row: Box, digests: Digests) -> Iterator[_Piece]:
     for name, records in digests.items():
         array = sink.arrays[name]
+        grid = tuple(map(len, grid_of(array, row)))
+        if records.shape[:3] != grid:  # bands lie together in a file, or apart
+            raise TargetError(
+                f"{sink.path} holds {row} of {name!r} in {grid} files, not the "
+                f"{records.shape[:3]} its ledger tells of: it was replaced; choose another target, or pass "
+                f"overwrite=True (--overwrite)"
+            )
         files = files_of(sink.path / name, array, row)
         for file, known, where in zip(files, files_in(records), product(*grid_of(array, row)), strict=True):
-            yield _Piece(file, known, array, where)
+            yield _Piece(file, known, name, array, where)
 
 
 def _look_at_piece(piece: _Piece, reads: Reads) -> Finding:
     return look_at(piece.file, piece.known, reads)
 
 
-def _damage(piece: _Piece, what: str, level: int) -> Damage:
-    # zarr takes an empty shard for one of fill.
-    holds = piece.file.is_file() and piece.file.stat().st_size > 0
-    kind: Kind = "changed" if holds and _reads(piece) else "lost"
-    return Damage(piece.file, what, kind, piece.box, level)
-
-
-def _reads(piece: _Piece) -> bool:
+def _reads(piece: _Piece, array: zarr.Array) -> bool:
     """Whether a block can be decoded."""
     band = piece.where[0]
-    leading = (slice(band, band + 1),) * (len(piece.array.shape) - 2)
+    leading = (slice(band, band + 1),) * (len(array.shape) - 2)
     try:
-        _ = StoredArray(piece.array, str(piece.file))[(*leading, *piece.box.slices())]
+        _ = StoredArray(array, str(piece.file))[(*leading, *piece.box.slices())]
     except SourceError:
         return False
     return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geopatcher.errors import TargetError, TargetExistsError
-from geopatcher.runs.damage import Look, look_at_level, look_at_result, told
+from geopatcher.runs.damage import Look, look_at_result, look_at_work, told
 from geopatcher.runs.fingerprint import differing, unknown_in
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.runs.ledger.writing import Ledger
@@ -163,7 +163,7 @@ def _intact(target: DurableTarget, standing: Account) -> Found:
 def lost_rows(target: DurableTarget, account: Account) -> str:
     """Forget the finished rows of a store on its way whose files are not as they were written; name them."""
     look = Look()
-    look_at_level(account, target.blocks.path, 0, look, wanted=account.finished.holds)
+    look_at_work(account, target.blocks.open(account.spec), look, account.finished.holds)
     _forget(account, (damage.box for damage in look.damages))
     return told(look.damages) if look.damages else ""
 

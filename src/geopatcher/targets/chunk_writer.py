@@ -163,7 +163,7 @@ class ChunkWriter:
     def __init__(self, array: Stored, folder: Path, encode: Encoder) -> None:
         self._array, self._folder, self._encode = array, folder, encode
         self._dtype = array.dtype.newbyteorder("<")
-        self._fill = np.asarray(array.fill_value, self._dtype)
+        self._fill = self._dtype.type(array.fill_value)
         self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
         self._written: dict[tuple[int, ...], FileRecord] = {}
 
@@ -208,7 +208,7 @@ class ChunkWriter:
 
     def _put(self, where: tuple[int, ...], file: Path, cells: Array) -> None:
         """Encode a chunk and write it."""
-        if self._is_fill(cells):
+        if holds_only(cells, self._fill):
             file.unlink(missing_ok=True)
             self._written.pop(where, None)
             return
@@ -222,12 +222,17 @@ class ChunkWriter:
         self._written[where] = put_bytes(file, self._encode(chunk))
         self._scratch.append(chunk)
 
-    def _is_fill(self, cells: Array) -> bool:
-        fill = self._fill
-        if fill != fill:  # noqa: PLR0124 - NaN is the one value that differs from itself
-            return bool(np.isnan(cells[0, 0]) and np.isnan(cells).all())
-        if cells[0, 0] != fill:
-            return False
-        zero = fill == 0 and fill.dtype.kind == "f"  # of which there are two
-        signs = zero and (np.signbit(cells) != np.signbit(fill)).any()
-        return bool((cells == fill).all() and not signs)
+
+def holds_only(cells: Array, fill: np.generic) -> bool:
+    """Whether all cells hold ``fill``: 0 and -0 differ, and all the ways to write NaN are one.
+
+    >>> holds_only(np.array([[0.0, -0.0]]), np.float64(0))
+    False
+    """
+    first = cells.flat[0]
+    if fill != fill:  # noqa: PLR0124 - NaN is the one value that differs from itself
+        return bool(first != first and np.isnan(cells).all())  # noqa: PLR0124
+    if first != fill or not (cells == fill).all():
+        return False
+    zero = fill == 0 and fill.dtype.kind == "f"  # of which there are two
+    return not (zero and (np.signbit(cells) != np.signbit(fill)).any())

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher._optional import load
 from geopatcher.core.domain import ResultSpec
 from geopatcher.core.gaps import MISSING, VALID
-from geopatcher.core.metadata import usual_method
 from geopatcher.errors import TargetExistsError
 from geopatcher.targets.categories import sidecar_of, write_categories
 from geopatcher.targets.chunk_files import sync_tree
+from geopatcher.targets.cog.levels import TileFolder
+from geopatcher.targets.cog.work import TileWorkStore, said_domain
 from geopatcher.targets.digests import tiff_record_of
 from geopatcher.targets.disk_target import DiskTarget
-from geopatcher.targets.geotiff import require_storable, write_cog
+from geopatcher.targets.geotiff import assemble, require_storable
 from geopatcher.targets.opened import layer_domain, open_store, open_tiff, settled_store, settled_tiff
 from geopatcher.targets.product import Product
 from geopatcher.targets.publisher import Publisher
@@ -31,16 +31,18 @@ from geopatcher.targets.pyramid import (
 from geopatcher.targets.replacing import require_replaceable
 from geopatcher.targets.storage import CogStorage
 from geopatcher.targets.tiff_array import TiffArray
-from geopatcher.targets.work_store import WorkStore
+from geopatcher.targets.tiff_records import Records
+from geopatcher.targets.work_store import ZarrWorkStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from geopatcher.core.box import Box
+    from geopatcher.targets.cog.assembly import Assembled
+    from geopatcher.targets.digests import TiffRecord
     from geopatcher.targets.product import ResultArray
     from geopatcher.targets.publisher import FileNotes
-    from geopatcher.targets.tiled import Rectangles
 
 
 @dataclass
@@ -99,9 +101,11 @@ class ZarrPublisher(Publisher):
 
 @dataclass
 class CogPublisher(Publisher):
-    """Publishes a Cloud-Optimized GeoTIFF, copied from the blocks, and a file for each layer."""
+    """Publishes a Cloud-Optimized GeoTIFF, put together from its tiles, and a file for each layer."""
 
+    blocks: TileWorkStore
     options: CogStorage = field(default_factory=CogStorage)
+    _known: dict[str, TiffRecord] = field(default_factory=dict, init=False)
 
     def require_room_for(self, spec: ResultSpec, *, replace: bool) -> None:
         """Refuse what a GeoTIFF cannot hold, and layers where other files are.
@@ -157,36 +161,32 @@ class CogPublisher(Publisher):
         return True
 
     def assemble(self) -> Found:
-        """Copy the store into a GeoTIFF, and each layer into one of its own."""
-        spec = self.blocks.spec
-        arrays = open_store(self.blocks.path, spec).arrays
-        # Each thread that decodes keeps memory for itself.
-        with load("zarr").config.set({"async.concurrency": 1}):
-            for name in spec.layers:
-                domain = layer_domain(spec, name)
-                how = usual_method(labels=domain.metadata.has_labels)
-                layer = ResultSpec(domain, spec.chunks, spec.layers[name].fill, overview=how)
-                self._write_beside(name, arrays[name], layer)
-            return self.write(arrays["data"], spec, arrays.get(VALID))
+        """Put the tiles together into a GeoTIFF, and those of each layer into one of its own.
 
-    def write(self, array: Rectangles, spec: ResultSpec, said: Rectangles | None) -> Found:
-        """Copy an array into the product; return what it came to be.
-
-        With ``said``, which cells hold data, a mask goes into the file, where one is needed. GeoTIFF has
-        one for all bands: where they differ, it is true where any band holds data, and a file beside it,
-        as of a layer, says which.
+        With a mask that differs between bands, a file beside the result, as of a layer, says which cells
+        each of them has: a GeoTIFF has one mask for all bands.
         """
-        gaps = write_cog(array, spec, self.product, self.work.own, self.options, said)
-        write_categories(self.product, spec.domain)
-        settled = spec.settled(gaps)
-        if settled.masked and gaps.uneven and said is not None:
-            bands = replace(spec.domain, dtype=np.dtype("uint8"), nodata=None, units=())
-            self._write_beside(VALID, said, ResultSpec(bands, spec.chunks, MISSING, overview="nearest"))
-        return Found(settled, gaps)
+        spec = self.blocks.spec
+        plain = Records({})
+        for name in spec.layers:
+            domain = layer_domain(spec, name)
+            self._write(name, ResultSpec(domain, spec.chunks, spec.layers[name].fill), plain)
+        own = self.options
+        records = Records(own.tags, own.colormap, own.colorinterp)
+        found = self._write("data", replace(spec, layers={}), records)
+        if found.spec.masked and found.gaps.uneven:
+            self._write(VALID, ResultSpec(said_domain(spec), spec.chunks, MISSING), plain)
+        return Found(replace(found.spec, layers=spec.layers), found.gaps)
 
-    def _write_beside(self, name: str, array: Rectangles, spec: ResultSpec) -> None:
-        write_cog(array, spec, self._layer_product(name), self.work.own, self.options.plain)
-        write_categories(self._layer_product(name), spec.domain)
+    def _write(self, name: str, spec: ResultSpec, records: Records) -> Assembled:
+        """Make the file of an array, which is a result of its own to it."""
+        target = self.product if name == "data" else self._layer_product(name)
+        blocks: TileWorkStore = self.blocks
+        tiles = TileFolder(blocks.open(blocks.spec).arrays[name], blocks.path / name)
+        made = assemble(tiles, name, spec, target, self.work.own, records)
+        write_categories(target, spec.domain)
+        self._known[name] = made.record
+        return made
 
     def sync(self) -> None:
         """Wait for the files."""
@@ -205,10 +205,13 @@ class CogPublisher(Publisher):
         return [file.name.removeprefix("layer.").removesuffix(".tif") for file in self._layer_products()]
 
     def note_files(self, notes: FileNotes) -> None:
-        """Tell of the files, which are read once more for it."""
+        """Tell of the files, as they were written."""
         for name in self.layers_made():
-            notes.tiff(name, tiff_record_of(self._layer_product(name)))
-        notes.tiff("data", tiff_record_of(self.product))
+            notes.tiff(name, self._record(name, self._layer_product(name)))
+        notes.tiff("data", self._record("data", self.product))
+
+    def _record(self, name: str, product: Path) -> TiffRecord:
+        return self._known.get(name) or tiff_record_of(product)
 
     @property
     def replaces(self) -> bool:
@@ -256,8 +259,8 @@ class CogPublisher(Publisher):
 class ZarrTarget(DiskTarget):
     """A zarr v3 store."""
 
-    def _parts(self, place: Path) -> tuple[WorkStore, Publisher]:
-        blocks = WorkStore(self.path, self.work, passing=False)
+    def _parts(self, place: Path) -> tuple[ZarrWorkStore, Publisher]:
+        blocks = ZarrWorkStore(self.path, self.work)
         return blocks, ZarrPublisher(self.path, place, self.work, blocks)
 
 
@@ -268,28 +271,11 @@ class CogTarget(DiskTarget):
     options: CogStorage = field(default_factory=CogStorage)
     publisher: CogPublisher = field(init=False, repr=False)
 
-    def _parts(self, place: Path) -> tuple[WorkStore, CogPublisher]:
-        blocks = WorkStore(self.path, self.work, passing=True)
+    def _parts(self, place: Path) -> tuple[TileWorkStore, CogPublisher]:
+        blocks = TileWorkStore(self.path, self.work, options=self.options)
         return blocks, CogPublisher(self.path, place, self.work, blocks, self.options)
 
     @property
     def knows_alpha(self) -> bool:
         """Yes: in zarr a band of alpha is one like others."""
         return True
-
-    def begin_whole(self, spec: ResultSpec) -> None:
-        """Claim the target for an array that a GeoTIFF can hold, and make the folder of this run.
-
-        Raises
-        ------
-        TargetError
-            It cannot hold it, or the target is taken.
-
-        """
-        require_storable(spec.domain, self.options)
-        self.claim_afresh()
-        self.work.begin()
-
-    def write_whole(self, array: Rectangles, spec: ResultSpec, said: Rectangles | None) -> None:
-        """Copy an array into the product; with ``said`` a mask, where one is needed."""
-        self.publisher.write(array, spec, said)

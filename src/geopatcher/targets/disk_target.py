@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume
     from geopatcher.targets.product import Product
+    from geopatcher.targets.protocol import BlockStore
     from geopatcher.targets.publisher import Publisher
     from geopatcher.targets.work_store import WorkStore
-    from geopatcher.targets.zarr_store import ZarrSink
 
 
 def _nothing(publisher: Publisher, made: Iterable[str]) -> None:
@@ -110,11 +110,11 @@ class DiskTarget(ABC):
             )
         self.work.claim()
 
-    def create(self, spec: ResultSpec) -> ZarrSink:
+    def create(self, spec: ResultSpec) -> BlockStore:
         """Create the store in a folder of this run."""
         return self.begin(spec, replace=False)
 
-    def begin(self, spec: ResultSpec, *, replace: bool) -> ZarrSink:
+    def begin(self, spec: ResultSpec, *, replace: bool) -> BlockStore:
         """Create the store in a folder of this run, for a result that may ``replace`` another.
 
         Raises
@@ -131,17 +131,16 @@ class DiskTarget(ABC):
 
     def complete(self) -> Product:
         """Assemble, publish, tidy up, and return the result; for results without a ledger."""
-        self.publisher.assemble()
-        self.publish_unrecorded()
-        return self.publisher.open(self.blocks.spec)
+        return self.complete_then(_nothing)
 
-    def publish_unrecorded(self, then: Callable[[Publisher, Iterable[str]], None] = _nothing) -> None:
-        """Publish a product without a ledger, on the disk before anything is replaced, and tidy up.
+    def complete_then(self, then: Callable[[Publisher, Iterable[str]], None]) -> Product:
+        """Complete the result, on the disk before anything is replaced.
 
         ``then`` is called with the names of the layers that were made, while the ledger of what was
         replaced is still there.
         """
         publisher = self.publisher
+        publisher.assemble()
         if publisher.replaces:
             publisher.sync_all()
         made = publisher.layers_made()
@@ -150,6 +149,7 @@ class DiskTarget(ABC):
         publisher.ledger.unlink(missing_ok=True)  # whatever it told of is gone
         self.work.tidy()
         self.work.release()
+        return publisher.open(self.blocks.spec)
 
     def discard(self) -> None:
         """Remove the working folder, unless another run holds it."""

@@ -8,42 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import rasterio.shutil
 
-from geopatcher.core.box import Box
-from geopatcher.core.buffers import trim
-from geopatcher.core.cpu import usable_cores
-from geopatcher.errors import GeopatcherError, SourceError, TargetError
-from geopatcher.formats.gdal_environment import GDAL_ERRORS, opened, opening
-from geopatcher.targets.tiff_records import PALETTE_DTYPES, Records
-from geopatcher.targets.tiled import require_tiles, write_pyramid
+from geopatcher.errors import GeopatcherError, TargetError
+from geopatcher.formats.gdal_environment import GDAL_ERRORS
+from geopatcher.targets.cog.assembly import write_cog
+from geopatcher.targets.tiff_records import PALETTE_DTYPES
 
 if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain, ResultSpec
-    from geopatcher.core.gaps import Gaps
+    from geopatcher.targets.cog.assembly import Assembled
+    from geopatcher.targets.cog.levels import TileFolder
     from geopatcher.targets.storage import CogStorage
-    from geopatcher.targets.tiled import Rectangles
+    from geopatcher.targets.tiff_records import Records
 
 #: Largest whole number that is exact as a float64.
 MAX_NODATA = 2**53
-
-
-def creation_options(storage: CogStorage, domain: RasterDomain) -> dict[str, str | int]:
-    """Return the creation options of GDAL's COG driver."""
-    options: dict[str, str | int] = {
-        "COMPRESS": storage.compress,
-        "BLOCKSIZE": storage.tile(domain),
-        "BIGTIFF": "IF_SAFER",
-        "NUM_THREADS": usable_cores(),
-        "OVERVIEWS": "FORCE_USE_EXISTING" if storage.overviews else "NONE",
-        "STATISTICS": "YES",
-    }
-    if storage.compress.upper() in ("DEFLATE", "ZSTD", "LZW"):
-        # Differences of neighbours: 2 for integers, 3 for floats.
-        options["PREDICTOR"] = "FLOATING_POINT" if domain.dtype.kind == "f" else "STANDARD"
-    if storage.level is not None:
-        options["LEVEL"] = storage.level
-    return options
 
 
 def require_storable(domain: RasterDomain, storage: CogStorage | None = None) -> None:
@@ -75,20 +54,14 @@ def require_storable(domain: RasterDomain, storage: CogStorage | None = None) ->
         raise TargetError(f"colorinterp {storage.colorinterp} does not name each of {domain.n_bands} band(s)")
 
 
-def write_cog(
-    array: Rectangles,
-    spec: ResultSpec,
-    target: Path,
-    scratch: Path,
-    storage: CogStorage,
-    said: Rectangles | None = None,
-) -> Gaps:
-    """Copy an array into a Cloud-Optimized GeoTIFF at ``target``; return what was found in its cells.
+def assemble(
+    tiles: TileFolder, name: str, spec: ResultSpec, target: Path, scratch: Path, records: Records
+) -> Assembled:
+    """Put the tiles of an array together into a Cloud-Optimized GeoTIFF at ``target``.
 
-    Tiled GeoTIFFs of all resolutions are built in ``scratch`` first, some tiles at a time: that takes
-    four thirds of the uncompressed size there. ``target``, on the same disk, appears complete or not
-    at all, and nothing is left in ``scratch``. With ``said``, which cells hold data, the file gets an
-    internal mask, if nodata alone cannot say so.
+    Overview levels are made in a folder in ``scratch``, of which nothing is left. ``target``, on the same
+    disk, appears complete or not at all. If nodata alone cannot say which cells are missing, the file gets
+    an internal mask.
 
     Raises
     ------
@@ -97,52 +70,20 @@ def write_cog(
 
     """
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="cog-", dir=scratch) as name,
-            opening(CPL_TMPDIR=str(scratch)),
-        ):
-            folder = Path(name)
+        with tempfile.TemporaryDirectory(prefix="cog-", dir=scratch) as folder:
             try:
-                finished, gaps = _assemble(array, spec, folder, storage, said)
-                finished.replace(target)
-            except SourceError:  # it is the source that cannot be read
-                raise
+                return write_cog(tiles, name, spec, target, Path(folder), records)
             except (*GDAL_ERRORS, OSError) as error:
                 # Asked while the files are still there.
-                raise TargetError(f"cannot write {target}: {_reason(error, spec.domain, folder)}") from error
+                raise TargetError(f"cannot write {target}: {_reason(error, spec.domain, scratch)}") from error
     except GeopatcherError:
         raise
     except OSError as error:
         raise TargetError(f"cannot write {target}: {error}") from error
-    return gaps
-
-
-def _assemble(
-    array: Rectangles, spec: ResultSpec, folder: Path, storage: CogStorage, said: Rectangles | None
-) -> tuple[Path, Gaps]:
-    domain = spec.domain
-    side = storage.tile(domain)
-    overview = (storage.overview or spec.overview) if storage.overviews else None
-    records = Records(storage.tags, storage.colormap, storage.colorinterp)
-    trim()  # of what the run before kept
-    levels, gaps = write_pyramid(array, spec, folder, side, overview, records, said)
-    trim()
-    finished = folder / "cog.tif"
-    with opening():
-        rasterio.shutil.copy(levels, finished, driver="COG", **creation_options(storage, domain))
-    with opened(finished) as dataset:
-        n_levels = len(dataset.overviews(1))
-    grid = domain.grid_shape
-    for level in (None, *range(n_levels)):
-        if level is not None:
-            grid = (-(-grid[0] // 2), -(-grid[1] // 2))
-        boxes = Box.of_shape(grid).tiles((side, side))
-        require_tiles(finished, ((1, box.row0 // side, box.col0 // side) for box in boxes), level)
-    return finished, gaps
 
 
 def _reason(error: Exception, domain: RasterDomain, folder: Path) -> str:
-    """Return what GDAL said, and whether the disk may be full, which it does not always say."""
+    """Return what was said, and whether the disk may be full."""
     free = shutil.disk_usage(folder).free
     most = domain.n_bands * domain.height * domain.width * domain.dtype.itemsize * 4 // 3
     said = f"{error.__cause__ or error}"

@@ -62,7 +62,7 @@ def level_domains(domain: RasterDomain, chunks: tuple[int, int]) -> list[RasterD
     levels = []
     while domain.height > chunks[0] or domain.width > chunks[1]:
         a, b, c, d, e, f = domain.transform[:6]
-        shape = (*domain.shape[:-2], -(-domain.height // 2), -(-domain.width // 2))
+        shape = (*domain.shape[:-2], *halved_shape(domain.grid_shape))
         domain = replace(
             domain,
             shape=shape,
@@ -71,6 +71,15 @@ def level_domains(domain: RasterDomain, chunks: tuple[int, int]) -> list[RasterD
         )
         levels.append(domain)
     return levels
+
+
+def halved_shape(grid: tuple[int, int]) -> tuple[int, int]:
+    """Return ``(height, width)`` of a grid of half the resolution.
+
+    >>> halved_shape((3, 4))
+    (2, 2)
+    """
+    return -(-grid[0] // 2), -(-grid[1] // 2)
 
 
 def pyramid_attributes(spec: ResultSpec) -> dict[str, object]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from geopatcher.targets.product import Product
     from geopatcher.targets.publisher import Publisher
     from geopatcher.targets.run_folder import RunFolder
-    from geopatcher.targets.tiled import Rectangles
     from geopatcher.targets.work_store import WorkStore
 
 
@@ -99,31 +98,21 @@ class Claimable(Protocol):
 
 
 @runtime_checkable
-class TakesArrays(Protocol):
-    """A target that is written from arrays in one go, without a store of blocks.
-
-    The arrays are sliced by several threads.
-    """
+class KnowsAlpha(Protocol):
+    """A target of which readers take a band of alpha for what it is: it says which cells are missing."""
 
     @property
     def knows_alpha(self) -> bool:
-        """Whether a band of alpha says which cells are missing."""
+        """Whether that is so."""
         ...
 
-    def begin_whole(self, spec: ResultSpec) -> None:
-        """Refuse what cannot be held, or a target that is taken; else claim it."""
-        ...
 
-    def write_whole(self, array: Rectangles, spec: ResultSpec, said: Rectangles | None) -> None:
-        """Write an array, and with ``said`` which of its cells hold data; see `geopatcher.core.gaps`."""
-        ...
+@runtime_checkable
+class Replacing(Protocol):
+    """A target that removes what the result before it had, and this one has not."""
 
-    def publish_unrecorded(self, then: Callable[[Publisher, Iterable[str]], None]) -> None:
+    def complete_then(self, then: Callable[[Publisher, Iterable[str]], None]) -> Product:
         """Let the result appear; ``then`` is called with the layers made, before the former ledger goes."""
-        ...
-
-    def discard(self) -> None:
-        """Remove what was made and not published."""
         ...
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import zarr
 
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.targets.block_files import BlockFiles
     from geopatcher.targets.digests import Digests, FileRecord
 
 
@@ -121,7 +122,7 @@ def unsettle(store: Path, spec: ResultSpec) -> None:
         raise TargetError(f"cannot write {store}: {error}") from error
 
 
-def take_over(source: Path, sink: ZarrSink, spec: ResultSpec, rows: Iterable[Box]) -> None:
+def take_over(source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
     """Give a new store the ``rows`` of blocks of another one of the same result, as links to its files.
 
     Where the other one is finished, and its mask was removed, that is made anew.

@@ -16,7 +16,6 @@ from geopatcher.targets.multiscales import check_method
 from geopatcher.targets.opened import layer_domain
 from geopatcher.targets.protocol import Storage
 from geopatcher.targets.pyramid import levels_bytes
-from geopatcher.targets.tiled import piece_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,14 +24,14 @@ if TYPE_CHECKING:
 
     from geopatcher.core.domain import RasterDomain, ResultSpec
 
-#: What GDAL takes to copy the smallest raster, and what it keeps of larger ones at most, twice: measured.
-FIXED_BYTES, READ_BYTES = 24 << 20, 28 << 20
-#: Tiles in the hands of GDAL's driver, and further ones for each thread that compresses.
-TILES_IN_HAND, TILES_PER_THREAD = 9, 4
-#: What a thread that compresses with ZSTD keeps for that.
-ZSTD_BYTES = 13 << 20
-#: Most bytes of a tile, all bands: GDAL holds several at a time.
+#: What putting a file together takes beside its tiles: tables, and what allocators keep.
+FIXED_BYTES = 16 << 20
+#: Most bytes of a tile of all bands; of more bands each has tiles of its own.
 TILE_BYTES = 4 << 20
+#: The sides of a tile are multiples of it, and usually as long as that.
+TILE_UNIT, USUAL_SIDE = 16, 512
+#: Compressions of whole cells, whatever number of bands they have.
+WHOLE_CELLS = ("WEBP", "JXL")
 #: Compressions of GDAL's COG driver, and the levels of those that have some.
 COMPRESSIONS = (
     *("NONE", "DEFLATE", "ZSTD", "LZW", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD"),
@@ -148,9 +147,10 @@ class CogStorage(Storage):
     compress
         ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's; some of them lose detail.
     level
-        Of the compression; ``None`` is GDAL's usual one.
+        Of the compression; ``None`` is GDAL's usual one, and 4 for ``"DEFLATE"``, whose files are within 4 %
+        of GDAL's usual 6.
     blocksize
-        Side of a tile in pixels, a multiple of 16; ``None`` is 512, and less for many bands.
+        Side of a tile in pixels, a multiple of 16; ``None`` makes tiles of the chunks, 512 by default.
     overviews
         Whether there are any: reduced copies of half the resolution, again and again.
     overview
@@ -202,82 +202,89 @@ class CogStorage(Storage):
         return CogStorage(self.compress, self.level, self.blocksize)
 
     def blocks(self, chunks: tuple[int, int]) -> tuple[int, int]:
-        """Return the chunks: the file is put together from them."""
-        return chunks
+        """Return the tiles of the file: ``blocksize``, or the chunks in whole multiples of 16 pixels."""
+        if self.blocksize is not None:
+            return self.blocksize, self.blocksize
+        rows, cols = (-(-length // TILE_UNIT) * TILE_UNIT for length in chunks)
+        return rows, cols
 
     def applied(self, spec: ResultSpec) -> ResultSpec:
-        """Return a result with these overviews; values that have colors are names, and no quantities.
+        """Return a result with these tiles and overviews.
 
-        A file has one dimension of bands, whose descriptions say what they were along.
+        Values that have colors are names, and no quantities. A file has one dimension of bands, whose
+        descriptions say what they were along.
         """
         usual = spec.overview if self.colormap is None else usual_method(labels=True)
-        return replace(spec, overview=self.overview or usual, domain=replace(spec.domain, leading=()))
+        flat = replace(spec.domain, leading=())
+        return replace(spec, chunks=self.blocks(spec.chunks), overview=self.overview or usual, domain=flat)
 
     def assembly_bytes(self, spec: ResultSpec) -> int:
-        """Return what the file takes to be put together, or that of a layer beside it."""
-        layers = [self.plain.copy_bytes(layer_domain(spec, name), spec.chunks) for name in spec.layers]
-        return max([self.copy_bytes(spec.domain, spec.chunks), *layers])
+        """Return what making overview levels takes: in each thread a tile and what becomes of it."""
+        domains = [spec.domain, *(layer_domain(spec, name) for name in spec.layers)]
+        return FIXED_BYTES + max(usable_cores() * self._level_bytes(one, spec.chunks) for one in domains)
+
+    def _level_bytes(self, domain: RasterDomain, chunks: tuple[int, int]) -> int:
+        rows, cols = self.tile(domain.grid_shape, chunks)
+        together = domain.n_bands if self.interleaves(domain, chunks) else 1
+        # A band at a time is added up as float64, at half the resolution.
+        return rows * cols * (5 * together * domain.dtype.itemsize + 8 + domain.n_bands)
 
     def settings(self) -> dict[str, object]:
         """Return all options by name."""
         return _settings(self)
 
-    def tile(self, domain: RasterDomain) -> int:
-        """Return the side of a tile in pixels.
+    def tile(self, grid: tuple[int, int], chunks: tuple[int, int]) -> tuple[int, int]:
+        """Return the size of a tile.
 
         Parameters
         ----------
-        domain
-            Of the raster in the file.
+        grid
+            ``(height, width)`` of the raster in pixels.
+        chunks
+            ``(rows, columns)`` in pixels of a block of the result.
 
         Returns
         -------
-        int
-            Pixels: ``blocksize``, or what keeps a tile of all bands small.
+        tuple of int
+            ``(rows, columns)`` in pixels: the block, and of a small raster not much more than that.
 
         Examples
         --------
-        >>> from geopatcher.core.domain import RasterDomain
-        >>> CogStorage().tile(RasterDomain((3, 100, 100))), CogStorage().tile(RasterDomain((13, 100, 100)))
-        (512, 256)
+        >>> CogStorage().tile((9000, 9000), (1024, 1024)), CogStorage().tile((600, 100), (1024, 1024))
+        ((1024, 1024), (608, 512))
 
         """
-        if self.blocksize is not None:
-            return self.blocksize
-        side = 512
-        while side > 128 and side * side * domain.n_bands * domain.dtype.itemsize > TILE_BYTES:
-            side //= 2
-        return side
+        rows, cols = (
+            min(whole, max(USUAL_SIDE, -(-length // TILE_UNIT) * TILE_UNIT))
+            for length, whole in zip(grid, self.blocks(chunks), strict=True)
+        )
+        return rows, cols
 
-    def copy_bytes(self, domain: RasterDomain, chunks: tuple[int, int]) -> int:
-        """Return about the most memory that writing the file takes, as measured: mostly tiles inside GDAL.
+    def interleaves(self, domain: RasterDomain, chunks: tuple[int, int]) -> bool:
+        """Return whether tiles have all bands; else each band has its own, side by side in the file.
 
         Parameters
         ----------
         domain
             Of the raster in the file.
         chunks
-            ``(rows, columns)`` in pixels of the array it is copied from, whole ones of which are decoded.
+            ``(rows, columns)`` in pixels of a block of the result.
 
         Returns
         -------
-        int
-            Bytes.
+        bool
+            False where tiles of all bands would be large.
 
         Examples
         --------
         >>> from geopatcher.core.domain import RasterDomain
-        >>> CogStorage(blocksize=64).copy_bytes(RasterDomain((1, 64, 64)), (64, 64)) >> 20
-        24
+        >>> [CogStorage().interleaves(RasterDomain((n, 900, 900)), (512, 512)) for n in (1, 3, 13)]
+        [True, True, False]
 
         """
-        side = self.tile(domain)
-        cell = domain.n_bands * domain.dtype.itemsize
-        whole, tile = domain.height * domain.width * cell, side**2 * cell
-        each = TILES_PER_THREAD * tile + (ZSTD_BYTES if self.compress.upper() == "ZSTD" else 0)
-        copying = TILES_IN_HAND * tile + usable_cores() * each + min(whole // 16, READ_BYTES)
-        reading = piece_bytes(domain, side) + 2 * chunks[0] * chunks[1] * domain.dtype.itemsize
-        return FIXED_BYTES + min(whole, READ_BYTES) + max(copying, reading)
+        rows, cols = self.tile(domain.grid_shape, chunks)
+        small = rows * cols * domain.n_bands * domain.dtype.itemsize <= TILE_BYTES
+        return domain.n_bands == 1 or small or self.compress.upper() in WHOLE_CELLS
 
 
 def _settings(storage: DataclassInstance) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError
@@ -19,29 +20,25 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.targets.block_files import BlockFiles
     from geopatcher.targets.run_folder import RunFolder
-
-#: Of blocks that are read once and removed: quick, and half the size of none at all.
-WORK_CODEC = "blosc-lz4"
 
 
 @dataclass
-class WorkStore:
-    """A zarr store in the folder of a run; ``result`` is what messages call what is made.
+class WorkStore(ABC):
+    """A store of blocks in the folder of a run; ``result`` is what messages call what is made.
 
-    With ``passing`` its blocks are read once, to make a file of them, and removed; without, they are the
-    result. Used by one thread; what it opens is written by many, and by other processes.
+    Used by one thread; what it opens is written by many, and by other processes.
     """
 
     result: Path
     work: RunFolder
-    passing: bool
     _spec: ResultSpec | None = None
 
     @property
+    @abstractmethod
     def path(self) -> Path:
         """Where it is."""
-        return self.work.own / "store.zarr"
 
     @property
     def spec(self) -> ResultSpec:
@@ -57,7 +54,7 @@ class WorkStore:
             raise TargetError(f"{self.result} was completed before it was created")
         return self._spec
 
-    def create(self, spec: ResultSpec) -> ZarrSink:
+    def create(self, spec: ResultSpec) -> BlockFiles:
         """Make it, empty.
 
         Raises
@@ -67,18 +64,35 @@ class WorkStore:
 
         """
         check_room(self.work.path.parent, bytes_of(spec), describe(spec))
-        create_store(self.path, self._stored_as(spec))
+        sink = self.make(spec)
         sync_tree(self.path)
         self._spec = spec
-        return ZarrSink(self.path)
+        return sink
 
-    def _stored_as(self, spec: ResultSpec) -> ResultSpec:
-        """Return how blocks are stored on their way."""
-        if not self.passing:
-            return spec
-        return replace(spec, codec=WORK_CODEC, shards=None, multiscales=False, checksum=False)
+    @abstractmethod
+    def make(self, spec: ResultSpec) -> BlockFiles:
+        """Make the store of a result, empty, where it is."""
 
-    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> ZarrSink:
+    @abstractmethod
+    def open(self, spec: ResultSpec) -> BlockFiles:
+        """Open what is there.
+
+        Raises
+        ------
+        TargetError
+            It cannot be opened, or is not of this result.
+
+        """
+
+    @abstractmethod
+    def restore(self, spec: ResultSpec) -> None:
+        """Make of what an earlier run left, complete or not, a store that blocks are written into."""
+
+    @abstractmethod
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+        """Give a new store the ``rows`` of blocks of another one of the same result, as links."""
+
+    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> BlockFiles:
         """Open what an earlier run left, in the folder that is this run's now.
 
         When the system ``went_down`` since, only what was synced can be relied on: the store is made anew,
@@ -91,24 +105,50 @@ class WorkStore:
 
         """
         self._spec = spec
-        folder, store = self.work.own, self.path
-        before = folder / "before.zarr"
+        store = self.path
+        before, gone = store.with_name(f"before{store.suffix}"), store.with_name(f"gone{store.suffix}")
         if not went_down and not before.exists():
-            remove_litter(store)
-            unsettle(store, spec)
-            return open_store(store, spec)
+            self.restore(spec)
+            return self.open(spec)
         try:
-            remove(folder / "gone.zarr")
+            remove(gone)
             if before.exists():  # a run ended while it did this: what it was made of is still there
                 remove(store)
             else:
                 store.rename(before)
-            create_store(store, self._stored_as(spec))
-            sink = ZarrSink(store)
-            take_over(before, sink, spec, rows)
+            sink = self.make(spec)
+            self.take_over(before, sink, spec, rows)
             sync_tree(store)
-            before.rename(folder / "gone.zarr")
-            remove(folder / "gone.zarr")
+            before.rename(gone)
+            remove(gone)
         except OSError as error:
             raise TargetError(f"cannot make {store} anew: {error}") from error
         return sink
+
+
+@dataclass
+class ZarrWorkStore(WorkStore):
+    """A zarr store, which becomes the result."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return self.work.own / "store.zarr"
+
+    def make(self, spec: ResultSpec) -> ZarrSink:
+        """Make the store of a result, empty."""
+        create_store(self.path, spec)
+        return ZarrSink(self.path)
+
+    def open(self, spec: ResultSpec) -> ZarrSink:
+        """Open what is there."""
+        return open_store(self.path, spec)
+
+    def restore(self, spec: ResultSpec) -> None:
+        """Remove litter and levels, and give back the mask that a finished store went without."""
+        remove_litter(self.path)
+        unsettle(self.path, spec)
+
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+        """Link blocks of another store, finished or not."""
+        take_over(source, sink, spec, rows)

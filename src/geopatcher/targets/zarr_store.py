@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +13,10 @@ from geopatcher.core.gaps import VALID
 from geopatcher.core.leading import BAND, PLANE
 from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
+from geopatcher.targets.block_files import BlockFiles
 from geopatcher.targets.box_writer import BoxWriter
-from geopatcher.targets.chunk_files import files_of, grid_of, keys_of, sweep_files, sync_files
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, run_all
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of
 from geopatcher.targets.codecs import codecs_of
-from geopatcher.targets.digests import NO_FILE, record_of
-from geopatcher.targets.folders import link_file, make_below
 from geopatcher.targets.georef import (
     GRID_MAPPING,
     array_attributes,
@@ -35,18 +31,14 @@ from geopatcher.targets.georef import (
 from geopatcher.targets.multiscales import pyramid_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import zarr
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
-    from geopatcher.core.protocols import Array, FinishedTile
-    from geopatcher.targets.digests import Digests, FileRecord
-
-T = TypeVar("T")
+    from geopatcher.core.protocols import Array
 
 #: What the layers beside a result are, and their unit; ``None`` is the result's own.
 LAYERS: Mapping[str, tuple[str, str | None]] = {
@@ -201,7 +193,7 @@ def consolidate(path: Path) -> None:
         raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
 
 
-class ZarrSink:
+class ZarrSink(BlockFiles):
     """Writes whole blocks into a store made by `create_store`, which is never made again.
 
     It pickles as its path, and opens the store anew where it arrives. zarr only reads the store: to write
@@ -215,139 +207,29 @@ class ZarrSink:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         group = load("zarr").open_group(path, mode="r", use_consolidated=False)
-        self.arrays: dict[str, zarr.Array] = {
+        self._arrays: dict[str, zarr.Array] = {
             name: array for name, array in group.arrays() if len(array.shape) >= 2
         }
-        self._writers = {name: _writer_of(array, path / name) for name, array in self.arrays.items()}
+        self._writers = {name: _writer_of(array, path / name) for name, array in self._arrays.items()}
+        super().__init__(path, self._writers)
+
+    @property
+    def arrays(self) -> Mapping[str, zarr.Array]:
+        """The arrays by name."""
+        return self._arrays
 
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))
 
-    def write(self, tiles: Iterable[FinishedTile]) -> int:
-        """Encode and store tiles; return their bytes before compression, those of a mask apart.
-
-        They are encoded in threads as they come.
-
-        Raises
-        ------
-        TargetError
-            The store cannot take them (a full disk, a lost mount, another run that has taken over); names
-            the box.
-
-        """
-        n_bytes = 0
-
-        def tasks() -> Iterator[Callable[[], None]]:
-            nonlocal n_bytes
-            for box, arrays in tiles:
-                n_bytes += sum(values.nbytes for name, values in arrays.items() if name != VALID)
-                for name, values in arrays.items():
-                    yield from self._tasks(box, name, values)
-
-        run_all(tasks())
-        return n_bytes
-
-    def take(self, box: Box) -> Digests:
-        """Return, once, what is known of the files of blocks that were written."""
-        return {name: writer.take(box) for name, writer in self._writers.items()}
-
-    def read_records(self, box: Box, pool: Executor | None = None) -> Digests:
-        """Return what is known of the files of blocks, which are read for it.
-
-        Raises
-        ------
-        OSError
-            One cannot be read.
-
-        """
-        found = {}
-        for name, array in self.arrays.items():
-            files = files_of(self.path / name, array, box)
-            records = list(map(_record_or_none, files) if pool is None else pool.map(_record_or_none, files))
-            grid = map(len, grid_of(array, box))
-            found[name] = np.array(records, np.int64).reshape(*grid, 3)
-        return found
-
-    def link(self, source: Path, boxes: Iterable[Box]) -> None:
-        """Take over the blocks of a store of the same arrays, as links to its files.
-
-        Raises
-        ------
-        TargetError
-            They can be neither linked nor copied.
-
-        """
-        try:
-            for box in boxes:
-                for name, array in self.arrays.items():
-                    for key in keys_of(array, box):
-                        copy = self.path / name / key
-                        make_below(copy.parent, self.path / name)
-                        with suppress(FileNotFoundError):  # a block of fill only
-                            link_file(source / name / key, copy)
-        except OSError as error:
-            raise TargetError(f"cannot copy blocks of {source} to {self.path}: {error}") from error
-
-    def _tasks(self, box: Box, name: str, values: Array) -> Iterator[Callable[[], None]]:
-        told = partial(self._told, f"{box} of {self.arrays[name].store_path}")
-        tasks = self._writers[name].tasks(box, values)
-        while (task := told(partial(next, tasks, None))) is not None:
-            yield partial(told, task)
-
-    def _told(self, what: str, call: Callable[[], T]) -> T:
-        """Return what a call returns; an error of the system says what could not be written."""
-        try:
-            return call()
-        except FileNotFoundError as error:
-            raise TargetError(
-                f"cannot write {what}: its folder is gone, so another run has taken over its target, or it "
-                f"was removed ({error})"
-            ) from error
-        except OSError as error:
-            raise TargetError(f"cannot write {what}: {error}") from error
-
-    def sync(self, box: Box) -> None:
-        """Wait until the blocks of ``box`` are on the disk and not in the system's cache only.
-
-        Raises
-        ------
-        TargetError
-            The disk could not take them.
-
-        """
-        files = [
-            file for name, array in self.arrays.items() for file in files_of(self.path / name, array, box)
-        ]
-        try:
-            sync_files(files, self.path)
-        except OSError as error:
-            raise TargetError(f"cannot write {box} of {self.path}: {error}") from error
-
-    def sweep(self, keep: Callable[[Box], bool]) -> int:
-        """Remove the blocks that ``keep`` does not hold, and what a killed writer left; return how many.
-
-        Raises
-        ------
-        TargetError
-            They cannot be removed.
-
-        """
-        try:
-            return sweep_files(self.path, self.arrays, keep)
-        except OSError as error:
-            raise TargetError(f"cannot tidy {self.path}: {error}") from error
+    def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield what encodes and writes the chunks of a box, each with the name of its array."""
+        for name, values in arrays.items():
+            for task in self._writers[name].tasks(box, values):
+                yield name, task
 
 
 def _writer_of(array: zarr.Array, folder: Path) -> ChunkWriter | BoxWriter:
     """Return what writes an array: chunk by chunk where it is stored as ours are."""
     encode = encoder_of(array)
     return BoxWriter(array, folder) if encode is None else ChunkWriter(array, folder, encode)
-
-
-def _record_or_none(file: Path) -> FileRecord:
-    try:
-        return record_of(file)
-    except FileNotFoundError:
-        return NO_FILE

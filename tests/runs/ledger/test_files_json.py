@@ -42,6 +42,15 @@ def test_files_come_back(seed):
         np.testing.assert_array_equal(back[name], array)
 
 
+def test_bands_may_lie_together_in_files_and_not_by_halves():
+    grids = {"data": (4, 1, 2)}
+    for n_files in (1, 4):
+        known = {"data": np.arange(n_files * 6).reshape(n_files, 1, 2, 3) + 1}
+        np.testing.assert_array_equal(files_from_json(files_to_json(known), grids)["data"], known["data"])
+    with pytest.raises(ValueError, match="12 numbers are not of 4 x 1 x 2 files"):
+        files_from_json(files_to_json({"data": np.ones((2, 1, 2, 3), int)}), grids)
+
+
 def test_a_mask_may_not_be_there_and_nothing_else():
     box = ROWS[0]
     record = files_to_json(digests(SPEC, box))

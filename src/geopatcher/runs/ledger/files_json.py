@@ -59,7 +59,7 @@ def tiff_from_json(record: Record) -> TiffRecord:
 
 
 def grids_of(spec: ResultSpec, box: Box) -> Grids:
-    """Return how many files of each array the cells of a box lie in."""
+    """Return how many files of each array the cells of a box lie in, where bands have files of their own."""
     height, width = spec.shards or spec.chunks
     rows = -(-box.row1 // height) - box.row0 // height
     cols = -(-box.col1 // width) - box.col0 // width
@@ -82,7 +82,8 @@ def files_to_json(digests: Digests) -> Record:
 def files_from_json(record: Record, grids: Grids) -> Digests:
     """Return the digests `files_to_json` was given, of grids of these sizes.
 
-    Those of a mask may not be there: it goes where it says no more than a value.
+    Those of a mask may not be there: it goes where it says no more than a value. Bands may lie together in
+    one file.
 
     Raises
     ------
@@ -98,9 +99,10 @@ def files_from_json(record: Record, grids: Grids) -> Digests:
     for name in files:
         grid = grids[name]
         numbers = _whole(files[name])
-        if len(numbers) != 3 * grid[0] * grid[1] * grid[2]:
+        each = 3 * grid[1] * grid[2]
+        if len(numbers) not in (each, each * grid[0]):
             raise ValueError(f"{len(numbers)} numbers are not of {grid[0]} x {grid[1]} x {grid[2]} files")
-        array = np.array(numbers, np.int64).reshape(*grid, 3)
+        array = np.array(numbers, np.int64).reshape(-1, *grid[1:], 3)
         there = array[..., 0] > 0
         if (array[~there] != 0).any() or (array[..., 2].max(initial=0) > MOST - first):
             raise ValueError("what is known of its files is damaged")

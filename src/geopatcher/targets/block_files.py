@@ -1,0 +1,177 @@
+"""Files of blocks below one folder, whatever is in them: written, told, linked, synced and swept."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+
+from geopatcher.core.gaps import VALID
+from geopatcher.errors import TargetError
+from geopatcher.targets.chunk_files import files_of, grid_of, keys_of, sweep_files, sync_files
+from geopatcher.targets.chunk_writer import run_all
+from geopatcher.targets.digests import NO_FILE, record_of
+from geopatcher.targets.folders import link_file, make_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.protocols import Array, FinishedTile
+    from geopatcher.targets.chunk_files import Chunked
+    from geopatcher.targets.digests import Digests, FileRecord
+
+T = TypeVar("T")
+
+
+class BlockWriter(Protocol):
+    """Writes the blocks of one array."""
+
+    def take(self, box: Box) -> Array:
+        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
+        ...
+
+
+class BlockFiles(ABC):
+    """Whole blocks of the arrays of a result, in files below ``path``, which is never made again.
+
+    Which files an array has, its ``arrays`` say; what is in them, the writers do.
+    """
+
+    def __init__(self, path: Path, writers: Mapping[str, BlockWriter]) -> None:
+        self.path = path
+        self._takers = dict(writers)
+
+    @property
+    @abstractmethod
+    def arrays(self) -> Mapping[str, Chunked]:
+        """The arrays by name."""
+
+    @abstractmethod
+    def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield what encodes and writes the arrays of a box, each with the name of its array."""
+
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Encode and store tiles; return their bytes before compression, those of a mask apart.
+
+        They are encoded in threads as they come.
+
+        Raises
+        ------
+        TargetError
+            The store cannot take them (a full disk, a lost mount, another run that has taken over); names
+            the box.
+
+        """
+        n_bytes = 0
+
+        def tasks() -> Iterator[Callable[[], None]]:
+            nonlocal n_bytes
+            for box, arrays in tiles:
+                n_bytes += sum(values.nbytes for name, values in arrays.items() if name != VALID)
+                yield from self._tasks(box, arrays)
+
+        run_all(tasks())
+        return n_bytes
+
+    def take(self, box: Box) -> Digests:
+        """Return, once, what is known of the files of blocks that were written."""
+        return {name: writer.take(box) for name, writer in self._takers.items()}
+
+    def read_records(self, box: Box, pool: Executor | None = None) -> Digests:
+        """Return what is known of the files of blocks, which are read for it.
+
+        Raises
+        ------
+        OSError
+            One cannot be read.
+
+        """
+        found = {}
+        for name, array in self.arrays.items():
+            files = files_of(self.path / name, array, box)
+            records = list(map(_record_or_none, files) if pool is None else pool.map(_record_or_none, files))
+            grid = map(len, grid_of(array, box))
+            found[name] = np.array(records, np.int64).reshape(*grid, 3)
+        return found
+
+    def link(self, source: Path, boxes: Iterable[Box]) -> None:
+        """Take over the blocks of a store of the same arrays, as links to its files.
+
+        Raises
+        ------
+        TargetError
+            They can be neither linked nor copied.
+
+        """
+        try:
+            for box in boxes:
+                for name, array in self.arrays.items():
+                    for key in keys_of(array, box):
+                        copy = self.path / name / key
+                        make_below(copy.parent, self.path / name)
+                        with suppress(FileNotFoundError):  # a block of fill only
+                            link_file(source / name / key, copy)
+        except OSError as error:
+            raise TargetError(f"cannot copy blocks of {source} to {self.path}: {error}") from error
+
+    def _tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[Callable[[], None]]:
+        tasks = self.tasks(box, arrays)
+        while (found := self._told(f"{box} of {self.path}", partial(next, tasks, None))) is not None:
+            name, task = found
+            yield partial(self._told, f"{box} of {self.path / name}", task)
+
+    def _told(self, what: str, call: Callable[[], T]) -> T:
+        """Return what a call returns; an error of the system says what could not be written."""
+        try:
+            return call()
+        except FileNotFoundError as error:
+            raise TargetError(
+                f"cannot write {what}: its folder is gone, so another run has taken over its target, or it "
+                f"was removed ({error})"
+            ) from error
+        except OSError as error:
+            raise TargetError(f"cannot write {what}: {error}") from error
+
+    def sync(self, box: Box) -> None:
+        """Wait until the blocks of ``box`` are on the disk and not in the system's cache only.
+
+        Raises
+        ------
+        TargetError
+            The disk could not take them.
+
+        """
+        files = [
+            file for name, array in self.arrays.items() for file in files_of(self.path / name, array, box)
+        ]
+        try:
+            sync_files(files, self.path)
+        except OSError as error:
+            raise TargetError(f"cannot write {box} of {self.path}: {error}") from error
+
+    def sweep(self, keep: Callable[[Box], bool]) -> int:
+        """Remove the blocks that ``keep`` does not hold, and what a killed writer left; return how many.
+
+        Raises
+        ------
+        TargetError
+            They cannot be removed.
+
+        """
+        try:
+            return sweep_files(self.path, self.arrays, keep)
+        except OSError as error:
+            raise TargetError(f"cannot tidy {self.path}: {error}") from error
+
+
+def _record_or_none(file: Path) -> FileRecord:
+    try:
+        return record_of(file)
+    except FileNotFoundError:
+        return NO_FILE

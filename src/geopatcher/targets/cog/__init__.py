@@ -1,0 +1,1 @@
+"""Cloud-Optimized GeoTIFFs, made of tiles that are encoded once, as blocks are finished."""

@@ -1,0 +1,198 @@
+"""From the cells of a tile to its bytes in a TIFF.
+
+Predictors are those of TIFF 6.0, section 14, and of Adobe's technical note 3 (for floats).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from rasterio.io import MemoryFile
+
+from geopatcher._optional import load
+from geopatcher.errors import TargetError
+from geopatcher.formats.gdal_environment import GDAL_ERRORS, opening
+from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.targets.cog.ifd import BYTE_COUNTS, OFFSETS, read_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from geopatcher.core.protocols import Array
+
+    #: From the cells of a whole tile, ``(bands, h, w)``, to its bytes.
+    Encoder: TypeAlias = Callable[[Array], bytes | memoryview]
+
+#: Of DEFLATE where no level is asked for: measured, within 4 % of the size of GDAL's 6, in half the time.
+DEFLATE_LEVEL = 4
+#: Of ZSTD where no level is asked for, as GDAL has it.
+ZSTD_LEVEL = 9
+#: Compressions of the bytes as they are, for which neighbours are told by their differences.
+PREDICTED = ("DEFLATE", "ZSTD", "LZW")
+NO_PREDICTOR, DIFFERENCES, FLOATING_POINT = 1, 2, 3
+#: What GDAL's GTiff driver calls the level of a compression.
+LEVEL_OPTIONS = {
+    "DEFLATE": "ZLEVEL",
+    "LERC_DEFLATE": "ZLEVEL",
+    "ZSTD": "ZSTD_LEVEL",
+    "LERC_ZSTD": "ZSTD_LEVEL",
+    "LZMA": "LZMA_PRESET",
+}
+
+
+@dataclass(frozen=True)
+class TileCodec:
+    """How tiles are encoded: a compression by GDAL's name, in capitals, its level, and TIFF's predictor."""
+
+    compress: str
+    level: int | None
+    predictor: int
+
+    @classmethod
+    def of(cls, compress: str, level: int | None, dtype: np.dtype, *, labels: bool) -> TileCodec:
+        """Return the codec of cells of a dtype; differences of ``labels`` say nothing.
+
+        >>> TileCodec.of("deflate", None, np.dtype("float32"), labels=False)
+        TileCodec(compress='DEFLATE', level=None, predictor=3)
+        """
+        name = compress.upper()
+        differs = FLOATING_POINT if dtype.kind == "f" else DIFFERENCES
+        return cls(name, level, differs if name in PREDICTED and not labels else NO_PREDICTOR)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether cells change each other."""
+        return self.compress in ("JPEG", "WEBP", "JXL")
+
+    def options(self) -> dict[str, str | int]:
+        """Return the creation options of GDAL's GTiff driver for this codec."""
+        options: dict[str, str | int] = {"COMPRESS": self.compress}
+        if self.predictor != NO_PREDICTOR:
+            options["PREDICTOR"] = self.predictor
+        if self.level is not None:
+            options[LEVEL_OPTIONS[self.compress]] = self.level
+        return options
+
+    def encoder(self, dtype: np.dtype, shape: tuple[int, int, int]) -> Encoder:
+        """Return what encodes whole tiles of ``(bands, h, w)``, all bands of a cell side by side.
+
+        It may be called by several threads at once.
+        """
+        compress: Callable[[Array], bytes] | None = None
+        if self.compress == "NONE":
+            return partial(_encode, dtype=dtype.newbyteorder("<"), predict=_as_it_is, compress=_raw)
+        if self.compress == "ZSTD":
+            level = ZSTD_LEVEL if self.level is None else self.level
+            compress = load("numcodecs").Zstd(level=level).encode
+        elif self.compress == "DEFLATE":
+            compress = partial(deflated, level=DEFLATE_LEVEL if self.level is None else self.level)
+        if compress is None:
+            return partial(_by_gdal, options=creation_options(self, dtype, shape))
+        predict = {NO_PREDICTOR: _as_it_is, DIFFERENCES: _differences, FLOATING_POINT: _byte_planes}
+        return partial(
+            _encode, dtype=dtype.newbyteorder("<"), predict=predict[self.predictor], compress=compress
+        )
+
+
+def creation_options(
+    codec: TileCodec, dtype: np.dtype, shape: tuple[int, int, int], *, interleaved: bool = True
+) -> dict[str, str | int]:
+    """Return the profile of a file of one tile of ``(bands, h, w)``."""
+    n_bands, height, width = shape
+    profile: dict[str, str | int] = {
+        "driver": "GTiff",
+        "count": n_bands,
+        "height": height,
+        "width": width,
+        "dtype": dtype.name,
+        "TILED": "YES",
+        "BLOCKYSIZE": height,
+        "BLOCKXSIZE": width,
+        "INTERLEAVE": "PIXEL" if interleaved else "BAND",
+        "ENDIANNESS": "LITTLE",
+        "BIGTIFF": "NO",
+        **codec.options(),
+    }
+    if n_bands == 3 and codec.compress == "JPEG" and interleaved:
+        profile["PHOTOMETRIC"] = "YCBCR"
+    elif n_bands == 4 and codec.compress != "WEBP":
+        # Bytes have a fourth band for alpha otherwise.
+        profile |= {"PHOTOMETRIC": "MINISBLACK", "ALPHA": "UNSPECIFIED"}
+    return profile
+
+
+def deflated(content: bytes | Array, level: int = DEFLATE_LEVEL) -> bytes:
+    """Compress in zlib's format, by libdeflate as GDAL does."""
+    return bytes(load("deflate").zlib_compress(content, level))
+
+
+def packed_mask(held: Array, shape: tuple[int, int]) -> bytes:
+    """Return the tile of ``shape`` of a mask, one bit for each cell; what is missing of it holds nothing."""
+    whole = np.zeros(shape, bool)
+    whole[: held.shape[0], : held.shape[1]] = held
+    return deflated(np.packbits(whole, axis=1).tobytes())
+
+
+def _encode(
+    cells: Array, dtype: np.dtype, predict: Callable[[Array], Array], compress: Callable[[Array], bytes]
+) -> bytes:
+    """Encode a tile whose bands are put side by side."""
+    beside = np.ascontiguousarray(np.moveaxis(cells, 0, -1), dtype)
+    return compress(np.ascontiguousarray(predict(beside)))
+
+
+def _raw(cells: Array) -> bytes:
+    return cells.tobytes()
+
+
+def _as_it_is(cells: Array) -> Array:
+    """Return ``(h, w, bands)`` itself."""
+    return cells
+
+
+def _differences(cells: Array) -> Array:
+    """Return what each cell is more than the one to the left of it."""
+    whole = cells.view(f"<u{cells.dtype.itemsize}")
+    apart = whole.copy()
+    apart[:, 1:] -= whole[:, :-1]
+    return apart
+
+
+def _byte_planes(cells: Array) -> Array:
+    """Return the first bytes of a row's cells, then all second ones, ... as differences of neighbours."""
+    height, width, n_bands = cells.shape
+    size = cells.dtype.itemsize
+    split = cells.view(np.uint8).reshape(height, width * n_bands, size)
+    planes = np.empty((height, size * width * n_bands), np.uint8)
+    for byte in range(size):  # the first is that with the sign
+        planes[:, byte * width * n_bands : (byte + 1) * width * n_bands] = split[:, :, size - 1 - byte]
+    apart = planes.copy()
+    apart[:, n_bands:] -= planes[:, :-n_bands]
+    return apart
+
+
+def _by_gdal(cells: Array, options: dict[str, str | int]) -> bytes:
+    """Let GDAL write a file of one tile into memory, and take the tile out.
+
+    Raises
+    ------
+    TargetError
+        It cannot encode such cells.
+
+    """
+    try:
+        with opening(), no_georeference_warning(), MemoryFile() as memory:
+            with memory.open(**options) as dataset:
+                dataset.write(cells)
+            tiff = bytes(memory.getbuffer())
+    except GDAL_ERRORS as error:
+        raise TargetError(
+            f"GDAL cannot write {options['COMPRESS']} tiles of {cells.shape[0]} band(s) of {cells.dtype}: "
+            f"{error.__cause__ or error}; choose another compress"
+        ) from error
+    tags = read_directory(tiff)
+    (start,), (length,) = tags[OFFSETS].numbers, tags[BYTE_COUNTS].numbers
+    return tiff[start : start + length]

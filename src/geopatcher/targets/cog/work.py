@@ -1,0 +1,139 @@
+"""The folder in which the tiles of a GeoTIFF collect until all are there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.core.gaps import MISSING, VALID
+from geopatcher.core.metadata import usual_method
+from geopatcher.errors import TargetError
+from geopatcher.targets.cog.encoders import TileCodec
+from geopatcher.targets.cog.tile_arrays import TileArray
+from geopatcher.targets.cog.tile_store import TileStore, create_tiles
+from geopatcher.targets.opened import layer_domain
+from geopatcher.targets.storage import TILE_UNIT, CogStorage
+from geopatcher.targets.work_store import WorkStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import RasterDomain, ResultSpec
+    from geopatcher.targets.block_files import BlockFiles
+
+
+@dataclass
+class TileWorkStore(WorkStore):
+    """Files of encoded tiles, which are put together into the result."""
+
+    options: CogStorage = field(default_factory=CogStorage)
+
+    @property
+    def path(self) -> Path:
+        """Where they are."""
+        return self.work.own / "tiles"
+
+    def make(self, spec: ResultSpec) -> TileStore:
+        """Make the folder for the blocks of a result, when its tiles can be encoded.
+
+        Raises
+        ------
+        TargetError
+            They cannot, or the folder cannot be made.
+
+        """
+        arrays = arrays_of(spec, self.options)
+        for array in arrays.values():
+            whole = np.full((array.bands_per_file, *array.tile), array.fill, array.dtype)
+            array.encoder(whole)
+        return create_tiles(self.path, arrays)
+
+    def open(self, spec: ResultSpec) -> TileStore:
+        """Open what is there.
+
+        Raises
+        ------
+        TargetError
+            It cannot be opened, or is not of this result.
+
+        """
+        try:
+            store = TileStore(self.path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TargetError(
+                f"cannot open {self.path}: {error}; pass overwrite=True (--overwrite) to begin anew"
+            ) from error
+        wanted = arrays_of(spec, self.options)
+        # NaN differs from itself; what is written is compared.
+        if {name: array.to_json() for name, array in store.arrays.items()} != {
+            name: array.to_json() for name, array in wanted.items()
+        }:
+            raise TargetError(
+                f"{self.path} does not hold the tiles its ledger tells of: it was replaced; choose another "
+                f"target, or pass overwrite=True (--overwrite)"
+            )
+        return store
+
+    def restore(self, spec: ResultSpec) -> None:
+        """Do nothing: a finished result leaves its tiles as they were written."""
+
+    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+        """Link the files of another folder."""
+        _ = spec
+        sink.link(source, rows)
+
+
+def arrays_of(spec: ResultSpec, options: CogStorage) -> dict[str, TileArray]:
+    """Return how the arrays of a result lie in tiles.
+
+    Raises
+    ------
+    TargetError
+        The blocks of the result are no tiles that a GeoTIFF can have.
+
+    """
+    if any(length % TILE_UNIT for length in spec.chunks):
+        raise TargetError(
+            f"blocks of {spec.chunks} pixels are no tiles of a GeoTIFF, whose sides are multiples of "
+            f"{TILE_UNIT}: use chunks of such a size"
+        )
+    arrays = {"data": _array_of(spec.domain, spec, options, spec.fill, spec.overview, masked=spec.masked)}
+    if spec.masked and spec.n_bands > 1:
+        arrays[VALID] = _array_of(said_domain(spec), spec, options.plain, MISSING, "nearest")
+    for name, layer in spec.layers.items():
+        domain = layer_domain(spec, name)
+        how = usual_method(labels=domain.metadata.has_labels)
+        arrays[name] = _array_of(domain, spec, options.plain, layer.fill, how)
+    return arrays
+
+
+def said_domain(spec: ResultSpec) -> RasterDomain:
+    """Return the domain of the raster that says of each band of a result which cells hold data."""
+    return replace(spec.domain, dtype=np.dtype("uint8"), nodata=None, units=())
+
+
+def _array_of(
+    domain: RasterDomain,
+    spec: ResultSpec,
+    options: CogStorage,
+    fill: float | int,
+    overview: str,
+    *,
+    masked: bool = False,
+) -> TileArray:
+    return TileArray(
+        domain.grid_shape,
+        domain.n_bands,
+        domain.dtype,
+        domain.dtype.type(fill).item(),
+        options.tile(domain.grid_shape, spec.chunks),
+        options.interleaves(domain, spec.chunks),
+        TileCodec.of(options.compress, options.level, domain.dtype, labels=overview == "mode"),
+        overview if options.overviews else None,
+        None if domain.nodata is None else domain.dtype.type(domain.nodata).item(),
+        masked,
+    )

@@ -1,0 +1,89 @@
+"""Tiles, decoded by GDAL in a file around them."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+
+from cogs import written
+from geopatcher.errors import TargetError
+from geopatcher.targets.cog.encoders import TileCodec, deflated, packed_mask
+from geopatcher.targets.storage import CogStorage
+
+DTYPES = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+
+
+def image_of(dtype, n_bands):
+    kind, random = np.dtype(dtype), np.random.default_rng(0)
+    if kind.kind == "f":
+        return (random.standard_normal((n_bands, 75, 90)) * 1e3).astype(kind)
+    limits = np.iinfo(kind)
+    return random.integers(limits.min, limits.max, (n_bands, 75, 90), kind, endpoint=True)
+
+
+@pytest.mark.parametrize("compress", ["deflate", "ZSTD", "LZW", "NONE"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_bands", [1, 3])
+def test_tiles_without_loss_are_decoded_by_gdal(tmp_path, compress, dtype, n_bands):
+    image = image_of(dtype, n_bands)
+    product = written(image, tmp_path, CogStorage(compress))
+    np.testing.assert_array_equal(np.asarray(product.arrays["data"]), image)
+
+
+@pytest.mark.parametrize("compress", ["LZMA", "LERC", "LERC_ZSTD", "LERC_DEFLATE"])
+def test_what_gdal_alone_knows_is_encoded_by_gdal(tmp_path, compress):
+    image = image_of("float32", 2)
+    product = written(image, tmp_path, CogStorage(compress))
+    np.testing.assert_array_equal(np.asarray(product.arrays["data"]), image)
+
+
+@pytest.mark.parametrize("compress", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("n_bands", [1, 3])
+def test_tiles_with_loss_are_near(tmp_path, compress, n_bands):
+    if (compress, n_bands) == ("WEBP", 1):
+        with pytest.raises(TargetError, match=r"cannot write WEBP tiles of 1 band\(s\) of uint8: .*; choose"):
+            written(np.zeros((1, 9, 9), "uint8"), tmp_path, CogStorage(compress))
+        return
+    rows, cols = np.mgrid[:300, :200]
+    image = np.stack([(rows + band * cols) % 256 // 2 + 40 for band in range(n_bands)]).astype("uint8")
+    product = written(image, tmp_path, CogStorage(compress))
+    off = np.abs(np.asarray(product.arrays["data"]).astype(int) - image)
+    assert off.mean() < 6
+
+
+def test_what_a_compression_cannot_hold_is_said_before_anything_is_computed(tmp_path):
+    with pytest.raises(TargetError, match=r"cannot write JPEG tiles of 1 band\(s\) of float32"):
+        written(np.zeros((1, 9, 9), "float32"), tmp_path, CogStorage("JPEG"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predictors_are_those_of_the_cells():
+    known = [
+        TileCodec.of(*given, labels=labels).predictor
+        for *given, labels in [
+            ("ZSTD", 1, np.dtype("float64"), False),
+            ("LZW", None, np.dtype("int16"), False),
+            ("ZSTD", 1, np.dtype("uint8"), True),  # of classes, differences say nothing
+            ("JPEG", None, np.dtype("uint8"), False),
+        ]
+    ]
+    assert known == [3, 2, 1, 1]
+
+
+@pytest.mark.parametrize("level", [1, 12])
+def test_levels_are_those_of_the_compressor(level):
+    cells = (np.arange(64 * 64) % 97).astype("uint8").reshape(1, 64, 64)
+    tile = TileCodec("DEFLATE", level, 1).encoder(cells.dtype, cells.shape)(cells)
+    assert bytes(tile) == deflated(cells.tobytes(), level)
+    assert zlib.decompress(tile) == cells.tobytes()
+
+
+def test_a_mask_is_a_bit_for_each_cell():
+    held = np.random.default_rng(0).random((20, 30)) > 0.5
+    bits = np.frombuffer(zlib.decompress(packed_mask(held, (32, 48))), np.uint8)
+    whole = np.unpackbits(bits).reshape(32, 48).astype(bool)
+    np.testing.assert_array_equal(whole[:20, :30], held)
+    assert not whole[20:].any()
+    assert not whole[:, 30:].any()
