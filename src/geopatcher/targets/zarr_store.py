@@ -6,8 +6,6 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
 from geopatcher.core.leading import BAND, PLANE
