@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
+from geopatcher.api.destination import Destination
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, result_bands, usual_batch, usual_step
 from geopatcher.api.opening import opened
@@ -139,7 +140,8 @@ def plan(
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     extent = Extent(region, region_crs, crop, all_touched)
     at_once = usual_batch(run, batch_size)
-    request = Request.of(axes, reading, target, storage, chunks, beside, dtype, None, at_once, limit, extent)
+    raster = Destination(target, storage, overwrite=False, resume=True).raster
+    request = Request.of(axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
+from geopatcher.api.destination import Destination
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, dims_for, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.opening import opened
@@ -19,7 +20,6 @@ from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
 from geopatcher.planning.memory import parse_bytes
-from geopatcher.targets.open import target_for
 
 if TYPE_CHECKING:
     import os
@@ -123,7 +123,9 @@ def reconstruct(
         ``fingerprint() -> str``. Where it does not, a warning says so, and nothing is taken for its work
         unless ``resume="always"`` says that it is.
     target
-        Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory.
+        Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory. A vector file (``.gpkg``,
+        ``.fgb``, ``.geojson``, ``.parquet``) gets the polygons of the result, see `geopatcher.polygons`, and
+        the raster stays beside it as a ``.zarr``.
     patcher
         A `SpatialPatcher`, or what else has its four axes, in place of the five that follow.
     size
@@ -305,18 +307,20 @@ def reconstruct(
     shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
+    to = Destination(target, storage, overwrite, resume)
     request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
+        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     job = job_for(request, conduct, pixels, run)
-    place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
-    return _carried_out(runner, job, place, progress)
+    return _carried_out(runner, job, to, progress)
 
 
 def _carried_out(
-    runner: Executor, job: Job, place: Target, progress: bool | Advance | None
+    runner: Executor, job: Job, to: Destination, progress: bool | Advance | None
 ) -> Reconstruction:
     """Run a job, and tell of its progress."""
+    place = to.place()
     with reporting(progress, runner.n_patches(job)) as advance:
-        return result_of(runner.run(replace(job, advance=advance), place))
+        result = result_of(runner.run(replace(job, advance=advance), place))
+    return to.drawn(result)

@@ -1,0 +1,75 @@
+"""Where a run puts its result: a raster, or polygons that are drawn of one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geopatcher.api.polygons import polygons
+from geopatcher.errors import TargetExistsError
+from geopatcher.features.vector_files import DRIVERS
+from geopatcher.targets.open import target_for
+
+if TYPE_CHECKING:
+    from geopatcher.api.result import Reconstruction
+    from geopatcher.core.protocols import Resume
+    from geopatcher.targets.protocol import Target
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+#: Ending of the raster that polygons are drawn of.
+RASTER = ".zarr"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """What a caller names as a target; of a vector file the raster stays beside it, as a ``.zarr``."""
+
+    target: str | os.PathLike[str] | Target | None
+    storage: ZarrStorage | CogStorage | None
+    overwrite: bool
+    resume: Resume
+
+    @property
+    def drawing(self) -> Path | None:
+        """The vector file, if it is one."""
+        if not isinstance(self.target, str | os.PathLike):
+            return None
+        path = Path(self.target)
+        return path if path.suffix.lower() in DRIVERS else None
+
+    @property
+    def raster(self) -> str | os.PathLike[str] | Target | None:
+        """Where the raster goes.
+
+        >>> str(Destination("fields.gpkg", None, False, True).raster)
+        'fields.zarr'
+        """
+        return self.target if self.drawing is None else self.drawing.with_suffix(RASTER)
+
+    def place(self) -> Target:
+        """Return the target of the raster.
+
+        Raises
+        ------
+        TargetExistsError
+            There is a vector file that no run of this raster can have drawn.
+
+        """
+        drawing, raster = self.drawing, self.raster
+        if drawing is not None and drawing.exists() and not self.overwrite:
+            beside = drawing.with_suffix(RASTER)
+            if not beside.exists():
+                raise TargetExistsError(
+                    f"{drawing} exists, and {beside}, of which a run would have drawn it, does not: pass "
+                    f"overwrite=True to replace it, or take another name"
+                )
+        return target_for(raster, overwrite=self.overwrite, resume=self.resume, storage=self.storage)
+
+    def drawn(self, result: Reconstruction) -> Reconstruction:
+        """Draw the polygons that are asked for of a finished result, and return it."""
+        drawing = self.drawing
+        if drawing is not None:
+            polygons(result, drawing, overwrite=True, progress=False)
+        return result
