@@ -131,6 +131,12 @@ class TestNothingFound:
             "or a higher max_cloud_cover"
         )
 
+    def test_items_that_an_api_sends_for_each_wording_are_counted_once(self, api):
+        api.obeys = False
+        with pytest.raises(NoItemsError, match=r"\(it sent 6 items, 0 of the tile\)"):
+            load_stac_items(*SUMMER, tile="12SGJ", api=api.url)
+        assert len(searches(api)) == 2 * 3  # two wordings, in pages of two
+
     def test_an_unknown_collection_is_named(self, api):
         with pytest.raises(
             NoItemsError, match=f"{api.url} has no collection 'sentinel2': .*{api.url}/collections$"
