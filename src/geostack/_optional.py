@@ -15,6 +15,8 @@ MODULES: frozenset[str] = frozenset(
     {
         "planetary_computer",
         "pystac",
+        "pystac.errors",
+        "pystac.utils",
         "pystac_client",
         "pystac_client.errors",
         "pystac_client.exceptions",

@@ -23,9 +23,9 @@ def without_secrets(text: str) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return what an error of a library says, on one line, without secrets, and not too long.
+    r"""Return what an error of a library says, on one line, without secrets, and not too long.
 
-    >>> reason(ValueError("a\\n  token=xyz"))
+    >>> reason(ValueError("a\n  token=xyz"))
     'a token=…'
     """
     text = " ".join(without_secrets(str(error)).split())

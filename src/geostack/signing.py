@@ -22,7 +22,7 @@ _STORAGE = ".blob.core.windows.net"
 
 
 class SignsItem(Protocol):
-    """What signs the assets of an item: returns the signed item, or ``None`` where it changed the one given."""
+    """What signs the assets of an item: returns another item, or ``None`` where it changed the one given."""
 
     def __call__(self, item: Item, /) -> Item | None:
         """Sign."""
@@ -54,9 +54,9 @@ def signed(item: Item, sign: Sign | None) -> Item:
         load("planetary_computer")
         sign_for_planetary_computer([item], PLANETARY_COMPUTER)
         return item
-    if isinstance(sign, str):
-        raise ValueError(f'sign is a function of an item, or "planetary-computer", not {sign!r}')
-    given = sign(item)
+    if not callable(sign):
+        raise TypeError(f'sign is a function of an item, or "planetary-computer", not {sign!r}')
+    given: Item | None = sign(item)
     if given is None:
         return item
     if not isinstance(given, load("pystac").Item):
