@@ -34,6 +34,8 @@ class BandFile:
         Where its pixels lie, as far as the item says.
     told
         Data type, nodata, scale and offset, as far as the item says.
+    nodata
+        The value of missing pixels where neither the item nor the file names one.
 
     """
 
@@ -42,6 +44,7 @@ class BandFile:
     index: int | None
     grid: ToldGrid
     told: ToldBand
+    nodata: float | int | None = None
 
 
 @dataclass(frozen=True)

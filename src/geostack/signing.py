@@ -56,14 +56,15 @@ def signed(item: Item, sign: Sign | None) -> Item:
         return item
     if not callable(sign):
         raise TypeError(f'sign is a function of an item, or "planetary-computer", not {sign!r}')
-    given: Item | None = sign(item)
+    given, kind = sign(item), load("pystac").Item
     if given is None:
         return item
-    if not isinstance(given, load("pystac").Item):
+    if not isinstance(given, kind):
         raise TypeError(
             f"sign gave {type(given).__name__} for item {item.id}: return the signed item, or None"
         )
-    return given
+    usable: Item = given
+    return usable
 
 
 def sign_for_planetary_computer(items: Iterable[Item], address: str) -> None:

@@ -235,13 +235,8 @@ def _scene(
         raise ItemError(
             f"{masks[0].name} has {len(masks)} bands, and a mask is one: name it by its number, as in KEY.1"
         )
-    bands = tuple(_with_nodata(file, nodata) for _, file in found)
+    bands = tuple(replace(file, nodata=nodata) for _, file in found)
     return names, Scene(files.name, bands, masks[0] if masks else None, _tags(files.item, order))
-
-
-def _with_nodata(file: BandFile, nodata: float | int | None) -> BandFile:
-    """Return a file with a value of missing pixels where its item names none."""
-    return file if file.told.nodata is not None else replace(file, told=replace(file.told, nodata=nodata))
 
 
 def _tags(item: Item, order: Order) -> tuple[tuple[str, str | float], ...]:

@@ -105,7 +105,7 @@ class Mosaic(Layered):
         if order == "median" and kind.dtype.kind not in "iuf":
             raise ValueError(f"there is no median of {kind.dtype} pixels: choose another order")
         ranks = ranked(sources, order, dates, cloud)
-        onto = _grid_of(grid, sources)
+        onto = grid_of(grid, sources)
         domain = domain_of(sources, onto)
         placed = [scene_on(sources[rank], onto, method) for rank in ranks]
         found = tuple(scene for scene in placed if scene is not None)
@@ -114,7 +114,7 @@ class Mosaic(Layered):
                 f"none of the {len(sources)} scene(s) touches the grid, whose bounds are {onto.bounds}; "
                 f"those of {sources[0].name} are {kind.bounds}"
             )
-        super().__init__(found, domain, order, method, _tile_of(found, domain, order))
+        super().__init__(found, domain, order, method, tile_of(found, domain, order))
 
 
 def is_scene(thing: object) -> TypeGuard[SceneLike]:
@@ -137,8 +137,17 @@ def _source_of(scene: SceneLike) -> PixelSource:
     raise TypeError(f"a scene is a path, a source or a field, not {type(scene).__name__}")
 
 
-def _grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
-    """Return the shape, transform and CRS of the map."""
+def grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
+    """Return the shape, transform and CRS of a map of rasters, as `Mosaic` takes a grid.
+
+    Raises
+    ------
+    SourceError
+        A raster cannot be placed on it.
+    TypeError
+        The grid is something else.
+
+    """
     if grid is None or isinstance(grid, Grid):
         domains, names = [source.domain for source in sources], [source.name for source in sources]
         return grid_for(grid or Grid(), domains, names)
@@ -146,7 +155,7 @@ def _grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[Pix
     return RasterDomain(given.grid_shape, given.transform, given.crs)
 
 
-def _tile_of(scenes: Sequence[Scene], domain: RasterDomain, order: str) -> tuple[int, int]:
+def tile_of(scenes: Sequence[Scene], domain: RasterDomain, order: str) -> tuple[int, int]:
     """Return ``(rows, columns)`` for which what is read of scenes stays within `AT_ONCE`."""
     usual = TALL_TILE if scenes[0].source.block_shape[0] > TILE[0] else TILE
     layers = deepest([scene.box for scene in scenes]) if order == "median" else 1
