@@ -25,6 +25,7 @@ MODULES: dict[str, str] = {
     "datasketches": "sketches",
     "distributed": "dask",
     "geopandas": "xarray",
+    "geostack": "stac",
     "georeader.geotensor": "georeader",
     "georeader.rasterio_reader": "georeader",
     "google_crc32c": "",

@@ -12,7 +12,7 @@ from geostack.errors import GeostackError, ItemError, MissingExtraError, NoItems
 from geostack.query import LAKE_TAHOE_TILE
 from geostack.signing import PLANETARY_COMPUTER
 from geostack.source import Mask, StacSource, from_stac
-from geostack.stac import API_VARIABLE, load_stac_items
+from geostack.stac import API_VARIABLE, load_stac_items, summary
 
 __all__ = [
     "API_VARIABLE",
@@ -27,4 +27,5 @@ __all__ = [
     "StacSource",
     "from_stac",
     "load_stac_items",
+    "summary",
 ]

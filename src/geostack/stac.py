@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from geostack._optional import load
 from geostack.errors import NoItemsError, StacApiError
-from geostack.query import SceneQuery, cloud_cover
+from geostack.query import SceneQuery, cloud_cover, tile_of
 from geostack.redaction import reason, without_secrets
 from geostack.signing import PLANETARY_COMPUTER, sign_for_planetary_computer
 
@@ -100,6 +100,31 @@ def load_stac_items(
     items = sorted(found.items, key=_least_cloudy_first)
     _make_ready(items, address)
     return items
+
+
+def summary(item: Item) -> dict[str, object]:
+    """Return what tells an item from others, as JSON may hold it.
+
+    Parameters
+    ----------
+    item
+        One that a search has found.
+
+    Returns
+    -------
+    dict
+        `id`, `datetime` (RFC 3339) or None, `cloud_cover` in per cent or None, `tile` or None, and the names
+        of its `assets`.
+
+    """
+    seen = item.datetime or item.common_metadata.start_datetime
+    return {
+        "id": item.id,
+        "datetime": None if seen is None else seen.isoformat(),
+        "cloud_cover": cloud_cover(item.properties),
+        "tile": tile_of(item.properties),
+        "assets": list(item.assets),
+    }
 
 
 @dataclass

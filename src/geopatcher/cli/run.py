@@ -39,6 +39,8 @@ geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
+geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 --bands B04,B08
+               --mosaic median --expr "(b2-b1)/(b2+b1)" ndvi.tif
 """
 
 

@@ -6,10 +6,12 @@ import functools
 import glob
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from geopatcher.cli.catalogue import CATALOGUE, Wanted
+from geopatcher.cli.options import options
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.ranking import ORDERS
@@ -45,6 +47,7 @@ def read_resolution(
 OPTIONS = (
     click.option(
         "--order",
+        "--mosaic",
         type=click.Choice(ORDERS),
         default="first",
         show_default=True,
@@ -68,7 +71,8 @@ OPTIONS = (
 def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
 
-    With ``several`` there may be many arguments; each may be a folder, a pattern or a list in any case.
+    With ``several`` there may be many arguments, or a catalogue is asked instead; each may be a folder, a
+    pattern or a list in any case.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -84,12 +88,23 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
         ) -> None:
             named = [sources] if isinstance(sources, str) else sources
             grid = Grid(to_crs, resolution)
-            command(source=source_of(named, grid, order, resampling), **keywords)
+            wanted = Wanted.taken_from(keywords) if several else None
+            if wanted is None:
+                if not named:
+                    raise click.UsageError("give the SOURCE, the scenes to read, before TARGET, or --stac")
+                return command(source=source_of(named, grid, order, resampling), **keywords)
+            if named:
+                raise click.UsageError(f"--stac finds the scenes: leave {' '.join(named)} out")
+            bands = cast("tuple[int | str, ...] | None", keywords.pop("bands"))
+            source = wanted.source(bands, grid, order, resampling)
+            wanted.complete(keywords)
+            return command(source=source, bands=None, **keywords)
 
         for option in reversed(OPTIONS):
             call = option(call)
         if several:
-            return click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)(call)
+            call = options(CATALOGUE)(call)
+            return click.argument("sources", metavar="SOURCE...", nargs=-1)(call)
         return click.argument("sources", metavar="SOURCE")(call)
 
     return decorate
