@@ -15,7 +15,6 @@ MODULES: frozenset[str] = frozenset(
     {
         "planetary_computer",
         "pystac",
-        "pystac.errors",
         "pystac.utils",
         "pystac_client",
         "pystac_client.errors",

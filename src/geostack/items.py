@@ -86,9 +86,10 @@ def _of_record(
     if kind != "Feature":
         raise ItemError(f"{who} is no STAC item, nor a collection of items: its type is {kind!r}")
     library = load("pystac")
+    malformed = (library.STACError, library.STACTypeError, ValueError, KeyError, TypeError, AttributeError)
     try:
         item = library.Item.from_dict(dict(record), preserve_dict=True)
-    except (library.STACError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except malformed as error:
         raise ItemError(
             f"{who} ({record.get('id')}) is no STAC item: {type(error).__name__}: {reason(error)}"
         ) from error

@@ -57,7 +57,7 @@ def read_mask(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     found = re.fullmatch(r"(.+):(bits=)?(\d+(?:,\d+)*)", value.replace(" ", ""))
     if found is None:
         raise click.BadParameter(
-            f"{value!r} is not an asset and its classes that are missing, such as SCL:3,8,9, or its bits, as in "
+            f"{value!r} is not an asset and its classes that are missing, such as SCL:3,8,9, or bits, as in "
             f"QA_PIXEL:bits=3,4",
             ctx,
             param,
