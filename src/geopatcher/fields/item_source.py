@@ -16,7 +16,6 @@ from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.fields.composing import held_in
 from geopatcher.fields.file_identity import NOTICED, SourceFiles
 from geopatcher.fields.late_file import LateScene
-from geopatcher.fields.source_files import files_behind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,7 +178,7 @@ class ItemSource:
 
     def files(self) -> tuple[Path, ...]:
         """Return the local files."""
-        return tuple(path for file in self._all for path in files_behind(file.path))
+        return tuple(path for file in self._all for path in file.local_files())
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return what is read of the item, and which version it is of every file; signatures are none of it.

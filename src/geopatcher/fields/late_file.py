@@ -21,11 +21,13 @@ from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.grids import crs_of, outline, pixels_at, same_crs, whole_shift
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.scenes import AlignedScene, WarpedScene, scene_on
+from geopatcher.fields.source_files import files_behind
 from geopatcher.fields.url_identity import url_of
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from geopatcher.fields.catalogued import DescribedFile
     from geopatcher.fields.scenes import Cells
@@ -108,10 +110,17 @@ class LateFile:
 
     def names(self) -> tuple[str, ...]:
         """Return the files behind it; one on a server is not asked, unless it lists others."""
+        return (self.path,) if self._is_page else SourceFiles.of(self.path).names
+
+    def local_files(self) -> tuple[Path, ...]:
+        """Return the files of this machine behind it."""
+        return () if self._is_page else files_behind(self.path)
+
+    @property
+    def _is_page(self) -> bool:
+        """Whether it is on a server, and lists no others."""
         url = url_of(self.path)
-        if url is not None and not url.partition("?")[0].lower().endswith(".vrt"):
-            return (self.path,)
-        return SourceFiles.of(self.path).names
+        return url is not None and not url.partition("?")[0].lower().endswith(".vrt")
 
     def checked(self, file: RasterioSource) -> RasterioSource:
         """Return an open file if it is what was said.
