@@ -156,7 +156,7 @@ class ItemFiles:
         if paths.is_absolute_href(href) or href.startswith("/vsi"):
             return href.removeprefix("file://")
         home = self.home or self.item.get_self_href()
-        if home is None:
+        if home is None or not paths.is_absolute_href(home):
             raise ItemError(
                 f"{name} is at {href}, and nothing says relative to what: give the path of the item's JSON, "
                 "or a link 'self'"

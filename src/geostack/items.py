@@ -60,7 +60,8 @@ def items_of(given: ItemLike | Iterable[ItemLike]) -> list[tuple[Item, str | Non
 def _each(given: ItemLike) -> Iterator[tuple[Item, str | None]]:
     if isinstance(given, str | os.PathLike):
         place = os.fspath(given)
-        yield from _of_record(_read(place), without_secrets(place), place)
+        home = place if urlsplit(place).scheme else str(Path(place).absolute())
+        yield from _of_record(_read(place), without_secrets(place), home)
     elif isinstance(given, Mapping):
         yield from _of_record(given, "a mapping", None)
     elif isinstance(given, Recorded):
@@ -93,7 +94,8 @@ def _of_record(
         raise ItemError(
             f"{who} ({record.get('id')}) is no STAC item: {type(error).__name__}: {reason(error)}"
         ) from error
-    yield item, None if item.get_self_href() else place
+    is_placed = load("pystac.utils").is_absolute_href(item.get_self_href() or "")
+    yield item, None if is_placed else place
 
 
 def _read(place: str) -> Mapping[str, object]:

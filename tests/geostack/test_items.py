@@ -5,7 +5,7 @@ import json
 import pystac
 import pytest
 
-from geostack import ItemError
+from geostack import ItemError, from_stac
 from geostack.items import items_of
 from loopback import scene, serving_files
 
@@ -66,6 +66,13 @@ class TestForms:
         bare, path = scene("a") | {"links": []}, tmp_path / "a.json"
         path.write_text(json.dumps(bare))
         assert [home for _, home in items_of([path, bare, scene("b")])] == [str(path), None, None]
+
+    @pytest.mark.parametrize("links", [[], [{"rel": "self", "href": "./a.json"}]])
+    def test_a_relative_path_is_that_of_the_working_directory(self, tmp_path, monkeypatch, links):
+        (tmp_path / "a.json").write_text(json.dumps(scene("a") | {"links": links}))
+        monkeypatch.chdir(tmp_path)
+        (scene_of_it,) = from_stac("a.json", "B04").described_scenes
+        assert scene_of_it.bands[0].href == str(tmp_path / "B04.tif")
 
 
 class TestTrouble:
