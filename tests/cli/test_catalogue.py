@@ -41,9 +41,10 @@ def test_all_flags():
             "33UVP",
         ),
         *("--api", "http://127.0.0.1:1", "--mask", "SCL:3,8", "--scale-offset", "--bands", "B04"),
+        *("--source-nodata", "0"),
     )
     question = Question("s2", BBOX, "2024-06", 20.0, "33UVP", "http://127.0.0.1:1")
-    assert wanted == Wanted(question, Masking("SCL", (3, 8), ()), scale_offset=True)
+    assert wanted == Wanted(question, Masking("SCL", (3, 8), ()), scale_offset=True, nodata=0)
     assert left == {"bands": "B04"}
 
 
@@ -52,7 +53,14 @@ def test_none_of_them():
 
 
 @pytest.mark.parametrize(
-    "flag", [("--bbox", "10,50,11,51"), ("--datetime", "2024"), ("--mask", "SCL:3"), ("--scale-offset",)]
+    "flag",
+    [
+        ("--bbox", "10,50,11,51"),
+        ("--datetime", "2024"),
+        ("--mask", "SCL:3"),
+        ("--scale-offset",),
+        ("--source-nodata", "0"),
+    ],
 )
 def test_one_alone_is_refused(flag):
     with pytest.raises(click.UsageError, match=f"{flag[0]} is for --stac"):
@@ -80,7 +88,7 @@ class TestCompleted:
 
     def completed(self, bbox=BBOX, **given):
         keywords = self.nothing | given
-        Wanted(Question("s2", bbox, "2024"), None, scale_offset=False).complete(keywords)
+        Wanted(Question("s2", bbox, "2024")).complete(keywords)
         return {name: value for name, value in keywords.items() if value != (self.nothing | given)[name]}
 
     def test_the_box_is_the_place_and_pixels_stay_as_they_are(self):
@@ -107,7 +115,7 @@ def test_errors_of_a_search_are_those_of_a_command():
 
 
 def test_bands_are_named():
-    wanted = Wanted(Question("s2", BBOX, "2024"), None, scale_offset=False)
+    wanted = Wanted(Question("s2", BBOX, "2024"))
     for bands in (None, (), (4,), ("B04", 4)):
         with pytest.raises(click.UsageError, match="--stac needs --bands by the names of their assets"):
             wanted.source(bands, Grid(), "first", None)

@@ -135,3 +135,49 @@ class TestScales:
             ItemError, match="item a names no scale or offset of B04 .*leave out scale_offset"
         ):
             from_stac(item("a"), "B04", scale_offset=True)
+
+
+class TestCatalogues:
+    """Items as catalogues write them, in brief."""
+
+    def test_one_of_stac_1_1_with_a_file_for_each_size_of_pixels(self):
+        red = {"name": "B04", "eo:common_name": "red"}
+        told = {"proj:code": "EPSG:32633", "data_type": "uint16", "nodata": 0, "raster:scale": 1e-4}
+        assets = {"TCI_10m": {"href": "s3://b/TCI.jp2", "roles": ["visual"], "bands": [red, red, red]}}
+        for side, pixels in ((60, 1830), (10, 10980), (20, 5490)):
+            place = {"proj:shape": [pixels] * 2, "proj:transform": [side, 0, 300000, 0, -side, 5000040]}
+            more = {"roles": ["data", f"sampling:{side}m"], "type": "image/jp2", "bands": [red]}
+            assets[f"B04_{side}m"] = {"href": f"s3://b/{side}.jp2"} | told | place | more
+        made = item(assets=assets) | {"stac_version": "1.1.0"}
+        for name in ("B04", "red"):
+            (band,) = from_stac(made, name).described_scenes[0].bands
+            assert band.href == "s3://b/10.jp2"
+            assert band.grid.is_whole
+            assert (band.told.dtype, band.told.nodata, band.told.scale) == ("uint16", 0, 1e-4)
+
+    def test_one_whose_assets_are_called_by_color_twice(self):
+        bands = [{"name": "red", "common_name": "red"}]
+        raster = [
+            {"nodata": 0, "data_type": "uint16", "spatial_resolution": 10, "scale": 1e-4, "offset": -0.1}
+        ]
+        common = {"roles": ["data", "reflectance"], "eo:bands": bands, "raster:bands": raster}
+        assets = {
+            "red-jp2": {"href": "s3://b/B04.jp2", "type": "image/jp2"} | common,
+            "red": {"href": "https://h/B04.tif", "type": "image/tiff; profile=cloud-optimized"} | common,
+        }
+        (band,) = from_stac(item(assets=assets), "red", scale_offset=True).described_scenes[0].bands
+        assert (band.href, band.told.offset) == ("https://h/B04.tif", -0.1)
+
+    def test_one_with_files_at_two_providers(self):
+        other = {"s3": {"href": "s3://usgs/B4.TIF", "storage:requester_pays": True}}
+        red = {
+            "href": "https://h/B4.TIF",
+            "alternate": other,
+            "eo:bands": [{"name": "B4", "common_name": "red"}],
+        }
+        quality = {"href": "https://h/QA.TIF", "alternate": {"s3": {"href": "s3://usgs/QA.TIF"}}}
+        made = item(assets={"red": red, "qa_pixel": quality}, **{"proj:epsg": 32610})
+        mask = Mask("qa_pixel", bits=(1, 3, 4))
+        (one,) = from_stac(made, "B4", mask=mask, alternate="s3").described_scenes
+        assert (one.bands[0].href, one.mask.href) == ("s3://usgs/B4.TIF", "s3://usgs/QA.TIF")
+        assert one.bands[0].grid.crs == "EPSG:32610"

@@ -12,6 +12,7 @@ import click
 from geopatcher._optional import load
 from geopatcher.cli.area import read_bounds
 from geopatcher.cli.lazy import in_one_line
+from geopatcher.cli.options import read_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,12 @@ CATALOGUE = (
         help="Of --stac: where this asset is one of these, pixels are missing; QA:bits=3,4 for bits.",
     ),
     click.option("--scale-offset", is_flag=True, help="Of --stac: apply scales and offsets of the items."),
+    click.option(
+        "--source-nodata",
+        callback=read_number,
+        metavar="NUMBER",
+        help="Of --stac: the value of missing pixels where neither item nor file says one.",
+    ),
 )
 
 
@@ -112,8 +119,9 @@ class Wanted:
     """A question, and what is made of the answer."""
 
     question: Question
-    mask: Masking | None
-    scale_offset: bool
+    mask: Masking | None = None
+    scale_offset: bool = False
+    nodata: int | float | None = None
 
     @classmethod
     def taken_from(cls, keywords: dict[str, object]) -> Wanted | None:
@@ -127,9 +135,15 @@ class Wanted:
         """
         given = {name: keywords.pop(name) for name in ("bbox", "datetime", "cloud", "tile", "api")}
         mask, scaled = cast("Masking | None", keywords.pop("mask")), bool(keywords.pop("scale_offset"))
+        nodata = cast("int | float | None", keywords.pop("source_nodata"))
         collection = cast("str | None", keywords.pop("stac"))
         if collection is None:
-            flags = [*given.items(), ("mask", mask), ("scale-offset", scaled or None)]
+            flags = [
+                *given.items(),
+                ("mask", mask),
+                ("scale-offset", scaled or None),
+                ("source-nodata", nodata),
+            ]
             for name in (name for name, value in flags if value is not None):
                 raise click.UsageError(f"--{name} is for --stac: name a collection")
             return None
@@ -144,7 +158,7 @@ class Wanted:
             cast("str | None", given["tile"]),
             cast("str | None", given["api"]),
         )
-        return cls(question, mask, scaled)
+        return cls(question, mask, scaled, nodata)
 
     def source(
         self, bands: tuple[int | str, ...] | None, grid: Grid, order: Order, resampling: str | None
@@ -173,6 +187,7 @@ class Wanted:
                 resampling=resampling,
                 mask=mask,
                 scale_offset=self.scale_offset,
+                nodata=self.nodata,
             )
         return made
 
