@@ -18,6 +18,7 @@ import geostack
 from faulty import Faulty
 from geopatcher.cli import main
 from geopatcher.errors import OperatorError, SourceAccessError, SourceError
+from geopatcher.fields.items_mosaic import mosaic_of_items
 from geopatcher.formats.dataset_pool import POOL
 from items import EAST, NORTH, asset, item
 from loopback import Catalogue, serving
@@ -304,3 +305,11 @@ class TestSigned:
         plan = gp.plan(source, size=64)
         assert plan.shape == (200, 160)
         assert server.paths() == []
+
+    def test_items_are_asked_at_once_whether_they_have_changed(self, server):
+        source = mosaic_of_items(geostack.from_stac(items_of(server), "B04"))
+        server.fails(latency=0.1)
+        assert "unknown" not in source.identity()
+        assert server.most() == len(NAMES)
+        assert {method for method, _ in server.asked("B04")} == {"HEAD"}
+        assert len(server.paths()) == len(NAMES)

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 
     from rasterio.io import DatasetReader
 
-#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. A map of many
-#: scenes goes through all their files for each tile, and opening one on a server takes three requests.
-MAX_IDLE = 128
+#: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads.
+MAX_IDLE = 16
 
 
 #: Drivers of datasets that are made of others.
