@@ -273,7 +273,8 @@ def _named_errors(address: str) -> Iterator[None]:
     traceback would print whatever keys it repeats.
     """
     refusal = load("pystac_client.exceptions").APIError
-    malformed = (load("pystac").STACError, load("pystac_client.errors").ClientTypeError)
+    library = load("pystac")
+    malformed = (library.STACError, library.STACTypeError, load("pystac_client.errors").ClientTypeError)
     try:
         yield
     except refusal as error:

@@ -186,6 +186,12 @@ class TestTrouble:
         with pytest.raises(StacApiError, match="answered, but not as a STAC API does"):
             load_stac_items(*SUMMER, api=api.url)
 
+    def test_an_answer_that_holds_no_item(self, api):
+        for field in ("stac_version", "links", "assets"):
+            api.items[0].pop(field)
+        with pytest.raises(StacApiError, match="answered, but not as a STAC API does"):
+            load_stac_items(*SUMMER, api=api.url)
+
     @pytest.mark.parametrize("address", ["localhost:8000", "/etc/passwd", "file:///etc/passwd", "http://"])
     def test_an_address_that_is_none(self, address, monkeypatch):
         with pytest.raises(ValueError, match=f"^api is '{address}': write the API's address with http"):
