@@ -46,8 +46,11 @@ from .api.result import Reconstruction as Reconstruction
 from .api.verify import Verification as Verification
 from .api.verify import verify as verify
 from .core.box import Box as Box
+from .core.cell_window import CellWindow as CellWindow
 from .core.domain import RasterDomain as RasterDomain
+from .core.grid_domain import GridDomain as GridDomain
 from .core.patch import Patch as Patch
+from .core.places import Domain as Domain
 from .core.protocols import Field as Field
 from .engine.error_policy import ErrorPolicy as ErrorPolicy
 from .engine.error_policy import PatchErrorRecord as PatchErrorRecord
@@ -68,7 +71,9 @@ from .errors import UnsafeStreamingError as UnsafeStreamingError
 from .errors import WorkerLostError as WorkerLostError
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
+from .fields.point_domain import PointDomain as PointDomain
 from .fields.raster import RasterField as RasterField
+from .fields.vector_domain import VectorDomain as VectorDomain
 from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked
@@ -77,8 +82,12 @@ from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
+from .patching.caps import SpatialSphericalCap as SpatialSphericalCap
 from .patching.geometry import SpatialGeometry as SpatialGeometry
 from .patching.geometry import SpatialRectangular as SpatialRectangular
+from .patching.graphs import SpatialKNNGraph as SpatialKNNGraph
+from .patching.graphs import SpatialRadiusGraph as SpatialRadiusGraph
+from .patching.polygons import SpatialPolygonIntersection as SpatialPolygonIntersection
 from .patching.samplers.lattice import SpatialJitteredStride as SpatialJitteredStride
 from .patching.samplers.lattice import SpatialRegularStride as SpatialRegularStride
 from .patching.windows import SpatialBoxcar as SpatialBoxcar

@@ -51,6 +51,7 @@ MODULES: dict[str, str] = {
     "rio_tiler.models": "view",
     "rio_tiler.colormap": "view",
     "rioxarray": "xarray",
+    "scipy.spatial": "points",
     "skops.io": "sklearn",
     "skops.io.exceptions": "sklearn",
     "torch": "torch",

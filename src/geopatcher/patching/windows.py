@@ -124,6 +124,10 @@ class SpatialBoxcar(SeparableWindow):
         """Return ``n`` ones."""
         return np.ones(n)
 
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ones."""
+        return np.ones(distance.shape)
+
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialBoxcar"}``."""
         return {"type": "SpatialBoxcar"}
@@ -143,6 +147,10 @@ class SpatialHann(SeparableWindow):
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
         return _raised_cosine(_to_border(n) / n)
+
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``cos²(π distance / 2)``."""
+        return _raised_cosine((1.0 - distance) / 2.0)
 
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialHann"}``."""
@@ -183,11 +191,18 @@ class SpatialTukey(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
+        return self._inside(_to_border(n) / n)
+
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 1 near the centre, and a raised cosine in the outer ``alpha`` of the way to the border."""
+        return self._inside((1.0 - distance) / 2.0)
+
+    def _inside(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights at a share of the patch from its border, 0.5 in the middle."""
         if self.alpha == 0.0:
-            return np.ones(n)
+            return np.ones(share.shape)
         with np.errstate(over="ignore"):  # a tiny alpha: infinitely far inside, so 1
-            inside = _to_border(n) / n / self.alpha
-        return _raised_cosine(np.minimum(inside, 0.5))
+            return _raised_cosine(np.minimum(share / self.alpha, 0.5))
 
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialTukey", "alpha": …}``."""
@@ -230,9 +245,12 @@ class SpatialGaussian(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
-        from_centre = 1.0 - _to_border(n) / (n / 2)
+        return self.falloff(1.0 - _to_border(n) / (n / 2))
+
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``exp(-½ (distance / sigma)²)``, at least 0.0001."""
         with np.errstate(over="ignore"):  # a tiny sigma: infinitely many of them away, so the floor
-            bell = np.exp(-0.5 * np.square(from_centre / self.sigma))
+            bell = np.exp(-0.5 * np.square(distance / self.sigma))
         return np.maximum(bell, GAUSSIAN_FLOOR)
 
     def get_config(self) -> dict[str, object]:

@@ -1,0 +1,94 @@
+"""From the coordinates of a CRS to longitude and latitude in degrees, and back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+#: What longitudes and latitudes without a CRS are taken for.
+DEGREES = "EPSG:4326"
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> CRS:
+    return CRS.from_user_input(text)
+
+
+def crs_of(crs: object) -> CRS:
+    """Return a CRS of pyproj.
+
+    Raises
+    ------
+    ValueError
+        It is not understood.
+
+    """
+    try:
+        return _parsed(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
+    except CRSError as error:
+        raise ValueError(
+            f"{str(crs)[:80]!r} is no coordinate reference system ({error}): give an EPSG code such as "
+            f'"EPSG:32725", WKT, or a PROJ string'
+        ) from error
+
+
+@lru_cache(maxsize=64)
+def _to_degrees(crs: CRS) -> Transformer | None:
+    base = crs.geodetic_crs
+    if base is None:
+        raise ValueError(f"the CRS {crs.name!r} has no longitudes and latitudes: give one of the Earth")
+    degrees = CRS.from_dict({"proj": "longlat", "datum": "WGS84"}) if base.prime_meridian is None else base
+    return None if crs == degrees and is_in_degrees(crs) else Transformer.from_crs(crs, degrees, always_xy=True)
+
+
+def is_in_degrees(crs: CRS) -> bool:
+    """Whether coordinates of a CRS are longitudes and latitudes in degrees.
+
+    >>> is_in_degrees(crs_of("EPSG:4326")), is_in_degrees(crs_of("EPSG:3857"))
+    (True, False)
+    """
+    return bool(crs.is_geographic and all(axis.unit_name == "degree" for axis in crs.axis_info[:2]))
+
+
+def to_degrees(crs: object, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude in degrees, on the datum of the CRS itself; infinite where there is none.
+
+    >>> lon, lat = to_degrees("EPSG:32633", [500_000.0], [0.0])
+    >>> lon.round(6), lat.round(6)
+    (array([15.]), array([0.]))
+    """
+    transformer = _to_degrees(crs_of(crs))
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    return (xs, ys) if transformer is None else transformer.transform(xs, ys)
+
+
+def from_degrees(
+    crs: object, lon: ArrayLike, lat: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coordinates of a CRS for longitudes and latitudes; infinite where it has none."""
+    transformer = _to_degrees(crs_of(crs))
+    lons, lats = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
+
+
+def transformed(
+    x: ArrayLike, y: ArrayLike, source: object, target: object
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coordinates of one CRS in another; as they are where one of both is not known, or they are equal."""
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if source is None or target is None:
+        return xs, ys
+    first, second = crs_of(source), crs_of(target)
+    return (xs, ys) if first == second else _between(first, second).transform(xs, ys)
+
+
+@lru_cache(maxsize=64)
+def _between(source: CRS, target: CRS) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)
