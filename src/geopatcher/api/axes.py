@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.core.axis import pixel_pair
+from geopatcher.api.placed import check_rectangular
 from geopatcher.patching.geometry import SpatialRectangular
 from geopatcher.patching.samplers.lattice import SpatialRegularStride
 from geopatcher.patching.windows import window_from_name
@@ -68,6 +69,8 @@ def axes_for(
         There is a patcher, and something else is asked for of what it stands for.
 
     """
+    if patcher is not None:
+        check_rectangular(patcher.geometry)
     if patcher is None:
         return Axes.of(size, step, window, aggregation, boundary)
     names = ("size", "step", "window", "aggregation", "boundary")

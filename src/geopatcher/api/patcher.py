@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, TypeVar, Unpack, cast, overload
 
 from geopatcher._optional import load
 from geopatcher.api.cutter import PatchCutter
@@ -13,8 +13,11 @@ from geopatcher.api.options import RunOptions, check_known
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.api.split import HasBytes, PatchStream
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.hooks import Hooks
+from geopatcher.merging.placed import Layout, once
+from geopatcher.merging.reduce import GlobalAggregation
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.places import check_place
 
@@ -91,9 +94,9 @@ class SpatialPatcher(PatchCutter[R_co]):
     """
 
     def __repr__(self) -> str:
-        height, width = self.geometry.size
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        return f"SpatialPatcher({type(self.geometry).__name__} {height}x{width}, {others})"
+        shape = f" {self.geometry.size[0]}x{self.geometry.size[1]}" if isinstance(self.geometry, RectGeometry) else ""
+        return f"SpatialPatcher({type(self.geometry).__name__}{shape}, {others})"
 
     def merge(
         self,
@@ -292,6 +295,12 @@ class SpatialPatcher(PatchCutter[R_co]):
         50.0
 
         """
+        placing = self._placing(field)
+        if placing is not None:
+            patches, domain = self.split(field), placing.source.domain
+            if isinstance(aggregation, GlobalAggregation):
+                return cast("R", aggregation.merge(once(patches, domain), Layout.of(domain).domain))
+            return aggregation.merge(patches, domain)
         return reduce_field(self, self._opened(field), aggregation)
 
     @overload

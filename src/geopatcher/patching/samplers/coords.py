@@ -382,4 +382,4 @@ def _guard_poles(
     )
     if polar_guard == "raise":
         raise ValueError(message)
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warnings.warn(message, UserWarning, stacklevel=6)
