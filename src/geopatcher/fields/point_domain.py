@@ -38,7 +38,7 @@ class PointDomain:
         ``(n, 2)``: x, y in units of ``crs``, longitude first.
     kdtree
         A KD-tree over ``coords`` with scipy's ``query`` and ``query_ball_point``. By default one is built when
-        it is asked for, which needs scipy, the extra ``points``.
+        it is asked for, which needs scipy, the extra ``features``.
     crs
         Anything pyproj understands. Without one, distances along the sphere take coordinates for degrees.
     interp

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -11,6 +13,8 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
 from geopatcher.fields.array_source import ArraySource, is_mask
+from geopatcher.fields.boundless import read_boundless
+from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.labelled import HasRio, LabelledArray
 from geopatcher.fields.labelled_grid import Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
@@ -21,12 +25,16 @@ from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.gdal_environment import foreign
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
     from types import EllipsisType
 
+    import zarr.abc.store
     from affine import Affine
+    from numpy.typing import NDArray
 
     from geopatcher.core.box import PixelWindow
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import Array, PixelSource
 
 
@@ -97,8 +105,13 @@ class XarrayField:
 
     Parameters
     ----------
-    array
+    da
         With two dimensions of space and at most one of bands; further ones of length 1 are left out.
+
+    Attributes
+    ----------
+    da
+        The array, without dimensions of length 1 that are left out.
 
     Raises
     ------
@@ -117,20 +130,20 @@ class XarrayField:
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
-        if not isinstance(array, LabelledArray):
-            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(array).__name__}")
-        self._grid = grid_of(array)
-        self.array = array.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else array
+    def __init__(self, da: LabelledArray) -> None:
+        if not isinstance(da, LabelledArray):
+            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(da).__name__}")
+        self._grid = grid_of(da)
+        self.da = da.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else da
         sizes = ", ".join(f"{dim}: {n}" for dim, n in zip(self._grid.dims, self.domain.shape, strict=True))
-        cells = _Slices(self.array, self._grid)
+        cells = _Slices(self.da, self._grid)
         self.source: PixelSource = ArraySource(
             cells,
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",
-            block=_block(self.array, self._grid),
-            origin=origin_of_labelled(self.array, cells),
-            mask=_mask(self.array, self._grid),
+            block=_block(self.da, self._grid),
+            origin=origin_of_labelled(self.da, cells),
+            mask=_mask(self.da, self._grid),
         )
 
     @property
@@ -143,13 +156,14 @@ class XarrayField:
         """Windows are DataArrays."""
         return True
 
-    def select(self, indexer: PixelWindow) -> LabelledArray:
+    def select(self, indexer: PixelWindow | Mapping[Hashable, slice | int]) -> LabelledArray:
         """Return a window as a `DataArray` of its own, lazy where the array is.
 
         Parameters
         ----------
         indexer
-            A rasterio ``Window`` of whole pixels inside the raster.
+            A rasterio ``Window`` of whole pixels, or ``{dim: index}``, as for ``isel``. Where a window reaches
+            over the edge it is filled: with NaN, of integers with their nodata value, else 0.
 
         Returns
         -------
@@ -157,8 +171,12 @@ class XarrayField:
             With its own coordinates.
 
         """
+        if isinstance(indexer, Mapping):
+            return self.da.isel(indexer).copy()
         box = box_of(indexer)
-        part = self.array.isel(self._grid.indexers(*box.slices())).copy()
+        if not Box.of_shape(self.domain.grid_shape).contains(box):
+            return self.dress(read_boundless(self.source, box), box)
+        part = self.da.isel(self._grid.indexers(*box.slices())).copy()
         return _placed(part, self.domain.cut(box))
 
     def with_data(self, array: Array) -> XarrayField:
@@ -184,7 +202,60 @@ class XarrayField:
             raise ValueError(
                 f"an array of {array.shape} does not lie on the grid of {self.domain.grid_shape}"
             )
-        return XarrayField(self._labelled(array, Box.of_shape(self.domain.grid_shape)))
+        return XarrayField(self.labelled(array))
+
+    def labelled(self, array: Array) -> LabelledArray:
+        """Return an array on the same grid, ``(h, w)`` or ``(bands, h, w)``, with its names and coordinates.
+
+        Parameters
+        ----------
+        array
+            Of the field's height and width.
+
+        Returns
+        -------
+        xarray.DataArray
+            In memory.
+
+        """
+        return self._labelled(array, Box.of_shape(self.domain.grid_shape))
+
+    def time_coord(self, name: str = "time") -> NDArray[np.generic]:
+        """Return a coordinate, such as the times that a `TemporalPatcher` wants as ``coord``.
+
+        Parameters
+        ----------
+        name
+            Of the coordinate.
+
+        Returns
+        -------
+        numpy.ndarray
+            Its values: ``datetime64``, or what else it holds.
+
+        Raises
+        ------
+        KeyError
+            There is no such coordinate; names those there are.
+
+        """
+        return coordinate_of(self.da, name)
+
+    def coords_per_patch(self, patches: Iterable[Patch[object]]) -> list[dict[Hashable, NDArray[np.generic]]]:
+        """Return the coordinates of each patch: those of its rows and columns, and of other dimensions whole.
+
+        Parameters
+        ----------
+        patches
+            Patches of this field; their ``indices`` say where they are.
+
+        Returns
+        -------
+        list of dict
+            ``{dim: values}`` for each, in their order. Beyond the edge coordinates go on evenly.
+
+        """
+        return [coords_of_patch(self.da, self._grid, patch.indices) for patch in patches]
 
     def dress(self, pixels: Array, box: Box) -> LabelledArray:
         """Return pixels ``(bands, h, w)`` as a `DataArray` with the coordinates of ``box``.
@@ -214,10 +285,10 @@ class XarrayField:
                 self._grid.rows: f + e * (np.arange(box.height) + 0.5),
                 self._grid.cols: c + a * (np.arange(box.width) + 0.5),
             }
-        if bands and self._grid.bands in self.array.coords and len(array) == self.domain.n_bands:
-            coords[bands[0]] = np.asarray(self.array.coords[bands[0]])
+        if bands and self._grid.bands in self.da.coords and len(array) == self.domain.n_bands:
+            coords[bands[0]] = np.asarray(self.da.coords[bands[0]])
         dims = (*bands, self._grid.rows, self._grid.cols)
-        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.array.attrs))
+        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.da.attrs))
         return _placed(labelled, domain, write_crs=True)
 
 
@@ -226,7 +297,7 @@ class RioXarrayField(XarrayField):
 
     Parameters
     ----------
-    array
+    da
         As for `XarrayField`.
 
     Raises
@@ -236,9 +307,9 @@ class RioXarrayField(XarrayField):
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
+    def __init__(self, da: LabelledArray) -> None:
         load("rioxarray")
-        super().__init__(array)
+        super().__init__(da)
 
 
 class DaskField(RasterField["Array"]):
@@ -249,7 +320,7 @@ class DaskField(RasterField["Array"]):
     Parameters
     ----------
     array
-        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks.
+        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks; the attribute of that name, too.
     transform, crs, nodata, band_names
         Those of `RasterField.from_array`.
 
@@ -280,6 +351,56 @@ class DaskField(RasterField["Array"]):
             origin=origin_of_chunked(array),
         )
         super().__init__(source)
+        self.array = array
+
+    @classmethod
+    def from_zarr(
+        cls,
+        store: str | os.PathLike[str] | zarr.abc.store.Store,
+        *,
+        component: str | None = None,
+        transform: Affine | None = None,
+        crs: str | None = None,
+        nodata: float | int | None = None,
+        band_names: tuple[str, ...] = (),
+    ) -> DaskField:
+        """Open an array in a zarr store as a Dask array, in the chunks it is stored in; nothing is read.
+
+        What the store says of a georeference is not looked at: `geopatcher.reconstruct` and `XarrayField`
+        take that from a path, too.
+
+        Parameters
+        ----------
+        store
+            A path, or a store of zarr.
+        component
+            Name of the array in a group; ``None`` where the store is one array.
+        transform, crs, nodata, band_names
+            Those of `RasterField.from_array`.
+
+        Returns
+        -------
+        DaskField
+            The field.
+
+        Raises
+        ------
+        MissingExtraError
+            Dask is not installed.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, zarr
+        >>> folder = tempfile.mkdtemp()
+        >>> zarr.create_array(folder, data=np.zeros((20, 30)), chunks=(10, 10)).shape
+        (20, 30)
+        >>> DaskField.from_zarr(folder).array.chunksize
+        (10, 10)
+
+        """
+        place = os.fspath(store) if isinstance(store, os.PathLike) else store
+        array: ChunkedArray = load("dask.array").from_zarr(place, component=component)
+        return cls(array, transform=transform, crs=crs, nodata=nodata, band_names=band_names)
 
 
 def _pieces(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, int]:
