@@ -69,11 +69,14 @@ from .errors import TargetLockedError as TargetLockedError
 from .errors import TransportError as TransportError
 from .errors import UnsafeStreamingError as UnsafeStreamingError
 from .errors import WorkerLostError as WorkerLostError
+from .fields.cog_field import ObstoreCogField as ObstoreCogField
+from .fields.geopandas_field import GeoPandasField as GeoPandasField
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.point_domain import PointDomain as PointDomain
 from .fields.raster import RasterField as RasterField
 from .fields.vector_domain import VectorDomain as VectorDomain
+from .fields.xvec_field import XvecField as XvecField
 from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked

@@ -40,6 +40,7 @@ MODULES: dict[str, str] = {
     "numcodecs": "",
     "numexpr": "",
     "numexpr.necompiler": "",
+    "obstore": "cloud",
     "obstore.store": "cloud",
     "onnxruntime": "onnx",
     "pyproj": "",

@@ -29,11 +29,15 @@ def fill_of(domain: RasterDomain) -> float | int:
 
 def read_boundless(source: PixelSource, box: Box) -> Array:
     """Return the pixels of a box that may overhang, ``(bands, h, w)``; what is outside is `fill_of`."""
-    domain = source.domain
-    inner = box.intersect(Box.of_shape(domain.grid_shape))
-    if inner == box:
-        return source.read(box)
+    inner = box.intersect(Box.of_shape(source.domain.grid_shape))
+    return filled(source.domain, box, source.read(inner) if inner.n_pixels else None, inner)
+
+
+def filled(domain: RasterDomain, box: Box, part: Array | None, inner: Box) -> Array:
+    """Return the pixels of a box of which ``part`` are those of ``inner``; ``None`` where there are none."""
+    if part is not None and inner == box:
+        return part
     pixels = np.full((domain.n_bands, *box.shape), fill_of(domain), domain.dtype)
-    if inner.n_pixels:
-        pixels[(slice(None), *inner.slices(box))] = source.read(inner)
+    if part is not None:
+        pixels[(slice(None), *inner.slices(box))] = part
     return pixels
