@@ -12,7 +12,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.places import PointSet
 from geopatcher.core.sphere import EARTH_KM, circle, great_circle_km
 from geopatcher.patching.cells import Cells
-from geopatcher.patching.lonlat import DEGREES, crs_of, from_degrees, is_in_degrees, to_degrees
+from geopatcher.patching.lonlat import DEGREES, crs_of, from_degrees, is_in_degrees, on_earth, to_degrees
 from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
 from geopatcher.patching.nearby import positive, within_km
 
@@ -160,7 +160,7 @@ class SpatialSphericalCap(PlacedGeometry):
         lon, lat = to_degrees(crs, x, y)
         with np.errstate(invalid="ignore"):  # cells that no place on Earth has are infinitely far
             km = great_circle_km(lon0, lat0, lon, lat)
-            inside = km <= self.radius_km * SLACK
+            inside = (km <= self.radius_km * SLACK) & on_earth(crs, x, y)
         return inside, np.where(inside, np.minimum(km / self.radius_km, 1.0), 1.0)
 
     def _around(self, cells: Cells, crs: object, row: int, col: int) -> Box:
@@ -203,7 +203,7 @@ def _goes_round(cells: Cells) -> bool:
 def _degrees_at(cells: Cells, crs: object, row: int, col: int) -> tuple[float, float]:
     x, y = cells.centres(Box(row, row + 1, col, col + 1))
     lon, lat = to_degrees(crs, x, y)
-    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+    if not on_earth(crs, x, y).all():
         raise ValueError(f"the cell ({row}, {col}) lies nowhere on Earth: choose another anchor")
     return float(lon[0, 0]), float(lat[0, 0])
 

@@ -40,12 +40,14 @@ def crs_of(crs: object) -> CRS:
 
 
 @lru_cache(maxsize=64)
-def _to_degrees(crs: CRS) -> Transformer | None:
+def _to_degrees(crs: CRS) -> tuple[Transformer | None, float]:
+    """Return what brings coordinates to longitudes and latitudes, and how many degrees a unit of these is."""
     base = crs.geodetic_crs
-    if base is None:
+    if base is None or not base.is_geographic:
         raise ValueError(f"the CRS {crs.name!r} has no longitudes and latitudes: give one of the Earth")
-    degrees = CRS.from_dict({"proj": "longlat", "datum": "WGS84"}) if base.prime_meridian is None else base
-    return None if crs == degrees and is_in_degrees(crs) else Transformer.from_crs(crs, degrees, always_xy=True)
+    unit = float(np.degrees(base.axis_info[0].unit_conversion_factor))
+    unit = 1.0 if abs(unit - 1.0) < 1e-12 else unit
+    return (None if crs == base else Transformer.from_crs(crs, base, always_xy=True)), unit
 
 
 def is_in_degrees(crs: CRS) -> bool:
@@ -64,18 +66,33 @@ def to_degrees(crs: object, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.floa
     >>> lon.round(6), lat.round(6)
     (array([15.]), array([0.]))
     """
-    transformer = _to_degrees(crs_of(crs))
+    transformer, unit = _to_degrees(crs_of(crs))
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    return (xs, ys) if transformer is None else transformer.transform(xs, ys)
+    lon, lat = (xs, ys) if transformer is None else transformer.transform(xs, ys)
+    return (lon, lat) if unit == 1.0 else (lon * unit, lat * unit)
 
 
 def from_degrees(
     crs: object, lon: ArrayLike, lat: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return coordinates of a CRS for longitudes and latitudes; infinite where it has none."""
-    transformer = _to_degrees(crs_of(crs))
-    lons, lats = np.asarray(lon, dtype=np.float64), np.asarray(lat, dtype=np.float64)
+    transformer, unit = _to_degrees(crs_of(crs))
+    lons, lats = np.asarray(lon, dtype=np.float64) / unit, np.asarray(lat, dtype=np.float64) / unit
     return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
+
+
+def on_earth(crs: object, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return whether coordinates are those of a place: its longitude and latitude lead back to them.
+
+    Beyond the edge of a map of the world, such as a sinusoidal one, formulas go on, to places that are elsewhere.
+    """
+    if is_in_degrees(crs_of(crs)):
+        return np.isfinite(x) & np.isfinite(y)
+    again_x, again_y = from_degrees(crs, *to_degrees(crs, x, y))
+    near = 1e-6 * (1.0 + float(np.max(np.abs(x), initial=0.0)) + float(np.max(np.abs(y), initial=0.0)))
+    with np.errstate(invalid="ignore"):
+        same: NDArray[np.bool_] = (np.abs(again_x - x) <= near) & (np.abs(again_y - y) <= near)
+    return same
 
 
 def transformed(
