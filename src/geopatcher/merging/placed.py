@@ -61,7 +61,7 @@ class Layout:
     def patches(self, patches: Iterable[Patch[object]]) -> Iterable[Patch[object]]:
         """Return patches as rectangles of the raster; those that are rectangles as they are."""
         if self.numbered:
-            return in_rounds(patches)
+            return in_rounds(patches, int(self.domain.shape[-1]))
         if isinstance(patches, Sequence) and not any(map(is_placed, patches)):
             return patches
         return (piece for patch in patches for piece in pieces_of(patch))
@@ -124,6 +124,7 @@ def _consecutive(numbers: NDArray[np.int64], gap: int = 1) -> Iterator[slice]:
 class _Gathered:
     """Members of patches: the places, their values ``(bands, n)`` and which count, their weights."""
 
+    n_places: int
     places: list[NDArray[np.int64]]
     values: list[Array]
     weights: list[NDArray[np.float64]]
@@ -138,6 +139,12 @@ class _Gathered:
             raise OperatorError(
                 f"the patch at {patch.anchor} has data of {data.shape} and holds {len(places)} places: return one "
                 f"value for each, (n,) or (bands, n); SpatialByIndex keeps whatever else a patch gives"
+            )
+        outside = places[(places < 0) | (places >= self.n_places)]
+        if outside.size:
+            raise OperatorError(
+                f"the patch at {patch.anchor} has a value for place {outside[0]}, and the domain has {self.n_places} "
+                f"places, counted from 0: is it the domain that the patches were cut from?"
             )
         bands = data[np.newaxis] if data.ndim == 1 else data
         if self.values and len(self.values[0]) != len(bands):
@@ -177,9 +184,9 @@ class _Gathered:
         return Patch(data[0] if self.flat else data, (0, first), None, taper)
 
 
-def in_rounds(patches: Iterable[Patch[object]]) -> Iterator[Patch[object]]:
+def in_rounds(patches: Iterable[Patch[object]], n_places: int) -> Iterator[Patch[object]]:
     """Yield patches of numbered places as patches of one row of a raster with a column for each place."""
-    gathered = _Gathered([], [], [])
+    gathered = _Gathered(n_places, [], [], [])
     for patch in patches:
         gathered.add(patch)
         if gathered.count >= GATHERED:
