@@ -48,7 +48,11 @@ def stations(n=40, seed=0):
 def capped(km=2500.0, step=2, window=None, aggregation=None, **others):
     sampler = SpatialRegularStride(step)
     return SpatialPatcher(
-        SpatialSphericalCap(km), sampler, window or SpatialHann(), aggregation or SpatialOverlapAdd(), **others
+        SpatialSphericalCap(km),
+        sampler,
+        window or SpatialHann(),
+        aggregation or SpatialOverlapAdd(),
+        **others,
     )
 
 
@@ -106,7 +110,9 @@ def test_what_is_written_into_a_patch_stays_there():
 
 def test_data_arrays_stay_data_arrays():
     lat, lon = np.arange(85.0, -90, -10), np.arange(-175.0, 180, 10)
-    array = xarray.DataArray(np.random.default_rng(0).random((18, 36)), {"lat": lat, "lon": lon}, ("lat", "lon"))
+    array = xarray.DataArray(
+        np.random.default_rng(0).random((18, 36)), {"lat": lat, "lon": lon}, ("lat", "lon")
+    )
     array.attrs["crs"] = "EPSG:4326"
     patch = capped().patch_at(XarrayField(array), (9, 18))
     assert isinstance(patch.data, xarray.DataArray)
@@ -121,14 +127,21 @@ def test_there_is_no_plan_of_it():
         lambda: reconstruct(field, lambda x: x, patcher=patcher),
         lambda: patcher.to_delayed(field),
     ):
-        with pytest.raises(TypeError, match="of which there is no plan: split, work on the patches and merge"):
+        with pytest.raises(
+            TypeError, match="of which there is no plan: split, work on the patches and merge"
+        ):
             ask()
     with pytest.raises(TypeError, match="cache= is for rectangles"):
         patcher.split(field, cache=object())
-    assert repr(patcher) == "SpatialPatcher(SpatialSphericalCap, SpatialRegularStride, SpatialHann, SpatialOverlapAdd)"
+    assert (
+        repr(patcher)
+        == "SpatialPatcher(SpatialSphericalCap, SpatialRegularStride, SpatialHann, SpatialOverlapAdd)"
+    )
 
 
-@pytest.mark.parametrize("geometry", [SpatialKNNGraph(5), SpatialRadiusGraph(20), SpatialKNNGraph(4, "haversine")])
+@pytest.mark.parametrize(
+    "geometry", [SpatialKNNGraph(5), SpatialRadiusGraph(20), SpatialKNNGraph(4, "haversine")]
+)
 def test_graphs_of_points(geometry):
     gdf = stations()
     if geometry == SpatialKNNGraph(4, "haversine"):
@@ -163,7 +176,9 @@ def test_polygons_over_a_raster_and_over_features():
         for col in range(50):
             inside[row, col] = any(shape.covers(shapely.Point(col + 0.5, 39.5 - row)) for shape in fields)
     assert np.allclose(merged, np.where(inside, image, np.nan), equal_nan=True)
-    parcels = GeoPandasField(geopandas.GeoDataFrame({"a": [1, 2, 3]}, geometry=[*fields, shapely.box(90, 90, 91, 91)]))
+    parcels = GeoPandasField(
+        geopandas.GeoDataFrame({"a": [1, 2, 3]}, geometry=[*fields, shapely.box(90, 90, 91, 91)])
+    )
     patches = list(patcher.split(parcels))
     assert [patch.data["a"].tolist() for patch in patches] == [[1], [2]]
 
@@ -187,14 +202,18 @@ def grid(dims=("lat", "lon"), shape=(12, 20)):
 
 def test_rectangles_on_a_named_grid():
     array = grid()
-    patcher = SpatialPatcher(SpatialRectangular(4), SpatialRegularStride(2), SpatialHann(), SpatialOverlapAdd())
+    patcher = SpatialPatcher(
+        SpatialRectangular(4), SpatialRegularStride(2), SpatialHann(), SpatialOverlapAdd()
+    )
     field = Named(array)
     patches = list(patcher.split(field))
     assert patches[1].anchor == {"lat": 0, "lon": 2}
     assert patches[1].indices == {"lat": slice(0, 4), "lon": slice(2, 6)}
     assert np.array_equal(patches[1].data, array[0:4, 2:6])
     assert np.allclose(patcher.merge(patches, field), array)
-    assert len(patcher.anchors(field) if hasattr(patcher.anchors(field), "__len__") else patches) == len(patches)
+    assert len(patcher.anchors(field) if hasattr(patcher.anchors(field), "__len__") else patches) == len(
+        patches
+    )
 
 
 def test_rectangles_and_caps_on_a_named_grid_with_time():
@@ -268,7 +287,9 @@ class Heard:
 
 
 def graph(**policy):
-    return SpatialPatcher(SpatialKNNGraph(2), SpatialRegularStride(1), SpatialBoxcar(), SpatialMean(), **policy)
+    return SpatialPatcher(
+        SpatialKNNGraph(2), SpatialRegularStride(1), SpatialBoxcar(), SpatialMean(), **policy
+    )
 
 
 def test_policies_and_hooks():

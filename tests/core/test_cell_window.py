@@ -33,4 +33,6 @@ def test_it_pickles_and_copies_whole():
     for other in (pickle.loads(pickle.dumps(window)), copy.deepcopy(window)):  # noqa: S301
         assert (other.box, other.around) == (window.box, 10)
         assert (other.inside == window.inside).all()
-    assert repr(window) == "CellWindow(rows 0:2, columns 8:11, 4 cells inside, around the globe of 10 columns)"
+    assert (
+        repr(window) == "CellWindow(rows 0:2, columns 8:11, 4 cells inside, around the globe of 10 columns)"
+    )

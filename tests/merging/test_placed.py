@@ -104,7 +104,10 @@ def test_other_results_of_points():
     patches = [Patch(pair, 0, np.array([0, 3])), Patch(pair, 1, np.array([3, 0]))]
     with pytest.raises(OperatorError, match="shaped"):
         SpatialInvVarWeightedMean().merge(patches, domain)
-    assert SpatialByIndex().merge([Patch("a", 3, None), Patch("b", {"y": 1, "x": 2}, None)], domain) == {3: "a", (1, 2): "b"}
+    assert SpatialByIndex().merge([Patch("a", 3, None), Patch("b", {"y": 1, "x": 2}, None)], domain) == {
+        3: "a",
+        (1, 2): "b",
+    }
     found = SpatialMeanStd().merge([Patch(np.array([1.0, 3.0]), 0, np.array([0, 3]))], domain)
     assert found == {"mean": 2.0, "std": 1.0}
 
@@ -114,7 +117,9 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(OperatorError, match=r"has data of \(3,\) and holds 2 places"):
         SpatialMean().merge([Patch(np.zeros(3), 0, np.array([0, 1]))], domain)
     with pytest.raises(OperatorError, match="the number of bands must not change midway"):
-        SpatialMean().merge([Patch(np.zeros(1), 0, np.array([0])), Patch(np.zeros((2, 1)), 1, np.array([1]))], domain)
+        SpatialMean().merge(
+            [Patch(np.zeros(1), 0, np.array([0])), Patch(np.zeros((2, 1)), 1, np.array([1]))], domain
+        )
     with pytest.raises(OperatorError, match="which is no array"):
         SpatialMean().merge([Patch({"a": 1}, 0, np.array([0]))], domain)
     with pytest.raises(OperatorError, match="has a value for place 4, and the domain has 4 places"):
@@ -147,7 +152,10 @@ def test_windows_with_members_are_cut_out_and_go_round():
 
 def test_windows_with_members_go_to_disk(tmp_path):
     inside = np.array([[True, False], [True, True]])
-    patches = [Patch(np.full((2, 2), v), (0, 0), CellWindow(Box(0, 2, c, c + 2), inside)) for v, c in [(1.0, 0), (4.0, 1)]]
+    patches = [
+        Patch(np.full((2, 2), v), (0, 0), CellWindow(Box(0, 2, c, c + 2), inside))
+        for v, c in [(1.0, 0), (4.0, 1)]
+    ]
     onto_disk = SpatialMean(streaming=True, target_path=tmp_path / "a.zarr")
     stored = np.asarray(onto_disk.merge(iter(patches), RasterField.from_array(np.empty((2, 4))).domain)[:])
     assert np.array_equal(stored, [[1, 4, np.nan, np.nan], [1, 2.5, 4, np.nan]], equal_nan=True)
@@ -157,8 +165,12 @@ def test_named_grids_are_merged_on_their_rows_and_columns():
     domain = GridDomain({"lat": np.arange(3.0), "lon": np.arange(4.0)})
     patches = [
         Patch(np.ones((2, 2)), {"lat": 0, "lon": 0}, {"lat": slice(0, 2), "lon": slice(0, 2)}),
-        Patch(np.full((1, 3), 3.0), {"lat": 1, "lon": 0}, {"lat": slice(1, 2), "lon": np.array([3, 0, 1])},
-              np.array([[1.0, 1.0, 0.0]])),
+        Patch(
+            np.full((1, 3), 3.0),
+            {"lat": 1, "lon": 0},
+            {"lat": slice(1, 2), "lon": np.array([3, 0, 1])},
+            np.array([[1.0, 1.0, 0.0]]),
+        ),
     ]
     expected = [[1, 1, np.nan, np.nan], [2, 1, np.nan, 3], [np.nan] * 4]
     assert np.array_equal(SpatialMean().merge(patches, domain), expected, equal_nan=True)

@@ -20,7 +20,9 @@ def lonlat_of(domain):
     there = Transformer.from_crs(domain.crs, CRS(domain.crs).geodetic_crs, always_xy=True)
     lon, lat = there.transform(x, y)
     back = there.transform(lon, lat, direction="INVERSE")
-    real = (np.abs(back[0] - x) < 100) & (np.abs(back[1] - y) < 100)  # the corners of a map of the world are not
+    real = (np.abs(back[0] - x) < 100) & (
+        np.abs(back[1] - y) < 100
+    )  # the corners of a map of the world are not
     return np.where(real, lon, np.inf), np.where(real, lat, np.inf)
 
 
@@ -29,7 +31,9 @@ def cells_within(domain, anchor, km):
     known = np.isfinite(lon)
     far = np.full(lon.shape, np.inf)
     n = int(known.sum())
-    far[known] = SPHERE.inv(np.full(n, lon[anchor]), np.full(n, lat[anchor]), lon[known], lat[known])[2] / 1000
+    far[known] = (
+        SPHERE.inv(np.full(n, lon[anchor]), np.full(n, lat[anchor]), lon[known], lat[known])[2] / 1000
+    )
     return far, {(int(r), int(c)) for r, c in zip(*np.nonzero(far <= km), strict=True)}
 
 
@@ -48,9 +52,7 @@ RASTERS = {
     "almost around": RasterDomain((40, 118), Affine(3, 0, -177, 0, -3, 60), "EPSG:4326"),
     "over the antimeridian": RasterDomain((60, 40), Affine(1, 0, 160, 0, -1, 30), "EPSG:4326"),
     "UTM": RasterDomain((60, 80), Affine(30_000, 0, -700_000, 0, -30_000, 6_000_000), "EPSG:32633"),
-    "UTM rotated": RasterDomain(
-        (60, 60), Affine(25_000, 9_000, 0, 9_000, -25_000, 5_000_000), "EPSG:32633"
-    ),
+    "UTM rotated": RasterDomain((60, 60), Affine(25_000, 9_000, 0, 9_000, -25_000, 5_000_000), "EPSG:32633"),
     "Mercator": RasterDomain((80, 80), Affine(5e5, 0, -2e7, 0, -5e5, 2e7), "EPSG:3857"),
     "polar": RasterDomain((80, 80), Affine(1e5, 0, -4e6, 0, -1e5, 4e6), "EPSG:3995"),
     "sinusoidal": RasterDomain(
@@ -65,7 +67,13 @@ def test_the_cells_are_those_within_the_radius(name, km):
     domain = RASTERS[name]
     cap, rng = SpatialSphericalCap(km), np.random.default_rng(1)
     height, width = domain.shape
-    corners = [(0, 0), (height - 1, width - 1), (height // 2, width - 1), (height // 2, 0), (height // 2, width // 2)]
+    corners = [
+        (0, 0),
+        (height - 1, width - 1),
+        (height // 2, width - 1),
+        (height // 2, 0),
+        (height // 2, width // 2),
+    ]
     drawn = [(int(rng.integers(height)), int(rng.integers(width))) for _ in range(3)]
     lon, _ = lonlat_of(domain)
     for anchor in corners + drawn:
@@ -129,7 +137,11 @@ def test_points_within_the_radius():
 @pytest.mark.parametrize("name", ["globe", "over the antimeridian", "almost around"])
 def test_the_extent_is_that_of_the_largest(name):
     domain, cap = RASTERS[name], SpatialSphericalCap(900)
-    windows = [cap.neighborhood(domain, (r, c)) for r in range(domain.shape[0]) for c in range(0, domain.shape[1], 29)]
+    windows = [
+        cap.neighborhood(domain, (r, c))
+        for r in range(domain.shape[0])
+        for c in range(0, domain.shape[1], 29)
+    ]
     height, width = cap.extent(domain)
     assert max(int(w.height) for w in windows) == height
     assert max(int(w.width) for w in windows) <= width

@@ -19,7 +19,9 @@ def blob(seed, n=9):
     angle = np.sort(rng.uniform(0, 2 * np.pi, n))
     radius = rng.uniform(20, 250, n)
     x, y = 1000 + rng.uniform(50, 450), 2000 - rng.uniform(50, 350)
-    return shapely.Polygon(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)).buffer(0.37)
+    return shapely.Polygon(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1)).buffer(
+        0.37
+    )
 
 
 @settings(deadline=None, max_examples=60)
@@ -30,7 +32,10 @@ def test_the_cells_are_those_whose_centres_shapely_has_inside(seed):
     found = np.zeros(RASTER.shape, bool)
     found[window.toslices()] = window.inside
     col, row = np.meshgrid(np.arange(50), np.arange(40))
-    expected = [polygon.covers(shapely.Point(1005 + 10 * c, 1995 - 10 * r)) for r, c in zip(row.flat, col.flat, strict=True)]
+    expected = [
+        polygon.covers(shapely.Point(1005 + 10 * c, 1995 - 10 * r))
+        for r, c in zip(row.flat, col.flat, strict=True)
+    ]
     assert (found.ravel() == np.array(expected)).all()
 
 
@@ -99,7 +104,11 @@ def test_points_and_features_are_numbered():
     points = PointDomain([(5, 5), (20, 5), (10, 10), (0, 3)])
     assert geometry.neighborhood(points, 0).tolist() == [0, 2, 3]
     assert geometry.neighborhood(points, 1).tolist() == []
-    features = [shapely.box(9, 9, 12, 12), shapely.box(50, 50, 60, 60), shapely.LineString([(-5, 5), (15, 5)])]
+    features = [
+        shapely.box(9, 9, 12, 12),
+        shapely.box(50, 50, 60, 60),
+        shapely.LineString([(-5, 5), (15, 5)]),
+    ]
     for domain in (VectorDomain(features), VectorDomain(geopandas.GeoSeries(features))):
         assert geometry.neighborhood(domain, 0).tolist() == [0, 2]
     assert geometry.extent(points) == (3,)
@@ -113,7 +122,9 @@ def test_named_grids():
 
 
 def test_extent_is_that_of_the_largest():
-    geometry = SpatialPolygonIntersection([shapely.box(1000, 1900, 1100, 2000), shapely.box(1000, 1990, 1300, 2000)])
+    geometry = SpatialPolygonIntersection(
+        [shapely.box(1000, 1900, 1100, 2000), shapely.box(1000, 1990, 1300, 2000)]
+    )
     assert geometry.extent(RASTER) == (10, 30)
 
 

@@ -65,9 +65,7 @@ class PatchCutter(Generic[R_co]):
 
     def _placing(self, field: Source) -> Placing | None:
         """Return how patches are cut that are no rectangles of a raster; ``None`` where they are."""
-        return Placing.needed(
-            field, self.geometry, self.sampler, self.window, self.policy, self.errors
-        )
+        return Placing.needed(field, self.geometry, self.sampler, self.window, self.policy, self.errors)
 
     def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
         """Return the plan over a field; no pixel is read.

@@ -95,7 +95,11 @@ class SpatialPatcher(PatchCutter[R_co]):
 
     def __repr__(self) -> str:
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        shape = f" {self.geometry.size[0]}x{self.geometry.size[1]}" if isinstance(self.geometry, RectGeometry) else ""
+        shape = (
+            f" {self.geometry.size[0]}x{self.geometry.size[1]}"
+            if isinstance(self.geometry, RectGeometry)
+            else ""
+        )
         return f"SpatialPatcher({type(self.geometry).__name__}{shape}, {others})"
 
     def merge(

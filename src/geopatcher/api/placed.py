@@ -181,7 +181,11 @@ class Placing:
         return _made(data, anchor, found.indices, weights_of(self.window, found))
 
     def _data(self, indices: object) -> object:
-        if isinstance(indices, CellWindow) and indices.around is not None and isinstance(self.source, SourceField):
+        if (
+            isinstance(indices, CellWindow)
+            and indices.around is not None
+            and isinstance(self.source, SourceField)
+        ):
             source = self.source.source
             pixels = np.concatenate([source.read(box) for box, _ in indices.parts()], axis=-1)
             return pixels if len(self.source.domain.shape) == 3 else pixels[0]

@@ -55,7 +55,9 @@ def chord_of_km(km: float) -> float:
     return float(2.0 * np.sin(min(km, FARTHEST_KM) / (2.0 * EARTH_KM)))
 
 
-def circle(lon0: float, lat0: float, radius_km: float, n: int = 360) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def circle(
+    lon0: float, lat0: float, radius_km: float, n: int = 360
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return longitudes and latitudes of ``n`` points at one distance from a point.
 
     >>> lon, lat = circle(10.0, 80.0, 2000.0)

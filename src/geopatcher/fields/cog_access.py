@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 #: Options of stores whose values stay in this process.
-SECRET = re.compile(r"secret|token|password|passwd|credential|signature|sas|access_key|account_key|api_?key|header", re.I)
+SECRET = re.compile(
+    r"secret|token|password|passwd|credential|signature|sas|access_key|account_key|api_?key|header", re.I
+)
 
 
 class Store(Protocol):
@@ -55,7 +57,9 @@ class CogAccess:
 
         """
         if store is not None and storage_options:
-            raise ValueError("storage_options are for opening a store, and store= is one already: leave one of both out")
+            raise ValueError(
+                "storage_options are for opening a store, and store= is one already: leave one of both out"
+            )
         local = None if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", url) else Path(url).absolute()
         parts = urlsplit(url) if local is None else urlsplit(local.as_uri())
         folder, _, name = parts.path.rpartition("/")
@@ -97,7 +101,9 @@ class CogAccess:
     def files(self) -> Sequence[Path]:
         """Return the file, if it is one of this machine."""
         parts = urlsplit(self.url)
-        return (Path(unquote(parts.path)) / self.path,) if parts.scheme == "file" and self.store is None else ()
+        return (
+            (Path(unquote(parts.path)) / self.path,) if parts.scheme == "file" and self.store is None else ()
+        )
 
     def open(self) -> Store:
         """Return the store, opened if none was given.

@@ -168,7 +168,9 @@ class Tiff:
         """Of the pixels."""
         dtype = self.geotiff.dtype
         if dtype is None:
-            raise SourceError(f"{self.name} has pixels of a kind that async-geotiff does not read: take RasterField")
+            raise SourceError(
+                f"{self.name} has pixels of a kind that async-geotiff does not read: take RasterField"
+            )
         return np.dtype(dtype)
 
     @property
@@ -195,16 +197,22 @@ class Tiff:
         """
         directories = self.geotiff.tiff.ifds
         if not 0 <= index < len(directories):
-            raise SourceError(f"{self.name} has {len(directories)} images, counted from 0: there is no ifd_index={index}")
+            raise SourceError(
+                f"{self.name} has {len(directories)} images, counted from 0: there is no ifd_index={index}"
+            )
         wanted = directories[index]
         size = (wanted.image_height, wanted.image_width)
         is_mask = bool(index and wanted.new_subfile_type and wanted.new_subfile_type & 4)
         levels = [self.geotiff] if index == 0 else list(self.geotiff.overviews)
         found = [level for level in levels if (level.ifd.image_height, level.ifd.image_width) == size]
         if is_mask or not found:
-            raise SourceError(f"image {index} of {self.name} is a mask, and no raster: take another ifd_index")
+            raise SourceError(
+                f"image {index} of {self.name} is a mask, and no raster: take another ifd_index"
+            )
         if wanted.tile_width is None:
-            raise SourceError(f"{self.name} is stored in strips, not in tiles: take RasterField, which reads it by GDAL")
+            raise SourceError(
+                f"{self.name} is stored in strips, not in tiles: take RasterField, which reads it by GDAL"
+            )
         fill = 0 if self.nodata is None else self.nodata
         return Image(found[0], self.count, self.dtype, fill)
 

@@ -117,7 +117,9 @@ class GeoPandasField:
         if not self.as_points:
             return VectorDomain(self.gdf.geometry, self.gdf.sindex, self.gdf.crs)
         centres = shapely.centroid(np.array(list(self.gdf.geometry), dtype=object))
-        return PointDomain(np.stack([shapely.get_x(centres), shapely.get_y(centres)], axis=1), crs=self.gdf.crs)
+        return PointDomain(
+            np.stack([shapely.get_x(centres), shapely.get_y(centres)], axis=1), crs=self.gdf.crs
+        )
 
     def select(self, indexer: PlaceIndexer) -> Table:
         """Return some rows, as a ``GeoDataFrame``.
@@ -162,7 +164,9 @@ class GeoPandasField:
 
         """
         geopandas = load("geopandas")
-        if len(array) != len(self.gdf) and (isinstance(array, Table) or np.shape(array)[-1:] != (len(self.gdf),)):
+        if len(array) != len(self.gdf) and (
+            isinstance(array, Table) or np.shape(array)[-1:] != (len(self.gdf),)
+        ):
             raise ValueError(f"{np.shape(array)} is not one value for each of the {len(self.gdf):,} features")
         if isinstance(array, geopandas.GeoDataFrame):
             return GeoPandasField(array, self.as_points)

@@ -66,7 +66,9 @@ class PointDomain:
             raise ValueError(f"coords are pairs (x, y), an array (n, 2), not shaped {given.shape}")
         bad = np.flatnonzero(~np.isfinite(given).all(axis=1))
         if bad.size:
-            raise ValueError(f"{bad.size} of {len(given)} points are not finite, the first is number {bad[0]}")
+            raise ValueError(
+                f"{bad.size} of {len(given)} points are not finite, the first is number {bad[0]}"
+            )
         if interp not in INTERPS:
             raise ValueError(f"interp {interp!r} is none of {', '.join(INTERPS)}")
         self.coords: NDArray[np.float64] = given

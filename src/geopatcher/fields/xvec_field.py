@@ -194,8 +194,10 @@ class XvecField:
             return XvecField(self.ds.copy(data=values))
         n = self.domain.shape[0]
         if values.shape[-1:] != (n,) or values.ndim > 2:
-            raise ValueError(f"an array of {values.shape} is not one value for each of {n:,} geometries, (n,) or "
-                             f"(bands, n)")
+            raise ValueError(
+                f"an array of {values.shape} is not one value for each of {n:,} geometries, (n,) or "
+                f"(bands, n)"
+            )
         dims = ("band", self.dim)[-values.ndim :]
         labelled = load("xarray").DataArray(values, {self.dim: np.asarray(self.ds[self.dim])}, dims)
         return XvecField(labelled.xvec.set_geom_indexes(self.dim, crs=self.domain.crs))

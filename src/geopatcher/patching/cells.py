@@ -103,7 +103,9 @@ class Cells:
         else:
             row, col = int(anchor[0]), int(anchor[1])
         if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):
-            raise IndexError(f"the anchor {anchor!r} lies outside the grid of {self.shape[0]}x{self.shape[1]}")
+            raise IndexError(
+                f"the anchor {anchor!r} lies outside the grid of {self.shape[0]}x{self.shape[1]}"
+            )
         return row, col
 
     def centres(self, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -129,7 +131,9 @@ class Cells:
         a, b, c, d, e, f = self._affine()
         determinant = a * e - b * d
         if determinant == 0.0:
-            raise ValueError(f"the transform {(a, b, c, d, e, f)} puts all pixels on one line: it has no inverse")
+            raise ValueError(
+                f"the transform {(a, b, c, d, e, f)} puts all pixels on one line: it has no inverse"
+            )
         right, down = x - c, y - f
         return (a * down - d * right) / determinant - 0.5, (e * right - b * down) / determinant - 0.5
 

@@ -86,7 +86,9 @@ class SpatialPolygonIntersection(PlacedGeometry):
         self.polygons: tuple[BaseGeometry, ...] = tuple(shapes)
         for number, polygon in enumerate(self.polygons):
             if not isinstance(polygon, shapely.Polygon | shapely.MultiPolygon):
-                raise TypeError(f"number {number} of the polygons is a {type(polygon).__name__}: {polygon!r}"[:200])
+                raise TypeError(
+                    f"number {number} of the polygons is a {type(polygon).__name__}: {polygon!r}"[:200]
+                )
             if polygon.is_empty:
                 raise ValueError(f"polygon {number} is empty: leave it out")
         if not self.polygons:

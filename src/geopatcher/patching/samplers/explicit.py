@@ -88,7 +88,9 @@ class SpatialExplicit(SpatialSampler):
         if self.anchors_ and isinstance(self.anchors_[0], Mapping):
             return self._named(domain, geometry)
         if self.anchors_ and n_places(domain, geometry) is not None:
-            raise TypeError(f"places here are numbered, and the anchors are pairs, such as {self.anchors_[0]}")
+            raise TypeError(
+                f"places here are numbered, and the anchors are pairs, such as {self.anchors_[0]}"
+            )
         return on_places(domain, geometry, self._pixels)
 
     def _numbers(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
@@ -112,7 +114,9 @@ class SpatialExplicit(SpatialSampler):
                 f"the anchors are indices by dimension, such as {self.anchors_[0]}, and {type(domain).__name__} "
                 f"has no named dimensions: take (row, col)"
             )
-        return cast("Iterator[tuple[int, int]]", (dict(cast("Mapping[Hashable, int]", at)) for at in self.anchors_))
+        return cast(
+            "Iterator[tuple[int, int]]", (dict(cast("Mapping[Hashable, int]", at)) for at in self.anchors_)
+        )
 
     def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         anchors = np.array(self.anchors_, dtype=np.int64).reshape(-1, 2)
@@ -136,4 +140,3 @@ def _plain(anchor: Anchor) -> object:
     if isinstance(anchor, int):
         return anchor
     return {str(dim): at for dim, at in anchor.items()} if isinstance(anchor, Mapping) else list(anchor)
-
