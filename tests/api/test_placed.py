@@ -244,7 +244,7 @@ def test_samplers_call_places_what_the_domain_calls_them():
     assert list(SpatialExplicitCoords([(0.1, 0.1)]).anchors(field.domain, cap)) == [(8, 18)]
     drawn = list(SpatialRandom(200, seed=1).anchors(points.domain, graph))
     assert set(drawn) == set(range(40))
-    assert set(list(SpatialRandom(9, seed=1).anchors(named, cap))[0]) == {"lat", "lon"}
+    assert set(next(SpatialRandom(9, seed=1).anchors(named, cap))) == {"lat", "lon"}
     assert len(list(SpatialPoissonDisk(4, seed=0).anchors(field.domain, cap))) > 10
     with pytest.raises(TypeError, match="numbered: take SpatialRandom"):
         SpatialPoissonDisk(4).anchors(points.domain, graph)

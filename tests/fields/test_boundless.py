@@ -21,10 +21,15 @@ def test_windows_over_the_edge_are_padded(row, height, col, width, dtype):
     expected = padded[:, row + 10 : row + 10 + height, col + 10 : col + 10 + width]
     given_back = read_boundless(source, Box(row, row + height, col, col + width))
     assert np.array_equal(given_back, expected, equal_nan=dtype == "float32")
-    assert np.array_equal(RasterField(source).select(Window(col, row, width, height)), expected, equal_nan=dtype == "float32")
+    assert np.array_equal(
+        RasterField(source).select(Window(col, row, width, height)), expected, equal_nan=dtype == "float32"
+    )
 
 
-@pytest.mark.parametrize(("dtype", "nodata", "fill"), [("uint8", 255, 255), ("uint8", None, 0), ("uint8", -9999, 0), ("bool", None, 0)])
+@pytest.mark.parametrize(
+    ("dtype", "nodata", "fill"),
+    [("uint8", 255, 255), ("uint8", None, 0), ("uint8", -9999, 0), ("bool", None, 0)],
+)
 def test_integers_are_filled_with_nodata(dtype, nodata, fill):
     assert fill_of(RasterDomain((2, 2), nodata=nodata, dtype=np.dtype(dtype))) == fill
 

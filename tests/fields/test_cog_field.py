@@ -53,7 +53,9 @@ def test_missing_pixels(tmp_path, dtype, nodata):
     field, other = ObstoreCogField.from_url(str(path)), RasterField(path)
     for window in WINDOWS:
         assert np.array_equal(field.select(window), other.select(window), equal_nan=dtype == "float32")
-    doubled = [reconstruct(source, lambda x: x * 1.0, size=32, window="boxcar").array[:] for source in (field, path)]
+    doubled = [
+        reconstruct(source, lambda x: x * 1.0, size=32, window="boxcar").array[:] for source in (field, path)
+    ]
     assert np.array_equal(*doubled, equal_nan=True)
     assert np.isnan(doubled[0]).any()
 
@@ -72,7 +74,9 @@ def test_masks(tmp_path, dtype):
 @pytest.mark.parametrize("interleave", ["pixel", "band"])
 @pytest.mark.parametrize("nodata", [None, 9])
 def test_tiles_that_are_not_stored(tmp_path, interleave, nodata):
-    path = write_cog(tmp_path / "a.tif", noise(), nodata=nodata, empty=[(0, 0), (1, 2), (2, 3)], interleave=interleave)
+    path = write_cog(
+        tmp_path / "a.tif", noise(), nodata=nodata, empty=[(0, 0), (1, 2), (2, 3)], interleave=interleave
+    )
     field = ObstoreCogField.from_url(path)
     for window in [Window(0, 0, 200, 150), Window(3, 3, 5, 5), Window(60, 60, 100, 20)]:
         assert np.array_equal(field.select(window), gdal(path, window))
@@ -114,7 +118,9 @@ def test_windows_are_on_their_way_at_once(tmp_path):
     write_cog(tmp_path / "a.tif", noise())
     with ranges(tmp_path) as server:
         field = ObstoreCogField.from_url(f"{server.url}/a.tif")
-        server.barrier = threading.Barrier(3)  # answers when three have asked: one after the other would be stuck
+        server.barrier = threading.Barrier(
+            3
+        )  # answers when three have asked: one after the other would be stuck
         read = field.select_many([Window(0, 0, 9, 9), Window(70, 70, 9, 9), Window(135, 70, 9, 9)])
         assert len(read) == 3
 
@@ -129,7 +135,13 @@ def test_a_signed_address_stays_signed_and_out_of_messages(tmp_path):
         with pytest.raises(SourceError) as gone:
             ObstoreCogField.from_url(f"{server.url}/b.tif?sig=hunter2")
         sent = pickle.dumps(field)
-        for text in (str(caught.value), str(gone.value), repr(field), str(field.source.identity()), repr(sent)):
+        for text in (
+            str(caught.value),
+            str(gone.value),
+            repr(field),
+            str(field.source.identity()),
+            repr(sent),
+        ):
             assert "hunter" not in text
         with pytest.raises(SourceError, match="secrets are not sent to other processes"):
             pickle.loads(sent).select(WINDOWS[0])  # noqa: S301
@@ -137,7 +149,9 @@ def test_a_signed_address_stays_signed_and_out_of_messages(tmp_path):
 
 def test_options_that_are_secret_stay_here(tmp_path):
     path = write_cog(tmp_path / "a.tif", noise())
-    field = ObstoreCogField.from_url(path, storage_options={"aws_secret_access_key": "hunter2", "region": "x"})
+    field = ObstoreCogField.from_url(
+        path, storage_options={"aws_secret_access_key": "hunter2", "region": "x"}
+    )
     sent = pickle.dumps(field)
     assert b"hunter2" not in sent
     other = pickle.loads(sent)  # noqa: S301
@@ -215,7 +229,9 @@ def test_what_is_no_tiled_geotiff_is_refused(tmp_path):
     with pytest.raises(SourceError, match="cannot open file://"):
         ObstoreCogField.from_url(tmp_path / "not there.tif")
     profile = {"driver": "GTiff", "height": 90, "width": 9, "count": 1, "dtype": "uint8", "crs": "EPSG:32633"}
-    with rasterio.open(tmp_path / "strips.tif", "w", transform=rasterio.Affine(1, 0, 0, 0, -1, 0), blockysize=8, **profile) as dataset:
+    with rasterio.open(
+        tmp_path / "strips.tif", "w", transform=rasterio.Affine(1, 0, 0, 0, -1, 0), blockysize=8, **profile
+    ) as dataset:
         dataset.write(np.ones((1, 90, 9), "uint8"))
     with pytest.raises(SourceError, match="stored in strips, not in tiles: take RasterField"):
         ObstoreCogField.from_url(tmp_path / "strips.tif")

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import xarray
 
-from geopatcher import Patch, SpatialHann, SpatialOverlapAdd, SpatialPatcher, SpatialRectangular, SpatialRegularStride
+from geopatcher import (
+    Patch,
+    SpatialHann,
+    SpatialOverlapAdd,
+    SpatialPatcher,
+    SpatialRectangular,
+    SpatialRegularStride,
+)
 from geopatcher.fields import XarrayField
 
 
@@ -16,7 +23,9 @@ def cube():
 
 
 def patcher(boundary="cover"):
-    return SpatialPatcher(SpatialRectangular(4, boundary), SpatialRegularStride(3), SpatialHann(), SpatialOverlapAdd())
+    return SpatialPatcher(
+        SpatialRectangular(4, boundary), SpatialRegularStride(3), SpatialHann(), SpatialOverlapAdd()
+    )
 
 
 def test_times():

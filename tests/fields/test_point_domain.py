@@ -20,7 +20,9 @@ def raster(bands=0, shape=(40, 60), dtype="float32", **record):
 
 def points(n=300, seed=1, over=30):
     rng = np.random.default_rng(seed)
-    return np.stack([rng.uniform(1000 - over, 1600 + over, n), rng.uniform(1600 - over, 2000 + over, n)], axis=1)
+    return np.stack(
+        [rng.uniform(1000 - over, 1600 + over, n), rng.uniform(1600 - over, 2000 + over, n)], axis=1
+    )
 
 
 @pytest.mark.parametrize("bands", [0, 3])
@@ -33,7 +35,9 @@ def test_the_nearest_pixel_is_the_one_a_point_lies_in(bands, tile, monkeypatch):
         row, col = int((2000 - y) // 10), int((x - 1000) // 10)
         inside = 0 <= row < 40 and 0 <= col < 60
         expected = field.source.array[..., row, col] if inside else np.nan
-        assert np.array_equal(sampled[..., number], np.broadcast_to(expected, sampled.shape[:-1]), equal_nan=True)
+        assert np.array_equal(
+            sampled[..., number], np.broadcast_to(expected, sampled.shape[:-1]), equal_nan=True
+        )
 
 
 @pytest.mark.parametrize("tile", [512, 7])
@@ -49,8 +53,12 @@ def test_linear_is_that_of_scipy_between_centres(tile, monkeypatch):
 
 def test_between_the_last_centre_and_the_edge_the_last_pixel_counts():
     field = raster()
-    sampled = PointDomain([(1001.0, 1999.0), (1600.0, 1600.0), (1600.1, 1600.0)], interp="linear").sample(field)
-    assert np.array_equal(sampled, [field.source.array[0, 0], field.source.array[-1, -1], np.nan], equal_nan=True)
+    sampled = PointDomain([(1001.0, 1999.0), (1600.0, 1600.0), (1600.1, 1600.0)], interp="linear").sample(
+        field
+    )
+    assert np.array_equal(
+        sampled, [field.source.array[0, 0], field.source.array[-1, -1], np.nan], equal_nan=True
+    )
 
 
 def test_what_is_missing_is_nan_and_does_not_spread():

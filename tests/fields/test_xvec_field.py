@@ -20,7 +20,10 @@ from geopatcher import (
 def cube(shapes=None, n=6):
     shapes = shapely.points(np.random.default_rng(0).uniform(0, 9, (n, 2))) if shapes is None else shapes
     array = xarray.DataArray(
-        np.random.default_rng(1).random((4, len(shapes))), {"place": shapes, "time": range(4)}, ("time", "place"), name="q"
+        np.random.default_rng(1).random((4, len(shapes))),
+        {"place": shapes, "time": range(4)},
+        ("time", "place"),
+        name="q",
     )
     return array.xvec.set_geom_indexes("place", crs=3035)
 

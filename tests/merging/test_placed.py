@@ -77,7 +77,7 @@ def test_points_are_merged_as_by_hand(kind, seed, bands, nan):
     for given_as in (patches, iter(patches)):
         merged = kind().merge(given_as, domain)
         expected = by_hand(kind, patches, n, bands)
-        if kind in (SpatialSum,):
+        if kind is SpatialSum:
             merged, expected = np.nan_to_num(merged), np.nan_to_num(expected)
         assert merged.shape == expected.shape
         assert np.allclose(merged, expected, equal_nan=True)

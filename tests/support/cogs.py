@@ -90,8 +90,10 @@ def ranges(folder, **behaviour):
             server.released.set()
 
 
-def write_cog(path, array, *, nodata=None, mask=None, driver="GTiff", blocksize=64, empty=(), overviews=(), **more):
-    """Write a tiled GeoTIFF of an array ``(bands, h, w)``; ``empty`` are tiles ``(row, col)`` that are not stored."""
+def write_cog(
+    path, array, *, nodata=None, mask=None, driver="GTiff", blocksize=64, empty=(), overviews=(), **more
+):
+    """Write a tiled GeoTIFF of an array ``(bands, h, w)``, but for tiles ``(row, col)`` that are ``empty``."""
     bands, height, width = array.shape
     profile = {
         "driver": driver,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.aggregations.names import aggregation_from_name
-from geopatcher.core.axis import pixel_pair
 from geopatcher.api.placed import check_rectangular
+from geopatcher.core.axis import pixel_pair
 from geopatcher.patching.geometry import SpatialRectangular
 from geopatcher.patching.samplers.lattice import SpatialRegularStride
 from geopatcher.patching.windows import window_from_name

@@ -7,8 +7,8 @@ from dataclasses import field as attribute
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, cast, overload
 
-from geopatcher.api.placed import Placing
 from geopatcher.api.options import PlanOptions, check_known
+from geopatcher.api.placed import Placing
 from geopatcher.api.reconstruct import plan as plan_of
 from geopatcher.api.split import PatchStream, Splitting, anchor_of, boxes_of, patch_of, window_of
 from geopatcher.core.box import Box

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
@@ -16,7 +16,6 @@ from geopatcher.core.patch import Patch, Shaped
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape, RectGeometry, SourceField
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
-from geopatcher.engine.hooks import Hooks
 from geopatcher.fields.open import as_field
 from geopatcher.patching.neighborhoods import Neighborhood, weights_of
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import Sampler, Window
     from geopatcher.engine.error_policy import PatchErrorRecord
+    from geopatcher.engine.hooks import Hooks
     from geopatcher.fields.open import Source
 
 
@@ -161,7 +161,7 @@ class Placing:
         """Return the patch of a geometry that knows nothing but what selects it."""
         if not isinstance(self.geometry, Neighbors):
             raise TypeError(
-                f"a geometry has a method neighborhood(domain, anchor), and {type(self.geometry).__name__} none"
+                f"a geometry has neighborhood(domain, anchor), and {type(self.geometry).__name__} has not"
             )
         indices = self.geometry.neighborhood(self.source.domain, anchor)
         data = self._data(indices)
@@ -209,8 +209,8 @@ def check_rectangular(geometry: object) -> None:
     """
     if not isinstance(geometry, RectGeometry):
         raise TypeError(
-            f"{type(geometry).__name__} has patches of different sizes, of which there is no plan: split, work on "
-            f"the patches and merge, patcher.merge(map(work, patcher.split(field)), field); or take a "
+            f"{type(geometry).__name__} has patches of different sizes, of which there is no plan: split, "
+            f"work on the patches and merge, patcher.merge(map(work, patcher.split(field)), field); or take a "
             f"SpatialRectangular"
         )
 
@@ -218,5 +218,4 @@ def check_rectangular(geometry: object) -> None:
 def _made(
     data: object, anchor: tuple[int, int], indices: object, weights: NDArray[np.floating]
 ) -> Patch[object]:
-    where = dict(anchor) if isinstance(anchor, Mapping) else anchor
-    return Patch(data, cast("tuple[int, int]", where), cast("CellWindow", indices), weights)
+    return Patch(data, anchor, cast("CellWindow", indices), weights)

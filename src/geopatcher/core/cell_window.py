@@ -25,8 +25,9 @@ class CellWindow(Window):  # type: ignore[misc] # rasterio has no types
     inside
         ``(height, width)`` bool: the cells of the neighbourhood.
     around
-        Columns of a raster that goes once round the globe, whose last column is followed by its first: columns
-        of the window from there on are counted from 0 again. ``None`` where the window does not reach that far.
+        Columns of a raster that goes once round the globe, whose last column is followed by its first:
+        columns of the window from there on are counted from 0 again. ``None`` where the window does not reach
+        that far.
 
     Examples
     --------

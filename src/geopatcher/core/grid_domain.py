@@ -23,8 +23,8 @@ DEGREES = ("lat", "latitude", "lon", "longitude")
 class GridDomain:
     """A grid with named dimensions: anchors on it are ``{dim: index}``.
 
-    Rows and columns are found by their names (``y``, ``lat``, ``northing`` ...; ``x``, ``lon`` ...), or else are
-    the last two dimensions. Coordinates need not be evenly spaced.
+    Rows and columns are found by their names (``y``, ``lat``, ``northing`` ...; ``x``, ``lon`` ...), or else
+    are the last two dimensions. Coordinates need not be evenly spaced.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from shapely import Geometry
 
-#: Where a patch sits: ``(row, col)`` on rasters, ``{dim: index}`` on named grids, a number of a point, feature
-#: or polygon.
+#: Where a patch sits: ``(row, col)`` on rasters, ``{dim: index}`` on named grids, a number of a point,
+#: feature or polygon.
 Anchor: TypeAlias = "tuple[int, int] | Mapping[Hashable, int] | int"
 
 

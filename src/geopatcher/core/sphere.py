@@ -9,7 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-#: Mean radius of the Earth, (2 a + b) / 3 of WGS 84, in kilometres (Moritz 2000, Geodetic Reference System 1980).
+#: Mean radius of the Earth, (2 a + b) / 3 of WGS 84, in kilometres (Moritz 2000, Geodetic Reference System
+#: 1980).
 EARTH_KM = 6371.0088
 #: Half way around it.
 FARTHEST_KM = float(np.pi * EARTH_KM)

@@ -1,4 +1,4 @@
-"""Where a file in an object store is, and what opens the store: pickled without secrets, and without the store."""
+"""Where a file in an object store is, and what opens the store: pickled without secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 #: Options of stores whose values stay in this process.
 SECRET = re.compile(
-    r"secret|token|password|passwd|credential|signature|sas|access_key|account_key|api_?key|header", re.I
+    r"secret|token|password|passwd|credential|signature|sas|access_key|account_key|api_?key|header",
+    re.IGNORECASE,
 )
 
 
@@ -27,7 +28,9 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class CogAccess:
-    """A file: in the store that its ``url`` names, opened with ``options``, or at ``path`` in a ``store`` given.
+    """A file in an object store.
+
+    In the store that ``url`` names, opened with ``options``; or at ``path`` in a ``store`` that is open.
 
     ``withheld`` says that options were left behind when it was pickled.
     """
@@ -76,8 +79,8 @@ class CogAccess:
     def __getstate__(self) -> dict[str, object]:
         if self.store is not None:
             raise TransportError(
-                f"{self} is read from a store that was passed as store=, and an open store is not sent to other "
-                f"processes: pass the URL and storage_options instead"
+                f"{self} is read from a store that was passed as store=, and an open store is not sent to "
+                f"other processes: pass the URL and storage_options instead"
             )
         sent = {name: value for name, value in self.options.items() if not SECRET.search(name)}
         parts = urlsplit(self.url)
@@ -94,8 +97,8 @@ class CogAccess:
         if not self.withheld:
             return ""
         return (
-            "; secrets are not sent to other processes: give them to the store by environment variables, such as "
-            "AWS_SECRET_ACCESS_KEY"
+            "; secrets are not sent to other processes: give them to the store by environment variables, "
+            "such as AWS_SECRET_ACCESS_KEY"
         )
 
     def files(self) -> Sequence[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from geopatcher.core.arrays import Array
 from geopatcher.core.box import Box, box_of
@@ -13,7 +13,7 @@ from geopatcher.fields.raster import RasterField
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from geopatcher.core.box import PixelWindow
     from geopatcher.fields.cog_access import Store
@@ -34,8 +34,10 @@ class ObstoreCogField(RasterField[Array]):
 
     def __init__(self, source: CogSource) -> None:
         super().__init__(source)
-        object.__setattr__(self, "_cog", source)
-        self._cog: CogSource
+
+    @property
+    def _cog(self) -> CogSource:
+        return cast("CogSource", self.source)
 
     @classmethod
     def from_url(
@@ -56,12 +58,14 @@ class ObstoreCogField(RasterField[Array]):
             ``s3://bucket/a.tif``, ``gs://``, ``az://``, ``https://host/a.tif``, or a path.
         storage_options
             What obstore's ``from_url`` takes to open the store, such as ``{"region": "eu-central-1",
-            "skip_signature": True}``. Secrets among them are not pickled: workers take theirs from the environment.
+            "skip_signature": True}``. Secrets among them are not pickled: workers take theirs from the
+            environment.
         ifd_index
-            Which image of the file: 0 is the raster, others its overviews, in the order in which they are stored.
+            Which image of the file: 0 is the raster, others its overviews, in the order in which they are
+            stored.
         store
-            A store of obstore that is open already, in which the path of ``url``, or ``path``, is looked for. Such
-            a field is not sent to other processes.
+            A store of obstore that is open already, in which the path of ``url``, or ``path``, is looked for.
+            Such a field is not sent to other processes.
         path
             Of the file in the store, if it is not that of ``url``.
         timeout
@@ -99,11 +103,6 @@ class ObstoreCogField(RasterField[Array]):
             raise ValueError(f"timeout is a number of seconds, more than 0, not {timeout!r}")
         access = CogAccess.of(str(url), storage_options, store, path, float(timeout))
         return cls(CogSource(access, ifd_index, float(timeout)))
-
-    def __repr__(self) -> str:
-        domain = self.domain
-        what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
-        return f"ObstoreCogField({self.source.name}, {what})"
 
     def select_many(self, windows: Iterable[PixelWindow]) -> list[Array]:
         """Return several windows, in their order, read at the same time.

@@ -10,7 +10,6 @@ import numpy as np
 from affine import Affine
 
 from geopatcher._optional import load
-from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
     from geopatcher.fields.cog_access import CogAccess
 

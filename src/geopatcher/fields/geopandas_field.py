@@ -65,8 +65,8 @@ class Table(Protocol):
 class GeoPandasField:
     """A ``GeoDataFrame`` as a field: patches are tables of some of its rows.
 
-    Its domain is a `VectorDomain`, or a `PointDomain` with ``as_points=True``, over which `SpatialKNNGraph` and
-    `SpatialRadiusGraph` find neighbours. Needs geopandas, the extra ``features``.
+    Its domain is a `VectorDomain`, or a `PointDomain` with ``as_points=True``, over which `SpatialKNNGraph`
+    and `SpatialRadiusGraph` find neighbours. Needs geopandas, the extra ``features``.
 
     Parameters
     ----------
@@ -149,8 +149,8 @@ class GeoPandasField:
         Parameters
         ----------
         array
-            ``(n,)``, which becomes the column ``value``, ``(bands, n)``, which become ``b1``, ``b2`` ..., or a
-            table with as many rows.
+            ``(n,)``, which becomes the column ``value``, ``(bands, n)``, which become ``b1``, ``b2`` ..., or
+            a table with as many rows.
 
         Returns
         -------
@@ -164,16 +164,15 @@ class GeoPandasField:
 
         """
         geopandas = load("geopandas")
-        if len(array) != len(self.gdf) and (
-            isinstance(array, Table) or np.shape(array)[-1:] != (len(self.gdf),)
-        ):
-            raise ValueError(f"{np.shape(array)} is not one value for each of the {len(self.gdf):,} features")
-        if isinstance(array, geopandas.GeoDataFrame):
+        n = len(self.gdf)
+        if isinstance(array, Table):
+            if len(array) != n:
+                raise ValueError(f"a table of {len(array):,} rows has none for each of the {n:,} features")
             return GeoPandasField(array, self.as_points)
         values = np.asarray(array)
-        if values.ndim not in (1, 2) or values.shape[-1] != len(self.gdf):
+        if values.ndim not in (1, 2) or values.shape[-1] != n:
             raise ValueError(
-                f"an array of {values.shape} is not one value for each of the {len(self.gdf):,} features, "
+                f"an array of {values.shape} is not one value for each of the {n:,} features, "
                 f"(n,) or (bands, n)"
             )
         named = {"value": values} if values.ndim == 1 else {f"b{n + 1}": row for n, row in enumerate(values)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def coords_of_patch(
     lengths = dict(zip(array.dims, array.shape, strict=True))
     if isinstance(indices, Mapping):
         return {
-            dim: np.atleast_1d(_values(array, dim, n)[indices.get(dim, slice(None))])  # type: ignore[index]
+            dim: np.atleast_1d(_values(array, dim, n)[cast("slice", indices.get(dim, slice(None)))])
             for dim, n in lengths.items()
         }
     box = box_of(indices)
@@ -66,10 +66,11 @@ def _along(array: LabelledArray, grid: Grid, dim: Hashable, n: int, box: Box) ->
     if dim not in (grid.rows, grid.cols):
         return values
     start, stop = (box.row0, box.row1) if dim == grid.rows else (box.col0, box.col1)
-    if 0 <= start and stop <= n:
+    if start >= 0 and stop <= n:
         return values[start:stop]
     a, b, c, d, e, f = grid.domain.transform[:6]
     if b or d or dim not in array.coords:
         return np.arange(start, stop)
     first, step = (f, e) if dim == grid.rows else (c, a)
-    return first + step * (np.arange(start, stop) + 0.5)
+    beyond: NDArray[np.generic] = first + step * (np.arange(start, stop) + 0.5)
+    return beyond

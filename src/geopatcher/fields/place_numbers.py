@@ -55,7 +55,7 @@ def numbers_of(indexer: PlaceIndexer, domain: Places) -> NDArray[np.int64]:
         return np.flatnonzero(given)
     if given.ndim != 1 or (given.dtype.kind not in "iu" and given.size):
         raise TypeError(
-            f"places are selected by their numbers, a slice, a mask or a shapely geometry, not by {indexer!r}"[
+            f"places are selected by their numbers, a slice, a mask or a shapely geometry, not {indexer!r}"[
                 :300
             ]
         )

@@ -37,13 +37,13 @@ class PointDomain:
     coords
         ``(n, 2)``: x, y in units of ``crs``, longitude first.
     kdtree
-        A KD-tree over ``coords`` with scipy's ``query`` and ``query_ball_point``. By default one is built when
-        it is asked for, which needs scipy, the extra ``features``.
+        A KD-tree over ``coords`` with scipy's ``query`` and ``query_ball_point``. By default one is built
+        when it is asked for, which needs scipy, the extra ``features``.
     crs
         Anything pyproj understands. Without one, distances along the sphere take coordinates for degrees.
     interp
-        How `sample` looks up a raster: ``"nearest"``, the pixel that a point lies in, or ``"linear"``, between
-        the centres of four.
+        How `sample` looks up a raster: ``"nearest"``, the pixel that a point lies in, or ``"linear"``,
+        between the centres of four.
 
     Raises
     ------
@@ -108,7 +108,7 @@ class PointDomain:
             A point has no longitude and latitude.
 
         """
-        lon, lat = to_degrees(DEGREES if self.crs is None else self.crs, *self.coords.T)
+        lon, lat = to_degrees(DEGREES if self.crs is None else self.crs, self.coords[:, 0], self.coords[:, 1])
         lost = np.flatnonzero(~(np.abs(lat) <= 90.0 + 1e-9) | ~np.isfinite(lon))
         if lost.size:
             x, y = self.coords[lost[0]].tolist()
@@ -129,7 +129,8 @@ class PointDomain:
         Parameters
         ----------
         raster
-            What `geopatcher.reconstruct` takes as a source. Points are brought into its CRS where both have one.
+            What `geopatcher.reconstruct` takes as a source. Points are brought into its CRS where both have
+            one.
 
         Returns
         -------
@@ -153,7 +154,7 @@ class PointDomain:
         """
         source = as_field(raster).source
         domain = source.domain
-        x, y = transformed(*self.coords.T, self.crs, domain.crs)
+        x, y = transformed(self.coords[:, 0], self.coords[:, 1], self.crs, domain.crs)
         height, width = domain.grid_shape
         with np.errstate(invalid="ignore"):
             rows, cols = Cells.of(domain).positions(x, y)
@@ -180,7 +181,7 @@ def _tree_of(places: NDArray[np.float64]) -> Tree:
 def _looked_up(
     source: PixelSource, rows: NDArray[np.float64], cols: NDArray[np.float64], interp: str
 ) -> Array:
-    """Return values at fractional rows and columns that lie in a few hundred of each other: ``(bands, n)``."""
+    """Return values at fractional rows and columns that lie near each other, ``(bands, n)``."""
     if interp == "nearest":  # a point between two pixels belongs to the next, as it does in a raster
         rows, cols = np.floor(rows + 0.5 + EDGE), np.floor(cols + 0.5 + EDGE)
     height, width = source.domain.grid_shape

@@ -135,7 +135,7 @@ class RasterField(Generic[D_co]):
     def __repr__(self) -> str:
         domain = self.domain
         what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
-        return f"RasterField({self.source.name}, {what})"
+        return f"{type(self).__name__}({self.source.name}, {what})"
 
     @property
     def domain(self) -> RasterDomain:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import shapely
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 
@@ -29,8 +30,8 @@ class VectorDomain:
     geometry
         A ``GeoSeries``, or any iterable of shapely geometries.
     sindex
-        The spatial index over them: ``gdf.sindex`` or a ``shapely.STRtree``; by default one is built when it is
-        asked for.
+        The spatial index over them: ``gdf.sindex`` or a ``shapely.STRtree``; by default one is built when it
+        is asked for.
     crs
         Anything pyproj understands.
 
@@ -83,7 +84,7 @@ class VectorDomain:
     @cached_property
     def sindex(self) -> SpatialIndex:
         """The spatial index: the one given, or an STR-tree."""
-        return shapely.STRtree(self.shapes) if self._given is None else self._given
+        return cast("SpatialIndex", shapely.STRtree(self.shapes)) if self._given is None else self._given
 
     def touching(self, shape: shapely.Geometry) -> NDArray[np.int64]:
         """Return the numbers of the features that share a point with a shape, in order.

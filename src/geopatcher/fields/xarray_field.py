@@ -14,11 +14,11 @@ from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
 from geopatcher.fields.array_source import ArraySource, is_mask
 from geopatcher.fields.boundless import read_boundless
-from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.labelled import HasRio, LabelledArray
 from geopatcher.fields.labelled_grid import Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
 from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_chunked, origin_of_labelled
+from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.source_files import files_behind, store_of
 from geopatcher.fields.zarr_field import is_zarr
@@ -146,6 +146,11 @@ class XarrayField:
             mask=_mask(self.da, self._grid),
         )
 
+    def __repr__(self) -> str:
+        domain = self.domain
+        what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
+        return f"{type(self).__name__}({self.source.name}, {what})"
+
     @property
     def domain(self) -> RasterDomain:
         """Grid, georeference, dtype and nodata."""
@@ -162,8 +167,8 @@ class XarrayField:
         Parameters
         ----------
         indexer
-            A rasterio ``Window`` of whole pixels, or ``{dim: index}``, as for ``isel``. Where a window reaches
-            over the edge it is filled: with NaN, of integers with their nodata value, else 0.
+            A rasterio ``Window`` of whole pixels, or ``{dim: index}``, as for ``isel``. Where a window
+            reaches over the edge it is filled: with NaN, of integers with their nodata value, else 0.
 
         Returns
         -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -15,6 +14,8 @@ from geopatcher.fields.point_domain import PointDomain
 from geopatcher.fields.vector_domain import VectorDomain
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
@@ -88,8 +89,8 @@ class OneArray(Cube, Protocol):
 class XvecField:
     """A Dataset or DataArray with a dimension of geometries, as xvec makes them: patches are parts of it.
 
-    Its domain is a `PointDomain` where all geometries are points, else a `VectorDomain`. Needs xvec, the extra
-    ``features``.
+    Its domain is a `PointDomain` where all geometries are points, else a `VectorDomain`. Needs xvec, the
+    extra ``features``.
 
     Parameters
     ----------
@@ -167,7 +168,7 @@ class XvecField:
         """
         return self.ds.isel({self.dim: numbers_of(indexer, self.domain)})
 
-    def with_data(self, array: Array) -> XvecField:
+    def with_data(self, array: Array | Cube) -> XvecField:
         """Return a field on the same geometries with other values.
 
         Parameters

@@ -97,7 +97,7 @@ def merge_patches(
     grid = raster_domain(layout.domain)
     if layout.numbered and options.target.path is not None:
         raise ValueError(
-            f"{options.target.path} stores rasters, and the domain is {int(domain.shape[0])} numbered places: "
+            f"{options.target.path} stores rasters, and the domain is {layout.n_places} numbered places: "
             f"merge in memory, without streaming=True"
         )
     laid_out = patches if isinstance(patches, Planned) else layout.patches(patches)

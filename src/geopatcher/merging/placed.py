@@ -61,10 +61,15 @@ class Layout:
     def patches(self, patches: Iterable[Patch[object]]) -> Iterable[Patch[object]]:
         """Return patches as rectangles of the raster; those that are rectangles as they are."""
         if self.numbered:
-            return in_rounds(patches, int(self.domain.shape[-1]))
+            return in_rounds(patches, self.n_places)
         if isinstance(patches, Sequence) and not any(map(is_placed, patches)):
             return patches
         return (piece for patch in patches for piece in pieces_of(patch))
+
+    @property
+    def n_places(self) -> int:
+        """How many places there are, of numbered ones."""
+        return int(self.domain.shape[-1])
 
     def result(self, array: Array) -> Array:
         """Return a result on the raster as one on the domain."""
@@ -92,8 +97,8 @@ def pieces_of(patch: Patch[object]) -> Iterator[Patch[object]]:
     shape = (parts[0][0].height, width) if parts else (0, 0)
     if data.shape[-2:] != shape:
         raise OperatorError(
-            f"the patch at {patch.anchor} has data of {data.shape[-2:]}, and its window is {shape}: an operator "
-            f"must return the height and width it was given"
+            f"the patch at {patch.anchor} has data of {data.shape[-2:]}, and its window is {shape}: an "
+            f"operator must return the height and width it was given"
         )
     if inside is not None and not inside.all():
         data = np.ma.array(data, mask=np.ma.getmaskarray(data) | ~inside)
@@ -137,14 +142,14 @@ class _Gathered:
         data = _array(patch)
         if data.ndim not in (1, 2) or data.shape[-1] != len(places):
             raise OperatorError(
-                f"the patch at {patch.anchor} has data of {data.shape} and holds {len(places)} places: return one "
-                f"value for each, (n,) or (bands, n); SpatialByIndex keeps whatever else a patch gives"
+                f"the patch at {patch.anchor} has data of {data.shape} and holds {len(places)} places: return "
+                f"one value for each, (n,) or (bands, n); SpatialByIndex keeps whatever else a patch gives"
             )
         outside = places[(places < 0) | (places >= self.n_places)]
         if outside.size:
             raise OperatorError(
-                f"the patch at {patch.anchor} has a value for place {outside[0]}, and the domain has {self.n_places} "
-                f"places, counted from 0: is it the domain that the patches were cut from?"
+                f"the patch at {patch.anchor} has a value for place {outside[0]}, and the domain "
+                f"has {self.n_places} places, counted from 0: is it the domain that the patches were cut from?"
             )
         bands = data[np.newaxis] if data.ndim == 1 else data
         if self.values and len(self.values[0]) != len(bands):
@@ -163,7 +168,8 @@ class _Gathered:
         """Yield patches of one row in each of which a place comes once, and forget the members."""
         if not self.count:
             return
-        places, values = np.concatenate(self.places), np.ma.concatenate(self.values, axis=1)
+        places = np.concatenate(self.places)
+        values = _joined(self.values)
         weights = np.concatenate(self.weights)
         self.places, self.values, self.weights, self.count = [], [], [], 0
         by_place = np.argsort(places, kind="stable")
@@ -176,12 +182,22 @@ class _Gathered:
 
     def _row(self, at: NDArray[np.int64], values: Array, weights: NDArray[np.float64]) -> Patch[object]:
         first, width = int(at[0]), int(at[-1] - at[0]) + 1
-        data = np.ma.masked_all((len(values), 1, width), values.dtype)
-        data.data[:] = 0
-        data[:, 0, at - first] = values
+        filled = np.zeros((len(values), 1, width), values.dtype)
+        missing = np.ones(filled.shape, dtype=bool)
+        filled[:, 0, at - first] = np.ma.getdata(values)
+        missing[:, 0, at - first] = np.ma.getmaskarray(values)
+        data = np.ma.array(filled, mask=missing)
         taper = np.zeros((1, width))
         taper[0, at - first] = weights
         return Patch(data[0] if self.flat else data, (0, first), None, taper)
+
+
+def _joined(values: Sequence[Array]) -> Array:
+    """Join members along the last axis; masked ones stay masked."""
+    data = np.concatenate([np.ma.getdata(part) for part in values], axis=1)
+    if not any(isinstance(part, np.ma.MaskedArray) for part in values):
+        return data
+    return np.ma.array(data, mask=np.concatenate([np.ma.getmaskarray(part) for part in values], axis=1))
 
 
 def in_rounds(patches: Iterable[Patch[object]], n_places: int) -> Iterator[Patch[object]]:

@@ -13,8 +13,8 @@ from geopatcher.core.places import PointSet
 from geopatcher.core.sphere import EARTH_KM, circle, great_circle_km
 from geopatcher.patching.cells import Cells
 from geopatcher.patching.lonlat import DEGREES, crs_of, from_degrees, is_in_degrees, on_earth, to_degrees
-from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
 from geopatcher.patching.nearby import positive, within_km
+from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,12 +32,12 @@ LOOKS = 9
 class SpatialSphericalCap(PlacedGeometry):
     """The cells or points whose centres lie within ``radius_km`` of an anchor, along the sphere.
 
-    The anchor is the cell in the middle, ``(row, col)`` on rasters, ``{dim: index}`` on a `GridDomain`, and the
-    number of the point on a `PointDomain`. Right over the poles and the antimeridian. Distances are those on a
-    sphere of 6371.0088 km, from longitudes and latitudes on the CRS's own datum: within 0.6 % of those on the
-    ellipsoid. On rasters a neighbourhood is a rasterio ``Window`` around the cap that knows which of its cells
-    are ``inside``; where a raster goes round the globe, columns beyond the last are its first ones again.
-    The cells outside the cap have weight 0 and count for nothing where patches are stitched.
+    The anchor is the cell in the middle, ``(row, col)`` on rasters, ``{dim: index}`` on a `GridDomain`, and
+    the number of the point on a `PointDomain`. Right over the poles and the antimeridian. Distances are those
+    on a sphere of 6371.0088 km, from longitudes and latitudes on the CRS's own datum: within 0.6 % of those
+    on the ellipsoid. On rasters a neighbourhood is a rasterio ``Window`` around the cap that knows which of
+    its cells are ``inside``; where a raster goes round the globe, columns beyond the last are its first ones
+    again. The cells outside the cap have weight 0 and count for nothing where patches are stitched.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class SpatialSphericalCap(PlacedGeometry):
         return {"type": "SpatialSphericalCap", "radius_km": self.radius_km}
 
     def _in_degrees(self, cells: Cells, row: int, col: int) -> tuple[Box, int | None]:
-        """Return the box around a cap on rows of latitude and columns of longitude, and what it goes round."""
+        """Return the box around a cap on rows of latitude, and how many columns it goes round."""
         if cells.xs is None or cells.ys is None:
             raise TypeError("a rotated grid has no rows of latitude")
         angle = min(degrees(self.radius_km * SLACK / EARTH_KM), 180.0)
@@ -164,7 +164,7 @@ class SpatialSphericalCap(PlacedGeometry):
         return inside, np.where(inside, np.minimum(km / self.radius_km, 1.0), 1.0)
 
     def _around(self, cells: Cells, crs: object, row: int, col: int) -> Box:
-        """Return a box around the border of a cap, as far as it lies on the grid; all of it where that is not known."""
+        """Return a box around the border of a cap, cut off at the grid; the grid where that is not known."""
         lon0, lat0 = _degrees_at(cells, crs, row, col)
         x, y = from_degrees(crs, *circle(lon0, lat0, min(self.radius_km, np.pi * EARTH_KM * (1 - 1e-12))))
         if not (np.isfinite(x).all() and np.isfinite(y).all()):

@@ -63,11 +63,12 @@ class Cells:
 
         """
         if isinstance(domain, NamedGrid):
-            xs, ys = (np.asarray(domain.coords[dim], dtype=np.float64) for dim in (domain.cols, domain.rows))
+            xs = np.asarray(domain.coords[domain.cols], dtype=np.float64)
+            ys = np.asarray(domain.coords[domain.rows], dtype=np.float64)
             return cls((len(ys), len(xs)), domain.crs, xs, ys, named=domain)
         if not isinstance(domain, Georeferenced) or len(domain.shape) < 2:
             raise TypeError(
-                f"{type(domain).__name__} is no raster and no named grid: take a RasterDomain, or a GridDomain"
+                f"{type(domain).__name__} is no raster and no named grid: take a RasterDomain or GridDomain"
             )
         height, width = (int(n) for n in domain.shape[-2:])
         a, b, c, d, e, f = (float(value) for value in domain.transform[:6])

@@ -210,9 +210,9 @@ def _by_name(geometry: SpatialRectangular, domain: NamedGrid, anchor: Anchor) ->
             f'{domain!r}, where nothing fills it: take a smaller size, or boundary="shrink"'
         )
     rows, cols = box.slices()
-    spatial = {domain.rows: rows, domain.cols: cols}
-    others = {dim: int(at) for dim, at in anchor.items() if dim not in spatial}
-    return {dim: spatial.get(dim, others.get(dim)) for dim in domain.dims if dim in spatial or dim in others}
+    chosen: dict[Hashable, slice | int] = {dim: int(at) for dim, at in anchor.items()}
+    chosen |= {domain.rows: rows, domain.cols: cols}
+    return {dim: chosen[dim] for dim in domain.dims if dim in chosen}
 
 
 def _grid(domain: HasShape) -> tuple[int, int]:

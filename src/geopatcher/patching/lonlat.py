@@ -84,7 +84,8 @@ def from_degrees(
 def on_earth(crs: object, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return whether coordinates are those of a place: its longitude and latitude lead back to them.
 
-    Beyond the edge of a map of the world, such as a sinusoidal one, formulas go on, to places that are elsewhere.
+    Beyond the edge of a map of the world, such as a sinusoidal one, formulas go on, to places that are
+    elsewhere.
     """
     if is_in_degrees(crs_of(crs)):
         return np.isfinite(x) & np.isfinite(y)
@@ -98,7 +99,7 @@ def on_earth(crs: object, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDA
 def transformed(
     x: ArrayLike, y: ArrayLike, source: object, target: object
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return coordinates of one CRS in another; as they are where one of both is not known, or they are equal."""
+    """Return coordinates of one CRS in another; as they are where one of both is not known."""
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if source is None or target is None:
         return xs, ys

@@ -82,7 +82,7 @@ def nearest(domain: PointSet, anchor: Anchor, k: int, metric: str) -> Neighborho
 
 
 def within(domain: PointSet, anchor: Anchor, radius: float, metric: str) -> Neighborhood:
-    """Return the points within a distance of a point, itself first: units of the coordinates, or kilometres."""
+    """Return the points within units of the coordinates, or kilometres, of a point, itself first."""
     number = number_of(domain, anchor)
     tree, places = _tree(domain, metric)
     reach = radius if metric == "euclidean" else chord_of_km(radius) * SLACK
@@ -105,7 +105,7 @@ def _tree(domain: PointSet, metric: str) -> tuple[Tree, NDArray[np.float64]]:
 def _ordered(
     number: int, numbers: NDArray[np.int64], found: NDArray[np.float64], metric: str, radius: float | None
 ) -> Neighborhood:
-    """Put points in order of distance, and of their numbers where that is the same; the anchor comes first."""
+    """Put points in order of distance, and of numbers where that is the same; the anchor comes first."""
     numbers = numbers.astype(np.int64)
     if number not in numbers:  # as many others lie on the same spot
         numbers[-1], found[-1] = number, 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
 import shapely
@@ -46,8 +46,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
     """What lies in polygons: of rasters cells, of points and features those that share a point with it.
 
     The anchor is the number of a polygon, counted from 0. On rasters a neighbourhood is a rasterio ``Window``
-    around the polygon that knows which of its cells are ``inside``: those whose centres the polygon holds, its
-    border included. The others have weight 0, and count for nothing where patches are stitched. On a
+    around the polygon that knows which of its cells are ``inside``: those whose centres the polygon holds,
+    its border included. The others have weight 0, and count for nothing where patches are stitched. On a
     `PointDomain` and a `VectorDomain` it is the numbers of the points or features, in order.
 
     Parameters
@@ -55,8 +55,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
     polygons
         A shapely polygon or several of them, WKT, or a ``GeoSeries`` or ``GeoDataFrame``.
     crs
-        Of the polygons, whose vertices are brought into the CRS of the domain; by default what a ``GeoSeries``
-        says, and else the domain's own.
+        Of the polygons, whose vertices are brought into the CRS of the domain; by default what a
+        ``GeoSeries`` says, and else the domain's own.
 
     Raises
     ------
@@ -83,7 +83,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         if isinstance(given, BaseGeometry | str) or not isinstance(given, Iterable):
             given = [given]
         shapes = (shapely.from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
-        self.polygons: tuple[BaseGeometry, ...] = tuple(shapes)
+        self.polygons = cast("tuple[BaseGeometry, ...]", tuple(shapes))
         for number, polygon in enumerate(self.polygons):
             if not isinstance(polygon, shapely.Polygon | shapely.MultiPolygon):
                 raise TypeError(
@@ -127,7 +127,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         return Neighborhood(cells.indices({}, box, inside), box.shape, inside)
 
     def extent(self, domain: HasShape) -> tuple[int, ...]:
-        """Return ``(height, width)`` of the largest window around a polygon, ``(n,)`` of points and features."""
+        """Return ``(height, width)`` of the largest window, ``(n,)`` of points and features."""
         if isinstance(domain, PointSet | FeatureSet):
             return (max(self.find(domain, number).shape[0] for number in range(len(self.polygons))),)
         cells = Cells.of(domain)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
-from operator import index
 from dataclasses import dataclass
+from operator import index
 from typing import TYPE_CHECKING, Protocol, SupportsIndex, cast, runtime_checkable
 
 import numpy as np
@@ -42,8 +42,9 @@ class SpatialSampler(ABC):
         Returns
         -------
         iterator of tuple of int
-            ``(row, col)``, made as they are asked for. Of a `geopatcher.GridDomain` ``{dim: index}``, of points,
-            features and polygons their numbers. Of a geometry that is no rectangle it is the cell in the middle.
+            ``(row, col)``, made as they are asked for. Of a `geopatcher.GridDomain` ``{dim: index}``, of
+            points, features and polygons their numbers. Of a geometry that is no rectangle it is the cell in
+            the middle.
 
         """
 
@@ -86,7 +87,7 @@ class Cell:
 
 
 def n_places(domain: HasShape, geometry: object) -> int | None:
-    """Return how many numbered places there are: polygons of the geometry, points, or features; else ``None``."""
+    """Return how many places are numbered, polygons, points or features; ``None`` where they are not."""
     if isinstance(geometry, Numbered) and geometry.n_places is not None:
         return geometry.n_places
     return int(domain.shape[0]) if len(domain.shape) == 1 and not isinstance(domain, NamedGrid) else None

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from geopatcher.core.places import NamedGrid
-
 from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, n_places, on_places, settle
 
 if TYPE_CHECKING:
@@ -54,7 +53,8 @@ class SpatialExplicit(SpatialSampler):
 
     def __init__(self, anchors_: ArrayLike | Sequence[Mapping[Hashable, int]]) -> None:
         if isinstance(anchors_, Sequence) and anchors_ and all(isinstance(at, Mapping) for at in anchors_):
-            named = tuple({dim: index(at) for dim, at in anchor.items()} for anchor in anchors_)
+            given_by_name = cast("Sequence[Mapping[Hashable, int]]", anchors_)
+            named = tuple({dim: index(at) for dim, at in anchor.items()} for anchor in given_by_name)
             object.__setattr__(self, "anchors_", named)
             return
         given = np.asarray(anchors_)
@@ -86,7 +86,7 @@ class SpatialExplicit(SpatialSampler):
         if self.anchors_ and isinstance(self.anchors_[0], int):
             return self._numbers(domain, geometry)
         if self.anchors_ and isinstance(self.anchors_[0], Mapping):
-            return self._named(domain, geometry)
+            return self._named(domain)
         if self.anchors_ and n_places(domain, geometry) is not None:
             raise TypeError(
                 f"places here are numbered, and the anchors are pairs, such as {self.anchors_[0]}"
@@ -97,8 +97,8 @@ class SpatialExplicit(SpatialSampler):
         number = n_places(domain, geometry)
         if number is None:
             raise TypeError(
-                f"the anchors are numbers, such as {self.anchors_[0]}, and on {type(domain).__name__} places are "
-                f"(row, col) or {{dim: index}}"
+                f"the anchors are numbers, such as {self.anchors_[0]}, and on {type(domain).__name__} places "
+                f"are (row, col) or {{dim: index}}"
             )
         outside = [at for at in self.anchors_ if not 0 <= cast("int", at) < number]
         if outside:
@@ -108,11 +108,11 @@ class SpatialExplicit(SpatialSampler):
             )
         return cast("Iterator[tuple[int, int]]", iter(self.anchors_))
 
-    def _named(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
+    def _named(self, domain: HasShape) -> Iterator[tuple[int, int]]:
         if not isinstance(domain, NamedGrid):
             raise TypeError(
-                f"the anchors are indices by dimension, such as {self.anchors_[0]}, and {type(domain).__name__} "
-                f"has no named dimensions: take (row, col)"
+                f"the anchors are indices by dimension, such as {self.anchors_[0]}, and "
+                f"{type(domain).__name__} has no named dimensions: take (row, col)"
             )
         return cast(
             "Iterator[tuple[int, int]]", (dict(cast("Mapping[Hashable, int]", at)) for at in self.anchors_)
