@@ -113,7 +113,6 @@ def test_data_arrays_stay_data_arrays():
     array = xarray.DataArray(
         np.random.default_rng(0).random((18, 36)), {"lat": lat, "lon": lon}, ("lat", "lon")
     )
-    array.attrs["crs"] = "EPSG:4326"
     patch = capped().patch_at(XarrayField(array), (9, 18))
     assert isinstance(patch.data, xarray.DataArray)
     assert np.array_equal(patch.data, array[7:12, 16:21])

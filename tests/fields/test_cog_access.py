@@ -37,7 +37,10 @@ def test_what_is_shown_has_no_secrets():
 
 
 def test_what_is_pickled_has_no_secrets_and_says_so():
-    given = access("https://me:hunter2@host/a.tif?sig=hunter3", {"token": "hunter4", "region": "x", "ACCESS_KEY_ID": "hunter5"})
+    given = access(
+        "https://me:hunter2@host/a.tif?sig=hunter3",
+        {"token": "hunter4", "region": "x", "ACCESS_KEY_ID": "hunter5"},
+    )
     sent = pickle.dumps(given)
     assert b"hunter" not in sent
     other = pickle.loads(sent)  # noqa: S301

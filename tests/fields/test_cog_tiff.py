@@ -24,7 +24,11 @@ def test_a_file_and_its_images(tmp_path):
 
 
 def test_masks_are_no_rasters(tmp_path):
-    tiff = opened(write_cog(tmp_path / "a.tif", noise(), mask=np.full((150, 200), 255, "uint8"), photometric="minisblack"))
+    tiff = opened(
+        write_cog(
+            tmp_path / "a.tif", noise(), mask=np.full((150, 200), 255, "uint8"), photometric="minisblack"
+        )
+    )
     assert tiff.image(0).masked
     with pytest.raises(SourceError, match="image 1 of file://.* is a mask"):
         tiff.image(1)

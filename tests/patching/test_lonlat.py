@@ -36,8 +36,8 @@ def test_a_projected_crs_upon_grads():
 def test_beyond_the_edge_of_a_map_of_the_world_there_is_nothing():
     sinusoidal = "+proj=sinu +R=6371007.181"
     x, y = np.array([0.0, 19_000_000.0, 19_000_000.0]), np.array([9_000_000.0, 0.0, 9_000_000.0])
-    assert on_earth(sinusoidal, x, y).tolist() == [True, True, False]
-    assert on_earth("EPSG:4326", x, y).all()
+    assert on_earth(sinusoidal, x, y, *to_degrees(sinusoidal, x, y)).tolist() == [True, True, False]
+    assert on_earth("EPSG:4326", x, y, x, y).all()
 
 
 def test_coordinates_are_moved_where_both_crs_are_known():

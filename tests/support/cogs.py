@@ -93,7 +93,7 @@ def ranges(folder, **behaviour):
 def write_cog(
     path, array, *, nodata=None, mask=None, driver="GTiff", blocksize=64, empty=(), overviews=(), **more
 ):
-    """Write a tiled GeoTIFF of an array ``(bands, h, w)``, but for tiles ``(row, col)`` that are ``empty``."""
+    """Write a tiled GeoTIFF of an array ``(bands, h, w)``, but for ``empty`` tiles ``(row, col)``."""
     bands, height, width = array.shape
     profile = {
         "driver": driver,

@@ -1,4 +1,4 @@
-"""What every field does: it says what it covers, gives parts of itself, holds other data, pickles, and is shown."""
+"""What every field does: say what it covers, give parts of itself, hold other data, pickle, and be shown."""
 
 import pickle
 
@@ -42,7 +42,9 @@ def dask_array():
 
 RASTERS = {
     "RasterField of a path": lambda folder: fields.RasterField(on_disk(folder)),
-    "RasterField of an array": lambda folder: fields.RasterField.from_array(values(), transform=PLACE, crs="EPSG:32633"),
+    "RasterField of an array": lambda folder: fields.RasterField.from_array(
+        values(), transform=PLACE, crs="EPSG:32633"
+    ),
     "ReprojectingRasterField": lambda folder: fields.ReprojectingRasterField(on_disk(folder), "EPSG:32633"),
     "XarrayField": lambda folder: fields.XarrayField(labelled()),
     "RioXarrayField": lambda folder: fields.RioXarrayField(labelled()),
@@ -151,5 +153,13 @@ def test_numbered_places_pickle_and_are_shown(numbered):
 def test_the_fields_are_exported():
     for name in fields.__all__:
         assert getattr(fields, name) is not None
-    for name in ("GeoPandasField", "XvecField", "ObstoreCogField", "PointDomain", "GridDomain", "VectorDomain", "Domain"):
+    for name in (
+        "GeoPandasField",
+        "XvecField",
+        "ObstoreCogField",
+        "PointDomain",
+        "GridDomain",
+        "VectorDomain",
+        "Domain",
+    ):
         assert name in dir(geopatcher)

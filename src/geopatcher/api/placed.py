@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -12,11 +12,13 @@ import numpy as np
 
 from geopatcher.api.split import HasBytes
 from geopatcher.core.cell_window import CellWindow
+from geopatcher.core.domain import RasterDomain
 from geopatcher.core.patch import Patch, Shaped
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape, RectGeometry, SourceField
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
 from geopatcher.fields.open import as_field
+from geopatcher.patching.lonlat import DEGREES
 from geopatcher.patching.neighborhoods import Neighborhood, weights_of
 
 if TYPE_CHECKING:
@@ -61,6 +63,16 @@ class Neighbors(Protocol):
 
     def neighborhood(self, domain: HasShape, anchor: Anchor) -> object:
         """Return what selects a patch."""
+        ...
+
+
+@runtime_checkable
+class NamesDegrees(Protocol):
+    """A field whose dimensions have names."""
+
+    @property
+    def in_degrees(self) -> bool:
+        """Whether these are latitude and longitude."""
         ...
 
 
@@ -114,13 +126,21 @@ class Placing:
         return cls(source, geometry, sampler, window, policy, errors)
 
     @property
+    def domain(self) -> HasShape:
+        """What the field covers; where its dimensions are latitude and longitude, in degrees."""
+        domain = self.source.domain
+        if isinstance(domain, RasterDomain) and domain.crs is None and isinstance(self.source, NamesDegrees):
+            return replace(domain, crs=DEGREES) if self.source.in_degrees else domain
+        return domain
+
+    @property
     def name(self) -> str:
         """What messages call the field."""
         return self.source.source.name if isinstance(self.source, SourceField) else repr(self.source)
 
     def anchors(self) -> list[tuple[int, int]]:
         """Return the places, as the domain calls them."""
-        return list(self.sampler.anchors(self.source.domain, cast("RectGeometry", self.geometry)))
+        return list(self.sampler.anchors(self.domain, cast("RectGeometry", self.geometry)))
 
     def stream(self, hooks: Hooks, done: DoneAnchors | None) -> PlacedStream:
         """Return the patches, but those that are done."""
@@ -153,7 +173,7 @@ class Placing:
         """Return the patch at a place."""
         if not isinstance(self.geometry, Finds):
             return self._of_indices(anchor)
-        found = self.geometry.find(self.source.domain, anchor)
+        found = self.geometry.find(self.domain, anchor)
         weights = weights_of(self.window, found)
         return _made(self._data(found.indices), anchor, found.indices, weights)
 
@@ -163,7 +183,7 @@ class Placing:
             raise TypeError(
                 f"a geometry has neighborhood(domain, anchor), and {type(self.geometry).__name__} has not"
             )
-        indices = self.geometry.neighborhood(self.source.domain, anchor)
+        indices = self.geometry.neighborhood(self.domain, anchor)
         data = self._data(indices)
         weights = self.window.weights(cast("RectGeometry", self.geometry))
         if isinstance(data, Shaped) and len(data.shape) > 1 and weights.shape != data.shape[-2:]:
@@ -174,7 +194,7 @@ class Placing:
         """Return NaN in the place of a patch that cannot be read."""
         if not isinstance(self.geometry, Finds):
             raise TypeError(f'on_error="mask" is for geometries of ours, not {type(self.geometry).__name__}')
-        domain = self.source.domain
+        domain = self.domain
         found = self.geometry.find(domain, anchor)
         bands = tuple(domain.shape[:-2]) if is_raster(domain) else ()
         data = np.full((*bands, *found.shape), np.nan)

@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
+from geopatcher.core.grid_domain import DEGREES
 from geopatcher.fields.array_source import ArraySource, is_mask
 from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.labelled import HasRio, LabelledArray
@@ -155,6 +156,11 @@ class XarrayField:
     def domain(self) -> RasterDomain:
         """Grid, georeference, dtype and nodata."""
         return self._grid.domain
+
+    @property
+    def in_degrees(self) -> bool:
+        """Whether rows and columns are called latitude and longitude."""
+        return {str(self._grid.rows).lower(), str(self._grid.cols).lower()} <= set(DEGREES)
 
     @property
     def gives_windows(self) -> bool:

@@ -142,14 +142,14 @@ class _Gathered:
         data = _array(patch)
         if data.ndim not in (1, 2) or data.shape[-1] != len(places):
             raise OperatorError(
-                f"the patch at {patch.anchor} has data of {data.shape} and holds {len(places)} places: return "
-                f"one value for each, (n,) or (bands, n); SpatialByIndex keeps whatever else a patch gives"
+                f"the patch at {patch.anchor} has data of {data.shape} and holds {len(places)} places: "
+                f"return one value for each, (n,) or (bands, n); SpatialByIndex keeps whatever a patch gives"
             )
         outside = places[(places < 0) | (places >= self.n_places)]
         if outside.size:
             raise OperatorError(
                 f"the patch at {patch.anchor} has a value for place {outside[0]}, and the domain "
-                f"has {self.n_places} places, counted from 0: is it the domain that the patches were cut from?"
+                f"has {self.n_places} places, counted from 0: were the patches cut from another?"
             )
         bands = data[np.newaxis] if data.ndim == 1 else data
         if self.values and len(self.values[0]) != len(bands):

@@ -160,7 +160,7 @@ class SpatialSphericalCap(PlacedGeometry):
         lon, lat = to_degrees(crs, x, y)
         with np.errstate(invalid="ignore"):  # cells that no place on Earth has are infinitely far
             km = great_circle_km(lon0, lat0, lon, lat)
-            inside = (km <= self.radius_km * SLACK) & on_earth(crs, x, y)
+            inside = (km <= self.radius_km * SLACK) & on_earth(crs, x, y, lon, lat)
         return inside, np.where(inside, np.minimum(km / self.radius_km, 1.0), 1.0)
 
     def _around(self, cells: Cells, crs: object, row: int, col: int) -> Box:
@@ -203,7 +203,7 @@ def _goes_round(cells: Cells) -> bool:
 def _degrees_at(cells: Cells, crs: object, row: int, col: int) -> tuple[float, float]:
     x, y = cells.centres(Box(row, row + 1, col, col + 1))
     lon, lat = to_degrees(crs, x, y)
-    if not on_earth(crs, x, y).all():
+    if not on_earth(crs, x, y, lon, lat).all():
         raise ValueError(f"the cell ({row}, {col}) lies nowhere on Earth: choose another anchor")
     return float(lon[0, 0]), float(lat[0, 0])
 

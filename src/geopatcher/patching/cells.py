@@ -63,9 +63,9 @@ class Cells:
 
         """
         if isinstance(domain, NamedGrid):
-            xs = np.asarray(domain.coords[domain.cols], dtype=np.float64)
-            ys = np.asarray(domain.coords[domain.rows], dtype=np.float64)
-            return cls((len(ys), len(xs)), domain.crs, xs, ys, named=domain)
+            along_x: NDArray[np.float64] = np.asarray(domain.coords[domain.cols], dtype=np.float64)
+            along_y: NDArray[np.float64] = np.asarray(domain.coords[domain.rows], dtype=np.float64)
+            return cls((len(along_y), len(along_x)), domain.crs, along_x, along_y, named=domain)
         if not isinstance(domain, Georeferenced) or len(domain.shape) < 2:
             raise TypeError(
                 f"{type(domain).__name__} is no raster and no named grid: take a RasterDomain or GridDomain"

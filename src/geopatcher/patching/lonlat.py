@@ -39,9 +39,14 @@ def crs_of(crs: object) -> CRS:
         ) from error
 
 
+def _text_of(crs: object) -> str:
+    return crs if isinstance(crs, str) else crs_of(crs).to_wkt()
+
+
 @lru_cache(maxsize=64)
-def _to_degrees(crs: CRS) -> tuple[Transformer | None, float]:
+def _to_degrees(text: str) -> tuple[Transformer | None, float]:
     """Return what brings coordinates to longitudes and latitudes, and how many degrees a unit of these is."""
+    crs = crs_of(text)
     base = crs.geodetic_crs
     if base is None or not base.is_geographic:
         raise ValueError(f"the CRS {crs.name!r} has no longitudes and latitudes: give one of the Earth")
@@ -66,7 +71,7 @@ def to_degrees(crs: object, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.floa
     >>> lon.round(6), lat.round(6)
     (array([15.]), array([0.]))
     """
-    transformer, unit = _to_degrees(crs_of(crs))
+    transformer, unit = _to_degrees(_text_of(crs))
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     lon, lat = (xs, ys) if transformer is None else transformer.transform(xs, ys)
     return (lon, lat) if unit == 1.0 else (lon * unit, lat * unit)
@@ -76,20 +81,26 @@ def from_degrees(
     crs: object, lon: ArrayLike, lat: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return coordinates of a CRS for longitudes and latitudes; infinite where it has none."""
-    transformer, unit = _to_degrees(crs_of(crs))
+    transformer, unit = _to_degrees(_text_of(crs))
     lons, lats = np.asarray(lon, dtype=np.float64) / unit, np.asarray(lat, dtype=np.float64) / unit
     return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
 
 
-def on_earth(crs: object, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.bool_]:
+def on_earth(
+    crs: object,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+) -> NDArray[np.bool_]:
     """Return whether coordinates are those of a place: its longitude and latitude lead back to them.
 
     Beyond the edge of a map of the world, such as a sinusoidal one, formulas go on, to places that are
     elsewhere.
     """
-    if is_in_degrees(crs_of(crs)):
+    if _to_degrees(_text_of(crs))[0] is None:
         return np.isfinite(x) & np.isfinite(y)
-    again_x, again_y = from_degrees(crs, *to_degrees(crs, x, y))
+    again_x, again_y = from_degrees(crs, lon, lat)
     near = 1e-6 * (1.0 + float(np.max(np.abs(x), initial=0.0)) + float(np.max(np.abs(y), initial=0.0)))
     with np.errstate(invalid="ignore"):
         same: NDArray[np.bool_] = (np.abs(again_x - x) <= near) & (np.abs(again_y - y) <= near)
@@ -104,7 +115,10 @@ def transformed(
     if source is None or target is None:
         return xs, ys
     first, second = crs_of(source), crs_of(target)
-    return (xs, ys) if first == second else _between(first, second).transform(xs, ys)
+    if first == second:
+        return xs, ys
+    moved_x, moved_y = _between(first, second).transform(xs, ys)
+    return moved_x, moved_y
 
 
 @lru_cache(maxsize=64)
