@@ -230,8 +230,8 @@ def check_rectangular(geometry: object) -> None:
     if not isinstance(geometry, RectGeometry):
         raise TypeError(
             f"{type(geometry).__name__} has patches of different sizes, of which there is no plan: split, "
-            f"work on the patches and merge, patcher.merge(map(work, patcher.split(field)), field); or take a "
-            f"SpatialRectangular"
+            f"work on the patches and merge, patcher.merge(map(work, patcher.split(field)), field); or take "
+            f"a SpatialRectangular"
         )
 
 

@@ -63,8 +63,8 @@ class Cells:
 
         """
         if isinstance(domain, NamedGrid):
-            along_x: NDArray[np.float64] = np.asarray(domain.coords[domain.cols], dtype=np.float64)
-            along_y: NDArray[np.float64] = np.asarray(domain.coords[domain.rows], dtype=np.float64)
+            along_x = np.asarray(domain.coords[domain.cols]).astype(np.float64)
+            along_y = np.asarray(domain.coords[domain.rows]).astype(np.float64)
             return cls((len(along_y), len(along_x)), domain.crs, along_x, along_y, named=domain)
         if not isinstance(domain, Georeferenced) or len(domain.shape) < 2:
             raise TypeError(
