@@ -219,6 +219,8 @@ class PatchCutter(Generic[R_co]):
         ------
         SourceError
             While iterating: a patch cannot be read; or, at the end, none could.
+        TypeError
+            There is a ``cache``, and patches are no rectangles of a raster.
 
         Examples
         --------

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from geopatcher._optional import load
 from geopatcher.api.cutter import PatchCutter
 from geopatcher.api.delayed import Cutting, delayed_batches
 from geopatcher.api.options import RunOptions, check_known
+from geopatcher.api.placed import reduce_placed
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.api.split import HasBytes, PatchStream
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
 from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.hooks import Hooks
-from geopatcher.merging.placed import Layout, once
-from geopatcher.merging.reduce import GlobalAggregation
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.places import check_place
 
@@ -95,12 +94,10 @@ class SpatialPatcher(PatchCutter[R_co]):
 
     def __repr__(self) -> str:
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        shape = (
-            f" {self.geometry.size[0]}x{self.geometry.size[1]}"
-            if isinstance(self.geometry, RectGeometry)
-            else ""
+        size = (
+            "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "patches"
         )
-        return f"SpatialPatcher({type(self.geometry).__name__}{shape}, {others})"
+        return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
 
     def merge(
         self,
@@ -301,10 +298,7 @@ class SpatialPatcher(PatchCutter[R_co]):
         """
         placing = self._placing(field)
         if placing is not None:
-            patches, domain = self.split(field), placing.source.domain
-            if isinstance(aggregation, GlobalAggregation):
-                return cast("R", aggregation.merge(once(patches, domain), Layout.of(domain).domain))
-            return aggregation.merge(patches, domain)
+            return reduce_placed(self.split(field), placing.domain, aggregation)
         return reduce_field(self, self._opened(field), aggregation)
 
     @overload

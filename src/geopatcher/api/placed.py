@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape, RectGeometry, SourceField
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
 from geopatcher.fields.open import as_field
+from geopatcher.merging.placed import Layout, once
+from geopatcher.merging.reduce import GlobalAggregation
 from geopatcher.patching.lonlat import DEGREES
 from geopatcher.patching.neighborhoods import Neighborhood, weights_of
 
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.accumulators.protocols import Merges
     from geopatcher.api.split import DoneAnchors
     from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import Sampler, Window
     from geopatcher.engine.error_policy import PatchErrorRecord
     from geopatcher.engine.hooks import Hooks
     from geopatcher.fields.open import Source
+
+
+R = TypeVar("R")
 
 
 @runtime_checkable
@@ -233,6 +239,13 @@ def check_rectangular(geometry: object) -> None:
             f"work on the patches and merge, patcher.merge(map(work, patcher.split(field)), field); or take "
             f"a SpatialRectangular"
         )
+
+
+def reduce_placed(patches: Iterator[Patch[object]], domain: HasShape, aggregation: Merges[R]) -> R:
+    """Return what an aggregation makes of patches; a global one is shown each cell once."""
+    if isinstance(aggregation, GlobalAggregation):
+        return cast("R", aggregation.merge(once(patches, domain), Layout.of(domain).domain))
+    return aggregation.merge(patches, domain)
 
 
 def _made(

@@ -10,13 +10,14 @@ import numpy as np
 from geopatcher.core.protocols import Field, PixelSource, SourceField
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.dask_field import ChunkedArray, DaskField
 from geopatcher.fields.from_path import field_at
 from geopatcher.fields.labelled import LabelledArray
 from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.plain_field import PlainField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
-from geopatcher.fields.xarray_field import ChunkedArray, DaskField, XarrayField
+from geopatcher.fields.xarray_field import XarrayField
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -104,6 +104,8 @@ class XvecField:
 
     Raises
     ------
+    TypeError
+        It is neither a Dataset nor a DataArray.
     ValueError
         There is no such coordinate, or several.
     MissingExtraError

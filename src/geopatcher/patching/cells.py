@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -63,8 +63,8 @@ class Cells:
 
         """
         if isinstance(domain, NamedGrid):
-            along_x = np.asarray(domain.coords[domain.cols]).astype(np.float64)
-            along_y = np.asarray(domain.coords[domain.rows]).astype(np.float64)
+            along_x = cast("NDArray[np.float64]", np.asarray(domain.coords[domain.cols], np.float64))
+            along_y = cast("NDArray[np.float64]", np.asarray(domain.coords[domain.rows], np.float64))
             return cls((len(along_y), len(along_x)), domain.crs, along_x, along_y, named=domain)
         if not isinstance(domain, Georeferenced) or len(domain.shape) < 2:
             raise TypeError(

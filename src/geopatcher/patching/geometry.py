@@ -135,6 +135,8 @@ class SpatialRectangular(SpatialGeometry[Window]):
         ------
         ValueError
             ``boundary="shrink"`` and the patch has no pixel in the domain, or it overhangs a `GridDomain`.
+        TypeError
+            The anchor is of another kind than the domain has.
 
         """
         if isinstance(domain, NamedGrid):

@@ -125,7 +125,19 @@ class SpatialBoxcar(SeparableWindow):
         return np.ones(n)
 
     def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ones."""
+        """Return ones.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape.
+
+        """
         return np.ones(distance.shape)
 
     def get_config(self) -> dict[str, object]:
@@ -149,7 +161,19 @@ class SpatialHann(SeparableWindow):
         return _raised_cosine(_to_border(n) / n)
 
     def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``cos²(π distance / 2)``."""
+        """Return ``cos²(π distance / 2)``.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape.
+
+        """
         return _raised_cosine((1.0 - distance) / 2.0)
 
     def get_config(self) -> dict[str, object]:
@@ -194,7 +218,19 @@ class SpatialTukey(SeparableWindow):
         return self._inside(_to_border(n) / n)
 
     def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return 1 near the centre, and a raised cosine in the outer ``alpha`` of the way to the border."""
+        """Return 1 near the centre, and a raised cosine in the outer ``alpha`` of the way to the border.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape.
+
+        """
         return self._inside((1.0 - distance) / 2.0)
 
     def _inside(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -248,7 +284,19 @@ class SpatialGaussian(SeparableWindow):
         return self.falloff(1.0 - _to_border(n) / (n / 2))
 
     def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``exp(-½ (distance / sigma)²)``, at least 0.0001."""
+        """Return ``exp(-½ (distance / sigma)²)``, at least 0.0001.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape.
+
+        """
         with np.errstate(over="ignore"):  # a tiny sigma: infinitely many of them away, so the floor
             bell = np.exp(-0.5 * np.square(distance / self.sigma))
         return np.maximum(bell, GAUSSIAN_FLOOR)
