@@ -94,9 +94,7 @@ class SpatialPatcher(PatchCutter[R_co]):
 
     def __repr__(self) -> str:
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        size = (
-            "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "patches"
-        )
+        size = "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "varied"
         return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
 
     def merge(
