@@ -7,7 +7,6 @@ import pytest
 import rasterio
 from rasterio.windows import Window
 
-from cogs import noise, ranges, write_cog
 from geopatcher import (
     ObstoreCogField,
     RasterField,
@@ -20,6 +19,7 @@ from geopatcher import (
     _optional,
     reconstruct,
 )
+from range_cogs import noise, ranges, write_cog
 
 WINDOWS = [Window(0, 0, 10, 10), Window(60, 60, 10, 9), Window(130, 100, 70, 50), Window(5, 140, 195, 10)]
 

@@ -4,13 +4,13 @@ import pickle
 import numpy as np
 import pytest
 
-from cogs import noise, write_cog
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import Concurrent, FromFiles, PixelSource, Versioned
 from geopatcher.errors import SourceError
 from geopatcher.fields import cog_source
 from geopatcher.fields.cog_access import CogAccess
 from geopatcher.fields.cog_source import CogSource, run
+from range_cogs import noise, write_cog
 
 
 def source(path, timeout=60.0):

@@ -3,11 +3,11 @@ import asyncio
 import numpy as np
 import pytest
 
-from cogs import noise, write_cog
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
 from geopatcher.fields.cog_access import CogAccess
 from geopatcher.fields.cog_tiff import load_tiff
+from range_cogs import noise, write_cog
 
 
 def opened(path):

@@ -12,9 +12,9 @@ import xvec  # noqa: F401 - registers the accessor
 from rasterio.windows import Window
 
 import geopatcher
-from cogs import write_cog
 from geopatcher import Domain, Field, GeoPandasField, XvecField, fields
 from geopatcher.core.protocols import HasShape
+from range_cogs import write_cog
 
 BANDS, HEIGHT, WIDTH = 2, 70, 90
 PLACE = rasterio.Affine(10, 0, 500_000, 0, -10, 5_000_000)
