@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, cast, overload
 
 from geopatcher.api.options import PlanOptions, check_known
 from geopatcher.api.placed import Placing
-from geopatcher.api.reconstruct import plan as plan_of
+from geopatcher.api.plan import plan as plan_of
 from geopatcher.api.split import PatchStream, Splitting, anchor_of, boxes_of, patch_of, window_of
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import facts_of
