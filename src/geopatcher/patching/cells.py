@@ -74,7 +74,8 @@ class Cells:
         a, b, c, d, e, f = (float(value) for value in domain.transform[:6])
         if b or d:
             return cls((height, width), domain.crs, transform=domain.transform)
-        xs, ys = c + a * (np.arange(width) + 0.5), f + e * (np.arange(height) + 0.5)
+        xs: NDArray[np.float64] = c + a * (np.arange(width, dtype=np.float64) + 0.5)
+        ys: NDArray[np.float64] = f + e * (np.arange(height, dtype=np.float64) + 0.5)
         return cls((height, width), domain.crs, xs, ys, domain.transform)
 
     @property
