@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, cast, overload
 
 from geopatcher.api.options import PlanOptions, check_known
+from geopatcher.api.placed import Placing
 from geopatcher.api.plan import plan as plan_of
 from geopatcher.api.split import PatchStream, Splitting, anchor_of, boxes_of, patch_of, window_of
 from geopatcher.core.box import Box
@@ -61,6 +62,10 @@ class PatchCutter(Generic[R_co]):
     def _opened(self, field: Source) -> SourceField[object]:
         """Open a field, as often as the policy tries again."""
         return persist(partial(as_field, field), self.policy)
+
+    def _placing(self, field: Source) -> Placing | None:
+        """Return how patches are cut that are no rectangles of a raster; ``None`` where they are."""
+        return Placing.needed(field, self.geometry, self.sampler, self.window, self.policy, self.errors)
 
     def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
         """Return the plan over a field; no pixel is read.
@@ -137,6 +142,9 @@ class PatchCutter(Generic[R_co]):
             ``(row, col)`` of the upper-left pixel of each, in the order of `split`.
 
         """
+        placing = self._placing(field)
+        if placing is not None:
+            return iter(placing.anchors())
         plan = self.plan(field)
         return (anchor_of(plan, box) for box in boxes_of(plan))
 
@@ -154,7 +162,8 @@ class PatchCutter(Generic[R_co]):
             Patches; none is read.
 
         """
-        return self.plan(field).n_patches
+        placing = self._placing(field)
+        return self.plan(field).n_patches if placing is None else len(placing.anchors())
 
     @overload
     def split(
@@ -210,6 +219,8 @@ class PatchCutter(Generic[R_co]):
         ------
         SourceError
             While iterating: a patch cannot be read; or, at the end, none could.
+        TypeError
+            There is a ``cache``, and patches are no rectangles of a raster.
 
         Examples
         --------
@@ -222,6 +233,11 @@ class PatchCutter(Generic[R_co]):
         Patch(ndarray (3, 8, 8) at (0, 0))
 
         """
+        placing = self._placing(field)
+        if placing is not None:
+            if cache is not None:
+                raise TypeError("cache= is for rectangles of a raster: leave it out")
+            return cast("PatchStream[object]", placing.stream(Hooks.of(hooks), journal))
         source_field = self._opened(field)
         plan = self.plan(source_field)
         weights = self.window.weights(self.geometry)
@@ -255,6 +271,9 @@ class PatchCutter(Generic[R_co]):
             The patch would have no pixel in the field.
 
         """
+        placing = self._placing(field)
+        if placing is not None:
+            return placing.patch(anchor)
         source_field = self._opened(field)
         plan = self.plan(source_field)
         height, width = self.geometry.size

@@ -10,9 +10,11 @@ from geopatcher._optional import load
 from geopatcher.api.cutter import PatchCutter
 from geopatcher.api.delayed import Cutting, delayed_batches
 from geopatcher.api.options import RunOptions, check_known
+from geopatcher.api.placed import reduce_placed
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.api.split import HasBytes, PatchStream
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.hooks import Hooks
 from geopatcher.runs.source_watch import unchanged
@@ -91,9 +93,9 @@ class SpatialPatcher(PatchCutter[R_co]):
     """
 
     def __repr__(self) -> str:
-        height, width = self.geometry.size
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        return f"SpatialPatcher({type(self.geometry).__name__} {height}x{width}, {others})"
+        size = "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "varied"
+        return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
 
     def merge(
         self,
@@ -292,6 +294,9 @@ class SpatialPatcher(PatchCutter[R_co]):
         50.0
 
         """
+        placing = self._placing(field)
+        if placing is not None:
+            return reduce_placed(self.split(field), placing.domain, aggregation)
         return reduce_field(self, self._opened(field), aggregation)
 
     @overload

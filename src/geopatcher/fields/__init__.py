@@ -1,7 +1,20 @@
 """Adapters: where pixels come from."""
 
+from geopatcher.fields.cog_field import ObstoreCogField
+from geopatcher.fields.dask_field import DaskField
+from geopatcher.fields.geopandas_field import GeoPandasField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reprojecting import ReprojectingRasterField
-from geopatcher.fields.xarray_field import DaskField, RioXarrayField, XarrayField
+from geopatcher.fields.xarray_field import RioXarrayField, XarrayField
+from geopatcher.fields.xvec_field import XvecField
 
-__all__ = ["DaskField", "RasterField", "ReprojectingRasterField", "RioXarrayField", "XarrayField"]
+__all__ = [
+    "DaskField",
+    "GeoPandasField",
+    "ObstoreCogField",
+    "RasterField",
+    "ReprojectingRasterField",
+    "RioXarrayField",
+    "XarrayField",
+    "XvecField",
+]

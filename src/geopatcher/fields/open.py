@@ -11,6 +11,7 @@ from geopatcher.core.protocols import Field, PixelSource, SourceField
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.catalogued import Catalogued
+from geopatcher.fields.dask_field import ChunkedArray, DaskField
 from geopatcher.fields.from_path import field_at
 from geopatcher.fields.items_mosaic import mosaic_of_items
 from geopatcher.fields.labelled import LabelledArray
@@ -18,7 +19,7 @@ from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.plain_field import PlainField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
-from geopatcher.fields.xarray_field import ChunkedArray, DaskField, XarrayField
+from geopatcher.fields.xarray_field import XarrayField
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -14,6 +14,7 @@ from geopatcher.core.box import Box
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import raster_domain
 from geopatcher.merging.merge import checked
+from geopatcher.merging.placed import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,11 +145,12 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
             Patches disagree in their bands, or hold something that is not a real number.
 
         """
-        grid = raster_domain(domain)
+        layout = Layout.of(domain)
+        grid = raster_domain(layout.domain)
         whole = Box.of_shape(grid.grid_shape)
         state: S | None = None
         incoming = Incoming(grid.n_bands, grid.dtype, flat=len(grid.shape) == 2)
-        for contribution in checked(patches):
+        for contribution in checked(layout.patches(patches)):
             if state is None:
                 incoming = _incoming(contribution)
                 state = self.zero(incoming)

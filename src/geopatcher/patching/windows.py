@@ -94,6 +94,26 @@ class SeparableWindow(SpatialWindow):
         return make(self, height, width)
 
 
+class RadialWindow(SeparableWindow):
+    """A window that weighs by distance, too: where patches are no rectangles."""
+
+    @abstractmethod
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return weights for distances from the centre.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape, none negative.
+
+        """
+
+
 def _outer(window: SeparableWindow, height: int, width: int) -> NDArray[np.float64]:
     weights = np.outer(window.profile(height), window.profile(width))
     weights.setflags(write=False)
@@ -113,7 +133,7 @@ def _to_border(n: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class SpatialBoxcar(SeparableWindow):
+class SpatialBoxcar(RadialWindow):
     """Every cell counts the same: overlapping patches are averaged.
 
     >>> SpatialBoxcar().profile(3)
@@ -124,13 +144,17 @@ class SpatialBoxcar(SeparableWindow):
         """Return ``n`` ones."""
         return np.ones(n)
 
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ones."""
+        return np.ones(distance.shape)
+
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialBoxcar"}``."""
         return {"type": "SpatialBoxcar"}
 
 
 @dataclass(frozen=True)
-class SpatialHann(SeparableWindow):
+class SpatialHann(RadialWindow):
     """Raised cosine, ``sin²(π (i + ½) / n)``: positive everywhere, sums to one at half overlap.
 
     The Hann window of Harris (1978), "On the use of windows for harmonic analysis with the discrete
@@ -144,13 +168,17 @@ class SpatialHann(SeparableWindow):
         """Return the ``n`` weights along an axis."""
         return _raised_cosine(_to_border(n) / n)
 
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``cos²(π distance / 2)``."""
+        return _raised_cosine((1.0 - distance) / 2.0)
+
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialHann"}``."""
         return {"type": "SpatialHann"}
 
 
 @dataclass(frozen=True)
-class SpatialTukey(SeparableWindow):
+class SpatialTukey(RadialWindow):
     """Flat in the middle, raised cosine at the ends.
 
     ``alpha`` is the share of each axis that is tapered, both ends together: 0 is `SpatialBoxcar`,
@@ -183,11 +211,18 @@ class SpatialTukey(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
+        return self._inside(_to_border(n) / n)
+
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 1 near the centre, and a raised cosine in the outer ``alpha`` of the way to the border."""
+        return self._inside((1.0 - distance) / 2.0)
+
+    def _inside(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights at a share of the patch from its border, 0.5 in the middle."""
         if self.alpha == 0.0:
-            return np.ones(n)
+            return np.ones(share.shape)
         with np.errstate(over="ignore"):  # a tiny alpha: infinitely far inside, so 1
-            inside = _to_border(n) / n / self.alpha
-        return _raised_cosine(np.minimum(inside, 0.5))
+            return _raised_cosine(np.minimum(share / self.alpha, 0.5))
 
     def get_config(self) -> dict[str, object]:
         """Return ``{"type": "SpatialTukey", "alpha": …}``."""
@@ -195,7 +230,7 @@ class SpatialTukey(SeparableWindow):
 
 
 @dataclass(frozen=True)
-class SpatialGaussian(SeparableWindow):
+class SpatialGaussian(RadialWindow):
     """Bell curve ``exp(-½ (x / sigma)²)``, ``x`` from -1 to 1 across the patch.
 
     ``sigma`` is a fraction of the half-width: with 0.5 the border of the patch lies two standard
@@ -230,9 +265,12 @@ class SpatialGaussian(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
-        from_centre = 1.0 - _to_border(n) / (n / 2)
+        return self.falloff(1.0 - _to_border(n) / (n / 2))
+
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``exp(-½ (distance / sigma)²)``, at least 0.0001."""
         with np.errstate(over="ignore"):  # a tiny sigma: infinitely many of them away, so the floor
-            bell = np.exp(-0.5 * np.square(from_centre / self.sigma))
+            bell = np.exp(-0.5 * np.square(distance / self.sigma))
         return np.maximum(bell, GAUSSIAN_FLOOR)
 
     def get_config(self) -> dict[str, object]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from geopatcher.core.axis import Axis, lattice_axes, pixel_pair
 from geopatcher.errors import IncompleteScanConfiguration
-from geopatcher.patching.samplers.base import SpatialSampler, fixed_seed, free_positions
+from geopatcher.patching.samplers.base import SpatialSampler, fixed_seed, free_positions, on_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,6 +84,9 @@ class SpatialRegularStride(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator over the lattice, row-major. Errors come here, not at the first anchor."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         rows, cols = self.lattice(domain, geometry)
         return ((row, col) for row in _positions(rows) for col in _positions(cols))
 
@@ -141,6 +144,9 @@ class SpatialJitteredStride(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator over the shifted lattice, in the order of the lattice."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         rows, cols = lattice_axes(domain.shape, geometry.size, self.step, geometry.boundary)
         free_rows, free_cols = free_positions(domain, geometry)
         return self._shifted(rows, cols, free_rows - 1, free_cols - 1)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
-from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, fixed_seed, free_positions
+from geopatcher.patching.samplers.base import (
+    SpatialSampler,
+    as_pairs,
+    fixed_seed,
+    free_positions,
+    n_places,
+    on_places,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +70,9 @@ class SpatialRandom(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator that draws as it goes; nothing when not even one patch has a place."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         free = free_positions(domain, geometry)
         return self._drawn(free) if min(free) > 0 else iter(())
 
@@ -134,8 +144,18 @@ class SpatialPoissonDisk(SpatialSampler):
         ------
         ValueError
             There would be too many to find at once; the message gives the numbers.
+        TypeError
+            Places are numbered: pixels between them are not known.
 
         """
+        if n_places(domain, geometry) is not None:
+            raise TypeError(
+                "SpatialPoissonDisk keeps pixels apart, and points, features and polygons are numbered: take "
+                "SpatialRandom, SpatialRegularStride or SpatialExplicit"
+            )
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         free = free_positions(domain, geometry)
         if min(free) < 1:
             return iter(())
