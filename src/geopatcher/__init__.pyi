@@ -8,6 +8,7 @@ from . import fields as fields
 from . import hooks as hooks
 from . import runners as runners
 from . import samplers as samplers
+from . import time as time
 from .accumulators.base import SpatialAggregation as SpatialAggregation
 from .accumulators.strict import get_strict as get_strict
 from .accumulators.strict import set_strict as set_strict
@@ -99,5 +100,36 @@ from .report.tune import tune as tune
 from .report.viewer import view as view
 from .targets.storage import CogStorage as CogStorage
 from .targets.storage import ZarrStorage as ZarrStorage
+from .temporal.aggregations import TemporalAggregation as TemporalAggregation
+from .temporal.aggregations import TemporalFold as TemporalFold
+from .temporal.aggregations import TemporalForecast as TemporalForecast
+from .temporal.aggregations import TemporalHierarchicalCombine as TemporalHierarchicalCombine
+from .temporal.aggregations import TemporalMean as TemporalMean
+from .temporal.aggregations import TemporalOverlapAdd as TemporalOverlapAdd
+from .temporal.geometry import TemporalFixedLookback as TemporalFixedLookback
+from .temporal.geometry import TemporalGeometry as TemporalGeometry
+from .temporal.geometry import TemporalLookbackHorizon as TemporalLookbackHorizon
+from .temporal.geometry import TemporalMultiScale as TemporalMultiScale
+from .temporal.geometry import TemporalPhaseWindow as TemporalPhaseWindow
+from .temporal.geometry import TemporalStencilGeometry as TemporalStencilGeometry
+from .temporal.patch import SpatioTemporalPatch as SpatioTemporalPatch
+from .temporal.patch import TemporalPatch as TemporalPatch
+from .temporal.samplers import TemporalCausalRolling as TemporalCausalRolling
+from .temporal.samplers import TemporalEventTriggered as TemporalEventTriggered
+from .temporal.samplers import TemporalExplicit as TemporalExplicit
+from .temporal.samplers import TemporalRandom as TemporalRandom
+from .temporal.samplers import TemporalRegularStride as TemporalRegularStride
+from .temporal.samplers import TemporalSampler as TemporalSampler
+from .temporal.samplers import TemporalStencilSampler as TemporalStencilSampler
+from .temporal.stencils import Stencil as Stencil
+from .temporal.stencils import TimeStencil as TimeStencil
+from .temporal.stencils import build_sampling_slices as build_sampling_slices
+from .temporal.stencils import divide_evenly as divide_evenly
+from .temporal.stencils import valid_origin_points as valid_origin_points
+from .temporal.windows import TemporalCausalBoxcar as TemporalCausalBoxcar
+from .temporal.windows import TemporalExponentialDecay as TemporalExponentialDecay
+from .temporal.windows import TemporalPeriodic as TemporalPeriodic
+from .temporal.windows import TemporalTaperedTukey as TemporalTaperedTukey
+from .temporal.windows import TemporalWindow as TemporalWindow
 
 __version__: str

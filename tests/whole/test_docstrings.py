@@ -31,6 +31,7 @@ MODULES = (
     "geopatcher.samplers",
     "geopatcher.samplers.coords",
     "geopatcher.domain",
+    "geopatcher.time",
     "geotoolz",
     "geotoolz.patch_ops",
     "geostack",
