@@ -78,6 +78,7 @@ from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
+from .patchers.temporal import TemporalPatcher as TemporalPatcher
 from .patching.geometry import SpatialGeometry as SpatialGeometry
 from .patching.geometry import SpatialRectangular as SpatialRectangular
 from .patching.samplers.lattice import SpatialJitteredStride as SpatialJitteredStride

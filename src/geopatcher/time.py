@@ -1,5 +1,6 @@
 """Over time: stencils, the axes of a temporal patcher, and what they carry."""
 
+from geopatcher.patchers.temporal import TemporalPatcher
 from geopatcher.temporal.aggregations import (
     TemporalAggregation,
     TemporalFold,
@@ -60,6 +61,7 @@ __all__ = [
     "TemporalMultiScale",
     "TemporalOverlapAdd",
     "TemporalPatch",
+    "TemporalPatcher",
     "TemporalPeriodic",
     "TemporalPhaseWindow",
     "TemporalRandom",
