@@ -6,6 +6,7 @@ from . import errors as errors
 from . import executors as executors
 from . import fields as fields
 from . import hooks as hooks
+from . import matched as matched
 from . import runners as runners
 from . import samplers as samplers
 from . import time as time
@@ -78,6 +79,15 @@ from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
 from .operators.positioning import Position as Position
 from .operators.positioning import positioned as positioned
+from .patchers.matched_field import MatchedField as MatchedField
+from .patchers.matched_patches import PRIMARY_KEY as PRIMARY_KEY
+from .patchers.matched_patches import MatchedPatch as MatchedPatch
+from .patchers.matched_patches import MatchedSpatioTemporalPatch as MatchedSpatioTemporalPatch
+from .patchers.matched_patches import MatchedTemporalPatch as MatchedTemporalPatch
+from .patchers.matched_spatial import MatchedSpatialPatcher as MatchedSpatialPatcher
+from .patchers.matched_spatiotemporal import MatchedSpatioTemporalPatcher as MatchedSpatioTemporalPatcher
+from .patchers.matched_temporal import MatchedTemporalPatcher as MatchedTemporalPatcher
+from .patchers.spatiotemporal import SpatioTemporalPatcher as SpatioTemporalPatcher
 from .patchers.temporal import TemporalPatcher as TemporalPatcher
 from .patching.geometry import SpatialGeometry as SpatialGeometry
 from .patching.geometry import SpatialRectangular as SpatialRectangular

@@ -1,5 +1,6 @@
 """Over time: stencils, the axes of a temporal patcher, and what they carry."""
 
+from geopatcher.patchers.spatiotemporal import SpatioTemporalPatcher
 from geopatcher.patchers.temporal import TemporalPatcher
 from geopatcher.temporal.aggregations import (
     TemporalAggregation,
@@ -44,6 +45,7 @@ from geopatcher.temporal.windows import (
 
 __all__ = [
     "SpatioTemporalPatch",
+    "SpatioTemporalPatcher",
     "Stencil",
     "TemporalAggregation",
     "TemporalCausalBoxcar",

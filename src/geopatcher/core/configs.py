@@ -22,6 +22,7 @@ class HasConfig(Protocol):
         ...
 
 
+@runtime_checkable
 class FromConfig(Protocol):
     """A class whose objects are made of what they say."""
 
@@ -64,6 +65,11 @@ def part_of(config: object, classes: Iterable[type[FromConfig]]) -> object:
                 raise ValueError(f"there is no {name!r} here: expected one of {', '.join(sorted(known))}")
             return known[name].from_config(arguments)
     raise ValueError(f'expected {{"class": a name, "config": its arguments}}, not {config!r}')
+
+
+def makers(*kinds: type) -> list[type[FromConfig]]:
+    """Return of some classes those that make objects of descriptions."""
+    return [kind for kind in kinds if issubclass(kind, FromConfig)]
 
 
 class Configured:

@@ -166,7 +166,7 @@ class TemporalPatcher(Generic[R_co]):
 
         """
         source = series_of(series, time_axis)
-        return [self._patch(source, anchor, steps) for steps in self.timing(source, coord).at(anchor)]
+        return [self.patch_of(source, anchor, steps) for steps in self.timing(source, coord).at(anchor)]
 
     def split(
         self,
@@ -221,7 +221,7 @@ class TemporalPatcher(Generic[R_co]):
 
         def read() -> Generator[TemporalPatch[object], None, None]:
             for anchor, steps in timing:
-                yield self._patch(source, anchor, steps)
+                yield self.patch_of(source, anchor, steps)
 
         def anchors() -> Iterator[int]:
             return (anchor for anchor, _ in timing)
@@ -296,7 +296,24 @@ class TemporalPatcher(Generic[R_co]):
         """
         return np.asarray(self.window.weights(self.geometry, steps.stop - steps.start))
 
-    def _patch(self, series: Series, anchor: int, steps: slice) -> TemporalPatch[object]:
+    def patch_of(self, series: Series, anchor: int, steps: slice) -> TemporalPatch[object]:
+        """Return some steps of a series as a patch.
+
+        Parameters
+        ----------
+        series
+            What steps are read from.
+        anchor
+            The step the patch belongs to.
+        steps
+            Its steps.
+
+        Returns
+        -------
+        TemporalPatch
+            With its data and weights.
+
+        """
         try:
             data = series.read(steps)
         except Exception as error:
