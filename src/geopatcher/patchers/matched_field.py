@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 from rasterio.warp import transform_bounds
@@ -67,6 +67,8 @@ class MatchedField:
     {'primary': (3, 4, 8), 'dem': (4, 8)}
 
     """
+
+    forbid_in_yaml: ClassVar[bool] = True
 
     primary: CubeLike
     secondaries: Mapping[str, CubeLike] = field(default_factory=dict)
