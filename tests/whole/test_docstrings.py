@@ -31,6 +31,8 @@ MODULES = (
     "geopatcher.samplers",
     "geopatcher.samplers.coords",
     "geopatcher.domain",
+    "geopatcher.matched",
+    "geopatcher.time",
     "geotoolz",
     "geotoolz.patch_ops",
     "geostack",
