@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MODULES: dict[str, str] = {
     "cloudpickle": "dask",
     "dask": "dask",
+    "dask.array": "dask",
     "dask.bag": "dask",
     "datasketches": "sketches",
     "distributed": "dask",

@@ -149,7 +149,7 @@ def test_any_order_gives_the_same_estimate():
         boxes = list(Box.of_shape((300, 300)).tiles((75, 100)))
         for place in np.random.default_rng(seed).permutation(len(boxes)):
             cut = data[(slice(None), *boxes[place].slices())]
-            aggregation.update(states[place % len(states)], Values(cut, None, boxes[place]))
+            aggregation.take(states[place % len(states)], Values(cut, None, boxes[place]))
         total = states[0]
         for state in states[1:]:
             total = aggregation.merge_states(total, state)

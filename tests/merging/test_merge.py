@@ -254,7 +254,7 @@ def test_the_domains_georeference_arrives(tmp_path):
     transform = Affine(10, 0, 5e5, 0, -10, 4.6e6)
     domain = RasterDomain((2, 90, 130), transform, "EPSG:32633")
     target = tmp_path / "x.tif"
-    aggregation = SpatialOverlapAdd(streaming=True, target_path=target, writer="geotiff")
+    aggregation = SpatialOverlapAdd(streaming=True, target_path=target, writer="cog")
     aggregation.merge(patcher_of().split(IMAGE), domain)
     with rasterio.open(target) as dataset:
         assert dataset.transform == transform

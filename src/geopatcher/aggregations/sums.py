@@ -9,14 +9,18 @@ import numpy as np
 
 from geopatcher.accumulators.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
 from geopatcher.core.typevars import Place_co
+from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Mergeable
+from geopatcher.merging.merge import Planned, PlannedPatches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from geopatcher.accumulators.finished import Finished
     from geopatcher.accumulators.pieces import Piece, Tile
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.patch import Patch
+    from geopatcher.core.protocols import Array, HasShape
+    from geopatcher.targets.product import ResultArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,9 @@ class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
     """The sum of the patches over each cell; the window does not matter.
 
     Sums of integers are exact and, in a result of their own, int64 or uint64; beyond these they stay
-    at the limit.
+    at the limit. Merged in memory, the sum is 0 where no patch was, as that of nothing is; where patches were
+    and had no data, it is nodata. On disk it is nodata in both: whole blocks that no patch touches are
+    not written.
 
     Examples
     --------
@@ -106,6 +112,27 @@ class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
     """
 
     dtype: str | np.dtype | None = None
+
+    def stitch(self, patches: Iterable[Patch[object]], domain: HasShape) -> ResultArray:
+        """Return the sums over the domain; in memory 0 where no patch was."""
+        if self._to_disk:
+            return super().stitch(patches, domain)
+        untouched = np.ones(domain.shape[-2:], dtype=bool)
+        marked = (_marked(patch, untouched) for patch in patches)
+        stream = PlannedPatches(patches.plan, marked) if isinstance(patches, Planned) else marked
+        whole = super().stitch(stream, domain)
+        if isinstance(whole, np.ndarray):
+            whole[..., untouched] = 0
+        return whole
+
+
+def _marked(patch: Patch[object], untouched: Array) -> Patch[object]:
+    """Return a patch, and note where it lies."""
+    data = array_of(patch.data)
+    row, col = patch.anchor
+    height, width = data.shape[-2:] if data.ndim > 1 else (0, 0)
+    untouched[max(row, 0) : max(row + height, 0), max(col, 0) : max(col + width, 0)] = False
+    return patch.with_data(data)
 
 
 @dataclass(frozen=True)

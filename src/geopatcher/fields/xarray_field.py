@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -23,6 +24,7 @@ from geopatcher.formats.gdal_environment import foreign
 if TYPE_CHECKING:
     from types import EllipsisType
 
+    import zarr.abc.store
     from affine import Affine
 
     from geopatcher.core.box import PixelWindow
@@ -97,8 +99,13 @@ class XarrayField:
 
     Parameters
     ----------
-    array
+    da
         With two dimensions of space and at most one of bands; further ones of length 1 are left out.
+
+    Attributes
+    ----------
+    da
+        The array, without dimensions of length 1 that are left out.
 
     Raises
     ------
@@ -117,20 +124,20 @@ class XarrayField:
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
-        if not isinstance(array, LabelledArray):
-            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(array).__name__}")
-        self._grid = grid_of(array)
-        self.array = array.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else array
+    def __init__(self, da: LabelledArray) -> None:
+        if not isinstance(da, LabelledArray):
+            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(da).__name__}")
+        self._grid = grid_of(da)
+        self.da = da.isel(dict.fromkeys(self._grid.single, 0)) if self._grid.single else da
         sizes = ", ".join(f"{dim}: {n}" for dim, n in zip(self._grid.dims, self.domain.shape, strict=True))
-        cells = _Slices(self.array, self._grid)
+        cells = _Slices(self.da, self._grid)
         self.source: PixelSource = ArraySource(
             cells,
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",
-            block=_block(self.array, self._grid),
-            origin=origin_of_labelled(self.array, cells),
-            mask=_mask(self.array, self._grid),
+            block=_block(self.da, self._grid),
+            origin=origin_of_labelled(self.da, cells),
+            mask=_mask(self.da, self._grid),
         )
 
     @property
@@ -158,7 +165,7 @@ class XarrayField:
 
         """
         box = box_of(indexer)
-        part = self.array.isel(self._grid.indexers(*box.slices())).copy()
+        part = self.da.isel(self._grid.indexers(*box.slices())).copy()
         return _placed(part, self.domain.cut(box))
 
     def with_data(self, array: Array) -> XarrayField:
@@ -184,7 +191,23 @@ class XarrayField:
             raise ValueError(
                 f"an array of {array.shape} does not lie on the grid of {self.domain.grid_shape}"
             )
-        return XarrayField(self._labelled(array, Box.of_shape(self.domain.grid_shape)))
+        return XarrayField(self.labelled(array))
+
+    def labelled(self, array: Array) -> LabelledArray:
+        """Return an array on the same grid, ``(h, w)`` or ``(bands, h, w)``, with its names and coordinates.
+
+        Parameters
+        ----------
+        array
+            Of the field's height and width.
+
+        Returns
+        -------
+        xarray.DataArray
+            In memory.
+
+        """
+        return self._labelled(array, Box.of_shape(self.domain.grid_shape))
 
     def dress(self, pixels: Array, box: Box) -> LabelledArray:
         """Return pixels ``(bands, h, w)`` as a `DataArray` with the coordinates of ``box``.
@@ -214,10 +237,10 @@ class XarrayField:
                 self._grid.rows: f + e * (np.arange(box.height) + 0.5),
                 self._grid.cols: c + a * (np.arange(box.width) + 0.5),
             }
-        if bands and self._grid.bands in self.array.coords and len(array) == self.domain.n_bands:
-            coords[bands[0]] = np.asarray(self.array.coords[bands[0]])
+        if bands and self._grid.bands in self.da.coords and len(array) == self.domain.n_bands:
+            coords[bands[0]] = np.asarray(self.da.coords[bands[0]])
         dims = (*bands, self._grid.rows, self._grid.cols)
-        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.array.attrs))
+        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.da.attrs))
         return _placed(labelled, domain, write_crs=True)
 
 
@@ -226,7 +249,7 @@ class RioXarrayField(XarrayField):
 
     Parameters
     ----------
-    array
+    da
         As for `XarrayField`.
 
     Raises
@@ -236,9 +259,9 @@ class RioXarrayField(XarrayField):
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
+    def __init__(self, da: LabelledArray) -> None:
         load("rioxarray")
-        super().__init__(array)
+        super().__init__(da)
 
 
 class DaskField(RasterField["Array"]):
@@ -249,7 +272,7 @@ class DaskField(RasterField["Array"]):
     Parameters
     ----------
     array
-        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks.
+        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks; the attribute of that name, too.
     transform, crs, nodata, band_names
         Those of `RasterField.from_array`.
 
@@ -280,6 +303,56 @@ class DaskField(RasterField["Array"]):
             origin=origin_of_chunked(array),
         )
         super().__init__(source)
+        self.array = array
+
+    @classmethod
+    def from_zarr(
+        cls,
+        store: str | os.PathLike[str] | zarr.abc.store.Store,
+        *,
+        component: str | None = None,
+        transform: Affine | None = None,
+        crs: str | None = None,
+        nodata: float | int | None = None,
+        band_names: tuple[str, ...] = (),
+    ) -> DaskField:
+        """Open an array in a zarr store as a Dask array, in the chunks it is stored in; nothing is read.
+
+        What the store says of a georeference is not looked at: `geopatcher.reconstruct` and `XarrayField`
+        take that from a path, too.
+
+        Parameters
+        ----------
+        store
+            A path, or a store of zarr.
+        component
+            Name of the array in a group; ``None`` where the store is one array.
+        transform, crs, nodata, band_names
+            Those of `RasterField.from_array`.
+
+        Returns
+        -------
+        DaskField
+            The field.
+
+        Raises
+        ------
+        MissingExtraError
+            Dask is not installed.
+
+        Examples
+        --------
+        >>> import tempfile, numpy as np, zarr
+        >>> folder = tempfile.mkdtemp()
+        >>> zarr.create_array(folder, data=np.zeros((20, 30)), chunks=(10, 10)).shape
+        (20, 30)
+        >>> DaskField.from_zarr(folder).array.chunksize
+        (10, 10)
+
+        """
+        place = os.fspath(store) if isinstance(store, os.PathLike) else store
+        array: ChunkedArray = load("dask.array").from_zarr(place, component=component)
+        return cls(array, transform=transform, crs=crs, nodata=nodata, band_names=band_names)
 
 
 def _pieces(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, int]:

@@ -48,7 +48,7 @@ class Merging(Generic[Place_co]):
         ``(rows, cols)`` of a shard, a multiple of ``chunks``; unsharded by default, since few
         readers open sharded stores.
     writer
-        ``"zarr"``, or ``"geotiff"`` for a Cloud-Optimized GeoTIFF at ``target_path``.
+        ``"zarr"``, or ``"cog"`` for a Cloud-Optimized GeoTIFF at ``target_path``.
     cog
         How that is written; `geopatcher.CogStorage` with its defaults by default.
     dtype
@@ -72,7 +72,7 @@ class Merging(Generic[Place_co]):
     target_path: Place_co = None  # type: ignore[assignment] # it is the variable's default
     chunks: Pair | None = None
     shard_shape: Pair | None = None
-    writer: Literal["zarr", "geotiff"] = "zarr"
+    writer: Literal["zarr", "cog"] = "zarr"
     cog: CogStorage | None = None
     dtype: str | np.dtype | None = "float32"
     memory_limit: int | str = "1GiB"
@@ -82,8 +82,8 @@ class Merging(Generic[Place_co]):
         if self.streaming and self.target_path is None:
             raise ValueError("streaming=True needs target_path, the folder the result goes to")
         check_place(self.target_path)
-        if self.writer not in ("zarr", "geotiff"):
-            raise ValueError(f'writer={self.writer!r} is neither "zarr" nor "geotiff"')
+        if self.writer not in ("zarr", "cog"):
+            raise ValueError(f'writer={self.writer!r} is neither "zarr" nor "cog"')
         parse_bytes(self.memory_limit)
 
     @property
@@ -94,14 +94,14 @@ class Merging(Generic[Place_co]):
         if not self._to_disk or self.target_path is None:
             return MemoryTarget()
         path = absolute(self.target_path)
-        if self.writer == "geotiff":
+        if self.writer == "cog":
             return CogTarget(path, options=self.cog or CogStorage())
         return ZarrTarget(path)
 
     def _storage(self) -> Storage:
         if not self._to_disk:
             return MemoryStorage()
-        if self.writer == "geotiff":
+        if self.writer == "cog":
             return self.cog or CogStorage()
         return ZarrStorage(
             shards=None if self.shard_shape is None else pixel_pair(self.shard_shape, "shard_shape")

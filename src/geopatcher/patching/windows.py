@@ -242,16 +242,17 @@ class SpatialGaussian(SeparableWindow):
 
 @dataclass(frozen=True)
 class SpatialCustom(SpatialWindow):
-    """Weights from a function of the patch size.
+    """Weights from a function of the geometry.
 
-    ``fn((height, width))`` returns an array ``(height, width)``: finite, not negative, not all zero.
-    It is called each time weights are asked for. A cell with weight zero contributes nothing: a
-    pixel that no other patch covers is then nodata in the result.
+    ``fn(geometry)`` returns an array ``(height, width)`` for a geometry of that ``size``: finite, not
+    negative, not all zero. With an output scale ``size`` is in pixels of the result. It is called each
+    time weights are asked for. A cell with weight zero contributes nothing: a pixel that no other patch
+    covers is then nodata in the result.
 
     Parameters
     ----------
     fn
-        ``fn((height, width))`` returns the weights, ``(height, width)``.
+        ``fn(geometry)`` returns the weights, ``(height, width)`` as ``geometry.size`` says.
 
     Raises
     ------
@@ -261,23 +262,22 @@ class SpatialCustom(SpatialWindow):
     Examples
     --------
     >>> from geopatcher.patching.geometry import SpatialRectangular
-    >>> def kaiser(size):
-    ...     return np.outer(np.kaiser(size[0], 5.0), np.kaiser(size[1], 5.0))
+    >>> def kaiser(geometry):
+    ...     height, width = geometry.size
+    ...     return np.outer(np.kaiser(height, 5.0), np.kaiser(width, 5.0))
     >>> SpatialCustom(kaiser).weights(SpatialRectangular((1, 3))).round(3)
     array([[0.037, 1.   , 0.037]])
 
     """
 
-    fn: Callable[[tuple[int, int]], ArrayLike]
+    fn: Callable[[RectGeometry], ArrayLike]
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
-            raise TypeError(
-                f"SpatialCustom takes a function of the size (height, width), not {type(self.fn).__name__}"
-            )
+            raise TypeError(f"SpatialCustom takes a function of the geometry, not {type(self.fn).__name__}")
 
     def weights(self, geometry: RectGeometry) -> NDArray[np.float64]:
-        """Return what the function gives for ``geometry.size``, checked, as float64.
+        """Return what the function gives for the geometry, checked, as float64.
 
         Raises
         ------
@@ -286,8 +286,8 @@ class SpatialCustom(SpatialWindow):
 
         """
         height, width = geometry.size
-        given = np.asarray(self.fn((height, width)))
-        what = f"the window function {_name_of(self.fn)}, called with ({height}, {width}),"
+        given = np.asarray(self.fn(geometry))
+        what = f"the window function {_name_of(self.fn)}, called with a geometry of ({height}, {width}),"
         if given.shape != (height, width):
             raise ValueError(
                 f"{what} returned shape {given.shape}: it must return one weight for each cell, "
