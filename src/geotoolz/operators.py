@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
+    ClassVar,
     Final,
     Generic,
     Never,
@@ -68,6 +69,8 @@ class Operator(Generic[In_contra, Out_co]):
 
     """
 
+    #: Whether it holds a function, of which a configuration can only say the name.
+    forbid_in_yaml: ClassVar[bool] = False
     # An array on the left of `|` would otherwise try the operator on each of its elements.
     __array_ufunc__: Final = None
 
@@ -148,6 +151,9 @@ class Lambda(Passing, Operator[In_contra, Out_co]):
     (3, Lambda(len), 'plus one')
 
     """
+
+    #: It holds a function, of which a configuration can only say the name.
+    forbid_in_yaml: ClassVar[bool] = True
 
     def __init__(self, fn: Callable[[In_contra], Out_co], name: str | None = None) -> None:
         if not callable(fn):

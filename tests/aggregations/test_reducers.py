@@ -272,4 +272,4 @@ def test_parameters_out_of_range_are_refused(make, message):
 def test_reducers_stream_and_say_what_they_are():
     assert all(isinstance(a, GlobalAggregation) and a.streaming_safe for a in ALL)
     config = SpatialApproxQuantile([0.1, 0.9], seed=4).get_config()
-    assert config == {"type": "SpatialApproxQuantile", "q": [0.1, 0.9], "compression": 200, "seed": 4}
+    assert config == {"q": [0.1, 0.9], "compression": 200, "seed": 4}

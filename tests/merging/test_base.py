@@ -72,5 +72,6 @@ def test_a_configuration_is_json():
         writer="cog", cog=gp.CogStorage(), chunks=(8, 16), dtype=np.dtype("u1")
     ).get_config()
     assert json.loads(json.dumps(config)) == config
-    assert (config["type"], config["chunks"], config["dtype"]) == ("SpatialMean", [8, 16], "uint8")
-    assert set(config["cog"]) == set(vars(gp.CogStorage()))
+    assert (config["chunks"], config["dtype"]) == ([8, 16], "uint8")
+    assert config["cog"]["class"] == "CogStorage"
+    assert set(config["cog"]["config"]) == set(vars(gp.CogStorage()))

@@ -89,7 +89,7 @@ SKETCHES = [
 def plain(value):
     if isinstance(value, dict):
         return {name: plain(part) for name, part in value.items()}
-    return np.asarray(value).tolist()
+    return repr(np.asarray(value).tolist())  # NaN is no equal of itself
 
 
 @pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: type(sketch).__name__)

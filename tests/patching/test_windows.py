@@ -217,10 +217,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 @given(separable)
 def test_a_configuration_is_json_and_makes_the_same_window(window):
     config = json.loads(json.dumps(window.get_config()))
-    assert config.pop("type") == type(window).__name__
-    assert type(window)(**config) == window
+    assert type(window)(**config) == type(window).from_config(config) == window
 
 
 def test_a_custom_windows_configuration_names_its_function_without_addresses():
-    assert SpatialCustom(two_rows).get_config() == {"type": "SpatialCustom", "fn": f"{__name__}:two_rows"}
+    assert SpatialCustom(two_rows).get_config() == {"fn": f"{__name__}:two_rows"}
+    assert SpatialCustom.forbid_in_yaml
+    with pytest.raises(
+        TypeError, match=r"was made with the function .*:two_rows, which a configuration only names"
+    ):
+        SpatialCustom.from_config(SpatialCustom(two_rows).get_config())
     assert SpatialCustom(partial(two_rows)).get_config()["fn"] == "functools:partial"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, ClassVar, Generic
 
 import numpy as np
 
@@ -154,6 +154,9 @@ class SpatialWeightedSum(Mergeable[SumState, Place_co], WeightedTotal, Generic[P
     array([[4., 4.]])
 
     """
+
+    forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "weight_fn"
 
     weight_fn: Callable[[Array], Array] | None = None
 

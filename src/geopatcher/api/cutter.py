@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, overload
 
 from geopatcher.api.ahead import InFlight, read_ahead
 from geopatcher.api.anchor_list import Anchors
+from geopatcher.api.configs import ConfiguredPatcher
 from geopatcher.api.options import PlanOptions, check_known
 from geopatcher.api.reconstruct import plan as plan_of
 from geopatcher.api.split import PatchStream, Splitting
@@ -39,7 +40,7 @@ D = TypeVar("D")
 
 
 @dataclass
-class PatchCutter(Generic[R_co]):
+class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     """Four axes and an error policy: what patches a field has, and how they are read."""
 
     geometry: RectGeometry

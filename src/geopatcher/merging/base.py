@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -13,7 +12,6 @@ from geopatcher.accumulators.strict import warn_if_unsafe_streaming
 from geopatcher.core.axis import pixel_pair
 from geopatcher.core.typevars import Place_co
 from geopatcher.engine.job import Output
-from geopatcher.engine.prepare import name_of
 from geopatcher.merging.merge import MergeOptions, absolute, merge_patches
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import CogTarget, MemoryTarget, Target, ZarrTarget
@@ -22,6 +20,7 @@ from geopatcher.targets.protocol import MemoryStorage
 from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from geopatcher.core.patch import Patch
@@ -148,20 +147,6 @@ class Stitching(Merging[Place_co], CellAggregation[S], Generic[S, Place_co]):
         """
         return merge_patches(self, patches, domain, self.merge_options())["data"]
 
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values.
-
-        Paths and dtypes are text, functions their names.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the parameters by name.
-
-        """
-        values = {field.name: vars(self)[field.name] for field in fields(self)}
-        return {"type": type(self).__name__} | {name: _plain(value) for name, value in values.items()}
-
 
 class Mergeable(Stitching[S, Place_co], Generic[S, Place_co]):
     """A public per-cell aggregation whose result is one array."""
@@ -204,17 +189,3 @@ class Mergeable(Stitching[S, Place_co], Generic[S, Place_co]):
         if not self._to_disk:
             warn_if_unsafe_streaming(self)
         return self.stitch(patches, domain)
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.dtype):
-        return value.name
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, CogStorage):
-        return {field.name: _plain(vars(value)[field.name]) for field in fields(value)}
-    return name_of(value) if callable(value) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -259,20 +259,6 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
             for piece in pieces_of(contribution.box.intersect(whole)):
                 state = self.take(state, _values(contribution, piece, incoming))
         return Running(incoming, whole, state)
-
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the parameters by name.
-
-        """
-        known = {field.name: self.__dict__[field.name] for field in fields(self)}  # type: ignore[arg-type]
-        return {"type": type(self).__name__} | {
-            name: list(value) if isinstance(value, tuple) else value for name, value in known.items()
-        }
 
 
 @dataclass(slots=True, eq=False)

@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.axis import BOUNDARIES, Axis, lattice_axes, pixel_pair
 from geopatcher.core.box import Box
+from geopatcher.core.config import Configured
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 N_co = TypeVar("N_co", covariant=True)
 
 
-class SpatialGeometry(ABC, Generic[N_co]):
+class SpatialGeometry(Configured, ABC, Generic[N_co]):
     """Maps an anchor to its neighbourhood."""
 
     @abstractmethod
@@ -54,17 +55,6 @@ class SpatialGeometry(ABC, Generic[N_co]):
         -------
         tuple of int
             ``(height, width)``.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
 
         """
 
@@ -171,15 +161,6 @@ class SpatialRectangular(SpatialGeometry[Window]):
 
         """
         return lattice_axes(domain_shape, self.size, step, self.boundary)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"size"`` as a list, ``"boundary"`` and ``"pad_value"``."""
-        return {
-            "type": "SpatialRectangular",
-            "size": list(self.size),
-            "boundary": self.boundary,
-            "pad_value": self.pad_value,
-        }
 
 
 def _grid(domain: HasShape) -> tuple[int, int]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from geopatcher.core.config import Configured, name_of_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ CACHED_CELLS = 1 << 18
 GAUSSIAN_FLOOR = 1e-4
 
 
-class SpatialWindow(ABC):
+class SpatialWindow(Configured, ABC):
     """Weights of the cells of a patch."""
 
     @abstractmethod
@@ -47,17 +48,6 @@ class SpatialWindow(ABC):
         -------
         numpy.ndarray
             ``(height, width)`` float64, read-only.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
 
         """
 
@@ -124,10 +114,6 @@ class SpatialBoxcar(SeparableWindow):
         """Return ``n`` ones."""
         return np.ones(n)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialBoxcar"}``."""
-        return {"type": "SpatialBoxcar"}
-
 
 @dataclass(frozen=True)
 class SpatialHann(SeparableWindow):
@@ -143,10 +129,6 @@ class SpatialHann(SeparableWindow):
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
         return _raised_cosine(_to_border(n) / n)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialHann"}``."""
-        return {"type": "SpatialHann"}
 
 
 @dataclass(frozen=True)
@@ -188,10 +170,6 @@ class SpatialTukey(SeparableWindow):
         with np.errstate(over="ignore"):  # a tiny alpha: infinitely far inside, so 1
             inside = _to_border(n) / n / self.alpha
         return _raised_cosine(np.minimum(inside, 0.5))
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialTukey", "alpha": …}``."""
-        return {"type": "SpatialTukey", "alpha": float(self.alpha)}
 
 
 @dataclass(frozen=True)
@@ -235,10 +213,6 @@ class SpatialGaussian(SeparableWindow):
             bell = np.exp(-0.5 * np.square(from_centre / self.sigma))
         return np.maximum(bell, GAUSSIAN_FLOOR)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialGaussian", "sigma": …}``."""
-        return {"type": "SpatialGaussian", "sigma": float(self.sigma)}
-
 
 @dataclass(frozen=True)
 class SpatialCustom(SpatialWindow):
@@ -270,6 +244,9 @@ class SpatialCustom(SpatialWindow):
 
     """
 
+    forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "fn"
+
     fn: Callable[[RectGeometry], ArrayLike]
 
     def __post_init__(self) -> None:
@@ -287,7 +264,9 @@ class SpatialCustom(SpatialWindow):
         """
         height, width = geometry.size
         given = np.asarray(self.fn(geometry))
-        what = f"the window function {_name_of(self.fn)}, called with a geometry of ({height}, {width}),"
+        what = (
+            f"the window function {name_of_function(self.fn)}, called with a geometry of ({height}, {width}),"
+        )
         if given.shape != (height, width):
             raise ValueError(
                 f"{what} returned shape {given.shape}: it must return one weight for each cell, "
@@ -307,10 +286,6 @@ class SpatialCustom(SpatialWindow):
             raise ValueError(f"{what} returned only zeros: no patch would count anywhere")
         weights.setflags(write=False)
         return weights
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialCustom", "fn": "module:name"}``: the name, not what it computes."""
-        return {"type": "SpatialCustom", "fn": _name_of(self.fn)}
 
 
 #: Windows that need no argument, by the name the command line knows them by.
@@ -349,9 +324,3 @@ def _raised_cosine(phase: NDArray[np.float64]) -> NDArray[np.float64]:
     """``sin²(π phase)``: 0 at phase 0, 1 at phase ½."""
     squared: NDArray[np.float64] = np.square(np.sin(np.pi * phase))
     return squared
-
-
-def _name_of(fn: Callable[..., ArrayLike]) -> str:
-    """``module:name`` of a function; of another callable, that of its class (no memory address)."""
-    named = fn if isinstance(fn, FunctionType) else type(fn)
-    return f"{named.__module__}:{named.__qualname__}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 import numpy as np
 
 from geopatcher.core.axis import lattice_axes
+from geopatcher.core.config import Configured
 from geopatcher.errors import IncompleteScanConfiguration
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import HasShape, RectGeometry
 
 
-class SpatialSampler(ABC):
+class SpatialSampler(Configured, ABC):
     """Chooses where patches sit."""
 
     @abstractmethod
@@ -40,17 +41,6 @@ class SpatialSampler(ABC):
         -------
         iterator of tuple of int
             ``(row, col)``, made as they are asked for.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
 
         """
 

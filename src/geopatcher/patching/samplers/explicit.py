@@ -79,7 +79,3 @@ class SpatialExplicit(SpatialSampler):
                 f"leave them out, or check the order of row and column"
             )
         return as_pairs(settle(anchors, domain, geometry))
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"`` and ``"anchors_"`` as lists."""
-        return {"type": "SpatialExplicit", "anchors_": [list(anchor) for anchor in self.anchors_]}
