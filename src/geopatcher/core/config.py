@@ -184,11 +184,11 @@ def arguments_of(cls: type[Configured], config: Mapping[str, object]) -> dict[st
 
 
 def revived(value: object) -> object:
-    """Return what a JSON value stands for: parts are made, and lists are tuples."""
+    """Return what a JSON value stands for: parts are made, lists are tuples, objects stay."""
     if isinstance(value, Mapping):
         if set(value) == {"class", "config"}:
             return made(value)
-        return {name: revived(part) for name, part in value.items()}
+        return dict(value)
     return tuple(map(revived, value)) if isinstance(value, list | tuple) else value
 
 
