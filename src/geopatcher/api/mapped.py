@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import SourceField
     from geopatcher.planning.plan import Plan
 
-E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 
 
-class MappedPatches(LazySequence[Patch[E]], Generic[E]):
+class MappedPatches(LazySequence[Patch[E_co]], Generic[E_co]):
     """The patches of a field with an operator's results as data, and their plan.
 
     Nothing is kept: each iteration is another pass over the field, and an index computes that patch alone.
@@ -63,29 +63,29 @@ class MappedPatches(LazySequence[Patch[E]], Generic[E]):
     def __len__(self) -> int:
         return len(self._anchors)
 
-    def __iter__(self) -> Generator[Patch[E], None, None]:
+    def __iter__(self) -> Generator[Patch[E_co], None, None]:
         patches = self._patcher.split(self._field, journal=self._journal)
         run = self._run_over(patches)
         made = committed(run.results(self._backend), self._journal)
         seen = shown(made, len(patches), show_progress=self._show_progress)
-        return cast("Generator[Patch[E], None, None]", seen)
+        return cast("Generator[Patch[E_co], None, None]", seen)
 
     @overload
-    def __getitem__(self, index: int) -> Patch[E]: ...
+    def __getitem__(self, index: int) -> Patch[E_co]: ...
     @overload
-    def __getitem__(self, index: slice) -> list[Patch[E]]: ...
-    def __getitem__(self, index: int | slice) -> Patch[E] | list[Patch[E]]:
+    def __getitem__(self, index: slice) -> list[Patch[E_co]]: ...
+    def __getitem__(self, index: int | slice) -> Patch[E_co] | list[Patch[E_co]]:
         if isinstance(index, slice):
             return [self._one(anchor) for anchor in self._anchors[index]]
         return self._one(self._anchors[index])
 
-    def _one(self, anchor: tuple[int, int]) -> Patch[E]:
+    def _one(self, anchor: tuple[int, int]) -> Patch[E_co]:
         """Compute a patch alone; one that a policy would leave out is an error, since it was asked for."""
         alone = (patch for patch in [self._patcher.patch_at(self._field, anchor)])
         patch, made = next(self._run_over(PatchStream(self.plan, alone)).on_threads())
         if made.failure is not None:
             raise OperatorError(f"{self._work.name} failed on the patch at {anchor}: {made.failure.message}")
-        return cast("Patch[E]", patch)
+        return cast("Patch[E_co]", patch)
 
     def _run_over(self, patches: PatchStream[object]) -> MapRun:
         return MapRun(patches, self._work, self._n_workers, self._batch_size, self._patcher.errors)

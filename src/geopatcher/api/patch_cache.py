@@ -201,11 +201,6 @@ class PatchCache:
         str
             The ``field_id`` this cache was made with, or a digest of what identifies the field.
 
-        Raises
-        ------
-        SourceError
-            The field cannot be read.
-
         """
         if self.field_id is not None:
             return self.field_id

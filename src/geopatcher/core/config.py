@@ -9,7 +9,7 @@ from dataclasses import fields
 from fractions import Fraction
 from operator import attrgetter
 from types import FunctionType
-from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def _type(value: type) -> str:
 
 
 #: Of each kind of value, what is told.
-_TOLD: tuple[tuple[object, Callable[..., object]], ...] = (
+_TOLD: tuple[tuple[Any, Callable[..., object]], ...] = (
     (np.generic, lambda value: value.item()),
     (np.ndarray, lambda value: value.tolist()),
     (np.dtype, lambda value: value.name),

@@ -142,8 +142,8 @@ class Model(Recorded, ConfiguredModel):
         )
         source = checked(model)
         told = {"bands": bands, "scale": scale, "offset": offset, "mean": mean, "std": std, "clip": clip}
-        told |= {"activation": activation, "classes": classes, "margin": margin, "multiple": multiple}
-        self._arguments = {**told, "output_scale": output_scale, "parts": parts, "record": record}
+        more = {"activation": activation, "classes": classes, "margin": margin, "multiple": multiple}
+        self._arguments = {**told, **more, "output_scale": output_scale, "parts": parts, "record": record}
         self._holder = Holder(source, Settings(device, precision))
         self._base = given_record(record, source)
         self._wanted: tuple[str, ...] = (RESULT,)
