@@ -76,6 +76,9 @@ class SpatialRectangular(SpatialGeometry[Window]):
     - ``"shrink"``: it stays and is cut off, so it is smaller;
     - ``"raise"``: it is an error.
 
+    Elsewhere a lattice of patches often ends where the last whole one does, and the rest is lost in silence:
+    ``boundary="drop"`` is that.
+
     Parameters
     ----------
     size

@@ -120,7 +120,9 @@ class SpatialHann(SeparableWindow):
     """Raised cosine, ``sin²(π (i + ½) / n)``: positive everywhere, sums to one at half overlap.
 
     The Hann window of Harris (1978), "On the use of windows for harmonic analysis with the discrete
-    Fourier transform", Proc. IEEE 66(1), sampled at half cells.
+    Fourier transform", Proc. IEEE 66(1), sampled at half cells. That of `numpy.hanning` is 0 at its ends,
+    so pixels at the edge of a raster have no weight at all; where that is wanted, take
+    ``SpatialCustom(lambda geometry: np.outer(*map(np.hanning, geometry.size)))``.
 
     >>> SpatialHann().profile(4).round(4)
     array([0.1464, 0.8536, 0.8536, 0.1464])
