@@ -41,8 +41,9 @@ from .api.export import export as export
 from .api.journal import PatchJournal as PatchJournal
 from .api.patch_cache import PatchCache as PatchCache
 from .api.patcher import SpatialPatcher as SpatialPatcher
+from .api.plan import plan as plan
+from .api.polygons import polygons as polygons
 from .api.random_access import IndexedPatchView as IndexedPatchView
-from .api.reconstruct import plan as plan
 from .api.reconstruct import reconstruct as reconstruct
 from .api.result import Reconstruction as Reconstruction
 from .api.stacking import PatchBatch as PatchBatch

@@ -42,6 +42,8 @@ MODULES: dict[str, str] = {
     "onnxruntime": "onnx",
     "pyproj": "",
     "pyproj.exceptions": "",
+    "pyarrow": "vector",
+    "pyarrow.parquet": "vector",
     "pyogrio": "vector",
     "pyogrio.errors": "vector",
     "pyogrio.raw": "vector",

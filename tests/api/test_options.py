@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
-from geopatcher.api.options import PlanOptions, RunOptions
+from geopatcher.api.options import PlanOptions, RunOptions, SourceOptions
 
 IMAGE = np.random.default_rng(0).random((2, 40, 50)).astype("float32")
 AXES = {"patcher", "size", "step", "window", "aggregation", "boundary"}
@@ -29,7 +29,8 @@ def patcher(**more):
     [(gp.plan, PlanOptions, {"source"}), (gp.reconstruct, RunOptions, {"source", "operator", "target"})],
 )
 def test_the_typed_keywords_are_those_of_the_verb_but_for_the_patches(verb, options, positional):
-    assert {*inspect.signature(verb).parameters} - AXES - positional == {*options.__optional_keys__}
+    named = {*inspect.signature(verb).parameters} - {"opening"} | {*SourceOptions.__optional_keys__}
+    assert named - AXES - positional == {*options.__optional_keys__}
 
 
 @pytest.mark.parametrize("name", ["size", "patcher", "codec", "chunk"])

@@ -48,6 +48,8 @@ class PatcherLike(Protocol):
         ...
 
 
+#: Names of the arguments that say what patches there are.
+PATCHES = ("patcher", "size", "step", "window", "aggregation", "boundary")
 #: Of the arguments that a patcher stands for, in the order of `axes_for`.
 USUAL: tuple[Size, None, str, str, str] = (256, None, "hann", "overlap-add", "cover")
 
@@ -70,8 +72,7 @@ def axes_for(
     """
     if patcher is None:
         return Axes.of(size, step, window, aggregation, boundary)
-    names = ("size", "step", "window", "aggregation", "boundary")
-    given = zip(names, (size, step, window, aggregation, boundary), USUAL, strict=True)
+    given = zip(PATCHES[1:], (size, step, window, aggregation, boundary), USUAL, strict=True)
     asked = [name for name, value, usual in given if value is not usual and value != usual]
     if asked:
         raise TypeError(

@@ -11,7 +11,7 @@ from geopatcher.api.ahead import InFlight, read_ahead
 from geopatcher.api.anchor_list import Anchors
 from geopatcher.api.configs import ConfiguredPatcher
 from geopatcher.api.options import PlanOptions, check_known
-from geopatcher.api.reconstruct import plan as plan_of
+from geopatcher.api.plan import plan as plan_of
 from geopatcher.api.split import PatchStream, Splitting
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import facts_of

@@ -18,11 +18,20 @@ if TYPE_CHECKING:
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
+    from geopatcher.fields.grids import CrsLike
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 
-class SharedOptions(TypedDict, total=False):
+class SourceOptions(TypedDict, total=False):
+    """How a source is read; see `geopatcher.reconstruct` for what each says."""
+
+    dst_crs: CrsLike | None
+    resolution: float | tuple[float, float] | None
+    resampling: str | None
+
+
+class SharedOptions(SourceOptions, total=False):
     """What decides a plan beside the patches; see `geopatcher.reconstruct` for what each says."""
 
     margin: Size | None

@@ -1,23 +1,23 @@
-"""The public verbs: `reconstruct` and `plan`."""
+"""The public verb that runs: `reconstruct`."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, usual_batch, usual_step
+from geopatcher.api.opening import opened
+from geopatcher.api.options import RunOptions
 from geopatcher.api.outputs import blank_patch, giving, with_outputs
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import result_of
-from geopatcher.engine.error_policy import ErrorPolicy, persist
+from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
-from geopatcher.engine.prepare import warn_of_ground
 from geopatcher.engine.progress import reporting
-from geopatcher.fields.open import as_field
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import target_for
 
@@ -31,116 +31,18 @@ if TYPE_CHECKING:
     from geopatcher.api.area import Region
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.api.models import Runnable
+    from geopatcher.api.options import SourceOptions
     from geopatcher.api.result import Reconstruction
-    from geopatcher.core.protocols import PixelSource, Resume, Window
+    from geopatcher.core.protocols import Resume, Window
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Source
-    from geopatcher.planning.plan import Plan
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
-
-
-def plan(
-    source: Source,
-    *,
-    patcher: PatcherLike | None = None,
-    size: Size = 256,
-    step: Size | None = None,
-    margin: Size | None = None,
-    output_scale: Scale | None = None,
-    window: str | Window = "hann",
-    aggregation: str | AnyCellAggregation = "overlap-add",
-    boundary: str = "cover",
-    batch_size: BatchSize = 1,
-    memory_limit: int | str = "1GiB",
-    dtype: DTypeLike | None = None,
-    chunks: Size = 512,
-    storage: ZarrStorage | CogStorage | None = None,
-    region: Region | None = None,
-    region_crs: object = None,
-    crop: bool = False,
-    all_touched: bool = False,
-    outputs: str | Iterable[str] | None = None,
-    layers: Iterable[str] = (),
-    out_bands: int | None = None,
-    target: str | os.PathLike[str] | None = None,
-    executor: Executor | None = None,
-    workers: int | None = None,
-) -> Plan:
-    """Say what `reconstruct` would do and cost; no pixel is read, and nothing is written.
-
-    Parameters
-    ----------
-    source
-        As of `reconstruct`: a path or URL, an array ``(height, width)`` or ``(bands, height, width)``, ...
-    patcher, size, step, window, aggregation, boundary
-        The patches, as of `reconstruct`: 256x256 pixels every 128 under a Hann window, overlap-added, by
-        default.
-    margin, output_scale
-        What the operator would want to see around a patch, in pixels, and how much finer its results would
-        be; 0 and 1 by default.
-    batch_size
-        Patches the operator would get at once, 1 by default. For ``"auto"`` a quarter of ``memory_limit`` is
-        planned for them; what the operator takes by itself is found out by the run, and kept within the rest.
-    memory_limit
-        Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
-    dtype
-        Of the result; float32 is assumed where it follows from the operator.
-    chunks
-        ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
-    storage
-        How the ``target`` stores the result: shards and overviews take memory.
-    region, region_crs, crop, all_touched
-        The part of the raster to compute, as of `reconstruct`; all of it by default.
-    outputs
-        As of `reconstruct`, with ``aggregation="soft-vote:10"`` to say how many classes there are.
-    layers
-        Names of what is written beside the result: ``"weight"``, ``"count"``, ``"spread"``.
-    out_bands
-        How many bands the operator returns: as many as the source has by default.
-    target
-        Where the result would go. Without one it is an array, and takes the room of one.
-    executor, workers
-        Who would compute it, as of `reconstruct`: this process by default.
-
-    Returns
-    -------
-    Plan
-        Patches, blocks, regions, ``memory_bytes`` and ``disk_bytes``; ``print`` it to read them.
-
-    Raises
-    ------
-    SourceError
-        There is no such source, or it is not a raster.
-    MemoryLimitError
-        The machine cannot hold a single patch.
-    ValueError, TypeError
-        An argument is not what it should be.
-
-    Examples
-    --------
-    >>> import numpy as np, geopatcher
-    >>> print(geopatcher.plan(np.zeros((4, 512, 512), "uint16"), size=128, step=64).n_patches)
-    49
-
-    """
-    axes = axes_for(patcher, size, step, window, aggregation, boundary)
-    axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
-    reading = reading_for(None, margin, output_scale)
-    extent = Extent(region, region_crs, crop, all_touched)
-    request = Request.of(
-        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, extent
-    )
-    field, request = request.over(as_field(source).source)
-    warn_of_ground(field, stacklevel=2)
-    made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
-    runner = executor_for(executor, workers)
-    return runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
 
 
 def reconstruct(
@@ -184,6 +86,7 @@ def reconstruct(
     overwrite: bool = False,
     skip_empty: bool | None = None,
     allow_gaps: bool = False,
+    **opening: Unpack[SourceOptions],
 ) -> Reconstruction:
     """Run an operator over a raster in overlapping patches, and put the results back together.
 
@@ -328,6 +231,9 @@ def reconstruct(
         Whether patches without any data are left out; by default where the source can have such.
     allow_gaps
         Leave nodata where no patch reaches, instead of refusing the plan.
+    **opening
+        How the source is read: on another grid by ``dst_crs``, ``resolution`` (the side of a pixel, or
+        ``(x, y)``) and ``resampling``, as `ReprojectingRasterField` says.
 
     Returns
     -------
@@ -362,10 +268,10 @@ def reconstruct(
     """
     runner, run = executor_for(executor, workers, timeout), as_run(operator, tta, device, precision)
     axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
-    usual = patcher is None and aggregation == "overlap-add"
-    at_once, reading = usual_batch(run, batch_size), reading_for(run, margin, output_scale)
-    policy = ErrorPolicy(on_error, max_retries, retry_on)
-    run, pixels = matched(giving(run, outputs), _opened(source, policy), axes.geometry.size, reading.margin)
+    at_once, usual = usual_batch(run, batch_size), patcher is None and aggregation == "overlap-add"
+    reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
+    pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__)
+    run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
     shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
     axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
     extent = Extent(region, region_crs, crop, all_touched)
@@ -375,11 +281,5 @@ def reconstruct(
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     job = job_for(request, conduct, pixels, run)
     place = target_for(target, overwrite=overwrite, resume=resume, storage=storage)
-    warn_of_ground(job.source, stacklevel=2)
     with reporting(progress, runner.n_patches(job)) as advance:
         return result_of(runner.run(replace(job, advance=advance), place))
-
-
-def _opened(source: Source, policy: ErrorPolicy) -> PixelSource:
-    """Open a source, again and again where the policy says so."""
-    return persist(partial(as_field, source), policy).source

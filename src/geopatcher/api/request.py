@@ -23,6 +23,7 @@ from geopatcher.engine.prepare import (
     in_process,
     make_plan,
     name_of,
+    warn_of_ground,
 )
 from geopatcher.engine.sizing import Sizes
 from geopatcher.fields.declared import outline_of
@@ -173,6 +174,7 @@ def job_for(
     check_patch(axes.geometry.size, source.domain, plan.memory_limit, "memory_limit is", request.reading)
     if not conduct.allow_gaps:
         plan.require_coverage()
+    warn_of_ground(source, stacklevel=3)
     return Job(
         plan=plan,
         source=source,

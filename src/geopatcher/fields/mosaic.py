@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.protocols import PixelSource, SourceField
@@ -117,7 +117,7 @@ class Mosaic(Layered):
         super().__init__(found, domain, order, method, _tile_of(found, domain, order))
 
 
-def is_scene(thing: object) -> bool:
+def is_scene(thing: object) -> TypeGuard[SceneLike]:
     """Whether something may be a scene of a mosaic, and is no array of numbers.
 
     >>> is_scene("a.tif"), is_scene([1, 2])

@@ -1,0 +1,135 @@
+"""The public verb that foretells: `plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack
+
+from geopatcher.api.area import Extent
+from geopatcher.api.axes import axes_for
+from geopatcher.api.executor_choice import executor_for
+from geopatcher.api.models import reading_for
+from geopatcher.api.opening import opened
+from geopatcher.api.options import PlanOptions
+from geopatcher.api.outputs import with_outputs
+from geopatcher.api.request import Request
+from geopatcher.engine.error_policy import ErrorPolicy
+from geopatcher.engine.prepare import warn_of_ground
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from numpy.typing import DTypeLike
+
+    from geopatcher.accumulators.base import AnyCellAggregation
+    from geopatcher.api.area import Region
+    from geopatcher.api.axes import PatcherLike, Scale, Size
+    from geopatcher.api.options import SourceOptions
+    from geopatcher.core.protocols import Window
+    from geopatcher.engine.batching import BatchSize
+    from geopatcher.fields.open import Source
+    from geopatcher.planning.plan import Plan
+    from geopatcher.runs.executor import Executor
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+
+def plan(
+    source: Source,
+    *,
+    patcher: PatcherLike | None = None,
+    size: Size = 256,
+    step: Size | None = None,
+    margin: Size | None = None,
+    output_scale: Scale | None = None,
+    window: str | Window = "hann",
+    aggregation: str | AnyCellAggregation = "overlap-add",
+    boundary: str = "cover",
+    batch_size: BatchSize = 1,
+    memory_limit: int | str = "1GiB",
+    dtype: DTypeLike | None = None,
+    chunks: Size = 512,
+    storage: ZarrStorage | CogStorage | None = None,
+    region: Region | None = None,
+    region_crs: object = None,
+    crop: bool = False,
+    all_touched: bool = False,
+    outputs: str | Iterable[str] | None = None,
+    layers: Iterable[str] = (),
+    out_bands: int | None = None,
+    target: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    **opening: Unpack[SourceOptions],
+) -> Plan:
+    """Say what `reconstruct` would do and cost; no pixel is read, and nothing is written.
+
+    Parameters
+    ----------
+    source
+        As of `reconstruct`: a path or URL, an array ``(height, width)`` or ``(bands, height, width)``, ...
+    patcher, size, step, window, aggregation, boundary
+        The patches, as of `reconstruct`: 256x256 pixels every 128 under a Hann window, overlap-added, by
+        default.
+    margin, output_scale
+        What the operator would want to see around a patch, in pixels, and how much finer its results would
+        be; 0 and 1 by default.
+    batch_size
+        Patches the operator would get at once, 1 by default. For ``"auto"`` a quarter of ``memory_limit`` is
+        planned for them; what the operator takes by itself is found out by the run, and kept within the rest.
+    memory_limit
+        Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
+    dtype
+        Of the result; float32 is assumed where it follows from the operator.
+    chunks
+        ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
+    storage
+        How the ``target`` stores the result: shards and overviews take memory.
+    region, region_crs, crop, all_touched
+        The part of the raster to compute, as of `reconstruct`; all of it by default.
+    outputs
+        As of `reconstruct`, with ``aggregation="soft-vote:10"`` to say how many classes there are.
+    layers
+        Names of what is written beside the result: ``"weight"``, ``"count"``, ``"spread"``.
+    out_bands
+        How many bands the operator returns: as many as the source has by default.
+    target
+        Where the result would go. Without one it is an array, and takes the room of one.
+    executor, workers
+        Who would compute it, as of `reconstruct`: this process by default.
+    **opening
+        How the source is read, as of `reconstruct`.
+
+    Returns
+    -------
+    Plan
+        Patches, blocks, regions, ``memory_bytes`` and ``disk_bytes``; ``print`` it to read them.
+
+    Raises
+    ------
+    SourceError
+        There is no such source, or it is not a raster.
+    MemoryLimitError
+        The machine cannot hold a single patch.
+    ValueError, TypeError
+        An argument is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> print(geopatcher.plan(np.zeros((4, 512, 512), "uint16"), size=128, step=64).n_patches)
+    49
+
+    """
+    axes = axes_for(patcher, size, step, window, aggregation, boundary)
+    axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
+    reading = reading_for(None, margin, output_scale)
+    extent = Extent(region, region_crs, crop, all_touched)
+    request = Request.of(
+        axes, reading, target, storage, chunks, beside, dtype, None, batch_size, memory_limit, extent
+    )
+    pixels = opened(source, opening, ErrorPolicy(), "plan", PlanOptions.__optional_keys__)
+    field, request = request.over(pixels)
+    warn_of_ground(field, stacklevel=2)
+    made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
+    runner = executor_for(executor, workers)
+    return runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)

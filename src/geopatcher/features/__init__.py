@@ -1,0 +1,1 @@
+"""Vector features made of rasters, row of blocks by row of blocks."""

@@ -1,0 +1,96 @@
+"""Vector files as other programs read them."""
+
+from __future__ import annotations
+
+import geopandas
+import numpy as np
+import pyarrow.parquet
+import pytest
+import shapely
+
+from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.features.vector_files import DRIVERS, Features, driver_of, write_features
+
+KINDS = {"class": np.dtype("int64"), "name": np.dtype(object), "confidence": np.dtype("float64")}
+BOXES = shapely.box([0, 2, 4], [0, 0, 0], [1, 3, 5], [1, 1, 1])
+
+
+def batches():
+    yield Features(
+        BOXES[:2],
+        {
+            "class": np.array([1, 2]),
+            "name": np.array(["a", "é"], object),
+            "confidence": np.array([0.5, np.nan]),
+        },
+    )
+    yield Features(
+        BOXES[2:],
+        {"class": np.array([3]), "name": np.array([None], object), "confidence": np.array([1.0])},
+    )
+
+
+def write(path, made=None, **more):
+    write_features(
+        path, batches() if made is None else made, KINDS, geometry="Polygon", crs="EPSG:32633", **more
+    )
+
+
+def read(path):
+    return geopandas.read_parquet(path) if path.suffix == ".parquet" else geopandas.read_file(path)
+
+
+@pytest.mark.parametrize("ending", DRIVERS)
+def test_others_read_what_was_written(tmp_path, ending):
+    path = tmp_path / f"fields{ending}"
+    write(path)
+    found = read(path).sort_values("class")
+    assert found.crs.to_epsg() == 32633
+    assert found["class"].tolist() == [1, 2, 3]
+    assert found["name"].tolist()[:2] == ["a", "é"]
+    assert np.array_equal(found["confidence"], [0.5, np.nan, 1.0], equal_nan=True)
+    assert all(one.equals(other) for one, other in zip(found.geometry, BOXES, strict=True))
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("ending", DRIVERS)
+def test_without_features_it_is_empty(tmp_path, ending):
+    path = tmp_path / f"none{ending}"
+    write(path, iter(()))
+    assert len(read(path)) == 0
+
+
+def test_the_metadata_of_geoparquet_are_those_of_its_specification(tmp_path):
+    write(tmp_path / "x.parquet")
+    said = pyarrow.parquet.read_metadata(tmp_path / "x.parquet").metadata[b"geo"]
+    assert b'"version": "1.1.0"' in said
+    assert b'"encoding": "WKB"' in said
+    assert b'"code": 32633' in said
+
+
+@pytest.mark.parametrize("ending", DRIVERS)
+def test_what_fails_as_features_are_made_is_told_as_it_is_and_leaves_nothing(tmp_path, ending):
+    def failing():
+        yield from batches()
+        raise RuntimeError("the raster cannot be read any more")
+
+    with pytest.raises(RuntimeError, match="cannot be read any more"):
+        write(tmp_path / f"x{ending}", failing())
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_file_that_is_there_stays(tmp_path):
+    path = tmp_path / "x.gpkg"
+    path.write_text("mine")
+    with pytest.raises(TargetExistsError, match=r"x\.gpkg exists: pass overwrite=True"):
+        write(path)
+    assert path.read_text() == "mine"
+    write(path, overwrite=True)
+    assert len(read(path)) == 3
+
+
+def test_what_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"x\.shp is no vector file to write: end it in \.gpkg, \.fgb"):
+        driver_of("x.shp")
+    with pytest.raises(TargetError, match="there is no folder .*nowhere for x.gpkg"):
+        write(tmp_path / "nowhere" / "x.gpkg")
