@@ -87,7 +87,7 @@ def test_planned_listed_shuffled_and_reconstructed_are_the_same_bytes(
         np.testing.assert_allclose(wanted, truth, rtol=tolerance)
 
 
-@pytest.mark.parametrize("target", ["memory", "zarr", "geotiff"])
+@pytest.mark.parametrize("target", ["memory", "zarr", "cog"])
 @pytest.mark.parametrize("planned", [True, False])
 def test_a_field_too_wide_for_the_limit_is_merged_in_column_regions(tmp_path, target, planned, monkeypatch):
     image = np.random.default_rng(0).random((1, 48, 800))
