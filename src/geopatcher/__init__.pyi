@@ -1,14 +1,17 @@
 # The public names, and where they are: read by type checkers, and by the package itself.
 
 from . import aggregations as aggregations
+from . import dask as dask
 from . import domain as domain
 from . import errors as errors
 from . import executors as executors
 from . import fields as fields
 from . import hooks as hooks
+from . import jax as jax
 from . import matched as matched
 from . import runners as runners
 from . import samplers as samplers
+from . import spatial as spatial
 from . import time as time
 from .accumulators.base import SpatialAggregation as SpatialAggregation
 from .accumulators.strict import get_strict as get_strict
@@ -35,6 +38,7 @@ from .aggregations.sums import SpatialMean as SpatialMean
 from .aggregations.sums import SpatialOverlapAdd as SpatialOverlapAdd
 from .aggregations.sums import SpatialSum as SpatialSum
 from .aggregations.sums import SpatialWeightedSum as SpatialWeightedSum
+from .api.async_patcher import AsyncSpatialPatcher as AsyncSpatialPatcher
 from .api.export import export as export
 from .api.journal import PatchJournal as PatchJournal
 from .api.patch_cache import PatchCache as PatchCache
@@ -42,10 +46,10 @@ from .api.patcher import SpatialPatcher as SpatialPatcher
 from .api.plan import plan as plan
 from .api.polygons import polygons as polygons
 from .api.random_access import IndexedPatchView as IndexedPatchView
-from .api.random_access import PatchBatch as PatchBatch
-from .api.random_access import stack_patches as stack_patches
 from .api.reconstruct import reconstruct as reconstruct
 from .api.result import Reconstruction as Reconstruction
+from .api.stacking import PatchBatch as PatchBatch
+from .api.stacking import stack_patches as stack_patches
 from .api.verify import Verification as Verification
 from .api.verify import verify as verify
 from .core.box import Box as Box
@@ -54,6 +58,7 @@ from .core.domain import RasterDomain as RasterDomain
 from .core.grid_domain import GridDomain as GridDomain
 from .core.patch import Patch as Patch
 from .core.places import Domain as Domain
+from .core.protocols import AsyncField as AsyncField
 from .core.protocols import Field as Field
 from .engine.error_policy import ErrorPolicy as ErrorPolicy
 from .engine.error_policy import PatchErrorRecord as PatchErrorRecord
@@ -72,13 +77,18 @@ from .errors import TargetLockedError as TargetLockedError
 from .errors import TransportError as TransportError
 from .errors import UnsafeStreamingError as UnsafeStreamingError
 from .errors import WorkerLostError as WorkerLostError
+from .fields.async_field import AsyncRasterField as AsyncRasterField
 from .fields.cog_field import ObstoreCogField as ObstoreCogField
+from .fields.dask_field import DaskField as DaskField
 from .fields.geopandas_field import GeoPandasField as GeoPandasField
 from .fields.grids import Grid as Grid
 from .fields.mosaic import Mosaic as Mosaic
 from .fields.point_domain import PointDomain as PointDomain
 from .fields.raster import RasterField as RasterField
+from .fields.reprojecting import ReprojectingRasterField as ReprojectingRasterField
 from .fields.vector_domain import VectorDomain as VectorDomain
+from .fields.xarray_field import RioXarrayField as RioXarrayField
+from .fields.xarray_field import XarrayField as XarrayField
 from .fields.xvec_field import XvecField as XvecField
 from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
@@ -104,8 +114,14 @@ from .patching.geometry import SpatialRectangular as SpatialRectangular
 from .patching.graphs import SpatialKNNGraph as SpatialKNNGraph
 from .patching.graphs import SpatialRadiusGraph as SpatialRadiusGraph
 from .patching.polygons import SpatialPolygonIntersection as SpatialPolygonIntersection
+from .patching.samplers.base import SpatialSampler as SpatialSampler
+from .patching.samplers.coords import SpatialAlongTrack as SpatialAlongTrack
+from .patching.samplers.coords import SpatialExplicitCoords as SpatialExplicitCoords
+from .patching.samplers.explicit import SpatialExplicit as SpatialExplicit
 from .patching.samplers.lattice import SpatialJitteredStride as SpatialJitteredStride
 from .patching.samplers.lattice import SpatialRegularStride as SpatialRegularStride
+from .patching.samplers.scattered import SpatialPoissonDisk as SpatialPoissonDisk
+from .patching.samplers.scattered import SpatialRandom as SpatialRandom
 from .patching.windows import SpatialBoxcar as SpatialBoxcar
 from .patching.windows import SpatialCustom as SpatialCustom
 from .patching.windows import SpatialGaussian as SpatialGaussian

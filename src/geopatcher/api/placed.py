@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast, runtime_checkable
 
 import numpy as np
 
-from geopatcher.api.split import HasBytes
+from geopatcher.api.ahead import read_ahead
+from geopatcher.api.anchor_list import PlacedAnchors
+from geopatcher.api.split import bytes_of
 from geopatcher.core.cell_window import CellWindow
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.patch import Patch, Shaped
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.accumulators.protocols import Merges
+    from geopatcher.api.ahead import InFlight
     from geopatcher.api.split import DoneAnchors
     from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import Sampler, Window
@@ -144,14 +147,15 @@ class Placing:
         """What messages call the field."""
         return self.source.source.name if isinstance(self.source, SourceField) else repr(self.source)
 
-    def anchors(self) -> list[tuple[int, int]]:
+    def anchors(self) -> PlacedAnchors:
         """Return the places, as the domain calls them."""
-        return list(self.sampler.anchors(self.domain, cast("RectGeometry", self.geometry)))
+        domain, geometry = self.domain, cast("RectGeometry", self.geometry)
+        return PlacedAnchors(lambda: iter(self.sampler.anchors(domain, geometry)))
 
-    def stream(self, hooks: Hooks, done: DoneAnchors | None) -> PlacedStream:
+    def stream(self, hooks: Hooks, done: DoneAnchors | None, bounds: InFlight) -> PlacedStream:
         """Return the patches, but those that are done."""
         anchors = [at for at in self.anchors() if done is None or not done.has(at)]
-        return PlacedStream(self._patches(anchors, hooks), len(anchors))
+        return PlacedStream(read_ahead(self._patches(anchors, hooks), bounds), len(anchors))
 
     def _patches(
         self, anchors: Sequence[tuple[int, int]], hooks: Hooks
@@ -168,8 +172,7 @@ class Placing:
                 if self.policy.on_error != "mask":
                     continue
                 patch = self._masked(anchor)
-            size = patch.data.nbytes if isinstance(patch.data, HasBytes) else 0
-            hooks.patch_done(anchor, time.perf_counter() - started, size)
+            hooks.patch_done(anchor, time.perf_counter() - started, bytes_of(patch.data))
             yield patch
         if anchors and len(self.errors) - failed == len(anchors):
             raise all_failed(self.errors[failed:], "reading", self.name)

@@ -22,6 +22,7 @@ from geopatcher.core.operators import (
     Several,
 )
 from geopatcher.core.sources import (
+    AsyncField,
     BandSelectable,
     Bounded,
     Concurrent,
@@ -33,6 +34,7 @@ from geopatcher.core.sources import (
     OverArray,
     OverDataset,
     PixelSource,
+    Refillable,
     Shareable,
     SourceField,
     Surrounded,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Array",
     "ArrayOperator",
+    "AsyncField",
     "BandSelectable",
     "Bounded",
     "Classifying",
@@ -74,6 +77,7 @@ __all__ = [
     "PixelSource",
     "PositionAware",
     "RectGeometry",
+    "Refillable",
     "Rescaling",
     "Resume",
     "Sampler",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from geopatcher.core.protocols import Field, PixelSource, SourceField
+from geopatcher.core.protocols import AsyncField, Field, PixelSource, SourceField
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.async_field import AwaitedField
 from geopatcher.fields.catalogued import Catalogued
 from geopatcher.fields.dask_field import ChunkedArray, DaskField
 from geopatcher.fields.from_path import field_at
@@ -52,7 +53,7 @@ class Labelled(Protocol[D_co]):
 
 
 #: Sources whose patches are of a type of their own.
-Lending: TypeAlias = Field[D_co] | Windowed[D_co] | Labelled[D_co]
+Lending: TypeAlias = Field[D_co] | AsyncField[D_co] | Windowed[D_co] | Labelled[D_co]
 #: Sources whose patches are arrays; several scenes are a mosaic.
 Arrays: TypeAlias = (
     "PixelSource | Catalogued | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
@@ -80,8 +81,8 @@ def as_field(source: Source) -> SourceField[object]:
         source = mosaic_of_items(source)
     if isinstance(source, SourceField):
         return source
-    if isinstance(source, Field):
-        return PlainField.of(source)
+    if isinstance(source, Field | AsyncField):
+        return PlainField.of(source if isinstance(source, Field) else AwaitedField(source))
     if isinstance(source, LabelledArray):
         return XarrayField(source)
     if isinstance(source, ChunkedArray):

@@ -55,6 +55,17 @@ class Planned(Protocol):
 
 
 @dataclass(frozen=True)
+class PlannedPatches:
+    """Patches that come in the order of a plan."""
+
+    plan: Plan
+    patches: Iterator[Patch[object]]
+
+    def __iter__(self) -> Iterator[Patch[object]]:
+        return self.patches
+
+
+@dataclass(frozen=True)
 class MergeOptions:
     """Where and how a merge stores its result."""
 

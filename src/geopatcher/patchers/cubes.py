@@ -226,7 +226,7 @@ def cube_of(field: CubeLike, time_axis: TimeAxis = 0) -> Cube:
 
     """
     if isinstance(field, XarrayField):
-        field = field.array
+        field = field.da
     if isinstance(field, LabelledArray):
         series = series_of(field, time_axis)
         axis = field.dims.index(time_axis) if isinstance(time_axis, str) else time_axis

@@ -122,10 +122,6 @@ class SpatialSphericalCap(PlacedGeometry):
         anchor: Anchor = (row, col) if named is None else {named.rows: row, named.cols: col}
         return self.find(domain, anchor).shape
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialSphericalCap", "radius_km": …}``."""
-        return {"type": "SpatialSphericalCap", "radius_km": self.radius_km}
-
     def _in_degrees(self, cells: Cells, row: int, col: int) -> tuple[Box, int | None]:
         """Return the box around a cap on rows of latitude, and how many columns it goes round."""
         if cells.xs is None or cells.ys is None:

@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.axis import BOUNDARIES, Axis, lattice_axes, pixel_pair
 from geopatcher.core.box import Box
+from geopatcher.core.config import Configured
 from geopatcher.core.places import NamedGrid
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 N_co = TypeVar("N_co", covariant=True)
 
 
-class SpatialGeometry(ABC, Generic[N_co]):
+class SpatialGeometry(Configured, ABC, Generic[N_co]):
     """Maps an anchor to its neighbourhood."""
 
     @abstractmethod
@@ -63,17 +64,6 @@ class SpatialGeometry(ABC, Generic[N_co]):
 
         """
 
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
-
-        """
-
 
 @dataclass(frozen=True, init=False)
 class SpatialRectangular(SpatialGeometry[Window]):
@@ -91,6 +81,9 @@ class SpatialRectangular(SpatialGeometry[Window]):
     - ``"reflect"``: it stays and is filled with the mirrored raster;
     - ``"shrink"``: it stays and is cut off, so it is smaller;
     - ``"raise"``: it is an error.
+
+    Elsewhere a lattice of patches often ends where the last whole one does, and the rest is lost in silence:
+    ``boundary="drop"`` is that.
 
     Parameters
     ----------
@@ -186,15 +179,6 @@ class SpatialRectangular(SpatialGeometry[Window]):
 
         """
         return lattice_axes(domain_shape, self.size, step, self.boundary)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"size"`` as a list, ``"boundary"`` and ``"pad_value"``."""
-        return {
-            "type": "SpatialRectangular",
-            "size": list(self.size),
-            "boundary": self.boundary,
-            "pad_value": self.pad_value,
-        }
 
 
 def _by_name(geometry: SpatialRectangular, domain: NamedGrid, anchor: Anchor) -> dict[Hashable, slice | int]:

@@ -72,10 +72,6 @@ class SpatialKNNGraph(PlacedGeometry):
         """Return ``(n,)``: how many points a patch holds."""
         return (min(index(self.k), len(points_of(domain).coords)),)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"k"`` and ``"metric"``."""
-        return {"type": "SpatialKNNGraph", "k": index(self.k), "metric": self.metric}
-
 
 @dataclass(frozen=True)
 class SpatialRadiusGraph(PlacedGeometry):
@@ -132,7 +128,3 @@ class SpatialRadiusGraph(PlacedGeometry):
         points = points_of(domain)
         counts = [self.find(domain, number).shape[0] for number in range(len(points.coords))]
         return (int(np.max(counts, initial=0)),)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"radius"`` and ``"metric"``."""
-        return {"type": "SpatialRadiusGraph", "radius": self.radius, "metric": self.metric}

@@ -135,9 +135,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
         return (max(box.height for box in boxes), max(box.width for box in boxes))
 
     def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"polygons"`` as WKT, and ``"crs"``, the text of their CRS."""
+        """Return ``"polygons"`` as WKT, and ``"crs"``, the text of their CRS."""
         return {
-            "type": "SpatialPolygonIntersection",
             "polygons": [polygon.wkt for polygon in self.polygons],
             "crs": None if self.crs is None else crs_of(self.crs).to_string(),
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from geopatcher.core.config import Configured
 from geopatcher.operators.models.scaling import Step  # noqa: TC001 - part of the public dataclass
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ PIXELS = ("batch", "channel")
 
 
 @dataclass(frozen=True)
-class ModelClass:
+class ModelClass(Configured):
     """A class of a model.
 
     Parameters

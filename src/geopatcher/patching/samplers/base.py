@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, SupportsIndex, cast, runtime_checkab
 import numpy as np
 
 from geopatcher.core.axis import lattice_axes
+from geopatcher.core.config import Configured
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import RectGeometry
 from geopatcher.errors import IncompleteScanConfiguration
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import HasShape
 
 
-class SpatialSampler(ABC):
+class SpatialSampler(Configured, ABC):
     """Chooses where patches sit."""
 
     @abstractmethod
@@ -45,17 +46,6 @@ class SpatialSampler(ABC):
             ``(row, col)``, made as they are asked for. Of a `geopatcher.GridDomain` ``{dim: index}``, of
             points, features and polygons their numbers. Of a geometry that is no rectangle it is the cell in
             the middle.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
 
         """
 

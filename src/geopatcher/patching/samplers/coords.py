@@ -123,15 +123,6 @@ class SpatialExplicitCoords(SpatialSampler):
             )
         return as_pairs(settle(placed.centred(geometry), domain, geometry))
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"coords"`` as lists, ``"crs"`` and ``"polar_guard"``."""
-        return {
-            "type": "SpatialExplicitCoords",
-            "coords": [list(point) for point in self.coords],
-            "crs": self.crs,
-            "polar_guard": self.polar_guard,
-        }
-
 
 @dataclass(frozen=True, init=False)
 class SpatialAlongTrack(SpatialSampler):
@@ -243,16 +234,6 @@ class SpatialAlongTrack(SpatialSampler):
         moved = np.ones(len(anchors), dtype=bool)
         moved[1:] = (np.diff(anchors, axis=0) != 0).any(axis=1)
         return as_pairs(anchors[moved])
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"track"`` as lists, ``"spacing"``, ``"crs"`` and ``"polar_guard"``."""
-        return {
-            "type": "SpatialAlongTrack",
-            "track": [list(point) for point in self.track],
-            "spacing": self.spacing,
-            "crs": self.crs,
-            "polar_guard": self.polar_guard,
-        }
 
 
 @dataclass(frozen=True)

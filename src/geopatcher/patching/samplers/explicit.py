@@ -130,13 +130,3 @@ class SpatialExplicit(SpatialSampler):
                 f"leave them out, or check the order of row and column"
             )
         return as_pairs(settle(anchors, domain, geometry))
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"`` and ``"anchors_"`` as lists."""
-        return {"type": "SpatialExplicit", "anchors_": [_plain(at) for at in self.anchors_]}
-
-
-def _plain(anchor: Anchor) -> object:
-    if isinstance(anchor, int):
-        return anchor
-    return {str(dim): at for dim, at in anchor.items()} if isinstance(anchor, Mapping) else list(anchor)

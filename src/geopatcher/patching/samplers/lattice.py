@@ -90,14 +90,6 @@ class SpatialRegularStride(SpatialSampler):
         rows, cols = self.lattice(domain, geometry)
         return ((row, col) for row in _positions(rows) for col in _positions(cols))
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"step"`` as a list and ``"check_full_scan"``."""
-        return {
-            "type": "SpatialRegularStride",
-            "step": list(self.step),
-            "check_full_scan": self.check_full_scan,
-        }
-
 
 @dataclass(frozen=True, init=False)
 class SpatialJitteredStride(SpatialSampler):
@@ -163,15 +155,6 @@ class SpatialJitteredStride(SpatialSampler):
             moved_rows = np.clip(row + shifts[:, 0], 0, last_row)
             moved_cols = np.clip(regular_cols + shifts[:, 1], 0, last_col)
             yield from zip(moved_rows.tolist(), moved_cols.tolist(), strict=True)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"step"`` as a list, ``"jitter"`` and the ``"seed"`` in use."""
-        return {
-            "type": "SpatialJitteredStride",
-            "step": list(self.step),
-            "jitter": self.jitter,
-            "seed": self.seed,
-        }
 
 
 def _positions(axis: Axis) -> Iterator[int]:

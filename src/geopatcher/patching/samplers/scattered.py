@@ -82,10 +82,6 @@ class SpatialRandom(SpatialSampler):
             block = random.integers(0, free, size=(_DRAWN, 2))
             yield from as_pairs(block[: self.n_samples - start])
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"n_samples"`` and the ``"seed"`` in use."""
-        return {"type": "SpatialRandom", "n_samples": self.n_samples, "seed": self.seed}
-
 
 @dataclass(frozen=True, init=False)
 class SpatialPoissonDisk(SpatialSampler):
@@ -168,15 +164,6 @@ class SpatialPoissonDisk(SpatialSampler):
         for _ in range(self.max_tries):
             grid.throw(random)
         return grid.anchors()
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"min_dist"``, ``"max_tries"`` and the ``"seed"`` in use."""
-        return {
-            "type": "SpatialPoissonDisk",
-            "min_dist": self.min_dist,
-            "max_tries": self.max_tries,
-            "seed": self.seed,
-        }
 
 
 class _DartGrid:
