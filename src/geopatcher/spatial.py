@@ -31,7 +31,10 @@ from geopatcher.api.random_access import IndexedPatchView
 from geopatcher.api.stacking import stack_patches
 from geopatcher.core.patch import Patch
 from geopatcher.merging.reduce import GlobalAggregation
+from geopatcher.patching.caps import SpatialSphericalCap
 from geopatcher.patching.geometry import SpatialGeometry, SpatialRectangular
+from geopatcher.patching.graphs import SpatialKNNGraph, SpatialRadiusGraph
+from geopatcher.patching.polygons import SpatialPolygonIntersection
 from geopatcher.patching.samplers import (
     SpatialExplicit,
     SpatialJitteredStride,
@@ -70,6 +73,7 @@ __all__ = [
     "SpatialHardVote",
     "SpatialInvVarWeightedMean",
     "SpatialJitteredStride",
+    "SpatialKNNGraph",
     "SpatialLearned",
     "SpatialMax",
     "SpatialMean",
@@ -81,12 +85,15 @@ __all__ = [
     "SpatialOverlapAdd",
     "SpatialPatcher",
     "SpatialPoissonDisk",
+    "SpatialPolygonIntersection",
+    "SpatialRadiusGraph",
     "SpatialRandom",
     "SpatialRectangular",
     "SpatialRegularStride",
     "SpatialReservoir",
     "SpatialSampler",
     "SpatialSoftVote",
+    "SpatialSphericalCap",
     "SpatialStreamingHistogram",
     "SpatialSum",
     "SpatialTukey",

@@ -10,12 +10,20 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import shapely
 
 import geopatcher as gp
 from geopatcher.core.config import Configured, made, part_of, plain
 
 AXES = [
     gp.SpatialRectangular((3, 5), "pad", -1.5),
+    gp.SpatialSphericalCap(20),
+    gp.SpatialKNNGraph(4, "haversine"),
+    gp.SpatialRadiusGraph(2.5),
+    gp.SpatialPolygonIntersection([shapely.box(0, 0, 2, 1)], crs="EPSG:4326"),
+    gp.SpatialPolygonIntersection(shapely.box(0, 0, 2, 1 / 3)),
+    gp.SpatialExplicit([4, 1]),
+    gp.SpatialExplicit([{"lat": 4, "lon": 1}]),
     gp.SpatialRegularStride((2, 3), check_full_scan=True),
     gp.SpatialJitteredStride(4, 0.25, seed=3),
     gp.SpatialRandom(3, seed=4),

@@ -171,5 +171,5 @@ def test_what_has_no_place_on_earth_is_refused():
 
 
 def test_its_configuration_is_plain():
-    assert SpatialSphericalCap(5).get_config() == {"type": "SpatialSphericalCap", "radius_km": 5.0}
+    assert SpatialSphericalCap(5).get_config() == {"radius_km": 5.0}
     assert SpatialSphericalCap(5) == SpatialSphericalCap(radius_km=5.0)

@@ -82,12 +82,11 @@ def test_extents():
 
 def test_configurations_are_plain():
     assert SpatialKNNGraph(np.int64(3)).get_config() == {
-        "type": "SpatialKNNGraph",
         "k": 3,
         "metric": "euclidean",
     }
     config = SpatialRadiusGraph(2, metric="haversine").get_config()
-    assert config == {"type": "SpatialRadiusGraph", "radius": 2.0, "metric": "haversine"}
+    assert config == {"radius": 2.0, "metric": "haversine"}
     assert pickle.loads(pickle.dumps(SpatialKNNGraph(3))) == SpatialKNNGraph(3)  # noqa: S301
 
 

@@ -43,7 +43,7 @@ def test_outside_there_is_no_weight():
 
 
 def test_functions_of_ones_own_are_asked_for_the_rectangle():
-    window = SpatialCustom(lambda size: np.arange(1.0, 1 + np.prod(np.shape(np.zeros(size)))).reshape(size))
+    window = SpatialCustom(lambda geometry: np.arange(1.0, 1 + np.prod(geometry.size)).reshape(geometry.size))
     assert weights_of(window, LINE).tolist() == [1, 2, 3]
 
 

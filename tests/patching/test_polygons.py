@@ -131,9 +131,8 @@ def test_extent_is_that_of_the_largest():
 def test_the_configuration_is_plain_and_makes_the_same_again():
     geometry = SpatialPolygonIntersection(geopandas.GeoSeries([blob(1), blob(2)], crs="EPSG:32633"))
     config = json.loads(json.dumps(geometry.get_config()))
-    assert config.pop("type") == "SpatialPolygonIntersection"
-    again = SpatialPolygonIntersection(**config)
-    assert again.polygons == geometry.polygons
+    again = SpatialPolygonIntersection.from_config(config)
+    assert again == geometry
     assert again.neighborhood(RASTER, 1).inside.tolist() == geometry.neighborhood(RASTER, 1).inside.tolist()
 
 

@@ -53,7 +53,7 @@ def test_a_fold_carries_a_state():
     assert TemporalFold.forbid_in_yaml
     with pytest.raises(TypeError, match="cannot be"):
         TemporalFold(3)
-    with pytest.raises(TypeError, match="holds a function"):
+    with pytest.raises(TypeError, match="was made with the function"):
         TemporalFold.from_config(smooth.get_config())
 
 

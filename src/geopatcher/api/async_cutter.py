@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 
-from geopatcher.api.ahead import InFlight
-from geopatcher.api.async_split import AsyncPatchStream, WindowTasks, from_thread
+from geopatcher.api.ahead import InFlight, read_ahead
+from geopatcher.api.async_split import AsyncPatchStream, AsyncPlacedStream, WindowTasks, from_thread
 from geopatcher.api.cutter import PatchCutter
 from geopatcher.core.protocols import AsyncField
 from geopatcher.core.typevars import R_co
+from geopatcher.engine.hooks import Hooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -106,9 +107,13 @@ class AsyncCutter(PatchCutter[R_co], Generic[R_co]):
         """
         most = USUAL_IN_FLIGHT if max_in_flight is None else max_in_flight
         bounds = InFlight.of(most, most, max_in_flight_bytes)
+        placing = self._placing(field)
+        if placing is not None:
+            stream = AsyncPlacedStream(placing.stream(Hooks.of(hooks), journal, bounds))
+            return cast("AsyncPatchStream[object]", stream)
         splitting = self.splitting(field, hooks, journal)
         if isinstance(field, AsyncField):
             patches = WindowTasks(splitting, field, most, bounds.n_bytes).patches()
         else:
-            patches = from_thread(splitting, bounds)
+            patches = from_thread(read_ahead(splitting.patches(), bounds))
         return AsyncPatchStream(splitting.plan, patches, journal)

@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from rasterio.windows import Window as RasterWindow
 
-from geopatcher.api.ahead import read_ahead
 from geopatcher.api.feeding import ended
 from geopatcher.api.split import (
     Delivery,
@@ -35,7 +34,7 @@ from geopatcher.fields.plain_field import array_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
-    from geopatcher.api.ahead import InFlight
+    from geopatcher.api.placed import PlacedStream
     from geopatcher.api.split import DoneAnchors, Splitting
     from geopatcher.core.protocols import AsyncField
     from geopatcher.planning.plan import Plan
@@ -73,6 +72,43 @@ class AsyncPatchStream(AsyncIterator[Patch[D_co]], Generic[D_co]):
     async def aclose(self) -> None:
         """Stop: tasks are cancelled, and what reading holds is released."""
         await self._patches.aclose()
+
+
+class AsyncPlacedStream(AsyncIterator[Patch[object]]):
+    """Patches that are awaited, at places that are listed.
+
+    Parameters
+    ----------
+    stream
+        Makes them.
+
+    """
+
+    def __init__(self, stream: PlacedStream) -> None:
+        self._length = len(stream)
+        self._patches = from_thread(stream)
+
+    async def __anext__(self) -> Patch[object]:
+        return await anext(self._patches)
+
+    def __len__(self) -> int:
+        return self._length
+
+    async def aclose(self) -> None:
+        """Stop, and release what reading holds."""
+        await self._patches.aclose()
+
+
+class Closable(Protocol):
+    """Patches made when asked for, until it is closed."""
+
+    def __iter__(self) -> Iterator[Patch[object]]:
+        """Return the patches."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
 
 
 class _Asked(NamedTuple):
@@ -164,9 +200,9 @@ def _window(box: Box) -> RasterWindow:
     return RasterWindow(box.col0, box.row0, box.width, box.height)
 
 
-async def from_thread(splitting: Splitting, bounds: InFlight) -> AsyncGenerator[Patch[object], None]:
+async def from_thread(stream: Closable) -> AsyncGenerator[Patch[object], None]:
     """Yield the patches of `split`, made in a thread. It has ended when this ends, however that ends."""
-    patches: Iterator[Patch[object]] = (stream := read_ahead(splitting.patches(), bounds))
+    patches: Iterator[Patch[object]] = iter(stream)
     with ThreadPoolExecutor(1, "geopatcher-asplit") as pool:
         try:
             while (patch := await ended(pool.submit(next, patches, None))) is not None:

@@ -15,7 +15,36 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-class ConfiguredPatcher(Configured):
+class ConfiguredParts(Configured):
+    """What is made of parts with names, which are loaded where a configuration names them."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Make one of what `get_config` gave; classes of your own must have been imported.
+
+        Parameters
+        ----------
+        config
+            As `get_config` gives it. What is left out is as when it is left out of a call.
+
+        Returns
+        -------
+        Self
+            Equal to what the configuration was asked of.
+
+        Raises
+        ------
+        TypeError
+            There is no such parameter or class; or a part holds a function, of which there is only the name.
+
+        """
+        for part in config.values():
+            if isinstance(part, Mapping) and part.get("class") in dir(geopatcher):
+                attrgetter(str(part["class"]))(geopatcher)  # which loads it
+        return super().from_config(config)
+
+
+class ConfiguredPatcher(ConfiguredParts):
     """A patcher that says what it is made of."""
 
     retry_on: tuple[type[Exception], ...]
@@ -66,9 +95,6 @@ class ConfiguredPatcher(Configured):
 
         """
         given = dict(config)
-        for part in given.values():
-            if isinstance(part, Mapping) and part.get("class") in dir(geopatcher):
-                attrgetter(str(part["class"]))(geopatcher)  # which loads it
         names = given.get("retry_on")
         if isinstance(names, list | tuple):
             given["retry_on"] = tuple(map(_error_named, names))

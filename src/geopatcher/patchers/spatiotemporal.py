@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
-from geopatcher.api.patcher import SpatialPatcher
-from geopatcher.core.configs import check_keys, makers, part_config, part_of
+from geopatcher.api.configs import ConfiguredParts
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.cubes import cube_of, domain_of
 from geopatcher.patchers.space_time import SpaceTime
 from geopatcher.patchers.stitching import grouped, stitched
 from geopatcher.patchers.streams import Pass, awaited, bytes_of
-from geopatcher.patchers.temporal import TemporalPatcher
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Iterable
 
     from numpy.typing import ArrayLike
 
+    from geopatcher.api.patcher import SpatialPatcher
     from geopatcher.engine.hooks import PatcherHook
     from geopatcher.patchers.cubes import CubeLike
     from geopatcher.patchers.streams import Stream
+    from geopatcher.patchers.temporal import TemporalPatcher
     from geopatcher.temporal.patch import SpatioTemporalPatch
 
 Coupling: TypeAlias = Literal["product", "coupled"]
@@ -32,7 +32,7 @@ Place: TypeAlias = tuple[int, int]
 
 
 @dataclass
-class SpatioTemporalPatcher(Generic[R_co]):
+class SpatioTemporalPatcher(ConfiguredParts, Generic[R_co]):
     """Cuts a field with an axis of time into places at some steps, and puts what becomes of them together.
 
     The first argument of its methods, ``field``, is an array (NumPy, zarr, Dask) whose last two axes are rows
@@ -211,55 +211,3 @@ class SpatioTemporalPatcher(Generic[R_co]):
         result = self.temporal.aggregation.merge(fields)
         told.merge_end(bytes_of(result))
         return result
-
-    def get_config(self) -> dict[str, object]:
-        """Return both patchers, each as ``{"class": …, "config": {…}}``, and the rest, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``"spatial"``, ``"temporal"``, ``"coupling"`` and ``"time_axis"``.
-
-        Raises
-        ------
-        TypeError
-            An axis does not say how it was made.
-
-        """
-        return {
-            "spatial": part_config(self.spatial),
-            "temporal": part_config(self.temporal),
-            "coupling": self.coupling,
-            "time_axis": self.time_axis,
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> SpatioTemporalPatcher[object]:
-        """Return a patcher made of what `get_config` gave.
-
-        Parameters
-        ----------
-        config
-            Both patchers and the rest by name.
-
-        Returns
-        -------
-        SpatioTemporalPatcher
-            With equal parts.
-
-        Raises
-        ------
-        ValueError
-            A part is unknown; names it.
-        TypeError
-            One holds a function, which JSON values cannot say.
-
-        """
-        names = ("spatial", "temporal", "coupling", "time_axis")
-        check_keys("SpatioTemporalPatcher", config, names)
-        classes = makers(SpatialPatcher, TemporalPatcher)
-        parts = {
-            name: part_of(value, classes) if name in ("spatial", "temporal") else value
-            for name, value in config.items()
-        }
-        return cls(**parts)  # type: ignore[arg-type]

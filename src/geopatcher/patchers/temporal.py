@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Generic
 
 import numpy as np
 
-from geopatcher.core.configs import check_keys, part_config, part_of
+from geopatcher.api.configs import ConfiguredParts
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.series import coordinate_for, series_of
 from geopatcher.patchers.streams import Pass, awaited, bytes_of
 from geopatcher.patchers.timing import Timing
-from geopatcher.temporal.axes import AXES
 from geopatcher.temporal.patch import TemporalPatch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class TemporalPatcher(Generic[R_co]):
+class TemporalPatcher(ConfiguredParts, Generic[R_co]):
     """Cuts a series into windows of steps, and makes one thing of what becomes of them.
 
     The first argument of its methods, ``series``, is an ndarray, a zarr or Dask array, a `xarray.DataArray`
@@ -320,47 +319,3 @@ class TemporalPatcher(Generic[R_co]):
             error.add_note(f"while steps {steps.start}:{steps.stop} of {series.name} were read")
             raise
         return TemporalPatch(data, anchor, steps, self.weights_of(steps))
-
-    def get_config(self) -> dict[str, object]:
-        """Return the four axes, each as ``{"class": …, "config": {…}}``, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``"geometry"``, ``"sampler"``, ``"window"`` and ``"aggregation"``.
-
-        Raises
-        ------
-        TypeError
-            An axis does not say how it was made.
-
-        """
-        return {name: part_config(vars(self)[name]) for name in AXES}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> TemporalPatcher[object]:
-        """Return a patcher made of what `get_config` gave.
-
-        Parameters
-        ----------
-        config
-            The four axes by name.
-
-        Returns
-        -------
-        TemporalPatcher
-            With equal axes.
-
-        Raises
-        ------
-        ValueError
-            An axis is missing or unknown; names it.
-        TypeError
-            One holds a function, which JSON values cannot say.
-
-        """
-        check_keys("TemporalPatcher", config, AXES)
-        missing = [name for name in AXES if name not in config]
-        if missing:
-            raise ValueError(f"the config of a TemporalPatcher has no {missing[0]!r}")
-        return cls(**{name: part_of(config[name], known) for name, known in AXES.items()})  # type: ignore[arg-type]

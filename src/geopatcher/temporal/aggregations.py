@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, SupportsIndex, TypeVar
 
 import numpy as np
 
-from geopatcher.core.configs import Configured
+from geopatcher.core.config import Configured
 from geopatcher.core.typevars import R_co
 from geopatcher.temporal.geometry import lengths
 
@@ -137,6 +137,7 @@ class TemporalFold(TemporalAggregation[S], Generic[S]):
     """
 
     forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "fold_fn"
 
     fold_fn: Callable[[S, TemporalPatch[object]], S]
     initial_state: S = None  # type: ignore[assignment] # then S may be None

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, ClassVar, SupportsIndex
 
 import numpy as np
 
-from geopatcher.core.configs import Configured
+from geopatcher.core.config import Configured
 from geopatcher.temporal.coordinates import as_coordinate
-from geopatcher.temporal.stencils import Stencil, TimeStencil, build_sampling_slices, divide_evenly
+from geopatcher.temporal.stencils import Stencil, build_sampling_slices, divide_evenly
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike
 
-    from geopatcher.core.configs import FromConfig
     from geopatcher.temporal.coordinates import Offset
     from geopatcher.temporal.stencils import Span
 
@@ -291,7 +290,6 @@ class TemporalStencilGeometry(TemporalGeometry):
     """
 
     needs_coord: ClassVar[bool] = True
-    part_classes: ClassVar[tuple[type[FromConfig], ...]] = (Stencil, TimeStencil)
 
     stencil: Stencil
     source_step: Offset | None

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, ClassVar, SupportsIndex
 
 import numpy as np
 
-from geopatcher.core.configs import Configured
+from geopatcher.core.config import Configured
 from geopatcher.patching.samplers.base import fixed_seed
 from geopatcher.temporal.coordinates import as_coordinate
-from geopatcher.temporal.stencils import Stencil, TimeStencil, valid_origins
+from geopatcher.temporal.stencils import Stencil, valid_origins
 from geopatcher.temporal.steps import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike
-
-    from geopatcher.core.configs import FromConfig
 
 
 class TemporalSampler(Configured, ABC):
@@ -308,7 +306,6 @@ class TemporalStencilSampler(TemporalSampler):
     """
 
     needs_coord: ClassVar[bool] = True
-    part_classes: ClassVar[tuple[type[FromConfig], ...]] = (Stencil, TimeStencil)
 
     stencil: Stencil
     every: int

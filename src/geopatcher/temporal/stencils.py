@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from geopatcher.core.configs import Configured
+from geopatcher.core.config import Configured
 from geopatcher.temporal.coordinates import Offset, as_coordinate, check_kind, find, from_first, moved
 from geopatcher.temporal.durations import duration, duration_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.core.configs import Configured
+from geopatcher.core.config import Configured
 from geopatcher.patching.windows import SpatialTukey
 
 if TYPE_CHECKING:
