@@ -15,6 +15,7 @@ MODULES: frozenset[str] = frozenset(
     {
         "planetary_computer",
         "pystac",
+        "pystac.utils",
         "pystac_client",
         "pystac_client.errors",
         "pystac_client.exceptions",

@@ -17,3 +17,7 @@ class NoItemsError(GeostackError, LookupError):
 
 class StacApiError(GeostackError, ConnectionError):
     """The API could not be reached, refused the question, or does not speak STAC; names the API."""
+
+
+class ItemError(GeostackError, ValueError):
+    """An item cannot be used: it lacks a band, or says something that cannot be; names item and asset."""

@@ -177,6 +177,20 @@ class SceneQuery:
         return asked
 
 
+def tile_of(properties: Mapping[str, object]) -> str | None:
+    """Return the tile an item is of, or None when it does not say.
+
+    Examples
+    --------
+    >>> tile_of({"grid:code": "MGRS-5QKB"}), tile_of({"grid:code": "WRS2-043033"}), tile_of({})
+    ('05QKB', 'WRS2-043033', None)
+
+    """
+    codes = (properties.get(SENTINEL_TILE), properties.get(GRID_CODE))
+    code = next((code for code in codes if isinstance(code, str)), None)
+    return None if code is None else parse_tile(code) or code
+
+
 def cloud_cover(properties: Mapping[str, object]) -> float | None:
     """Return the cloud cover of an item in per cent, or None when it does not say.
 

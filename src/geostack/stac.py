@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import math
 import os
-import re
-import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from geostack._optional import load
-from geostack.errors import MissingExtraError, NoItemsError, StacApiError
-from geostack.query import SceneQuery, cloud_cover
+from geostack.errors import NoItemsError, StacApiError
+from geostack.query import SceneQuery, cloud_cover, tile_of
+from geostack.redaction import reason, without_secrets
+from geostack.signing import PLANETARY_COMPUTER, sign_for_planetary_computer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,21 +32,12 @@ if TYPE_CHECKING:
 
     from geostack.query import Condition, DateRange, Language
 
-#: the API that is asked when none is named
-PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 #: environment variable that names another default
 API_VARIABLE = "GEOSTACK_STAC_API"
 
 TIMEOUT_S = (10.0, 60.0)  # to connect, to answer: a search over the whole world takes its time
 PAGE_ITEMS = 100  # the largest page every API is known to give
 _REFUSED, _UNKNOWN = 400, 404  # statuses: a question the API does not understand; nothing by that name
-
-_URL_PASSWORD = re.compile(r"(?<=//)[^/\s@]+@")
-_URL_QUERY = re.compile(r"\?[^\s\"'<>)]+")
-_NAMED_SECRET = re.compile(
-    r"(?i)\b([\w-]*(?:sig|token|key|secret|password|signature|credential|authorization)[\"']?\s*[=:]\s*[\"']?)"
-    r"(?:bearer\s+)?[^\s&\"',;)}]+"
-)
 
 
 def load_stac_items(
@@ -111,18 +102,45 @@ def load_stac_items(
     return items
 
 
+def summary(item: Item) -> dict[str, object]:
+    """Return what tells an item from others, as JSON may hold it.
+
+    Parameters
+    ----------
+    item
+        One that a search has found.
+
+    Returns
+    -------
+    dict
+        `id`, `datetime` (RFC 3339) or None, `cloud_cover` in per cent or None, `tile` or None, and the names
+        of its `assets`.
+
+    """
+    seen = item.datetime or item.common_metadata.start_datetime
+    return {
+        "id": item.id,
+        "datetime": None if seen is None else seen.isoformat(),
+        "cloud_cover": cloud_cover(item.properties),
+        "tile": tile_of(item.properties),
+        "assets": list(item.assets),
+    }
+
+
 @dataclass
 class _Found:
     """What one search has brought so far: items that fit, and how near the others came."""
 
     items: list[Item] = field(default_factory=list)
-    n_seen: int = 0
+    seen: set[str] = field(default_factory=set)
     n_tile: int = 0
     least_cloud: float = math.inf  # per cent, among the items of the tile
 
     def consider(self, item: Item, query: SceneQuery) -> None:
         """Keep the item if it is what was asked for, whatever the API took the question to mean."""
-        self.n_seen += 1
+        if item.id in self.seen:  # an API that does not filter sends the same for each wording
+            return
+        self.seen.add(item.id)
         if not query.is_tile(item.properties):
             return
         self.n_tile += 1
@@ -136,7 +154,7 @@ class _Found:
 def _api_address(api: str | None) -> str:
     address = api or os.environ.get(API_VARIABLE) or PLANETARY_COMPUTER
     origin = "api" if api else f"environment variable {API_VARIABLE}"
-    shown = _without_secrets(address)
+    shown = without_secrets(address)
     parts = urlsplit(address)
     # The client would read a path from this disk; no scheme is most often a forgotten http://.
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -213,11 +231,11 @@ def _least_cloudy_first(item: Item) -> tuple[float, str]:
 
 def _nothing(client: Client, query: SceneQuery, found: _Found, address: str) -> str:
     """Say what was asked, what came closest, and what to change."""
-    if found.n_seen == 0 and not _may_have(client, query.collection):
+    if not found.seen and not _may_have(client, query.collection):
         listed = f"{address.rstrip('/')}/collections"
         return f"{address} has no collection {query.collection!r}: its collections are listed at {listed}"
-    near = f"it sent {found.n_seen} items"
-    if query.tile is not None and found.n_seen:
+    near = f"it sent {len(found.seen)} items"
+    if query.tile is not None and found.seen:
         near += f", {found.n_tile} of the tile"
     if math.isfinite(found.least_cloud):
         near += f", the clearest with {found.least_cloud:g} % cloud"
@@ -243,20 +261,8 @@ def _make_ready(items: list[Item], address: str) -> None:
     for item in items:
         if item.get_self_href() is not None:
             item.make_asset_hrefs_absolute()
-    if urlsplit(address).hostname != urlsplit(PLANETARY_COMPUTER).hostname:
-        return
-    try:
-        signer = load("planetary_computer")
-    except MissingExtraError as error:
-        warnings.warn(f"assets are not signed and will be refused when read: {error}", stacklevel=3)
-        return
-    try:
-        for item in items:
-            signer.sign_inplace(item)
-    except (load("requests").RequestException, ValueError) as error:
-        raise StacApiError(
-            f"{address} gave no signature for the assets ({_reason(error)}): try again later"
-        ) from None  # as in _named_errors
+    if urlsplit(address).hostname == urlsplit(PLANETARY_COMPUTER).hostname:
+        sign_for_planetary_computer(items, address)
 
 
 @contextmanager
@@ -267,21 +273,22 @@ def _named_errors(address: str) -> Iterator[None]:
     traceback would print whatever keys it repeats.
     """
     refusal = load("pystac_client.exceptions").APIError
-    malformed = (load("pystac").STACError, load("pystac_client.errors").ClientTypeError)
+    library = load("pystac")
+    malformed = (library.STACError, library.STACTypeError, load("pystac_client.errors").ClientTypeError)
     try:
         yield
     except refusal as error:
         status = _status(error)
         if status is None:
-            problem = f"cannot be reached ({_reason(error)}): check the address and the network"
+            problem = f"cannot be reached ({reason(error)}): check the address and the network"
         elif status < 500:
-            problem = f"refused the search with HTTP {status} ({_reason(error)}): check address and question"
+            problem = f"refused the search with HTTP {status} ({reason(error)}): check address and question"
         else:
-            problem = f"failed with HTTP {status} ({_reason(error)}): try again later"
+            problem = f"failed with HTTP {status} ({reason(error)}): try again later"
         raise StacApiError(f"{address} {problem}") from None
     except (*malformed, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StacApiError(
-            f"{address} answered, but not as a STAC API does ({type(error).__name__}: {_reason(error)}): "
+            f"{address} answered, but not as a STAC API does ({type(error).__name__}: {reason(error)}): "
             "name the landing page of a STAC API"
         ) from error
 
@@ -290,14 +297,3 @@ def _status(error: Exception) -> int | None:
     # The client sets it only when there was an answer.
     status = vars(error).get("status_code")
     return status if isinstance(status, int) else None
-
-
-def _reason(error: Exception) -> str:
-    text = " ".join(_without_secrets(str(error)).split())
-    return text if len(text) <= 300 else f"{text[:300]}…"
-
-
-def _without_secrets(text: str) -> str:
-    """Cut passwords and queries out of addresses, and values that are named like secrets."""
-    text = _URL_PASSWORD.sub("", text)
-    return _NAMED_SECRET.sub(r"\1…", _URL_QUERY.sub("?…", text))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import (
     TYPE_CHECKING,
+    ClassVar,
     Final,
     Generic,
     Never,
@@ -44,11 +44,11 @@ Same = TypeVar("Same")
 Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
 
 
-class Operator(ABC, Generic[In_contra, Out_co]):
+class Operator(Generic[In_contra, Out_co]):
     """A function of one value that composes with `|` and describes itself.
 
-    Subclasses define `__call__`, and extend `get_config` with their parameters. Any function on
-    either side of `|` becomes a `Lambda`.
+    Subclasses define `__call__`, or `_apply`, which it calls; and extend `get_config` with their
+    parameters. Any function on either side of `|` becomes a `Lambda`.
 
     Examples
     --------
@@ -69,12 +69,30 @@ class Operator(ABC, Generic[In_contra, Out_co]):
 
     """
 
+    #: Whether it holds a function, of which a configuration can only say the name.
+    forbid_in_yaml: ClassVar[bool] = False
     # An array on the left of `|` would otherwise try the operator on each of its elements.
     __array_ufunc__: Final = None
 
-    @abstractmethod
+    def __new__(cls, *_: object, **__: object) -> Self:
+        """Make an operator, if the class says what it does.
+
+        Raises
+        ------
+        TypeError
+            It defines neither `__call__` nor `_apply`.
+
+        """
+        if cls.__call__ is Operator.__call__ and cls._apply is Operator._apply:
+            raise TypeError(f"{cls.__name__} is abstract: define __call__(self, x) or _apply(self, x) in it")
+        return super().__new__(cls)
+
     def __call__(self, x: In_contra, /) -> Out_co:
         """Return the result for one value."""
+        return self._apply(x)
+
+    def _apply(self, x: In_contra, /) -> Out_co:
+        raise NotImplementedError(f"{type(self).__name__} defines no _apply")
 
     @property
     def name(self) -> str:
@@ -133,6 +151,9 @@ class Lambda(Passing, Operator[In_contra, Out_co]):
     (3, Lambda(len), 'plus one')
 
     """
+
+    #: It holds a function, of which a configuration can only say the name.
+    forbid_in_yaml: ClassVar[bool] = True
 
     def __init__(self, fn: Callable[[In_contra], Out_co], name: str | None = None) -> None:
         if not callable(fn):

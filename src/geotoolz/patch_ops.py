@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
+from geopatcher.merging.merge import Planned
 from geopatcher.operators.positioning import position_for
 from geotoolz.operators import Operator
 
@@ -84,6 +85,25 @@ class Chips(Generic[D_co]):
         return Chips(self.plan, lambda: (one(patch) for patch in self))
 
 
+class Applied(Generic[E]):
+    """The results of an operator on patches that carry no plan, computed when they are iterated.
+
+    Parameters
+    ----------
+    patches
+        Any iterable.
+    operator
+        ``operator(data) -> data``.
+
+    """
+
+    def __init__(self, patches: Iterable[Patch[Any]], operator: Callable[[Any], E]) -> None:
+        self._patches, self._operator = patches, operator
+
+    def __iter__(self) -> Iterator[Patch[E]]:
+        return (patch.with_data(self._operator(patch.data)) for patch in self._patches)
+
+
 class Aggregates(Protocol[R_co]):
     """An aggregation that merges patches."""
 
@@ -140,21 +160,31 @@ class GridSampler(Operator["Source", Chips[Any]]):
 
 
 class ApplyToChips(Operator["Chips[D]", "Chips[E]"], Generic[D, E]):
-    """Applies an operator to the data of each patch.
+    """Applies an operator to the data of each patch, of any iterable of patches.
 
     Parameters
     ----------
     operator
-        ``operator(data) -> data``; `geopatcher.positioned` ones are told their places.
+        ``operator(data) -> data``; `geopatcher.positioned` ones are told their places, where the patches
+        carry a plan.
 
     """
 
     def __init__(self, operator: Callable[[D], E]) -> None:
         self.operator = operator
 
-    def __call__(self, chips: Chips[D], /) -> Chips[E]:
-        """Return the stream of results; each is computed when it is iterated."""
-        return chips.operated(self.operator)
+    @overload
+    def __call__(self, chips: Chips[D], /) -> Chips[E]: ...
+    @overload
+    def __call__(self, chips: Iterable[Patch[D]], /) -> Iterable[Patch[E]]: ...
+    def __call__(self, chips: Iterable[Patch[D]], /) -> Iterable[Patch[E]]:
+        """Return the stream of results; each is computed when it is iterated.
+
+        A list can be iterated again, and so can the results; an iterator cannot.
+        """
+        if isinstance(chips, Planned):
+            return Chips(chips.plan, lambda: iter(chips)).operated(self.operator)
+        return Applied(chips, self.operator)
 
 
 class Stitch(Operator["Iterable[Patch[object]]", R_co]):

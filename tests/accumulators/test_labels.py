@@ -437,7 +437,7 @@ def test_more_classes_than_the_dtype_has_room_for_are_refused_before_the_run(vot
 
 
 @pytest.mark.parametrize("make", [gp.SpatialMode, gp.SpatialMax, gp.SpatialMin, gp.SpatialMedian])
-@pytest.mark.parametrize("writer", ["zarr", "geotiff"])
+@pytest.mark.parametrize("writer", ["zarr", "cog"])
 def test_merging_refuses_it_too(make, writer, tmp_path):
     target = tmp_path / ("x.zarr" if writer == "zarr" else "x.tif")
     patches = [

@@ -31,4 +31,4 @@ def test_it_is_no_raster():
 
 
 def test_config():
-    assert gp.SpatialByIndex().get_config() == {"type": "SpatialByIndex"}
+    assert gp.SpatialByIndex().get_config() == {}

@@ -52,7 +52,8 @@ def test_means_and_variances(kind, scene, tmp_path_factory):
             ).merge(patches, domain)
         )
     for way in ways:
-        assert list(way) == ["mean", "var"]
+        assert list(way) == ["mu", "var", "mean"]
+        assert way["mean"] is way["mu"]
         for name in way:
             assert way[name].shape == (scene.shape if scene.bands == 1 else (scene.bands, *scene.shape))
             assert way[name].dtype == "float64"

@@ -149,7 +149,7 @@ def test_any_order_gives_the_same_estimate():
         boxes = list(Box.of_shape((300, 300)).tiles((75, 100)))
         for place in np.random.default_rng(seed).permutation(len(boxes)):
             cut = data[(slice(None), *boxes[place].slices())]
-            aggregation.update(states[place % len(states)], Values(cut, None, boxes[place]))
+            aggregation.take(states[place % len(states)], Values(cut, None, boxes[place]))
         total = states[0]
         for state in states[1:]:
             total = aggregation.merge_states(total, state)
@@ -272,4 +272,4 @@ def test_parameters_out_of_range_are_refused(make, message):
 def test_reducers_stream_and_say_what_they_are():
     assert all(isinstance(a, GlobalAggregation) and a.streaming_safe for a in ALL)
     config = SpatialApproxQuantile([0.1, 0.9], seed=4).get_config()
-    assert config == {"type": "SpatialApproxQuantile", "q": [0.1, 0.9], "compression": 200, "seed": 4}
+    assert config == {"q": [0.1, 0.9], "compression": 200, "seed": 4}

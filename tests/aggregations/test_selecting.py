@@ -56,7 +56,10 @@ def test_in_memory_only_64_bit_integers_keep_their_dtype(make):
     for dtype in ALL:
         patch = Patch(np.ones((1, 1), dtype), (0, 0), None)
         got = make().merge([patch], np.empty((1, 2)))
-        if dtype in ("int64", "uint64"):
+        if make is gp.SpatialSum:  # of nothing
+            assert got.dtype == (dtype if dtype in ("int64", "uint64") else "float64")
+            assert got[0, 1] == 0
+        elif dtype in ("int64", "uint64"):
             assert got.dtype == dtype
             assert got[0, 1] == (2**53 if dtype == "uint64" else -(2**53))
         else:

@@ -124,6 +124,11 @@ def test_identity_on_64_bit_integers_is_exact(scene):
 def test_sums_of_floats(scene, tmp_path_factory):
     got = cells.merged(gp.SpatialSum, scene, tmp_path_factory)
     expected = cells.field(scene, lambda ones: math.fsum(one.value for one in ones), dtype=float)
+    untouched = np.ones(scene.shape, bool)
+    for patch in scene.patches:
+        (row, col), (height, width) = patch.anchor, np.shape(patch.data)[-2:]
+        untouched[max(row, 0) : max(row + height, 0), max(col, 0) : max(col + width, 0)] = False
+    expected[:, untouched] = 0  # the sum of nothing
     cells.assert_close(got, expected, bound(scene, weighted=False, divide=False))
 
 
@@ -223,3 +228,21 @@ def test_equal_values_are_their_mean_in_memory_however_deep_they_lie(dtype):
         gp.SpatialRectangular(8), gp.SpatialRegularStride(1), gp.SpatialGaussian(0.3), gp.SpatialOverlapAdd()
     )
     np.testing.assert_array_equal(patcher.merge(patcher.split(image), image), image.astype("float64"))
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "uint8", "int64"])
+def test_a_sum_of_no_patches_is_0_and_one_of_no_data_is_not(dtype, as_list):
+    data = np.ma.array(np.full((2, 3, 3), 5, dtype), mask=np.zeros((2, 3, 3), bool))
+    data[:, 0, 0] = np.ma.masked
+    patches = [Patch(data, (-1, 1), None), Patch(np.ones((2, 3, 3), dtype), (1, 2), None)]
+    got = gp.SpatialSum().merge(patches if as_list else iter(patches), np.empty((6, 700)))
+    wanted = np.zeros((2, 6, 700))
+    wanted[:, :2, 1:4] += 5
+    wanted[:, 1:4, 2:5] += 1
+    np.testing.assert_array_equal(got, wanted)
+    hole = gp.SpatialSum().merge([Patch(data, (0, 0), None)], np.empty((3, 4)))
+    missing = -(2**53) if dtype == "int64" else np.nan
+    np.testing.assert_array_equal(hole[:, 0, 0], [missing] * 2)
+    np.testing.assert_array_equal(hole[:, :, 3], 0)
+    np.testing.assert_array_equal(gp.SpatialSum().merge([], np.empty((3, 4))), np.zeros((3, 4)))

@@ -12,22 +12,27 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.windows import Window
 
+import geopatcher as gp
 from counting import Counted, equal, files, image, patcher
 from geopatcher import (
     PatchCache,
     RasterField,
 )
-from geopatcher.api.patch_cache import STALE_S, Stored
+from geopatcher.api.cache_entries import Stored, Wanted
+from geopatcher.api.patch_cache import STALE_S
 from geopatcher.core.box import Box
 
 
 def test_masks_of_the_source_come_back(tmp_path):
     cache = PatchCache(tmp_path)
     pixels = np.arange(12, dtype=np.uint8).reshape(1, 3, 4)
-    cache.put(tmp_path / "a" / "x.npy", Stored(pixels, pixels > 3))
-    cache.put(tmp_path / "a" / "y.npy", Stored(pixels, None))
-    found, plain = cache.get(tmp_path / "a" / "x.npy"), cache.get(tmp_path / "a" / "y.npy")
+    cache.write(tmp_path / "a" / "x.npy", Stored(pixels, pixels > 3))
+    cache.write(tmp_path / "a" / "y.npy", Stored(pixels, None))
+    wanted = Wanted((1, 3, 4), pixels.dtype)
+    found = cache.read(tmp_path / "a" / "x.npy", wanted)
+    plain = cache.read(tmp_path / "a" / "y.npy", wanted)
     np.testing.assert_array_equal(found.pixels, pixels)
     np.testing.assert_array_equal(found.valid, pixels > 3)
     assert plain.valid is None
@@ -102,9 +107,9 @@ def test_a_file_that_changes_is_read_again(tmp_path):
 
 def test_a_damaged_entry_is_gone_once_it_was_asked_for(tmp_path):
     cache, path = PatchCache(tmp_path), tmp_path / "f" / "x.npy"
-    cache.put(path, Stored(np.zeros((1, 2, 2)), None))
+    cache.write(path, Stored(np.zeros((1, 2, 2)), None))
     path.write_bytes(path.read_bytes()[:-1])
-    assert cache.get(path) is None
+    assert cache.read(path, Wanted((1, 2, 2), np.dtype(float))) is None
     assert not path.exists()
 
 
@@ -187,10 +192,10 @@ def test_the_least_recently_used_go_first(tmp_path):
     cache = PatchCache(tmp_path, max_bytes=10 * one)
     paths = [tmp_path / "f" / f"{index}.npy" for index in range(11)]
     for index, path in enumerate(paths[:10]):
-        cache.put(path, Stored(pixels, None))
+        cache.write(path, Stored(pixels, None))
         os.utime(path, ns=(index + 1, index + 1))
-    cache.get(paths[0])  # used just now
-    cache.put(paths[10], Stored(pixels, None))
+    cache.read(paths[0], Wanted((1, 10, 10), pixels.dtype))  # used just now
+    cache.write(paths[10], Stored(pixels, None))
     left = {path.name for path in files(cache)}
     assert left == {f"{index}.npy" for index in (0, 3, 4, 5, 6, 7, 8, 9, 10)}
     assert cache.n_bytes <= 10 * one
@@ -209,7 +214,7 @@ def test_two_owners_of_a_folder_keep_the_limit_together(tmp_path):
     limit = 200 * (800 + 128 + 4)
     owners = [PatchCache(tmp_path, max_bytes=limit) for _ in range(2)]
     for index in range(400):
-        owners[index % 2].put(tmp_path / "f" / f"{index}.npy", Stored(np.zeros((1, 10, 10)), None))
+        owners[index % 2].write(tmp_path / "f" / f"{index}.npy", Stored(np.zeros((1, 10, 10)), None))
         if index % 50 == 49:
             assert owners[0].n_bytes <= limit * 1.1
 
@@ -304,3 +309,61 @@ def test_threads_and_other_owners_share_a_folder(tmp_path):
 def test_a_cache_pickles(tmp_path):
     cache = pickle.loads(pickle.dumps(PatchCache(tmp_path, max_bytes=1000, field_id="x")))  # noqa: S301
     assert (cache.root, cache.max_bytes, cache.field_id) == (tmp_path, 1000, "x")
+
+
+# --- patches by words of one's own ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("weights", [None, np.full((3, 4), 0.25)])
+def test_what_a_patch_carries_comes_back(tmp_path, masked, weights):
+    cache = PatchCache(tmp_path)
+    data = np.arange(12, dtype=np.int16).reshape(3, 4)
+    data = np.ma.masked_greater(data, 9) if masked else data
+    assert cache.get("a", "b", (0, 4)) is None
+    cache.put("a", "b", (0, 4), gp.Patch(data, (0, 4), None, weights))
+    assert cache.get("a", "b", (4, 0)) is cache.get("b", "a", (0, 4)) is None
+    window = Window(4, 0, 4, 3)
+    built = cache.build_patch(cache.get("a", "b", (0, 4)), (0, 4), window)
+    assert (built.anchor, built.indices) == ((0, 4), window)
+    np.testing.assert_array_equal(np.ma.getdata(built.data), np.ma.getdata(data))
+    np.testing.assert_array_equal(np.ma.getmaskarray(built.data), np.ma.getmaskarray(data))
+    assert isinstance(built.data, np.ma.MaskedArray) == masked
+    if weights is None:
+        assert built.weights is None
+    else:
+        np.testing.assert_array_equal(built.weights, weights)
+    assert (cache.stats()["hits"], cache.stats()["misses"], cache.stats()["entries"]) == (1, 3, 1)
+    cache.clear()
+    assert cache.stats()["entries"] == cache.stats()["bytes"] == 0
+
+
+def test_fields_and_tapers_are_told_apart(tmp_path):
+    cache = PatchCache(tmp_path)
+    one, other = np.zeros((20, 30)), np.zeros((20, 30))
+    assert cache.field_id_for(one) == cache.field_id_for(one.copy())
+    other[19, 29] = 1
+    assert cache.field_id_for(one) != cache.field_id_for(other)
+    assert PatchCache(tmp_path, field_id="mine").field_id_for(other) == "mine"
+    size = gp.SpatialRectangular(8)
+    ids = {
+        cache.config_id_for(size, gp.SpatialHann()),
+        cache.config_id_for(size, gp.SpatialBoxcar()),
+        cache.config_id_for(gp.SpatialRectangular(8, boundary="drop"), gp.SpatialHann()),
+        cache.config_id_for(size, gp.SpatialCustom(lambda geometry: np.ones(geometry.size) * 2)),
+        cache.config_id_for(size, gp.SpatialCustom(lambda geometry: np.ones(geometry.size) * 3)),
+    }
+    assert len(ids) == 5
+    assert cache.config_id_for(size, gp.SpatialHann()) == cache.config_id_for(size, gp.SpatialHann())
+
+
+def test_one_patch_is_kept_and_found_where_split_keeps_it(tmp_path):
+    source, cache = Counted(image()), PatchCache(tmp_path)
+    plain = patcher().patch_at(image(), (4, 8))
+    first = patcher().patch_at(source, (4, 8), cache=cache)
+    assert cache.stats()["entries"] == 1
+    again = patcher().patch_at(source, (4, 8), cache=cache)
+    for patch in (first, again):
+        np.testing.assert_array_equal(patch.data, plain.data)
+        np.testing.assert_array_equal(patch.weights, plain.weights)
+    assert cache.hits == 1

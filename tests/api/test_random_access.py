@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import pickle
 import threading
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from geopatcher import (
     IndexedPatchView,
     Patch,
+    PatchCache,
     RasterDomain,
     RasterField,
     SpatialHann,
@@ -185,9 +187,51 @@ def test_preloading_reads_each_strip_once():
     assert source.reads == 3
 
 
-@pytest.mark.parametrize("options", [{"cache": True}, {"preload": True}, {"cache_size": 5}, {}])
-def test_what_is_written_into_a_patch_stays_there(options):
+@pytest.mark.parametrize("options", [{"cache": True}, {"preload": True}, {"cache_size": 5}])
+def test_what_is_kept_is_one_patch_that_nobody_writes_into(options):
     view = IndexedPatchView(patcher(), IMAGE, **options)
+    assert view[3] is view[3]
+    with pytest.raises(ValueError, match="read-only"):
+        view[3].data[:] = -1
+    view.clear_cache()
+    assert same(view[3], next(itertools.islice(patcher().split(IMAGE), 3, None)))
+
+
+def test_a_cache_on_disk_is_that_of_split(tmp_path):
+    source, cache = Fussy(IMAGE), PatchCache(tmp_path)
+    view = IndexedPatchView(patcher(), FussyField(source), cache=cache)
+    wanted = list(patcher().split(IMAGE))
+    assert all(map(same, view, wanted))
+    reads = source.reads
+    assert cache.stats()["entries"] == len(view)
+    assert view[3] is view[3]
+    copy = pickle.loads(pickle.dumps(IndexedPatchView(patcher(), IMAGE, cache=cache)))  # noqa: S301
+    assert same(copy[5], wanted[5])
+    assert all(map(same, IndexedPatchView(patcher(), FussyField(source), cache=cache), wanted))
+    assert all(map(same, patcher().split(FussyField(source), cache=cache), wanted))
+    assert source.reads == reads, "all of it was there"
+    view.clear_cache()
+    assert cache.stats()["entries"] == 0
+
+
+def test_patches_are_found_by_where_they_sit():
+    source = Fussy(IMAGE)
+    view = IndexedPatchView(patcher(), FussyField(source))
+    other = Patch(None, (0, 8), None)
+    assert view.anchors == [patch.anchor for patch in patcher().split(IMAGE)]
+    assert (view.index(other), view.count(other), other in view) == (2, 1, True)
+    outside = Patch(None, (1, 8), None)
+    assert (view.count(outside), outside in view, "x" in view) == (0, False, False)
+    for wrong in (outside, "x"):
+        with pytest.raises(ValueError, match="no patch of IndexedPatchView"):
+            view.index(wrong)
+    with pytest.raises(ValueError, match="no patch"):
+        view.index(other, 3)
+    assert source.reads == 0
+
+
+def test_what_is_written_into_a_patch_stays_there():
+    view = IndexedPatchView(patcher(), IMAGE)
     before = view[3].data.copy()
     view[3].data[:] = -1
     np.testing.assert_array_equal(view[3].data, before)
@@ -249,10 +293,10 @@ def test_spawned_workers_read_batches(tmp_path):
     batches = [[0, 3, 27], [5, 5]]
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         found = pool.starmap(load, [(view, batch) for batch in batches])
-    for batch, (data, anchors) in zip(batches, found, strict=True):
+    for batch, made in zip(batches, found, strict=True):
         expected = load(view, batch)
-        np.testing.assert_array_equal(data, expected.data)
-        np.testing.assert_array_equal(anchors, expected.anchors)
+        np.testing.assert_array_equal(made, expected.data)
+        np.testing.assert_array_equal(made.anchors, expected.anchors)
 
 
 def test_a_view_pickles_without_what_it_has_read():
@@ -261,50 +305,3 @@ def test_a_view_pickles_without_what_it_has_read():
     assert all(map(same, copy, view))
     bare = IndexedPatchView(patcher(), RasterField.from_array(IMAGE))
     assert len(pickle.dumps(view)) == len(pickle.dumps(bare))
-
-
-# --- stacking -----------------------------------------------------------------------------------
-
-
-def test_a_stack_is_a_batch_with_its_anchors():
-    view = IndexedPatchView(patcher(), IMAGE)
-    data, anchors = stack_patches(view[2:5])
-    assert data.shape == (3, 2, 8, 8)
-    assert data.dtype == np.float32
-    assert anchors.dtype == np.int64
-    np.testing.assert_array_equal(data[1], IMAGE[:, :8, 12:20])
-    assert anchors.tolist() == [[0, 8], [0, 12], [0, 16]]
-
-
-def test_flat_patches_are_one_band_and_masks_are_kept():
-    plain = Patch(np.ones((4, 5), np.uint8), (0, 0), None)
-    assert stack_patches(iter([plain, plain])).data.shape == (2, 1, 4, 5)
-    masked = Patch(np.ma.array(np.ones((4, 5), np.uint8), mask=np.eye(4, 5, dtype=bool)), (4, 0), None)
-    stacked = stack_patches([plain, masked]).data
-    assert isinstance(stacked, np.ma.MaskedArray)
-    assert stacked.mask.sum(axis=(1, 2, 3)).tolist() == [0, 4]
-
-
-def test_lazy_readers_are_read():
-    @dataclass
-    class Lazy:
-        values: np.ndarray
-
-        def load(self):
-            return self
-
-    assert stack_patches([Patch(Lazy(IMAGE), (0, 0), None)]).data.shape == (1, 2, 20, 30)
-
-
-def test_what_cannot_be_stacked_is_named():
-    ragged = list(patcher(boundary="shrink", step=8).split(IMAGE))
-    with pytest.raises(
-        ValueError, match=r"at \(0, 0\) is \(2, 8, 8\), the one at \(0, 24\) is \(2, 8, 6\); boundary="
-    ):
-        stack_patches(ragged)
-    with pytest.raises(ValueError, match="there are no patches to stack"):
-        stack_patches([])
-    with pytest.raises(
-        ValueError, match=r"at \(3, 4\) has shape \(7,\): expected \(h, w\) or \(bands, h, w\)"
-    ):
-        stack_patches([Patch(np.ones(7), (3, 4), None)])

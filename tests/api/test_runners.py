@@ -78,10 +78,11 @@ def test_a_slow_loop_holds_the_others_back(n_workers, batch_size):
         return pixels
 
     stream = parallel_map(patcher_of(), IMAGE, operator, n_workers=n_workers, batch_size=batch_size)
+    patches = iter(stream)
     for taken in range(1, 20):
-        next(stream)
+        next(patches)
         assert len(begun) <= taken + (n_workers + 2) * batch_size
-    stream.close()
+    patches.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("geopatcher-map")]
 
 
@@ -104,9 +105,10 @@ def test_nothing_is_read_before_it_is_asked_for():
 
     stream = parallel_map(patcher_of(), Field(), far.bend)
     assert not reads
-    next(stream)
+    patches = iter(stream)
+    next(patches)
     assert reads
-    stream.close()
+    patches.close()
 
 
 def test_the_first_error_is_raised_and_names_operator_and_patch():
@@ -118,7 +120,7 @@ def test_the_first_error_is_raised_and_names_operator_and_patch():
         with pytest.raises(
             OperatorError, match=r"fail failed on the patch at \(\d+, \d+\): ArithmeticError: no"
         ):
-            next(stream)
+            next(iter(stream))
 
 
 @pytest.mark.parametrize("backend", ["thread", "process"])
@@ -159,7 +161,7 @@ def test_a_journal_leaves_out_what_is_done_and_hears_of_the_rest(tmp_path):
     patcher = patcher_of()
     anchors = list(patcher.anchors(IMAGE))
     with PatchJournal(tmp_path / "journal") as journal:
-        stream = parallel_map(patcher, IMAGE, far.bend, journal=journal, n_workers=2, batch_size=3)
+        stream = iter(parallel_map(patcher, IMAGE, far.bend, journal=journal, n_workers=2, batch_size=3))
         taken = [next(stream).anchor for _ in range(5)]
         stream.close()
         assert taken == anchors[:5]
@@ -185,7 +187,7 @@ def test_a_process_that_dies_is_replaced_and_not_for_ever(tmp_path):
             return True
 
     with pytest.raises(WorkerLostError, match=r"4 processes ended over the same batch, .* patch at \(0, 0\)"):
-        next(parallel_map(patcher, IMAGE, Always(tmp_path, [IMAGE[0, 0, 0]]), n_workers=1, backend="process"))
+        list(parallel_map(patcher, IMAGE, Always(tmp_path, [IMAGE[0, 0, 0]]), n_workers=1, backend="process"))
 
 
 def test_what_cannot_be_done_is_told():
@@ -198,9 +200,9 @@ def test_what_cannot_be_done_is_told():
         parallel_map(patcher, IMAGE, far.bend, backend="dask")
     lock = threading.Lock()
     with pytest.raises(TransportError, match="the operator .*<lambda> cannot travel"):
-        next(parallel_map(patcher, IMAGE, lambda x: (lock, x)[1], backend="process"))
+        list(parallel_map(patcher, IMAGE, lambda x: (lock, x)[1], backend="process"))
     with pytest.raises(OperatorError, match="<lambda> returned None for the patch at"):
-        next(parallel_map(patcher, IMAGE, lambda x: None))
+        list(parallel_map(patcher, IMAGE, lambda x: None))
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -131,6 +131,12 @@ class TestNothingFound:
             "or a higher max_cloud_cover"
         )
 
+    def test_items_that_an_api_sends_for_each_wording_are_counted_once(self, api):
+        api.obeys = False
+        with pytest.raises(NoItemsError, match=r"\(it sent 6 items, 0 of the tile\)"):
+            load_stac_items(*SUMMER, tile="12SGJ", api=api.url)
+        assert len(searches(api)) == 2 * 3  # two wordings, in pages of two
+
     def test_an_unknown_collection_is_named(self, api):
         with pytest.raises(
             NoItemsError, match=f"{api.url} has no collection 'sentinel2': .*{api.url}/collections$"
@@ -177,6 +183,12 @@ class TestTrouble:
     def test_a_malformed_item(self, api):
         api.items[0].pop("assets")
         api.items[0]["properties"] = {"datetime": "2024-06-11 or so"}
+        with pytest.raises(StacApiError, match="answered, but not as a STAC API does"):
+            load_stac_items(*SUMMER, api=api.url)
+
+    def test_an_answer_that_holds_no_item(self, api):
+        for field in ("stac_version", "links", "assets"):
+            api.items[0].pop(field)
         with pytest.raises(StacApiError, match="answered, but not as a STAC API does"):
             load_stac_items(*SUMMER, api=api.url)
 

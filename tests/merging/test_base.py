@@ -24,7 +24,7 @@ def test_a_size_is_one_pixel_at_least():
     ("options", "words"),
     [
         ({"streaming": True}, "streaming=True needs target_path, the folder the result goes to"),
-        ({"writer": "png"}, 'writer=\'png\' is neither "zarr" nor "geotiff"'),
+        ({"writer": "png"}, 'writer=\'png\' is neither "zarr" nor "cog"'),
         ({"memory_limit": "much"}, "much"),
     ],
 )
@@ -69,8 +69,9 @@ def test_the_result_is_a_zarr_array_in_the_folder_or_a_geotiff(tmp_path):
 
 def test_a_configuration_is_json():
     config = gp.SpatialMean(
-        writer="geotiff", cog=gp.CogStorage(), chunks=(8, 16), dtype=np.dtype("u1")
+        writer="cog", cog=gp.CogStorage(), chunks=(8, 16), dtype=np.dtype("u1")
     ).get_config()
     assert json.loads(json.dumps(config)) == config
-    assert (config["type"], config["chunks"], config["dtype"]) == ("SpatialMean", [8, 16], "uint8")
-    assert set(config["cog"]) == set(vars(gp.CogStorage()))
+    assert (config["chunks"], config["dtype"]) == ([8, 16], "uint8")
+    assert config["cog"]["class"] == "CogStorage"
+    assert set(config["cog"]["config"]) == set(vars(gp.CogStorage()))

@@ -87,7 +87,7 @@ def test_planned_listed_shuffled_and_reconstructed_are_the_same_bytes(
         np.testing.assert_allclose(wanted, truth, rtol=tolerance)
 
 
-@pytest.mark.parametrize("target", ["memory", "zarr", "geotiff"])
+@pytest.mark.parametrize("target", ["memory", "zarr", "cog"])
 @pytest.mark.parametrize("planned", [True, False])
 def test_a_field_too_wide_for_the_limit_is_merged_in_column_regions(tmp_path, target, planned, monkeypatch):
     image = np.random.default_rng(0).random((1, 48, 800))
@@ -254,7 +254,7 @@ def test_the_domains_georeference_arrives(tmp_path):
     transform = Affine(10, 0, 5e5, 0, -10, 4.6e6)
     domain = RasterDomain((2, 90, 130), transform, "EPSG:32633")
     target = tmp_path / "x.tif"
-    aggregation = SpatialOverlapAdd(streaming=True, target_path=target, writer="geotiff")
+    aggregation = SpatialOverlapAdd(streaming=True, target_path=target, writer="cog")
     aggregation.merge(patcher_of().split(IMAGE), domain)
     with rasterio.open(target) as dataset:
         assert dataset.transform == transform

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import geopatcher as gp
 from geopatcher import Patch, SpatialMinMax
 from geopatcher.accumulators.reducers.values import Values
 from geopatcher.core.box import Box
@@ -18,7 +23,7 @@ class Total(GlobalAggregation):
         self.incoming = incoming
         return [0.0, []]
 
-    def update(self, state, values):
+    def take(self, state, values):
         return [state[0] + sum(values.band(0).tolist()), [*state[1], values.box]]
 
     def merge_states(self, first, second):
@@ -64,7 +69,49 @@ def test_states_of_each_band_are_merged_with_those_of_the_same_band():
     states = []
     for value in (1, 5):
         data = np.array([[[value]], [[-value]]], "int16")
-        states.append(aggregation.update(aggregation.zero(incoming), Values(data, None, Box(0, 1, 0, 1))))
+        states.append(aggregation.take(aggregation.zero(incoming), Values(data, None, Box(0, 1, 0, 1))))
     found = aggregation.finalise(aggregation.merge_states(*states))
     assert found["min"].tolist() == [1, -5]
     assert found["max"].tolist() == [5, -1]
+
+
+SKETCHES = [
+    gp.SpatialMeanStd(),
+    gp.SpatialMinMax(),
+    gp.SpatialApproxQuantile(0.3),
+    gp.SpatialApproxCardinality(),
+    gp.SpatialApproxMode(),
+    gp.SpatialStreamingHistogram(),
+    gp.SpatialReservoir(5),
+]
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {name: plain(part) for name, part in value.items()}
+    return repr(np.asarray(value).tolist())  # NaN is no equal of itself
+
+
+@pytest.mark.parametrize("sketch", SKETCHES, ids=lambda sketch: type(sketch).__name__)
+@pytest.mark.parametrize("shape", [(6, 8), (2, 6, 8)])
+def test_patch_by_patch_is_as_all_at_once(sketch, shape):
+    rng = np.random.default_rng(1)
+    patches = [Patch(rng.integers(0, 9, shape, np.uint8), (0, 8 * at), None) for at in range(6)]
+    if isinstance(sketch, gp.SpatialApproxCardinality | gp.SpatialApproxMode):
+        pytest.importorskip("datasketches")
+    wanted = plain(copy.copy(sketch).merge(patches))
+    assert wanted == plain(copy.copy(sketch).merge(iter(patches), np.empty((6, 48))))
+    one, other = (replace(sketch) for _ in range(2))
+    for patch in patches[:2]:
+        assert one.update(patch) is one
+    early = plain(one.finalize())
+    assert plain(one.finalize()) == early, "it may be asked again"
+    for patch in patches[2:]:
+        other.update(patch)
+    other = pickle.loads(pickle.dumps(other))  # noqa: S301 - it was made in another process
+    assert one.merge_state(other) is one
+    assert plain(one.finalize()) == wanted
+    assert one == sketch, "what it has seen is no parameter"
+    assert plain(replace(sketch).merge_state(replace(sketch)).finalize()) == plain(replace(sketch).finalize())
+    with pytest.raises(ValueError, match="make both with the same parameters"):
+        gp.SpatialReservoir(7).merge_state(gp.SpatialReservoir(8))

@@ -92,6 +92,5 @@ def test_an_unknown_boundary_is_answered_with_the_known_ones():
 def test_a_configuration_is_json_and_makes_the_same_geometry(size, boundary, pad_value):
     geometry = SpatialRectangular(size, boundary, pad_value)
     config = json.loads(json.dumps(geometry.get_config()))
-    assert config.pop("type") == "SpatialRectangular"
-    assert SpatialRectangular(**config) == geometry
+    assert SpatialRectangular(**config) == SpatialRectangular.from_config(config) == geometry
     assert pickle.loads(pickle.dumps(geometry)) == geometry  # noqa: S301 - our own bytes

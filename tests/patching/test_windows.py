@@ -147,22 +147,22 @@ def test_gaussian_refuses_widths_that_are_none(sigma):
         SpatialGaussian(sigma)
 
 
-def test_custom_gets_the_size_and_gives_float64():
+def test_custom_gets_the_geometry_and_gives_float64():
     asked = []
 
-    def ramp(size):
-        asked.append(size)
-        return np.arange(size[0] * size[1], dtype=np.uint8).reshape(size)
+    def ramp(geometry):
+        asked.append(geometry)
+        return np.arange(np.prod(geometry.size), dtype=np.uint8).reshape(geometry.size)
 
     weights = SpatialCustom(ramp).weights(SpatialRectangular((2, 3)))
-    assert asked == [(2, 3)]
+    assert asked == [SpatialRectangular((2, 3))]
     assert weights.dtype == np.float64
     assert weights.tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_custom_does_not_lock_or_follow_the_functions_own_array():
     own = np.ones((2, 2))
-    weights = SpatialCustom(lambda size: own).weights(SpatialRectangular(2))
+    weights = SpatialCustom(lambda geometry: own).weights(SpatialRectangular(2))
     own[:] = 7
     assert weights.tolist() == [[1, 1], [1, 1]]
     assert not weights.flags.writeable
@@ -183,16 +183,16 @@ def test_custom_does_not_lock_or_follow_the_functions_own_array():
     ],
 )
 def test_custom_refuses_what_cannot_be_weights(result, message):
-    def window(size):
+    def window(geometry):
         return result
 
     with pytest.raises(ValueError, match=message) as caught:
         SpatialCustom(window).weights(SpatialRectangular(4))
-    assert "window, called with (4, 4)" in str(caught.value)
+    assert "window, called with a geometry of (4, 4)" in str(caught.value)
 
 
 def test_custom_refuses_an_array_in_place_of_a_function():
-    with pytest.raises(TypeError, match=r"a function of the size \(height, width\), not ndarray"):
+    with pytest.raises(TypeError, match=r"a function of the geometry, not ndarray"):
         SpatialCustom(np.ones((4, 4)))
 
 
@@ -217,10 +217,14 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
 @given(separable)
 def test_a_configuration_is_json_and_makes_the_same_window(window):
     config = json.loads(json.dumps(window.get_config()))
-    assert config.pop("type") == type(window).__name__
-    assert type(window)(**config) == window
+    assert type(window)(**config) == type(window).from_config(config) == window
 
 
 def test_a_custom_windows_configuration_names_its_function_without_addresses():
-    assert SpatialCustom(two_rows).get_config() == {"type": "SpatialCustom", "fn": f"{__name__}:two_rows"}
+    assert SpatialCustom(two_rows).get_config() == {"fn": f"{__name__}:two_rows"}
+    assert SpatialCustom.forbid_in_yaml
+    with pytest.raises(
+        TypeError, match=r"was made with the function .*:two_rows, which a configuration only names"
+    ):
+        SpatialCustom.from_config(SpatialCustom(two_rows).get_config())
     assert SpatialCustom(partial(two_rows)).get_config()["fn"] == "functools:partial"

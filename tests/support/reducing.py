@@ -45,7 +45,7 @@ def whole(aggregation, data, valid=None):
     data = np.asarray(data)
     state = aggregation.zero(Incoming(data.shape[0], data.dtype, flat=False))
     valid = np.ones(data.shape, bool) if valid is None else valid
-    return aggregation.finalise(aggregation.update(state, Values(data, valid, Box.of_shape(data.shape[1:]))))
+    return aggregation.finalise(aggregation.take(state, Values(data, valid, Box.of_shape(data.shape[1:]))))
 
 
 def equal(first, second):
@@ -88,7 +88,7 @@ def grouped(aggregation, data, valid, rng, *, pickled=False):
     for box in tiles(rng, 3, 3):
         index = int(rng.integers(n_states))
         cut = (slice(None), *box.slices())
-        states[index] = aggregation.update(states[index], Values(data[cut].copy(), valid[cut], box))
+        states[index] = aggregation.take(states[index], Values(data[cut].copy(), valid[cut], box))
         if pickled:
             states[index] = pickle.loads(pickle.dumps(states[index]))  # noqa: S301
     total = states[0]
@@ -100,5 +100,5 @@ def grouped(aggregation, data, valid, rng, *, pickled=False):
 def grouped_tiles(aggregation, data):
     state = aggregation.zero(Incoming(data.shape[0], data.dtype, flat=False))
     for box in Box.of_shape(data.shape[1:]).tiles((16, 16)):
-        state = aggregation.update(state, Values(data[(slice(None), *box.slices())], None, box))
+        state = aggregation.take(state, Values(data[(slice(None), *box.slices())], None, box))
     return aggregation.finalise(state)

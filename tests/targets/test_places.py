@@ -37,7 +37,7 @@ def make(how, target):
     elif how == "two_pass":
         patcher.two_pass(IMAGE, reduce_with=gp.SpatialMeanStd(), apply=never, target=target)
     elif how == "merge":
-        kind = "geotiff" if str(target).endswith("tif") else "zarr"
+        kind = "cog" if str(target).endswith("tif") else "zarr"
         gp.SpatialOverlapAdd(streaming=True, target_path=target, writer=kind)
     else:
         gp.PatchCache(target)

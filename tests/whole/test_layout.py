@@ -13,7 +13,18 @@ SRC = ROOT / "src"
 PACKAGE = SRC / "geopatcher"
 TESTS = ROOT / "tests"
 #: Faces of a few lines at the root, and what has no behaviour of its own.
-FACES = {"__main__", "_optional", "domain", "hooks", "runners"}
+FACES = {
+    "__main__",
+    "_optional",
+    "dask",
+    "domain",
+    "hooks",
+    "jax",
+    "matched",
+    "runners",
+    "spatial",
+    "time",
+}
 FACE_FOLDERS = {"_src", "samplers"}
 MOST_LINES, MOST_IN_A_FUNCTION = 400, 60
 FILES = sorted(SRC.rglob("*.py"))

@@ -94,7 +94,9 @@ def test_infinities_are_kept_and_nan_never_spreads():
 def test_infinity_under_a_weight_of_zero_counts_nothing(fill):
     image = np.zeros((1, 8, 12))
     image[0, 2, 5] = np.inf
-    window = SpatialCustom(lambda size: np.pad(np.ones((size[0], size[1] - 2)), ((0, 0), (1, 1))))
+    window = SpatialCustom(
+        lambda geometry: np.pad(np.ones(np.subtract(geometry.size, (0, 2))), ((0, 0), (1, 1)))
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of zeros that hold data, where zero is to be nodata
         result = gp.reconstruct(image, same, size=8, step=2, window=window, nodata=fill)

@@ -46,8 +46,8 @@ def stored(tmp_path, image, nodata=None, kind="tif"):
 def haloed(margin=4, inner=16):
     """Patches of which the margin is looked at and only the middle counts: the result is exact everywhere."""
 
-    def middle(size):
-        weights = np.zeros(size)
+    def middle(geometry):
+        weights = np.zeros(geometry.size)
         weights[margin:-margin, margin:-margin] = 1
         return weights
 

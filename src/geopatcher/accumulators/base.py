@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
+from geopatcher.core.config import Configured
 from geopatcher.core.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ UNKNOWN_FROM = 1 << 20
 FLOAT32_DEPTH = 9
 
 
-class SpatialAggregation:
+class SpatialAggregation(Configured):
     """Base of all aggregations: from patches to one result, by `merge`."""
 
     #: Whether merging needs a bounded amount of memory per cell, whatever the number of patches.
@@ -57,17 +58,6 @@ class SpatialAggregation:
         """
         _ = patches, domain
         raise NotImplementedError(f"{type(self).__name__} has no merge of its own")
-
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the parameters by name.
-
-        """
-        return {"type": type(self).__name__}
 
     @property
     def beside(self) -> Mapping[str, Beside]:

@@ -10,6 +10,7 @@ import numpy as np
 from geopatcher.accumulators.base import AnyCellAggregation, CellAggregation
 from geopatcher.accumulators.casting import default_nodata
 from geopatcher.accumulators.finished import Beside, Finished
+from geopatcher.core.config import part_of
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -86,12 +87,12 @@ class Bundle(CellAggregation[States]):
         return self.main.aggregation
 
     def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"``, the arrays, and what each is made of, all JSON values."""
+        """Return the arrays, and what each is made of, all JSON values."""
         members = [
-            {"name": one.name, "bands": [one.first, one.stop], "aggregation": one.aggregation.get_config()}
+            {"name": one.name, "bands": [one.first, one.stop], "aggregation": part_of(one.aggregation)}
             for one in self.members
         ]
-        return super().get_config() | {"outputs": list(self.order), "members": members}
+        return {"outputs": list(self.order), "members": members}
 
     @property
     def beside(self) -> Mapping[str, Beside]:

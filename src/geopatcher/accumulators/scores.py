@@ -51,7 +51,7 @@ class Scores(SoftVote):
             raise ValueError(f"outputs {', '.join(self.outputs)} name one of them twice")
 
     def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values."""
+        """Return the parameters, all JSON values."""
         classes = [[label.value, label.name, list(label.color)] for label in self.classes]
         known = {"n_classes": self.n_classes, "outputs": list(self.outputs), "classes": classes}
         return super().get_config() | known

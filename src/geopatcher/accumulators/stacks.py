@@ -141,6 +141,8 @@ class Learned(Stacked):
     """What a function makes of a cell's contributions and their weights."""
 
     substitute: ClassVar[str] = "two-pass"
+    forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "model"
 
     model: Combine
 

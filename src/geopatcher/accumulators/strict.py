@@ -28,12 +28,12 @@ def get_strict() -> bool:
     return os.environ.get("GEOPATCHER_STRICT", "").strip().lower() in ("1", "true", "yes", "on")
 
 
-def set_strict(strict: bool | None) -> None:
+def set_strict(value: bool | None) -> None:
     """Make unsafe merges errors (``True``), warnings (``False``), or follow the environment (``None``).
 
     Parameters
     ----------
-    strict
+    value
         ``True``, ``False`` or ``None``.
 
     Examples
@@ -43,7 +43,7 @@ def set_strict(strict: bool | None) -> None:
     >>> set_strict(None)
 
     """
-    _STRICT[:] = [] if strict is None else [strict]
+    _STRICT[:] = [] if value is None else [value]
 
 
 def warn_if_unsafe_streaming(aggregation: SpatialAggregation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from geopatcher.core.patch import Patch
+    from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import HasShape
 
 
@@ -30,7 +32,7 @@ class SpatialByIndex(SpatialAggregation):
 
     """
 
-    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[tuple[int, int], object]:
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[Hashable, object]:
         """Return ``{anchor: data}``, in the order the patches came.
 
         Parameters
@@ -43,8 +45,14 @@ class SpatialByIndex(SpatialAggregation):
         Returns
         -------
         dict
-            ``{(row, col): data}``.
+            ``{(row, col): data}``; of numbered places ``{number: data}``, of a `geopatcher.GridDomain` the
+            indices in the order of its dimensions.
 
         """
         _ = domain
-        return {patch.anchor: patch.data for patch in patches}
+        return {_key(patch.anchor): patch.data for patch in patches}
+
+
+def _key(anchor: Anchor) -> Hashable:
+    """Return an anchor as the key of a dict: of ``{dim: index}`` the indices."""
+    return tuple(anchor.values()) if isinstance(anchor, Mapping) else anchor

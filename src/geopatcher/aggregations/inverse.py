@@ -13,14 +13,13 @@ from geopatcher.core.typevars import Place_co
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Stitching
-from geopatcher.merging.merge import Planned
+from geopatcher.merging.merge import Planned, PlannedPatches
 
 if TYPE_CHECKING:
     from types import EllipsisType
 
     from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import Array, HasShape
-    from geopatcher.planning.plan import Plan
     from geopatcher.targets.product import ResultArray
 
 #: What a mean and a variance may be called in the dict a patch carries.
@@ -47,13 +46,13 @@ class SpatialInvVarWeightedMean(Stitching[PrecisionState, Place_co], InverseVari
     >>> from geopatcher import Patch, SpatialInvVarWeightedMean
     >>> pairs = [(np.full((1, 2), 1.0), np.full((1, 2), 1.0)), (np.full((1, 2), 4.0), np.full((1, 2), 0.5))]
     >>> result = SpatialInvVarWeightedMean().merge([Patch(p, (0, 0), None) for p in pairs], np.empty((1, 2)))
-    >>> result["mean"], result["var"].round(3)
+    >>> result["mu"], result["var"].round(3)
     (array([[3., 3.]]), array([[0.333, 0.333]]))
 
     """
 
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[str, ResultArray]:
-        """Stitch patches into two fields, ``{"mean": …, "var": …}``.
+        """Stitch patches into two fields, ``{"mu": …, "var": …}``; ``"mean"`` is the first by another name.
 
         ``(height, width)`` for one band of means, else ``(bands, height, width)``.
 
@@ -67,27 +66,17 @@ class SpatialInvVarWeightedMean(Stitching[PrecisionState, Place_co], InverseVari
         Returns
         -------
         dict
-            ``{"mean": …, "var": …}``.
+            ``{"mu": …, "var": …, "mean": …}``.
 
         """
         pairs: Iterator[Patch[object]] = (patch.with_data(halves(patch)) for patch in patches)
         stream = PlannedPatches(patches.plan, pairs) if isinstance(patches, Planned) else pairs
         whole = self.stitch(stream, domain)
         if len(whole.shape) == 2:  # no patch came
-            return {"mean": whole, "var": whole}
+            return {"mu": whole, "var": whole, "mean": whole}
         bands = whole.shape[0] // 2
-        return {"mean": BandView(whole, 0, bands).open(), "var": BandView(whole, bands, 2 * bands).open()}
-
-
-@dataclass(frozen=True)
-class PlannedPatches:
-    """Patches that come in the order of a plan."""
-
-    plan: Plan
-    patches: Iterator[Patch[object]]
-
-    def __iter__(self) -> Iterator[Patch[object]]:
-        return self.patches
+        mean = BandView(whole, 0, bands).open()
+        return {"mu": mean, "var": BandView(whole, bands, 2 * bands).open(), "mean": mean}
 
 
 @dataclass(frozen=True)

@@ -342,7 +342,7 @@ class SpatialReservoir(GlobalAggregation[Reservoir, "Array"]):
         """Return an empty sample."""
         return Reservoir(incoming, KeyedSample(self.k))
 
-    def update(self, state: Reservoir, values: Values) -> Reservoir:
+    def take(self, state: Reservoir, values: Values) -> Reservoir:
         """Offer the pixels of a rectangle."""
         values = numbers_of(values)
         state.sample.add(values.pixel_keys(self.seed), values.pixels())

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, ClassVar, Generic
 
 import numpy as np
 
 from geopatcher.accumulators.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
+from geopatcher.core.box import Box
+from geopatcher.core.patch import Patch
 from geopatcher.core.typevars import Place_co
+from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Mergeable
+from geopatcher.merging.merge import Planned
+from geopatcher.planning.anchors import Listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from geopatcher.accumulators.finished import Finished
     from geopatcher.accumulators.pieces import Piece, Tile
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, HasShape
+    from geopatcher.targets.product import ResultArray
+
+#: Side of the pieces in which is looked for cells without a patch.
+TILE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +102,8 @@ class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
     """The sum of the patches over each cell; the window does not matter.
 
     Sums of integers are exact and, in a result of their own, int64 or uint64; beyond these they stay
-    at the limit.
+    at the limit. Where no patch was the sum is 0, as that of nothing is; where patches were and had no data,
+    it is nodata. (In `geopatcher.reconstruct` cells without a patch are nodata, as those of others are.)
 
     Examples
     --------
@@ -106,6 +116,37 @@ class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
     """
 
     dtype: str | np.dtype | None = None
+
+    def stitch(self, patches: Iterable[Patch[object]], domain: HasShape) -> ResultArray:
+        """Return the sums over the domain, 0 where no patch was."""
+        complete = isinstance(patches, Planned) and not patches.plan.anchors.uncovered(patches.plan.region)
+        return super().stitch(patches if complete else _with_zeros(patches, domain), domain)
+
+
+def _with_zeros(patches: Iterable[Patch[object]], domain: HasShape) -> Iterator[Patch[object]]:
+    """Yield patches, and then others that hold 0 where none of them was, and nothing elsewhere."""
+    height, width = domain.shape[-2:]
+    boxes: list[tuple[int, int, int, int]] = []
+    like = np.zeros((1, 1))
+    for patch in patches:
+        data = array_of(patch.data)
+        like = data if not boxes else like
+        row, col = patch.anchor
+        rows, cols = (1, 1, *data.shape)[-2:]  # what has fewer dimensions is refused by whom it is given to
+        boxes.append((row, row + rows, col, col + cols))
+        yield patch.with_data(data)
+    order = sorted(boxes)
+    listed = Listed(np.asarray(order, dtype=np.int64).reshape(-1, 4), (height, width))
+    for tile in Box(0, height, 0, width).tiles((TILE, TILE)):
+        if not listed.uncovered(tile):
+            continue
+        touched = np.zeros(tile.shape, dtype=bool)
+        for strip in listed.strips(tile):
+            for box in strip.boxes:
+                touched[box.intersect(tile).slices(tile)] = True
+        zeros = np.zeros((*like.shape[:-2], *tile.shape), like.dtype)
+        mask = np.broadcast_to(touched, zeros.shape)
+        yield Patch(np.ma.array(zeros, mask=mask), (tile.row0, tile.col0), None)
 
 
 @dataclass(frozen=True)
@@ -127,6 +168,9 @@ class SpatialWeightedSum(Mergeable[SumState, Place_co], WeightedTotal, Generic[P
     array([[4., 4.]])
 
     """
+
+    forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "weight_fn"
 
     weight_fn: Callable[[Array], Array] | None = None
 

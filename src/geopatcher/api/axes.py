@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.aggregations.names import aggregation_from_name
+from geopatcher.api.placed import check_rectangular
 from geopatcher.core.axis import pixel_pair
 from geopatcher.patching.geometry import SpatialRectangular
 from geopatcher.patching.samplers.lattice import SpatialRegularStride
@@ -70,6 +71,8 @@ def axes_for(
         There is a patcher, and something else is asked for of what it stands for.
 
     """
+    if patcher is not None:
+        check_rectangular(patcher.geometry)
     if patcher is None:
         return Axes.of(size, step, window, aggregation, boundary)
     given = zip(PATCHES[1:], (size, step, window, aggregation, boundary), USUAL, strict=True)

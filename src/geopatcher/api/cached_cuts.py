@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geopatcher.api.patch_cache import Stored, Wanted
+from geopatcher.api.cache_entries import Stored, Wanted
 from geopatcher.core.box import Box
 from geopatcher.engine.cuts import Cut, cut_patches
 from geopatcher.engine.rows import RowBuffer, read_units
@@ -49,16 +49,23 @@ class CachedCuts:
         n_missing = sum(not self.cache.has(self._path(box)) for box in boxes)
         at_once = n_missing > FEW * len(boxes)
         for box in boxes:
-            inner = self._inner(box)
-            domain = self.plan.domain
-            stored = self.cache.get(self._path(box), Wanted((domain.n_bands, *inner.shape), domain.dtype))
-            if stored is not None:
-                yield Cut(inner, *stored, None if inner == box else inner.slices(box))
-                continue
-            cut = self._from_rows(box, rows) if at_once else cut_one(self.plan, self.read, box)
-            if cut.loss is None:
-                self.cache.put(self._path(box), Stored(cut.pixels, cut.valid))
-            yield cut
+            yield self._stored(box) or self._kept(
+                box, self._from_rows(box, rows) if at_once else cut_one(self.plan, self.read, box)
+            )
+
+    def one(self, box: Box) -> Cut:
+        """Return the patch of one nominal rectangle: from the cache where it is there, else read and kept."""
+        return self._stored(box) or self._kept(box, cut_one(self.plan, self.read, box))
+
+    def _stored(self, box: Box) -> Cut | None:
+        inner, domain = self._inner(box), self.plan.domain
+        stored = self.cache.read(self._path(box), Wanted((domain.n_bands, *inner.shape), domain.dtype))
+        return None if stored is None else Cut(inner, *stored, None if inner == box else inner.slices(box))
+
+    def _kept(self, box: Box, cut: Cut) -> Cut:
+        if cut.loss is None:
+            self.cache.write(self._path(box), Stored(cut.pixels, cut.valid))
+        return cut
 
     def _inner(self, box: Box) -> Box:
         """Return the rectangle of a patch: its nominal one, or what is left where it is cut off."""

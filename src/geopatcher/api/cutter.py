@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Generic, TypeVar, Unpack, cast, overload
 
+from geopatcher.api.ahead import InFlight, read_ahead
+from geopatcher.api.anchor_list import Anchors, LazySequence
+from geopatcher.api.configs import ConfiguredPatcher
 from geopatcher.api.options import PlanOptions, check_known
+from geopatcher.api.placed import Placing
 from geopatcher.api.plan import plan as plan_of
-from geopatcher.api.split import PatchStream, Splitting, anchor_of, boxes_of, patch_of, window_of
+from geopatcher.api.split import PatchStream, Splitting
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import facts_of
 from geopatcher.core.typevars import R_co
@@ -19,7 +23,7 @@ from geopatcher.fields.open import as_field
 from geopatcher.inspect.plotting import draw_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     import matplotlib.figure
 
@@ -37,7 +41,7 @@ D = TypeVar("D")
 
 
 @dataclass
-class PatchCutter(Generic[R_co]):
+class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     """Four axes and an error policy: what patches a field has, and how they are read."""
 
     geometry: RectGeometry
@@ -58,9 +62,33 @@ class PatchCutter(Generic[R_co]):
         """What becomes of patches that fail."""
         return ErrorPolicy(self.on_error, self.max_retries, self.retry_on, self.capture_traceback)
 
-    def _opened(self, field: Source) -> SourceField[object]:
-        """Open a field, as often as the policy tries again."""
+    def opened(self, field: Source) -> SourceField[object]:
+        """Return what a source is as a field; tried as often as the policy says.
+
+        Parameters
+        ----------
+        field
+            A path, an array, a reader, a field.
+
+        Returns
+        -------
+        SourceField
+            As it is, where it is one.
+
+        Raises
+        ------
+        SourceError
+            It cannot be opened.
+
+        """
         return persist(partial(as_field, field), self.policy)
+
+    def _placing(self, field: Source, cache: PatchCache | None = None) -> Placing | None:
+        """Return how patches are cut that are no rectangles of a raster; ``None`` where they are."""
+        placing = Placing.needed(field, self.geometry, self.sampler, self.window, self.policy, self.errors)
+        if placing is not None and cache is not None:
+            raise TypeError("cache= is for rectangles of a raster: leave it out")
+        return placing
 
     def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
         """Return the plan over a field; no pixel is read.
@@ -123,7 +151,7 @@ class PatchCutter(Generic[R_co]):
         ]
         return draw_patches(plan, self.window.weights(self.geometry), axes)
 
-    def anchors(self, field: Source) -> Iterator[tuple[int, int]]:
+    def anchors(self, field: Source) -> LazySequence[tuple[int, int]]:
         """Return where patches of a field sit, without reading any.
 
         Parameters
@@ -133,12 +161,25 @@ class PatchCutter(Generic[R_co]):
 
         Returns
         -------
-        iterator of tuple
-            ``(row, col)`` of the upper-left pixel of each, in the order of `split`.
+        sequence of tuple
+            ``(row, col)`` of the upper-left pixel of each, in the order of `split`: a lazy sequence, with a
+            length, indices and slices, that equals a list of the same. Patches that are no rectangles of a
+            raster sit where their domain says: ``{dim: index}``, or a number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
+        ...     SpatialHann, SpatialOverlapAdd)
+        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(8), SpatialHann(),
+        ...     SpatialOverlapAdd())
+        >>> anchors = patcher.anchors(np.zeros((16, 20)))
+        >>> len(anchors), anchors[-1], anchors == [(0, 0), (0, 8), (0, 12), (8, 0), (8, 8), (8, 12)]
+        (6, (8, 12), True)
 
         """
-        plan = self.plan(field)
-        return (anchor_of(plan, box) for box in boxes_of(plan))
+        placing = self._placing(field)
+        return Anchors(self.plan(field)) if placing is None else placing.anchors()
 
     def n_anchors(self, field: Source) -> int:
         """Return how many patches a field has.
@@ -154,7 +195,8 @@ class PatchCutter(Generic[R_co]):
             Patches; none is read.
 
         """
-        return self.plan(field).n_patches
+        placing = self._placing(field)
+        return self.plan(field).n_patches if placing is None else len(placing.anchors())
 
     @overload
     def split(
@@ -162,8 +204,11 @@ class PatchCutter(Generic[R_co]):
         field: Lending[D],
         hooks: Iterable[PatcherHook] | PatcherHook | None = None,
         *,
+        prefetch: int = 0,
         journal: DoneAnchors | None = None,
         cache: PatchCache | None = None,
+        max_in_flight: int | None = None,
+        max_in_flight_bytes: int | str | None = None,
     ) -> PatchStream[D]: ...
     @overload
     def split(
@@ -171,22 +216,33 @@ class PatchCutter(Generic[R_co]):
         field: Arrays,
         hooks: Iterable[PatcherHook] | PatcherHook | None = None,
         *,
+        prefetch: int = 0,
         journal: DoneAnchors | None = None,
         cache: PatchCache | None = None,
+        max_in_flight: int | None = None,
+        max_in_flight_bytes: int | str | None = None,
     ) -> PatchStream: ...
     def split(
         self,
         field: Source,
         hooks: Iterable[PatcherHook] | PatcherHook | None = None,
         *,
+        prefetch: int = 0,
         journal: DoneAnchors | None = None,
         cache: PatchCache | None = None,
+        max_in_flight: int | None = None,
+        max_in_flight_bytes: int | str | None = None,
     ) -> PatchStream[object]:
         """Return the patches of a field, lazily and in the order of the plan they carry.
 
         A field over a georeader reader gives lazy readers as ``data``; a path or an array gives
-        arrays, cut from strips that are read once. What fails to be read follows ``on_error``:
-        ``"skip"`` leaves the patch out, ``"mask"`` gives one of NaN; both are noted in `errors`.
+        arrays, cut from strips that are read once. Of a field of your own, ``domain`` and ``select`` are
+        asked for. What fails to be read follows ``on_error``: ``"raise"`` raises what `select` raised, with a
+        note of the window; ``"skip"`` leaves the patch out, ``"mask"`` gives one of NaN; both are noted in
+        `errors`.
+
+        It is an iterator, gone through once, since a list of all patches may not fit in memory:
+        ``list(patcher.split(field))`` makes one.
 
         Parameters
         ----------
@@ -194,11 +250,17 @@ class PatchCutter(Generic[R_co]):
             The field.
         hooks
             Objects that hear of patches, see `geopatcher.hooks`; none by default.
+        prefetch
+            Patches that a thread reads ahead of the loop; none by default. Hooks are called in it.
         journal
             Patches it has are left out; see `geopatcher.PatchJournal` for what that is good for.
         cache
             Patches it has are not read, and others are kept in it. The data is in memory then, of a
             georeader reader too.
+        max_in_flight
+            Most patches that are read ahead or in the loop's hands, so ``prefetch`` is less than that.
+        max_in_flight_bytes
+            Most bytes of patches that are read ahead, such as ``"256MiB"``; one always is.
 
         Returns
         -------
@@ -208,8 +270,12 @@ class PatchCutter(Generic[R_co]):
 
         Raises
         ------
+        ValueError
+            A number is negative, or ``max_in_flight`` is less than 1.
         SourceError
             While iterating: a patch cannot be read; or, at the end, none could.
+        TypeError
+            There is a ``cache``, and patches are no rectangles of a raster.
 
         Examples
         --------
@@ -222,19 +288,51 @@ class PatchCutter(Generic[R_co]):
         Patch(ndarray (3, 8, 8) at (0, 0))
 
         """
-        source_field = self._opened(field)
+        bounds = InFlight.of(prefetch, max_in_flight, max_in_flight_bytes)
+        placing = self._placing(field, cache)
+        if placing is not None:
+            return cast("PatchStream[object]", placing.stream(Hooks.of(hooks), journal, bounds))
+        splitting = self.splitting(field, hooks, journal, cache)
+        return PatchStream(splitting.plan, read_ahead(splitting.patches(), bounds), journal)
+
+    def splitting(
+        self,
+        field: Source,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        journal: DoneAnchors | None = None,
+        cache: PatchCache | None = None,
+    ) -> Splitting:
+        """Return what one pass over the patches of a field needs; nothing is read.
+
+        Parameters
+        ----------
+        field, hooks, journal, cache
+            As of `split`.
+
+        Returns
+        -------
+        Splitting
+            The pass.
+
+        """
+        source_field = self.opened(field)
         plan = self.plan(source_field)
         weights = self.window.weights(self.geometry)
-        splitting = Splitting(
+        return Splitting(
             source_field, plan, weights, self.policy, Hooks.of(hooks), journal, self.errors, cache
         )
-        return PatchStream(plan, splitting.patches(), journal)
 
     @overload
-    def patch_at(self, field: Lending[D], anchor: tuple[int, int]) -> Patch[D]: ...
+    def patch_at(
+        self, field: Lending[D], anchor: tuple[int, int], *, cache: PatchCache | None = None
+    ) -> Patch[D]: ...
     @overload
-    def patch_at(self, field: Arrays, anchor: tuple[int, int]) -> Patch: ...
-    def patch_at(self, field: Source, anchor: tuple[int, int]) -> Patch[object]:
+    def patch_at(
+        self, field: Arrays, anchor: tuple[int, int], *, cache: PatchCache | None = None
+    ) -> Patch: ...
+    def patch_at(
+        self, field: Source, anchor: tuple[int, int], *, cache: PatchCache | None = None
+    ) -> Patch[object]:
         """Return the patch at one anchor, as `split` gives it.
 
         Parameters
@@ -243,6 +341,8 @@ class PatchCutter(Generic[R_co]):
             The field.
         anchor
             ``(row, col)`` of the upper-left pixel; it need not be one of the sampler's.
+        cache
+            Where the patch is looked for before it is read, and kept; that of `split`.
 
         Returns
         -------
@@ -255,8 +355,11 @@ class PatchCutter(Generic[R_co]):
             The patch would have no pixel in the field.
 
         """
-        source_field = self._opened(field)
-        plan = self.plan(source_field)
+        placing = self._placing(field, cache)
+        if placing is not None:
+            return placing.patch(anchor)
+        splitting = self.splitting(field, cache=cache)
+        plan = splitting.plan
         height, width = self.geometry.size
         box = Box(anchor[0], anchor[0] + height, anchor[1], anchor[1] + width)
         if not box.intersect(Box.of_shape(plan.domain.grid_shape)).n_pixels:
@@ -264,6 +367,4 @@ class PatchCutter(Generic[R_co]):
                 f"the patch of {height}x{width} at anchor {anchor} has no pixel in the raster of "
                 f"{plan.domain.height}x{plan.domain.width}"
             )
-        weights = self.window.weights(self.geometry)
-        data, box, crop = window_of(source_field, plan, box)
-        return patch_of(data, box, weights if crop is None else weights[crop])
+        return splitting.single(box)

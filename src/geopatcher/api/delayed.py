@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from geopatcher._optional import load
-from geopatcher.api.split import patch_of, window_of
+from geopatcher.api.split import Held, patch_of, window_of
 from geopatcher.core.box import Box
 from geopatcher.core.containment import contained, told
 from geopatcher.engine.cuts import cut_patches
@@ -21,11 +19,12 @@ from geopatcher.operators.positioning import position_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
     from dask.delayed import Delayed
     from numpy.typing import NDArray
 
     from geopatcher.core.patch import Patch
-    from geopatcher.core.protocols import Array, PixelSource, SourceField
+    from geopatcher.core.protocols import Array, SourceField
     from geopatcher.planning.plan import Plan
 
 #: A batch is read as one rectangle where that holds at most this many times its patches' pixels.
@@ -69,28 +68,8 @@ class Cutting:
             for box in boxes:
                 yield window_of(self.field, self.plan, box)
             return
-        for cut in cut_patches(self.plan, boxes, _Held.of(self.field.source, around)):
+        for cut in cut_patches(self.plan, boxes, Held.of(self.field.source, around)):
             yield self.field.dress(cut.pixels, cut.box), cut.box, cut.crop
-
-
-@dataclass(frozen=True)
-class _Held:
-    """A rectangle of pixels in memory, to cut patches from."""
-
-    box: Box
-    pixels: Array
-    valid: Array | None
-
-    @classmethod
-    def of(cls, source: PixelSource, box: Box) -> _Held:
-        pixels = source.read(box)
-        return cls(box, pixels, source.valid(box, pixels))
-
-    def cut(self, box: Box) -> tuple[Array, Array | None]:
-        """Return copies: an operator may write into what it is given."""
-        where = box.slices(self.box)
-        pixels = np.array(self.pixels[:, *where])
-        return pixels, None if self.valid is None else self.valid[:, *where].copy()
 
 
 class _Batch:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from geopatcher.api.anchor_list import PendingAnchors
 from geopatcher.core.closing import Closing
 from geopatcher.errors import TargetError
 from geopatcher.errors.redaction import clean, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 #: Longest line that is read, and most values in one: others were not written here.
 MAX_LINE_BYTES = 16 << 20
@@ -99,21 +100,21 @@ class PatchJournal(Closing):
         """
         return (int(anchor[0]), int(anchor[1])) in self._done
 
-    def pending(self, anchors: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """Yield those of ``anchors`` that are not done.
+    def pending(self, anchors: Iterable[tuple[int, int]]) -> PendingAnchors:
+        """Return those of ``anchors`` that are not done, as a sequence that follows the journal.
 
         Parameters
         ----------
         anchors
             ``(row, col)`` of each patch.
 
-        Yields
-        ------
-        tuple of int
-            ``(row, col)``, in the order given.
+        Returns
+        -------
+        sequence of tuple of int
+            ``(row, col)``, in the order given: whenever it is looked at, those not done by then.
 
         """
-        return (anchor for anchor in anchors if not self.has(anchor))
+        return PendingAnchors(anchors, self.has)
 
     def commit(
         self,

@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
 import json
-import math
 import os
 import secrets
 import threading
 import time
 import warnings
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from geopatcher.core.box import Box
-from geopatcher.engine.reading import Reader
-from geopatcher.engine.rows import read_units
-from geopatcher.engine.stats import RunStats
+from geopatcher.api.cache_entries import CachedPatch, Stored, Wanted, packed, remove, touch, unpacked
+from geopatcher.api.pixel_digest import digest_of_pixels
+from geopatcher.core.patch import Patch
+from geopatcher.fields.open import as_field
+from geopatcher.fields.plain_field import array_of
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.places import local_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from geopatcher.core.protocols import Array, PixelSource
+    from rasterio.windows import Window as RasterWindow
+
+    from geopatcher.core.protocols import Array, PixelSource, RectGeometry, Window
+    from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
 
 #: When the limit is passed, entries are removed down to this share of it, so not at every write.
@@ -37,36 +37,6 @@ ROOM = 0.9
 LOOK_AGAIN = 0.05
 #: A temporary file of this age, in seconds, is what a writer that was killed left behind.
 STALE_S = 3600.0
-#: Rows digested at once.
-DIGEST_ROWS = 256
-_CRC_BYTES = 4
-#: Bytes of an entry beside its cells, at most.
-MARGIN = 4096
-
-
-class Stored(NamedTuple):
-    """A patch as it was read: pixels ``(bands, h, w)``, and where they are valid (``None``: all)."""
-
-    pixels: Array
-    valid: Array | None
-
-
-class Wanted(NamedTuple):
-    """What an entry must be: others in its place were not written for it."""
-
-    shape: tuple[int, int, int]
-    dtype: np.dtype
-
-    @property
-    def most_bytes(self) -> int:
-        """Bytes of the largest entry: a mask takes no more than the pixels."""
-        return 2 * math.prod(self.shape) * self.dtype.itemsize + MARGIN
-
-    def is_met_by(self, stored: Stored) -> bool:
-        """Whether an entry is of these pixels, and its mask one of them."""
-        known = stored.pixels.shape == self.shape and stored.pixels.dtype == self.dtype
-        valid = stored.valid
-        return known and (valid is None or (valid.shape == self.shape and valid.dtype == bool))
 
 
 class PatchCache:
@@ -161,18 +131,11 @@ class PatchCache:
             A folder in ``root``.
 
         """
-        known: dict[str, str | int | float]
-        if self.field_id is not None:
-            known = {"field_id": self.field_id}
-        else:
-            known = dict(source.identity())
-            if "unknown" in known:  # its pixels may be other ones all the same
-                known["unknown"] = _digest(source)
+        known = self._known(source) if self.field_id is None else {"field_id": self.field_id}
         domain = plan.domain
         filling = plan.filling(domain.dtype) if plan.boundary == "pad" else plan.pad_value
         made = (plan.boundary, filling, domain.shape, str(domain.dtype), str(domain.nodata))
-        text = json.dumps([known, str(made)], sort_keys=True)
-        return self.root / hashlib.sha256(text.encode()).hexdigest()[:32]
+        return self.root / _digest_of([known, str(made)])
 
     def has(self, path: Path) -> bool:
         """Whether there is an entry, damaged or not.
@@ -190,8 +153,8 @@ class PatchCache:
         """
         return path.is_file()
 
-    def get(self, path: Path, wanted: Wanted | None = None) -> Stored | None:
-        """Return an entry, ``None`` where there is none that is whole, or not of what is wanted.
+    def read(self, path: Path, wanted: Wanted) -> Stored | None:
+        """Return an entry's pixels, ``None`` where there is none that is whole, or not of what is wanted.
 
         Parameters
         ----------
@@ -206,25 +169,14 @@ class PatchCache:
             Pixels and mask.
 
         """
-        try:
-            with path.open("rb") as file:
-                raw = file.read(-1 if wanted is None else wanted.most_bytes)
-        except OSError:
-            raw = b""
-        stored = _unpacked(raw)
-        if stored is not None and wanted is not None and not wanted.is_met_by(stored):
-            stored = None
-        with self._lock:
-            self.hits += stored is not None
-            self.misses += stored is None
-        if stored is None:
-            _remove(path)
-            return None
-        _touch(path)
-        return stored
+        arrays = self._arrays(path, wanted.most_bytes)
+        stored = Stored(arrays[0], arrays[1] if len(arrays) > 1 else None) if arrays else None
+        met = stored if stored is not None and wanted.is_met_by(stored) else None
+        self._count(path, hit=met is not None)
+        return met
 
-    def put(self, path: Path, stored: Stored) -> None:
-        """Keep an entry, and remove what was used least recently where there is no room.
+    def write(self, path: Path, stored: Stored) -> None:
+        """Keep pixels, and remove what was used least recently where there is no room.
 
         Parameters
         ----------
@@ -234,7 +186,143 @@ class PatchCache:
             Pixels and mask.
 
         """
-        raw = _packed(stored)
+        self._keep(path, [array for array in stored if array is not None])
+
+    def field_id_for(self, field: Source) -> str:
+        """Return what stands for a field's pixels: other fields and other versions have another one.
+
+        Parameters
+        ----------
+        field
+            Anything a patcher splits.
+
+        Returns
+        -------
+        str
+            The ``field_id`` this cache was made with, or a digest of what identifies the field.
+
+        """
+        if self.field_id is not None:
+            return self.field_id
+        return _digest_of(self._known(as_field(field).source))
+
+    def config_id_for(self, geometry: RectGeometry, window: Window) -> str:
+        """Return what stands for a size of patches, what is done at the edge, and a taper.
+
+        Parameters
+        ----------
+        geometry
+            The size of patches.
+        window
+            The taper: all its weights count, so two functions of one name are told apart.
+
+        Returns
+        -------
+        str
+            A digest.
+
+        """
+        weights = np.ascontiguousarray(window.weights(geometry))
+        taper = hashlib.blake2b(weights.view(np.uint8).data, digest_size=16).hexdigest()
+        return _digest_of([geometry.size, geometry.boundary, geometry.pad_value, taper])
+
+    def get(self, field_id: str, config_id: str, anchor: tuple[int, int]) -> CachedPatch | None:
+        """Return what was kept of a patch by `put`; `build_patch` makes a patch of it.
+
+        Parameters
+        ----------
+        field_id, config_id
+            Of `field_id_for` and `config_id_for`, or words of your own.
+        anchor
+            ``(row, col)`` of the patch.
+
+        Returns
+        -------
+        CachedPatch or None
+            ``data`` and ``weights``; ``None`` where there is nothing, or it is damaged.
+
+        """
+        path = self._path_of(field_id, config_id, anchor)
+        found = CachedPatch.of(self._arrays(path) or ())
+        self._count(path, hit=found is not None)
+        return found
+
+    def put(self, field_id: str, config_id: str, anchor: tuple[int, int], patch: Patch[object]) -> None:
+        """Keep what a patch carries, and remove what was used least recently where there is no room.
+
+        Parameters
+        ----------
+        field_id, config_id
+            Of `field_id_for` and `config_id_for`, or words of your own.
+        anchor
+            ``(row, col)`` of the patch.
+        patch
+            Carries an array, or a lazy reader, which is read.
+
+        """
+        kept = CachedPatch(array_of(patch.data), patch.weights)
+        self._keep(self._path_of(field_id, config_id, anchor), kept.arrays)
+
+    @staticmethod
+    def build_patch(
+        payload: CachedPatch, anchor: tuple[int, int], indices: RasterWindow | None
+    ) -> Patch[Array]:
+        """Return what was kept as a patch.
+
+        Parameters
+        ----------
+        payload
+            What `get` gave.
+        anchor, indices
+            Where the patch lies.
+
+        Returns
+        -------
+        Patch
+            With the kept data and weights.
+
+        """
+        return Patch(payload.data, anchor, indices, payload.weights)
+
+    def stats(self) -> dict[str, int]:
+        """Return how often there was an entry since this object was made, and what is in the folder now.
+
+        Returns
+        -------
+        dict
+            ``{"hits", "misses", "entries", "bytes"}``.
+
+        """
+        entries = list(self._entries())
+        return {
+            "hits": self.hits,
+            "misses": self.misses,
+            "entries": len(entries),
+            "bytes": sum(entry.size for entry in entries),
+        }
+
+    def _path_of(self, field_id: str, config_id: str, anchor: tuple[int, int]) -> Path:
+        row, col = int(anchor[0]), int(anchor[1])
+        return self.root / _digest_of([field_id, config_id]) / f"{row}_{col}.npy"
+
+    def _arrays(self, path: Path, most_bytes: int = -1) -> list[Array] | None:
+        try:
+            with path.open("rb") as file:
+                return unpacked(file.read(most_bytes))
+        except OSError:
+            return None
+
+    def _count(self, path: Path, *, hit: bool) -> None:
+        with self._lock:
+            self.hits += hit
+            self.misses += not hit
+        if hit:
+            touch(path)
+        else:
+            remove(path)
+
+    def _keep(self, path: Path, arrays: Sequence[Array]) -> None:
+        raw = packed(arrays)
         if not self._writable or (self.max_bytes is not None and len(raw) > self.max_bytes):
             return
         aside = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -244,13 +332,19 @@ class PatchCache:
             aside.replace(path)
         except OSError as error:
             self._writable = False
-            _remove(aside)
+            remove(aside)
             warnings.warn(
-                f"nothing more is kept in the patch cache {self.root}: {error}", RuntimeWarning, stacklevel=2
+                f"nothing more is kept in the patch cache {self.root}: {error}", RuntimeWarning, stacklevel=3
             )
             return
         if self.max_bytes is not None:
             self._make_room(len(raw), self.max_bytes)
+
+    def _known(self, source: PixelSource) -> dict[str, str | int | float]:
+        known = dict(source.identity())
+        if "unknown" in known:  # its pixels may be other ones all the same
+            known["unknown"] = digest_of_pixels(source)
+        return known
 
     def _make_room(self, n_bytes: int, most: int) -> None:
         with self._lock:
@@ -268,7 +362,7 @@ class PatchCache:
             for entry in entries:
                 if held <= limit:
                     break
-                _remove(entry.path)
+                remove(entry.path)
                 held -= entry.size
             self._held, self._added = held, 0
 
@@ -282,7 +376,7 @@ class PatchCache:
             if path.suffix == ".npy":
                 yield _Entry(status.st_mtime_ns, status.st_size, path)
             elif path.suffix == ".tmp" and time.time() - status.st_mtime > STALE_S:
-                _remove(path)
+                remove(path)
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "_lock"}
@@ -298,59 +392,6 @@ class _Entry(NamedTuple):
     path: Path
 
 
-def _digest(source: PixelSource) -> str:
-    """Return a digest of every pixel of a source."""
-    domain, found = source.domain, hashlib.blake2b(digest_size=16)
-    for unit in read_units(Reader(source, RunStats()), Box.of_shape(domain.grid_shape), DIGEST_ROWS):
-        found.update(np.ascontiguousarray(unit.pixels).view(np.uint8).data)
-        if unit.valid is not None:
-            found.update(np.packbits(unit.valid).data)
-    return found.hexdigest()
-
-
-def _packed(stored: Stored) -> bytes:
-    """Return an entry's bytes: one or two arrays as `numpy.save` writes them, and their CRC-32."""
-    buffer = io.BytesIO()
-    np.save(buffer, stored.pixels, allow_pickle=False)
-    if stored.valid is not None:
-        np.save(buffer, stored.valid, allow_pickle=False)
-    raw = buffer.getvalue()
-    return raw + zlib.crc32(raw).to_bytes(_CRC_BYTES, "little")
-
-
-def _unpacked(raw: bytes) -> Stored | None:
-    """Return an entry from its bytes, ``None`` unless they are the ones that were written."""
-    whole, crc = raw[:-_CRC_BYTES], raw[-_CRC_BYTES:]
-    if not whole or zlib.crc32(whole).to_bytes(_CRC_BYTES, "little") != crc:
-        return None
-    buffer = io.BytesIO(whole)
-    try:
-        pixels = _array(buffer, len(whole))
-        valid = _array(buffer, len(whole)) if buffer.tell() < len(whole) else None
-    except (ValueError, EOFError, SyntaxError):  # not of this library
-        return None
-    return Stored(pixels, valid)
-
-
-def _array(buffer: io.BytesIO, stop: int) -> Array:
-    """Read an array; one whose header asks for more than there is, is not allocated."""
-    start = buffer.tell()
-    np.lib.format.read_magic(buffer)
-    shape, _, dtype = np.lib.format.read_array_header_1_0(buffer)
-    if math.prod(shape) * dtype.itemsize > stop - buffer.tell():
-        raise ValueError(f"an array of {shape} {dtype} is longer than its entry")
-    buffer.seek(start)
-    array: Array = np.load(buffer, allow_pickle=False)
-    return array
-
-
-def _touch(path: Path) -> None:
-    """Note that an entry was used; harmless where another process has removed it."""
-    with contextlib.suppress(OSError):
-        os.utime(path)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file; harmless where it is gone, or may not be removed."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+def _digest_of(known: object) -> str:
+    """Return a digest of JSON values."""
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:32]

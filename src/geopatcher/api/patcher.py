@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from geopatcher._optional import load
-from geopatcher.api.cutter import PatchCutter
 from geopatcher.api.delayed import Cutting, delayed_batches
 from geopatcher.api.options import RunOptions, check_known
+from geopatcher.api.placed import reduce_placed
 from geopatcher.api.reconstruct import reconstruct
-from geopatcher.api.split import HasBytes, PatchStream
+from geopatcher.api.split import PatchStream
+from geopatcher.api.stitcher import PatchStitcher
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
-from geopatcher.engine.hooks import Hooks
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.places import check_place
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from dask.bag import Bag
     from dask.delayed import Delayed
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.protocols import Merges
     from geopatcher.api.models import Runnable
     from geopatcher.api.result import Reconstruction
-    from geopatcher.core.patch import Patch
-    from geopatcher.core.protocols import Array, HasShape
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.core.protocols import Array
     from geopatcher.fields.open import Source
     from geopatcher.targets.product import ResultArray
 
@@ -42,7 +40,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class SpatialPatcher(PatchCutter[R_co]):
+class SpatialPatcher(PatchStitcher[R_co]):
     """Cuts a field into patches and stitches patches into a field.
 
     The first argument of its methods, ``field``, is whatever `geopatcher.reconstruct` takes as a source: a
@@ -91,56 +89,9 @@ class SpatialPatcher(PatchCutter[R_co]):
     """
 
     def __repr__(self) -> str:
-        height, width = self.geometry.size
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
-        return f"SpatialPatcher({type(self.geometry).__name__} {height}x{width}, {others})"
-
-    def merge(
-        self,
-        patches: Iterable[Patch[object]],
-        domain: HasShape,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
-    ) -> R_co:
-        """Stitch patches with this patcher's aggregation.
-
-        Parameters
-        ----------
-        patches
-            Any iterable of `Patch`, in any order; what `split` gives, passed on, needs the least memory.
-        domain
-            The field, or anything with a ``shape`` whose last two numbers are height and width.
-        hooks
-            Objects that hear of begin and end; none by default.
-
-        Returns
-        -------
-        numpy.ndarray or zarr.Array
-            What the aggregation's ``merge`` returns: mostly ``(height, width)`` for patches ``(h, w)``, else
-            ``(bands, height, width)``.
-
-        Raises
-        ------
-        OperatorError
-            Patches do not fit together; says which.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from geopatcher import (SpatialPatcher, SpatialRectangular, SpatialRegularStride,
-        ...     SpatialHann, SpatialOverlapAdd)
-        >>> patcher = SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
-        ...     SpatialOverlapAdd())
-        >>> image = np.arange(600.0).reshape(20, 30)
-        >>> doubled = (patch.with_data(2 * patch.data) for patch in patcher.split(image))
-        >>> bool(np.allclose(patcher.merge(doubled, image), 2 * image))
-        True
-
-        """
-        told = Hooks.of(hooks)
-        told.merge_start(len(patches) if isinstance(patches, Sized) else None)
-        result = self.aggregation.merge(patches, domain)
-        told.merge_end(_bytes_of(result))
-        return result
+        size = "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "varied"
+        return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
 
     def to_delayed(
         self, field: Source, operator: Callable[[Array], Array] | None = None, *, batch_size: int = 64
@@ -174,7 +125,7 @@ class SpatialPatcher(PatchCutter[R_co]):
             Dask is not installed.
 
         """
-        source_field = self._opened(field)
+        source_field = self.opened(field)
         cutting = Cutting(source_field, self.plan(source_field), self.window.weights(self.geometry), operator)
         return delayed_batches(cutting, batch_size)
 
@@ -292,7 +243,10 @@ class SpatialPatcher(PatchCutter[R_co]):
         50.0
 
         """
-        return reduce_field(self, self._opened(field), aggregation)
+        placing = self._placing(field)
+        if placing is not None:
+            return reduce_placed(self.split(field), placing.domain, aggregation)
+        return reduce_field(self, self.opened(field), aggregation)
 
     @overload
     def two_pass(
@@ -377,14 +331,7 @@ class SpatialPatcher(PatchCutter[R_co]):
 
         """
         check_place(target)
-        source_field = self._opened(field)
+        source_field = self.opened(field)
         with unchanged(source_field.source, "read twice"):
             operator = Applied(apply, reduce_field(self, source_field, reduce_with))
             return apply_to_field(self, source_field, operator, aggregation, target)
-
-
-def _bytes_of(result: object) -> int:
-    """Bytes of an array, or of several by name."""
-    if isinstance(result, Mapping):
-        return sum(map(_bytes_of, result.values()))
-    return result.nbytes if isinstance(result, HasBytes) else 0

@@ -1,4 +1,4 @@
-"""Patches by number, for data loaders, and batches of them."""
+"""Patches by number, for data loaders."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple, Protocol, overload
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, overload
+from weakref import WeakValueDictionary
 
-import numpy as np
 from rasterio.windows import Window as RasterWindow
 
-from geopatcher.api.split import boxes_of
-from geopatcher.core.box import Box
+from geopatcher.api.anchor_list import Anchors, box_at
+from geopatcher.api.cached_cuts import CachedCuts
 from geopatcher.core.patch import Patch
 from geopatcher.core.protocols import Concurrent
-from geopatcher.engine.cuts import Cut, cut_strips
+from geopatcher.engine.cuts import cut_strips
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.reading import Reader
-from geopatcher.engine.rows import Unit, read_units
+from geopatcher.engine.rows import read_units
 from geopatcher.engine.single import cut_one
 from geopatcher.engine.stats import RunStats
 from geopatcher.fields.open import as_field
-from geopatcher.fields.plain_field import array_of
-from geopatcher.planning.anchors import Lattice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from typing import SupportsIndex
 
+    from geopatcher.api.patch_cache import PatchCache
+    from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array, RectGeometry, SourceField, Window
     from geopatcher.engine.cuts import Cut
+    from geopatcher.engine.rows import Unit
     from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
 
@@ -57,8 +58,10 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     """The patches of a field by number: ``len``, ``view[3]``, ``view[-1]``, ``view[10:20]``.
 
     In the order of `SpatialPatcher.split`, with the same pixels, filled alike at the edges. ``data`` is
-    always an array, ``(bands, h, w)`` or ``(h, w)`` as the field is, and the caller's own to write into. A
-    slice gives a list. Nothing but the patch is read, so a whole field is read faster by `split`.
+    always an array, ``(bands, h, w)`` or ``(h, w)`` as the field is. Without a cache it is the caller's own
+    to write into; with one, ``view[3] is view[3]`` while it is kept, and it cannot be written into: take a
+    copy. A slice gives a list. Nothing but the patch is read, so a whole field is read faster by `split`.
+    A patch is found by where it sits: ``view.index(patch)``, ``patch in view``.
 
     For a `torch.utils.data.DataLoader` pass ``collate_fn=stack_patches``. The view pickles as patcher and
     field, without what it has cached, so workers may be forked or spawned. Threads may share it.
@@ -70,7 +73,8 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     field
         Anything it splits.
     cache
-        Keep the patches that were read in memory.
+        ``True`` keeps the patches that were read in memory; a `geopatcher.PatchCache` keeps their pixels on
+        disk, where `SpatialPatcher.split` finds them, too.
     preload
         Read all patches now, strip by strip, and keep them.
     cache_size
@@ -98,7 +102,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self,
         patcher: Plans,
         field: Source,
-        cache: bool = False,
+        cache: bool | PatchCache = False,
         preload: bool = False,
         cache_size: int | None = None,
     ) -> None:
@@ -112,17 +116,19 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
                 f"preload=True keeps all {len(self)} patches, and cache_size={cache_size} allows fewer: "
                 f"leave cache_size out"
             )
-        self._keeps = cache or preload or cache_size is not None
+        self._disk = None if isinstance(cache, bool) else cache
+        self._keeps = cache is True or preload or cache_size is not None
         self._cache_size = cache_size
         self._start()
         if preload:
             for index, cut in enumerate(self._all()):
-                self._kept[index] = self._patch(cut)
+                self._kept[index] = self._frozen(cut)
 
     def _start(self) -> None:
-        self._box_at = _box_at(self.plan)
+        self._box_at = box_at(self.plan)
         self._weights = self.patcher.window.weights(self.patcher.geometry)
         self._kept: OrderedDict[int, Patch[Array]] = OrderedDict()
+        self._in_use: WeakValueDictionary[int, Patch[Array]] = WeakValueDictionary()
         self._lock = threading.Lock()
         source = self.field.source
         safe = isinstance(source, Concurrent) and source.reads_concurrently
@@ -151,23 +157,101 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         for index in range(len(self)):
             yield self._get(index)
 
-    def _get(self, index: int) -> Patch[Array]:
-        if not self._keeps:
-            return self._patch(self._cut(index))
+    @property
+    def anchors(self) -> Anchors:
+        """``(row, col)`` of each patch, in their order."""
+        return Anchors(self.plan)
+
+    def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
+        """Return the number of the patch that sits where another one does; nothing is read.
+
+        Parameters
+        ----------
+        value
+            A `Patch`.
+        start, stop
+            Where to look, as for a list.
+
+        Returns
+        -------
+        int
+            Of the first.
+
+        Raises
+        ------
+        ValueError
+            None sits there.
+
+        """
+        if isinstance(value, Patch):
+            for number in range(*slice(start, stop).indices(len(self))):
+                if self.anchors[number] == value.anchor:
+                    return number
+        raise ValueError(f"no patch of {self!r} sits where {value!r} does")
+
+    def count(self, value: object) -> int:
+        """Return how many patches sit where another one does; nothing is read.
+
+        Parameters
+        ----------
+        value
+            A `Patch`.
+
+        Returns
+        -------
+        int
+            0 where there is none.
+
+        """
+        return sum(anchor == value.anchor for anchor in self.anchors) if isinstance(value, Patch) else 0
+
+    def __contains__(self, value: object) -> bool:
+        return self.count(value) > 0
+
+    def clear_cache(self) -> None:
+        """Forget the patches that are kept in memory, and remove all entries of a `PatchCache`."""
         with self._lock:
-            patch = self._kept.get(index)
-            if patch is not None:
+            self._kept.clear()
+            self._in_use.clear()
+        if self._disk is not None:
+            self._disk.clear()
+
+    def _get(self, index: int) -> Patch[Array]:
+        if not self._keeps and self._disk is None:
+            return self._patch(cut_one(self.plan, self._read, self._box_at(index)))
+        with self._lock:
+            patch = self._kept.get(index) or self._in_use.get(index)
+            if index in self._kept:
                 self._kept.move_to_end(index)
-        if patch is None:
-            patch = self._patch(self._cut(index))
-            with self._lock:
+        return patch if patch is not None else self._keep(index, self._frozen(self._cut(index)))
+
+    def _keep(self, index: int, patch: Patch[Array]) -> Patch[Array]:
+        with self._lock:
+            patch = self._in_use.setdefault(index, patch)  # another thread may have been quicker
+            if self._keeps:
                 self._kept[index] = patch
                 while self._cache_size is not None and len(self._kept) > self._cache_size:
                     self._kept.popitem(last=False)
-        return patch.with_data(patch.data.copy())  # what is kept must not be written into
+        return patch
 
     def _cut(self, index: int) -> Cut:
-        return cut_one(self.plan, self._read, self._box_at(index))
+        box = self._box_at(index)
+        return cut_one(self.plan, self._read, box) if self._cuts is None else self._cuts.one(box)
+
+    @cached_property
+    def _cuts(self) -> CachedCuts | None:
+        """The cache on disk; which entries are this field's may take reading it once."""
+        if self._disk is None:
+            return None
+        return CachedCuts(
+            self._disk, self.plan, self._read, self._disk.folder_of(self.field.source, self.plan)
+        )
+
+    def _frozen(self, cut: Cut) -> Patch[Array]:
+        """Return a patch that several hold, so that none can write into it."""
+        patch = self._patch(cut)
+        patch.data.setflags(write=False)
+        return patch
 
     def _read(self, box: Box) -> Unit:
         with self._reading:
@@ -194,84 +278,9 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         return Patch(data, cut.anchor, indices, weights)
 
     def __getstate__(self) -> dict[str, object]:
-        names = ("patcher", "field", "plan", "_keeps", "_cache_size")
+        names = ("patcher", "field", "plan", "_disk", "_keeps", "_cache_size")
         return {name: vars(self)[name] for name in names}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state)
         self._start()
-
-
-def _box_at(plan: Plan) -> Callable[[int], Box]:
-    """Return what gives a patch's nominal rectangle by its number: computed on a lattice, else listed."""
-    if isinstance(plan.anchors, Lattice):
-        rows, cols = plan.anchors.rows, plan.anchors.cols
-
-        def of_lattice(index: int) -> Box:
-            row, col = rows.anchor(index // cols.count), cols.anchor(index % cols.count)
-            return Box(row, row + rows.size, col, col + cols.size)
-
-        return of_lattice
-    edges = [(box.row0, box.row1, box.col0, box.col1) for box in boxes_of(plan)]
-    listed = np.asarray(edges, dtype=np.int64).reshape(-1, 4)
-    return lambda index: Box(*listed[index].tolist())
-
-
-class PatchBatch(NamedTuple):
-    """Patches in one array: ``data`` ``(n, bands, h, w)``, ``anchors`` ``(n, 2)`` int64: row, col."""
-
-    data: Array
-    anchors: Array
-
-
-def stack_patches(patches: Iterable[Patch[object]]) -> PatchBatch:
-    """Stack patches of one shape into a batch ``(n, bands, h, w)``, with their anchors ``(n, 2)``.
-
-    Patches ``(h, w)`` count as one band. Lazy readers are read; dtypes are promoted as NumPy does; a
-    batch with a masked patch is masked. As ``collate_fn`` of a `torch.utils.data.DataLoader` over an
-    `IndexedPatchView`, it makes the batches.
-
-    Parameters
-    ----------
-    patches
-        Any iterable of patches of one shape.
-
-    Returns
-    -------
-    PatchBatch
-        ``(data, anchors)``.
-
-    Raises
-    ------
-    ValueError
-        There are no patches, or their shapes differ.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from geopatcher import Patch, stack_patches
-    >>> data, anchors = stack_patches([Patch(np.zeros((3, 8, 8)), (0, col), None) for col in (0, 8)])
-    >>> data.shape, anchors.tolist()
-    ((2, 3, 8, 8), [[0, 0], [0, 8]])
-
-    """
-    arrays, anchors = [], []
-    for patch in patches:
-        data = array_of(patch.data)
-        if data.ndim not in (2, 3):
-            raise ValueError(
-                f"the patch at {patch.anchor} has shape {data.shape}: expected (h, w) or (bands, h, w)"
-            )
-        arrays.append(data[np.newaxis] if data.ndim == 2 else data)
-        anchors.append(patch.anchor)
-        if arrays[-1].shape != arrays[0].shape:
-            raise ValueError(
-                f"patches of different shapes cannot be stacked: the one at {anchors[0]} is "
-                f"{arrays[0].shape}, the one at {patch.anchor} is {arrays[-1].shape}; "
-                f'boundary="cover", "pad" and "reflect" give patches of one shape'
-            )
-    if not arrays:
-        raise ValueError("there are no patches to stack")
-    masked = any(isinstance(array, np.ma.MaskedArray) for array in arrays)
-    stacked = np.ma.stack(arrays) if masked else np.stack(arrays)
-    return PatchBatch(stacked, np.asarray(anchors, dtype=np.int64))

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher._optional import load
+from geopatcher.api.labelling import labelled_array, opened_array
 from geopatcher.core.gaps import VALID
 from geopatcher.core.html_cards import card, facts_of, legend, thumbnail
-from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.inspect.arrays import RESULT, rasters_of
 from geopatcher.inspect.classes import classes_shown, css_colors, painted
 from geopatcher.inspect.plotting import draw_result
 from geopatcher.inspect.png import coloured, data_uri, png_bytes, value_range
 from geopatcher.inspect.thumbnail import overview
 from geopatcher.planning.memory import format_bytes
-from geopatcher.targets.georef import dims_of, flag_attributes, leading_coordinates
 from geopatcher.targets.validity import Validity
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import matplotlib.axes
@@ -118,27 +116,11 @@ class Reconstruction:
             xarray or rioxarray is not installed.
 
         """
-        xr = load("xarray")
-        load("rioxarray")
         if self.path is not None and self.path.suffix == ".zarr":
-            dataset = xr.open_zarr(self.path, consolidated=False, chunks=None, mask_and_scale=False)
-            lazy: xarray.DataArray = dataset["data"].rio.write_nodata(self.domain.nodata)
+            lazy: xarray.DataArray = opened_array(self.path).rio.write_nodata(self.domain.nodata)
             return lazy
-        values = np.asarray(self.array[...])
-        dims = dims_of(self.domain)
-        array: xarray.DataArray = xr.DataArray(values, _labels(self.domain), dims, name="data")
-        if values.ndim == 3 and not self.domain.leading:
-            array.attrs["long_name"] = tuple(self.domain.band_names)
-        array = array.assign_attrs(metadata_attributes(self.domain.metadata))
-        if self.mask is not None:
-            said = (dims, self.valid[...].astype(np.uint8), flag_attributes())
-            array = array.assign_coords({VALID: said}).assign_attrs(ancillary_variables=VALID)
-        array = array.rio.write_transform(self.domain.transform)
-        array = array.assign_coords(_coordinates(self.domain))
-        if self.domain.crs is not None:
-            array = array.rio.write_crs(self.domain.crs)
-        marked: xarray.DataArray = array.rio.write_nodata(self.domain.nodata)
-        return marked
+        valid = None if self.mask is None else self.valid[...]
+        return labelled_array(np.asarray(self.array[...]), self.domain, valid)
 
     def rasters(self) -> dict[str, Raster]:
         """Return the result (``"result"``) and its layers as rasters that are read at any scale.
@@ -264,26 +246,3 @@ def result_of(outcome: Outcome) -> Reconstruction:
 def _by(domain: RasterDomain) -> str:
     """Return how many bands there are along each leading dimension."""
     return " x ".join(map(str, domain.lengths)) or "1"
-
-
-def _labels(domain: RasterDomain) -> Mapping[Hashable, xarray.DataArray]:
-    """Return the coordinates of leading dimensions, with dates as dates."""
-    xr = load("xarray")
-    stored = {
-        name: xr.Variable((name,), labels, said)
-        for name, (labels, said) in leading_coordinates(domain).items()
-    }
-    decoded: xarray.Dataset = xr.decode_cf(xr.Dataset(coords=stored))
-    if not domain.leading:  # numbers of bands go without saying
-        decoded = decoded.drop_attrs()
-    return decoded.coords
-
-
-def _coordinates(domain: RasterDomain) -> dict[str, tuple[str, Array]]:
-    """Return pixel centres of a grid that is not rotated."""
-    transform = domain.transform
-    if transform.b != 0 or transform.d != 0:
-        return {}
-    x = transform.c + transform.a * (np.arange(domain.width) + 0.5)
-    y = transform.f + transform.e * (np.arange(domain.height) + 0.5)
-    return {"x": ("x", x), "y": ("y", y)}

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar, overload
 
-from geopatcher.api.parallel import Backend, Journal, MapRun, Work, committed, shown
-from geopatcher.api.split import PatchStream
+from geopatcher.api.mapped import MappedPatches
+from geopatcher.api.parallel import Backend, Journal, Work
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import name_of
 
@@ -37,7 +37,7 @@ def parallel_map(
     journal: Journal | None = None,
     on_error: OnError = "raise",
     batch_size: int = 64,
-) -> PatchStream[E]: ...
+) -> MappedPatches[E]: ...
 @overload
 def parallel_map(
     patcher: SpatialPatcher[object],
@@ -50,7 +50,7 @@ def parallel_map(
     journal: Journal | None = None,
     on_error: OnError = "raise",
     batch_size: int = 64,
-) -> PatchStream[E]: ...
+) -> MappedPatches[E]: ...
 def parallel_map(
     patcher: SpatialPatcher[object],
     field: Source,
@@ -62,12 +62,12 @@ def parallel_map(
     journal: Journal | None = None,
     on_error: OnError = "raise",
     batch_size: int = 64,
-) -> PatchStream[object]:
+) -> MappedPatches[object]:
     """Return the patches of a field with an operator's results as data, in order, made as they are asked for.
 
     At most ``n_workers + 2`` batches of ``batch_size`` patches are in memory, however slow the loop
-    that takes them. The stream carries its plan, so that `SpatialPatcher.merge` stitches it without
-    holding the raster; close it to stop early.
+    that takes them. What is returned carries its plan, so that `SpatialPatcher.merge` stitches it without
+    holding the raster. It keeps no results: it can be iterated again, which computes them again.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def parallel_map(
 
     Returns
     -------
-    PatchStream
-        Patches whose ``data`` is what the operator returned; it has a length and a ``plan``.
+    MappedPatches
+        A lazy sequence of patches whose ``data`` is what the operator returned, with a ``plan``.
 
     Raises
     ------
@@ -131,8 +131,13 @@ def parallel_map(
             f'backend={backend!r} is neither "thread" nor "process"; for Dask see SpatialPatcher.to_delayed'
         )
     policy = ErrorPolicy(on_error, patcher.max_retries, patcher.retry_on, patcher.capture_traceback)
-    patches = patcher.split(field, journal=journal)
-    work = Work(operator, name_of(operator), policy)
-    run = MapRun(patches, work, n_workers, batch_size, patcher.errors)
-    seen = shown(committed(run.results(backend), journal), len(patches), show_progress=show_progress)
-    return PatchStream(patches.plan, seen, journal)
+    return MappedPatches(
+        patcher,
+        patcher.opened(field),
+        Work(operator, name_of(operator), policy),
+        backend=backend,
+        n_workers=n_workers,
+        batch_size=batch_size,
+        show_progress=show_progress,
+        journal=journal,
+    )

@@ -15,16 +15,15 @@ from rasterio.windows import Window as RasterWindow
 
 from geopatcher.api.cached_cuts import CachedCuts
 from geopatcher.core.box import Box
-from geopatcher.core.containment import told
 from geopatcher.core.patch import Patch
 from geopatcher.core.typevars import D_co
 from geopatcher.engine.cuts import cut_patches, cut_strips
-from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt, persist
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import read_units
 from geopatcher.engine.stats import RunStats
-from geopatcher.errors import GeopatcherError, SourceError
+from geopatcher.errors import GeopatcherError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -70,16 +69,14 @@ class PatchStream(Iterator[Patch[D_co]], Generic[D_co]):
         return next(self._patches)
 
     def __len__(self) -> int:
-        if self._done is None:
-            return self.plan.n_patches
-        return sum(not self._done.has(anchor_of(self.plan, box)) for box in boxes_of(self.plan))
+        return remaining(self.plan, self._done)
 
     def close(self) -> None:
         """Stop, and release what reading holds."""
         self._patches.close()
 
 
-class _Piece(NamedTuple):
+class Piece(NamedTuple):
     """Data of a patch, its rectangle, and the part of the taper left where it was cut off."""
 
     data: object
@@ -106,7 +103,8 @@ class Splitting:
     cache: PatchCache | None = None
 
     @property
-    def _by_window(self) -> bool:
+    def by_window(self) -> bool:
+        """Whether patches are read one by one, as the field's `select` gives them."""
         return self.source.gives_windows and self.cache is None
 
     def patches(self) -> Generator[Patch[object], None, None]:
@@ -118,87 +116,138 @@ class Splitting:
             At the end, when every patch failed, whatever the policy says.
 
         """
-        if self.hooks:
-            self.hooks.split_start(self.plan.n_patches)
-        pieces = self._windows() if self._by_window else self._strips()
-        n_errors, n_good = len(self.errors), 0
+        delivery = Delivery(self)
+        pieces = self._windows() if self.by_window else self._strips()
         with closing(pieces):
             for nominal in boxes_of(self.plan):
                 anchor = anchor_of(self.plan, nominal)
-                if self.done is not None and self.done.has(anchor):
-                    if not self._by_window:
+                if self.is_done(anchor):
+                    if not self.by_window:
                         next(pieces)
-                    n_good += 1  # it was, at another time
+                    delivery.n_good += 1  # it was, at another time
                     continue
                 self.hooks.patch_start(anchor)
                 started = time.perf_counter()
-                piece = next(pieces)
-                n_good += piece.failure is None
-                patch = self._patch(piece, anchor)
+                patch = delivery.of(next(pieces), anchor, started)
                 if patch is not None:
-                    n_bytes = patch.data.nbytes if isinstance(patch.data, HasBytes) else 0
-                    self.hooks.patch_done(anchor, time.perf_counter() - started, n_bytes)
                     yield patch
-        if not n_good and len(self.errors) > n_errors:
-            raise all_failed(self.errors[n_errors:], "reading", self.source.source.name)
-        self.hooks.split_end()
+        delivery.end()
 
-    def _patch(self, piece: _Piece, anchor: tuple[int, int]) -> Patch[object] | None:
-        data = piece.data
+    def single(self, box: Box) -> Patch[object]:
+        """Return the patch with a nominal rectangle, which need not be one of the plan's."""
+        if self.cache is not None:
+            return self._patch_of(self._piece_of(self._cached(self.cache).one(box)))
+        try:
+            window = persist(partial(window_of, self.source, self.plan, box), self.policy)
+        except Exception as error:
+            note(error, box, self.source.source.name)
+            raise
+        return self._patch_of(Piece(*window))
+
+    def is_done(self, anchor: tuple[int, int]) -> bool:
+        """Whether a patch is to be left out."""
+        return self.done is not None and self.done.has(anchor)
+
+    def _patch_of(self, piece: Piece) -> Patch[object]:
         if piece.failure is not None:
-            failure = piece.failure
-            self.errors.append(self.policy.record(failure.error, anchor, "read", failure.attempts))
-            self.hooks.error(anchor, failure.error)
-            if self.policy.on_error != "mask":
-                return None
-            data = self._mask(piece.box)
-        weights = self.weights if piece.crop is None else self.weights[piece.crop]
-        return patch_of(data, piece.box, weights)
+            raise piece.failure.error
+        return patch_of(piece.data, piece.box, self.tapered(piece))
 
-    def _mask(self, box: Box) -> object:
+    def tapered(self, piece: Piece) -> NDArray[np.floating]:
+        """Return the part of the taper that is left of a piece."""
+        return self.weights if piece.crop is None else self.weights[piece.crop]
+
+    def mask(self, box: Box) -> object:
         """Return NaN in the place of a patch; integers become floats for it."""
         domain = self.source.domain
         dtype = np.result_type(domain.dtype, np.float32)
         return self.source.dress(np.full((domain.n_bands, *box.shape), np.nan, dtype), box)
 
-    def _windows(self) -> Generator[_Piece, None, None]:
+    def _windows(self) -> Generator[Piece, None, None]:
         """Yield patches window by window, as the field's `select` gives them."""
         for box in boxes_of(self.plan):
-            if self.done is not None and self.done.has(anchor_of(self.plan, box)):
+            if self.is_done(anchor_of(self.plan, box)):
                 continue
             try:
                 piece = attempt(partial(window_of, self.source, self.plan, box), self.policy)
-            except GeopatcherError:
-                raise
             except Exception as error:
-                name = self.source.source.name
-                raise SourceError(f"cannot read {box} of {name}: {told(error)}") from error
-            yield _Piece(*piece) if not isinstance(piece, Failure) else self._failed(box, piece)
+                note(error, box, self.source.source.name)
+                raise
+            yield self.failed(box, piece) if isinstance(piece, Failure) else Piece(*piece)
 
-    def _failed(self, box: Box, failure: Failure) -> _Piece:
+    def failed(self, box: Box, failure: Failure) -> Piece:
+        """Return the piece of a patch that could not be read."""
         inner = box.intersect(Box.of_shape(self.plan.domain.grid_shape))
         if inner == box or self.plan.boundary != "shrink":
-            return _Piece(None, box, None, failure)
-        return _Piece(None, inner, inner.slices(box), failure)
+            return Piece(None, box, None, failure)
+        return Piece(None, inner, inner.slices(box), failure)
 
-    def _strips(self) -> Generator[_Piece, None, None]:
+    def _strips(self) -> Generator[Piece, None, None]:
         """Yield patches cut from strips that are read once."""
-        plan, source = self.plan, self.source
+        plan = self.plan
         box = plan.reach(plan.anchors.extent(plan.region))
         if not box.n_pixels:
             return
-        read = Reader(source.source, RunStats(), self.policy)
+        read = self._reader()
         with closing(read_units(read, box, plan.model.unit_rows)) as units:
             cuts: Iterator[Cut]
             if self.cache is None:
                 cuts = chain.from_iterable(cut_strips(plan, units, box))
             else:
-                cuts = iter(CachedCuts(self.cache, plan, read, self.cache.folder_of(source.source, plan)))
-            for cut in cuts:
-                if cut.loss is None:
-                    yield _Piece(source.dress(cut.pixels, cut.box), cut.box, cut.crop)
-                else:
-                    yield _Piece(None, cut.box, cut.crop, Failure(cut.loss.error, cut.loss.attempts))
+                cuts = iter(self._cached(self.cache))
+            yield from map(self._piece_of, cuts)
+
+    def _piece_of(self, cut: Cut) -> Piece:
+        if cut.loss is None:
+            return Piece(self.source.dress(cut.pixels, cut.box), cut.box, cut.crop)
+        return Piece(None, cut.box, cut.crop, Failure(cut.loss.error, cut.loss.attempts))
+
+    def _reader(self) -> Reader:
+        return Reader(self.source.source, RunStats(), self.policy)
+
+    def _cached(self, cache: PatchCache) -> CachedCuts:
+        return CachedCuts(cache, self.plan, self._reader(), cache.folder_of(self.source.source, self.plan))
+
+
+class Delivery:
+    """What is told of the patches of one pass, however they are read: by a loop, or by many tasks."""
+
+    def __init__(self, splitting: Splitting) -> None:
+        self._pass = splitting
+        self._n_errors = len(splitting.errors)
+        self.n_good = 0
+        if splitting.hooks:
+            splitting.hooks.split_start(splitting.plan.n_patches)
+
+    def of(self, piece: Piece, anchor: tuple[int, int], started: float) -> Patch[object] | None:
+        """Return the patch of a piece whose reading began then; ``None`` for one that is left out."""
+        now, data = self._pass, piece.data
+        if piece.failure is None:
+            self.n_good += 1
+        else:
+            failure = piece.failure
+            now.errors.append(now.policy.record(failure.error, anchor, "read", failure.attempts))
+            now.hooks.error(anchor, failure.error)
+            if now.policy.on_error != "mask":
+                return None
+            data = now.mask(piece.box)
+        patch = patch_of(data, piece.box, now.tapered(piece))
+        now.hooks.patch_done(anchor, time.perf_counter() - started, bytes_of(data))
+        return patch
+
+    def end(self) -> None:
+        """Tell that all patches were read.
+
+        Raises
+        ------
+        SourceError
+            Not one was.
+
+        """
+        now = self._pass
+        if not self.n_good and len(now.errors) > self._n_errors:
+            raise all_failed(now.errors[self._n_errors :], "reading", now.source.source.name)
+        now.hooks.split_end()
 
 
 @dataclass(frozen=True)
@@ -211,6 +260,27 @@ class _Direct:
         """Read a rectangle, into memory of its own."""
         pixels = np.array(self.source.read(box))
         return pixels, self.source.valid(box, pixels)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A rectangle of pixels in memory, to cut patches from."""
+
+    box: Box
+    pixels: Array
+    valid: Array | None
+
+    @classmethod
+    def of(cls, source: PixelSource, box: Box) -> Held:
+        """Read a rectangle."""
+        pixels = source.read(box)
+        return cls(box, pixels, source.valid(box, pixels))
+
+    def cut(self, box: Box) -> tuple[Array, Array | None]:
+        """Return copies: an operator may write into what it is given."""
+        where = box.slices(self.box)
+        pixels = np.array(self.pixels[:, *where])
+        return pixels, None if self.valid is None else self.valid[:, *where].copy()
 
 
 def window_of(
@@ -234,6 +304,24 @@ def patch_of(data: object, box: Box, weights: NDArray[np.floating]) -> Patch[obj
     """Return a patch at its place."""
     indices = RasterWindow(box.col0, box.row0, box.width, box.height)
     return Patch(data=data, anchor=(box.row0, box.col0), indices=indices, weights=weights)
+
+
+def note(error: Exception, box: Box, name: str) -> None:
+    """Note on an error of a field's own what was read; ours say it themselves."""
+    if not isinstance(error, GeopatcherError):
+        error.add_note(f"while reading {box} of {name}")
+
+
+def bytes_of(data: object) -> int:
+    """Return the bytes of an array; 0 of what is lazy."""
+    return data.nbytes if isinstance(data, HasBytes) else 0
+
+
+def remaining(plan: Plan, done: DoneAnchors | None) -> int:
+    """Return how many patches of a plan are not done."""
+    if done is None:
+        return plan.n_patches
+    return sum(not done.has(anchor_of(plan, box)) for box in boxes_of(plan))
 
 
 def boxes_of(plan: Plan) -> Iterator[Box]:

@@ -152,7 +152,7 @@ class FieldReader:
         for values in self.values():
             if state is None:
                 state = aggregation.zero(Incoming(values.n_bands, values.data.dtype, flat))
-            state = aggregation.update(state, values)
+            state = aggregation.take(state, values)
         if state is None:
             state = aggregation.zero(Incoming(domain.n_bands, domain.dtype, flat))
         return aggregation.finalise(state)

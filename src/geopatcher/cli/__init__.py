@@ -14,6 +14,7 @@ from geopatcher.cli.lazy import Command, LazyGroup
 #: name -> where the command is, and what it does in a line
 COMMANDS = {
     "run": Command("geopatcher.cli.run:run", "Run an operator over a raster, into one seamless result."),
+    "find": Command("geopatcher.cli.find:find", "List the scenes that a STAC catalogue has of a place."),
     "plan": Command("geopatcher.cli.plan:plan", "Say what a run would do and cost, without reading a pixel."),
     "info": Command("geopatcher.cli.info:info", "Describe a raster or a result."),
     "model": Command("geopatcher.cli.model:model", "Say what a model takes and gives, and what it lacks."),

@@ -12,6 +12,7 @@ from geopatcher import executors
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import model_from, task_over
 from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
+from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes
 from geopatcher.operators.models.augmentation import VIEWS
 from geopatcher.operators.named import NamedOperator
@@ -40,12 +41,16 @@ geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 geopatcher run s2=s2.tif dem=dem.tif out.tif --operator mymodel:predict --native dem
+geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --save-config run.json
+geopatcher run --config run.json --overwrite
 geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
 geopatcher run 2024/*.tif median.zarr --stack time --labels date --operator mymodel:median
+geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 --bands B04,B08
+               --mosaic median --expr "(b2-b1)/(b2+b1)" ndvi.tif
 """
 
 
-@click.command(help=HELP)
+@click.command(cls=SavedCommand, help=HELP)
 @takes_scenes(several=True)
 @click.argument("target")
 @click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")

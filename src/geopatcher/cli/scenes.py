@@ -8,10 +8,12 @@ import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from geopatcher.cli.catalogue import CATALOGUE, Wanted
+from geopatcher.cli.options import options
 from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
@@ -75,6 +77,7 @@ def read_named(text: str) -> tuple[str, str] | None:
 OPTIONS = (
     click.option(
         "--order",
+        "--mosaic",
         type=click.Choice(ORDERS),
         default="first",
         show_default=True,
@@ -132,8 +135,8 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
 
     It is given ``opening``, too: the keywords it is to be opened with. With ``several`` there may be many
-    arguments that are scenes of one map, and without, one, and a ``target`` that may be left out. Each may be
-    a folder, a pattern or a list in any case.
+    arguments that are scenes of one map, or a catalogue is asked instead, and without, one, and a ``target``
+    that may be left out. Each may be a folder, a pattern or a list in any case.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -166,13 +169,21 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
                 stack,
                 labels,
             )
-            source, opening = named.opened()
-            command(source=source, opening=opening, **keywords)
+            wanted = Wanted.taken_from(keywords) if several else None
+            if wanted is None:
+                source, opening = named.opened()
+                return command(source=source, opening=opening, **keywords)
+            bands = cast("tuple[int | str, ...] | None", keywords.pop("bands"))
+            source = named.found(wanted, bands)
+            wanted.complete(keywords)
+            return command(source=source, opening={}, bands=None, **keywords)
 
         for option in reversed(OPTIONS + STACKING if several else OPTIONS):
             call = option(call)
+        if several:
+            call = options(CATALOGUE)(call)
         metavar = "SOURCE..." if several else "SOURCE... [TARGET]"
-        return click.argument("sources", metavar=metavar, nargs=-1, required=True)(call)
+        return click.argument("sources", metavar=metavar, nargs=-1, required=not several)(call)
 
     return decorate
 
@@ -199,6 +210,8 @@ class _Named:
             Options do not go together.
 
         """
+        if not self.arguments:
+            raise click.UsageError("give the SOURCE, the scenes to read, before TARGET, or --stac")
         if self.stack is None and self.labels is not None:
             raise click.UsageError("--labels are for a --stack")
         if all(map(read_named, self.arguments)):
@@ -211,6 +224,26 @@ class _Named:
         if self.order != "first":
             raise click.UsageError("--order is for scenes of one map: leave it out with --stack")
         return stack_of(self.arguments, self.stack, self.labels, self.grid, self.resampling, self.choices), {}
+
+    def found(self, wanted: Wanted, bands: tuple[int | str, ...] | None) -> Source:
+        """Return the source of what a catalogue finds.
+
+        Raises
+        ------
+        click.UsageError
+            Options are for scenes that are named.
+
+        """
+        if self.arguments:
+            raise click.UsageError(f"--stac finds the scenes: leave {' '.join(self.arguments)} out")
+        given = {"--native": self.native, "--stack": self.stack, "--labels": self.labels}
+        unfit = [name for name, value in given.items() if value is not None]
+        if self.choices != Choices():
+            unfit.append("--variable, --scale-offset, --credentials or --sign")
+        if unfit or isinstance(self.resampling, dict):
+            what = unfit[0] if unfit else "--resampling NAME=METHOD"
+            raise click.UsageError(f"{what} is for rasters that are named, not for --stac")
+        return wanted.source(bands, self.grid, self.order, self.resampling)
 
     def _together(self) -> tuple[Sources, SourceOptions]:
         if self.stack is not None:

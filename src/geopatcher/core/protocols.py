@@ -24,6 +24,7 @@ from geopatcher.core.operators import (
     Several,
 )
 from geopatcher.core.sources import (
+    AsyncField,
     BandSelectable,
     Bounded,
     Concurrent,
@@ -35,6 +36,7 @@ from geopatcher.core.sources import (
     OverArray,
     OverDataset,
     PixelSource,
+    Refillable,
     Shareable,
     SourceField,
     Surrounded,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Array",
     "ArrayOperator",
+    "AsyncField",
     "BandSelectable",
     "Bounded",
     "Classifying",
@@ -79,6 +82,7 @@ __all__ = [
     "PixelSource",
     "PositionAware",
     "RectGeometry",
+    "Refillable",
     "Rescaling",
     "Resume",
     "Sampler",

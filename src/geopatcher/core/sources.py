@@ -279,7 +279,7 @@ class OverDataset(Protocol):
 
 @runtime_checkable
 class Field(Protocol[D_co]):
-    """A data source: what it covers, and windows of it. Write a class with these three to add one.
+    """A data source: what it covers, and windows of it. Write a class with these two to add one.
 
     `select` is called from one thread at a time. A field that is handed to other processes must pickle.
     """
@@ -310,6 +310,39 @@ class Field(Protocol[D_co]):
         """
         ...
 
+
+@runtime_checkable
+class AsyncField(Protocol[D_co]):
+    """A data source whose windows are awaited, several at once: by the `asplit` of a patcher."""
+
+    @property
+    def domain(self) -> HasShape:
+        """Metadata, as of a `Field`; known without waiting."""
+        ...
+
+    async def aselect(self, indexer: Window, /) -> D_co:
+        """Return the data of a window, ``(h, w)`` or ``(bands, h, w)``: an array, or what becomes one.
+
+        Called by several tasks of one loop at once. It may be cancelled while it waits.
+
+        Parameters
+        ----------
+        indexer
+            A rasterio ``Window`` of whole pixels.
+
+        Returns
+        -------
+        array_like
+            ``(h, w)`` or ``(bands, h, w)``.
+
+        """
+        ...
+
+
+@runtime_checkable
+class Refillable(Protocol):
+    """A field that makes another one of an array on its grid; nothing of ours asks it to."""
+
     def with_data(self, array: Array, /) -> object:
         """Return a field on the same grid that holds ``array``.
 
@@ -328,7 +361,7 @@ class Field(Protocol[D_co]):
 
 
 @runtime_checkable
-class SourceField(Field[D_co], Protocol[D_co]):
+class SourceField(Field[D_co], Refillable, Protocol[D_co]):
     """A field the engine reads strip by strip: what every field is made into."""
 
     @property

@@ -14,6 +14,7 @@ from affine import Affine
 
 from geopatcher._optional import load
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.grid_domain import COLS, ROWS
 from geopatcher.core.leading import BAND, Dimension, plain
 from geopatcher.core.metadata import Ground
 from geopatcher.errors import MissingExtraError
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from geopatcher.fields.georeference import Attributes
     from geopatcher.fields.labelled import Labels, Rio
 
-#: Names of dimensions that are known to be rows and columns, those that are surer first.
-ROWS = ("y", "lat", "latitude", "northing", "row", "rows", "line", "lines", "rlat", "yc")
-COLS = ("x", "lon", "longitude", "easting", "col", "cols", "column", "columns", "rlon", "xc")
 #: What CF calls them (sections 4.1, 4.2 and 5.6).
 NORTHING = ("projection_y_coordinate", "latitude", "grid_latitude")
 EASTING = ("projection_x_coordinate", "longitude", "grid_longitude")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import rasterio
@@ -19,17 +20,21 @@ from geopatcher.fields.composing import MedianStack, piece_shape, put_under, unk
 from geopatcher.fields.scenes import AlignedScene
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.scenes import Scene
+
+T = TypeVar("T")
 
 #: Bytes of pixels in hand while several are put over each other.
 AT_ONCE = 16 << 20
+#: Scenes that are asked at once which version of them there is.
+ASKING = 8
 
 
 class LastRead(threading.local):
@@ -198,8 +203,8 @@ class Layered:
             "gdal": rasterio.__gdal_version__,
         }
         troubles = []
-        for number, scene in enumerate(self.scenes, start=1):
-            own = dict(scene.source.identity())
+        each = self._of_each(lambda source: dict(source.identity()))
+        for number, (scene, own) in enumerate(zip(self.scenes, each, strict=True), start=1):
             if "unknown" in own:
                 troubles.append(f"{scene.source.name}: {own.pop('unknown')}")
             if "size" in own:  # a local file may have been mounted elsewhere since
@@ -223,8 +228,16 @@ class Layered:
             A server does not answer.
 
         """
+        each = self._of_each(lambda source: source.version() if isinstance(source, Versioned) else "")
+        return digest_of(*filter(None, each))
+
+    def _of_each(self, ask: Callable[[PixelSource], T]) -> list[T]:
+        """Return what sources answer; several at once where they may be asked so, since servers take time."""
         sources = [scene.source for scene in self.scenes]
-        return digest_of(*(source.version() for source in sources if isinstance(source, Versioned)))
+        if not self.reads_concurrently or len(sources) == 1:
+            return [ask(source) for source in sources]
+        with ThreadPoolExecutor(min(ASKING, len(sources)), "geopatcher-ask") as pool:
+            return list(pool.map(ask, sources))
 
     @property
     def _fill(self) -> float | int:

@@ -114,7 +114,7 @@ class Mosaic(Layered):
                 f"none of the {len(sources)} scene(s) touches the grid, whose bounds are {onto.bounds}; "
                 f"those of {sources[0].name} are {kind.bounds}"
             )
-        super().__init__(found, domain, order, method, _tile_of(found, domain, order))
+        super().__init__(found, domain, order, method, tile_of(found, domain, order))
 
 
 def is_scene(thing: object) -> TypeGuard[SceneLike]:
@@ -147,7 +147,16 @@ def source_of(scene: SceneLike) -> PixelSource:
 
 
 def grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[PixelSource]) -> RasterDomain:
-    """Return the shape, transform and CRS of the map."""
+    """Return the shape, transform and CRS of a map of rasters, as `Mosaic` takes a grid.
+
+    Raises
+    ------
+    SourceError
+        A raster cannot be placed on it.
+    TypeError
+        The grid is something else.
+
+    """
     if grid is None or isinstance(grid, Grid):
         domains, names = [source.domain for source in sources], [source.name for source in sources]
         return grid_for(grid or Grid(), domains, names)
@@ -155,7 +164,7 @@ def grid_of(grid: Grid | RasterDomain | SceneLike | None, sources: Sequence[Pixe
     return RasterDomain(given.grid_shape, given.transform, given.crs)
 
 
-def _tile_of(scenes: Sequence[Scene], domain: RasterDomain, order: str) -> tuple[int, int]:
+def tile_of(scenes: Sequence[Scene], domain: RasterDomain, order: str) -> tuple[int, int]:
     """Return ``(rows, columns)`` for which what is read of scenes stays within `AT_ONCE`."""
     usual = TALL_TILE if scenes[0].source.block_shape[0] > TILE[0] else TILE
     layers = deepest([scene.box for scene in scenes]) if order == "median" else 1

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 
-from geopatcher.core.protocols import Field, PixelSource, SourceField
+from geopatcher.core.protocols import AsyncField, Field, PixelSource, SourceField
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.async_field import AwaitedField
+from geopatcher.fields.catalogued import Catalogued
+from geopatcher.fields.dask_field import ChunkedArray, DaskField
 from geopatcher.fields.from_path import field_at
+from geopatcher.fields.items_mosaic import mosaic_of_items
 from geopatcher.fields.labelled import LabelledArray
 from geopatcher.fields.mosaic import Mosaic, is_scene
 from geopatcher.fields.plain_field import PlainField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
-from geopatcher.fields.xarray_field import ChunkedArray, DaskField, XarrayField
+from geopatcher.fields.xarray_field import XarrayField
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -49,9 +53,11 @@ class Labelled(Protocol[D_co]):
 
 
 #: Sources whose patches are of a type of their own.
-Lending: TypeAlias = Field[D_co] | Windowed[D_co] | Labelled[D_co]
+Lending: TypeAlias = Field[D_co] | AsyncField[D_co] | Windowed[D_co] | Labelled[D_co]
 #: Sources whose patches are arrays; several scenes are a mosaic.
-Arrays: TypeAlias = "PixelSource | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
+Arrays: TypeAlias = (
+    "PixelSource | Catalogued | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
+)
 #: What the public verbs take as a source.
 Source: TypeAlias = "Lending[object] | Arrays"
 #: One source, or several by the names that an operator is given their pixels by.
@@ -59,7 +65,7 @@ Sources: TypeAlias = "Source | Mapping[str, Source]"
 
 
 def as_field(source: Source) -> SourceField[object]:
-    """Return a field for a path or URL, a list of them, an array, a GeoTensor or reader, or a field.
+    """Return a field for a path or URL, a list of them, items of a catalogue, an array, a reader, or a field.
 
     Raises
     ------
@@ -73,10 +79,12 @@ def as_field(source: Source) -> SourceField[object]:
         return field_at(source)
     if isinstance(source, list | tuple) and any(map(is_scene, source)):
         source = Mosaic(source)
+    if isinstance(source, Catalogued):
+        source = mosaic_of_items(source)
     if isinstance(source, SourceField):
         return source
-    if isinstance(source, Field):
-        return PlainField.of(source)
+    if isinstance(source, Field | AsyncField):
+        return PlainField.of(source if isinstance(source, Field) else AwaitedField(source))
     if isinstance(source, LabelledArray):
         return XarrayField(source)
     if isinstance(source, ChunkedArray):

@@ -11,7 +11,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
-from geopatcher.core.protocols import FromFiles
+from geopatcher.core.protocols import FromFiles, Refillable
 from geopatcher.errors import GeopatcherError, SourceError
 from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.custom_identity import identity_of_custom, sampled_rows
@@ -243,7 +243,18 @@ class PlainField:
         return self.field.select(indexer)
 
     def with_data(self, array: Array) -> object:
-        """Return what the user's field makes of an array."""
+        """Return what the user's field makes of an array.
+
+        Raises
+        ------
+        TypeError
+            It has no such method.
+
+        """
+        if not isinstance(self.field, Refillable):
+            raise TypeError(
+                f"{type(self.field).__name__} has no with_data(array), which makes a field of one"
+            )
         return self.field.with_data(array)
 
     def dress(self, pixels: Array, box: Box) -> Array:

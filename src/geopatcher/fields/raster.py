@@ -13,6 +13,7 @@ from geopatcher.core.box import Box, box_of
 from geopatcher.core.protocols import PixelSource
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource, flattened
+from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.declared import outline_of
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.rasterio_source import RasterioSource
@@ -137,7 +138,7 @@ class RasterField(Generic[D_co]):
     def __repr__(self) -> str:
         domain = self.domain
         what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
-        return f"RasterField({self.source.name}, {what})"
+        return f"{type(self).__name__}({self.source.name}, {what})"
 
     @property
     def domain(self) -> RasterDomain:
@@ -179,7 +180,8 @@ class RasterField(Generic[D_co]):
         Parameters
         ----------
         indexer
-            A rasterio ``Window`` of whole pixels, inside the raster for paths and arrays.
+            A rasterio ``Window`` of whole pixels. Where it reaches over the edge of a path's or an array's
+            raster it is filled: with NaN, of integers with their nodata value, else 0.
 
         Returns
         -------
@@ -190,7 +192,7 @@ class RasterField(Generic[D_co]):
         if isinstance(self.reader, GeoArray):
             data: object = self.reader.read_from_window(indexer, boundless=True)
         else:
-            pixels = self.source.read(box_of(indexer))
+            pixels = read_boundless(self.source, box_of(indexer))
             data = pixels.reshape(*self.domain.lengths, *pixels.shape[-2:])
         return cast("D_co", data)  # which of both it is, and of what type, the overloads of __init__ say
 

@@ -140,6 +140,11 @@ class WarpedScene:
             indexes=tuple(self.indexes[band] for band in bands),
         )
 
+    def without(self, value: float | int) -> WarpedScene:
+        """Return the same where a value means missing, of a raster that does not say so itself."""
+        missing = math.nan if self.source.domain.dtype.kind == "f" else value
+        return replace(self, source_missing=value, missing=missing, alpha=0)
+
     def read(self, box: Box, tile: tuple[int, int]) -> Cells:
         """Warp the tiles that hold a rectangle.
 

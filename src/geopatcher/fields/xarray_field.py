@@ -1,60 +1,41 @@
-"""`xarray.DataArray` and Dask arrays as fields: read strip by strip, never whole."""
+"""`xarray.DataArray` as a field: read strip by strip, never whole."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box, box_of
+from geopatcher.core.grid_domain import DEGREES
 from geopatcher.core.leading import BAND, unnamed
 from geopatcher.fields.array_source import ArraySource, is_mask
+from geopatcher.fields.boundless import read_boundless
+from geopatcher.fields.dask_field import pieces
 from geopatcher.fields.flat_bands import along_all, flat_bands
 from geopatcher.fields.labelled import HasRio, LabelledArray
 from geopatcher.fields.labelled_grid import Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
-from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_chunked, origin_of_labelled
-from geopatcher.fields.raster import RasterField
+from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_labelled
+from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.source_files import files_behind, store_of
 from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.gdal_environment import foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
     from types import EllipsisType
 
-    from affine import Affine
+    from numpy.typing import NDArray
 
     from geopatcher.core.box import PixelWindow
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import Array, PixelSource, Sliceable
-
-
-@runtime_checkable
-class ChunkedArray(Protocol):
-    """A Dask or zarr array: `ArraySource` may slice it, and it says in which pieces it is kept."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """``(height, width)`` or ``(bands, height, width)``."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the cells."""
-        ...
-
-    @property
-    def chunks(self) -> tuple[int | tuple[int, ...], ...]:
-        """Lengths of the pieces along each axis."""
-        ...
-
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...], /) -> Array:
-        """Return a rectangle of cells."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +88,13 @@ class XarrayField:
 
     Parameters
     ----------
-    array
+    da
         With two dimensions of space, and any others.
+
+    Attributes
+    ----------
+    da
+        The same.
 
     Raises
     ------
@@ -127,22 +113,26 @@ class XarrayField:
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
-        if not isinstance(array, LabelledArray):
-            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(array).__name__}")
-        self._grid = grid_of(array)
-        self.array = array
+    def __init__(self, da: LabelledArray) -> None:
+        if not isinstance(da, LabelledArray):
+            raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(da).__name__}")
+        self._grid = grid_of(da)
+        self.da = da
         sizes = ", ".join(f"{dim}: {n}" for dim, n in self._grid.lengths.items())
-        cells = _Slices(self.array, self._grid)
-        mask = _mask(self.array, self._grid)
+        cells = _Slices(self.da, self._grid)
         self.source: PixelSource = ArraySource(
             flat_bands(cells),
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",
-            block=_block(self.array, self._grid),
-            origin=origin_of_labelled(self.array, cells),
-            mask=mask,
+            block=_block(self.da, self._grid),
+            origin=origin_of_labelled(self.da, cells),
+            mask=_mask(self.da, self._grid),
         )
+
+    def __repr__(self) -> str:
+        domain = self.domain
+        what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
+        return f"{type(self).__name__}({self.source.name}, {what})"
 
     @property
     def domain(self) -> RasterDomain:
@@ -150,17 +140,23 @@ class XarrayField:
         return self._grid.domain
 
     @property
+    def in_degrees(self) -> bool:
+        """Whether rows and columns are called latitude and longitude."""
+        return {str(self._grid.rows).lower(), str(self._grid.cols).lower()} <= set(DEGREES)
+
+    @property
     def gives_windows(self) -> bool:
         """Windows are DataArrays."""
         return True
 
-    def select(self, indexer: PixelWindow) -> LabelledArray:
+    def select(self, indexer: PixelWindow | Mapping[Hashable, slice | int]) -> LabelledArray:
         """Return a window as a `DataArray` of its own, lazy where the array is.
 
         Parameters
         ----------
         indexer
-            A rasterio ``Window`` of whole pixels inside the raster.
+            A rasterio ``Window`` of whole pixels, or ``{dim: index}``, as for ``isel``. Where a window
+            reaches over the edge it is filled: with NaN, of integers with their nodata value, else 0.
 
         Returns
         -------
@@ -168,8 +164,12 @@ class XarrayField:
             With its own coordinates.
 
         """
+        if isinstance(indexer, Mapping):
+            return self.da.isel(indexer).copy()
         box = box_of(indexer)
-        part = self.array.isel(self._grid.indexers(*box.slices())).copy()
+        if not Box.of_shape(self.domain.grid_shape).contains(box):
+            return self.dress(read_boundless(self.source, box), box)
+        part = self.da.isel(self._grid.indexers(*box.slices())).copy()
         return _placed(part, self.domain.cut(box))
 
     def with_data(self, array: Array) -> XarrayField:
@@ -195,7 +195,60 @@ class XarrayField:
             raise ValueError(
                 f"an array of {array.shape} does not lie on the grid of {self.domain.grid_shape}"
             )
-        return XarrayField(self._labelled(array, Box.of_shape(self.domain.grid_shape)))
+        return XarrayField(self.labelled(array))
+
+    def labelled(self, array: Array) -> LabelledArray:
+        """Return an array on the same grid, ``(h, w)`` or ``(bands, h, w)``, with its names and coordinates.
+
+        Parameters
+        ----------
+        array
+            Of the field's height and width.
+
+        Returns
+        -------
+        xarray.DataArray
+            In memory.
+
+        """
+        return self._labelled(array, Box.of_shape(self.domain.grid_shape))
+
+    def time_coord(self, name: str = "time") -> NDArray[np.generic]:
+        """Return a coordinate, such as the times that a `TemporalPatcher` wants as ``coord``.
+
+        Parameters
+        ----------
+        name
+            Of the coordinate.
+
+        Returns
+        -------
+        numpy.ndarray
+            Its values: ``datetime64``, or what else it holds.
+
+        Raises
+        ------
+        KeyError
+            There is no such coordinate; names those there are.
+
+        """
+        return coordinate_of(self.da, name)
+
+    def coords_per_patch(self, patches: Iterable[Patch[object]]) -> list[dict[Hashable, NDArray[np.generic]]]:
+        """Return the coordinates of each patch: those of its rows and columns, and of other dimensions whole.
+
+        Parameters
+        ----------
+        patches
+            Patches of this field; their ``indices`` say where they are.
+
+        Returns
+        -------
+        list of dict
+            ``{dim: values}`` for each, in their order. Beyond the edge coordinates go on evenly.
+
+        """
+        return [coords_of_patch(self.da, self._grid, patch.indices) for patch in patches]
 
     def dress(self, pixels: Array, box: Box) -> LabelledArray:
         """Return pixels ``(bands, h, w)`` as a `DataArray` with the coordinates of ``box``.
@@ -225,9 +278,9 @@ class XarrayField:
                 self._grid.rows: f + e * (np.arange(box.height) + 0.5),
                 self._grid.cols: c + a * (np.arange(box.width) + 0.5),
             }
-        coords |= {dim: self.array.coords[dim] for dim in leading if dim in self.array.coords}
+        coords |= {dim: self.da.coords[dim] for dim in leading if dim in self.da.coords}
         dims = (*leading, self._grid.rows, self._grid.cols)
-        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.array.attrs))
+        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.da.attrs))
         return _placed(labelled, domain, write_crs=True)
 
     def _leading_of(self, lengths: tuple[int, ...]) -> tuple[Hashable, ...]:
@@ -236,7 +289,7 @@ class XarrayField:
         if lengths == self.domain.lengths:
             return own
         if len(lengths) == 1:
-            return own if len(own) == 1 and own[0] not in self.array.coords else (BAND,)
+            return own if len(own) == 1 and own[0] not in self.da.coords else (BAND,)
         return tuple(dimension.name for dimension in unnamed(lengths))
 
 
@@ -245,7 +298,7 @@ class RioXarrayField(XarrayField):
 
     Parameters
     ----------
-    array
+    da
         As for `XarrayField`.
 
     Raises
@@ -255,67 +308,21 @@ class RioXarrayField(XarrayField):
 
     """
 
-    def __init__(self, array: LabelledArray) -> None:
+    def __init__(self, da: LabelledArray) -> None:
         load("rioxarray")
-        super().__init__(array)
-
-
-class DaskField(RasterField["Array"]):
-    """A Dask array, ``(h, w)`` or ``(bands, h, w)``, as a field; computed strip by strip.
-
-    ``transform``, ``crs``, ``nodata`` and ``band_names`` are those of `RasterField.from_array`.
-
-    Parameters
-    ----------
-    array
-        ``(h, w)`` or ``(bands, h, w)``, in Dask or zarr chunks.
-    transform, crs, nodata, band_names
-        Those of `RasterField.from_array`.
-
-    Examples
-    --------
-    >>> import dask.array
-    >>> DaskField(dask.array.zeros((20, 30), chunks=10), nodata=0).source.block_shape
-    (10, 10)
-
-    """
-
-    def __init__(
-        self,
-        array: ChunkedArray,
-        *,
-        transform: Affine | None = None,
-        crs: str | None = None,
-        nodata: float | int | None = None,
-        band_names: tuple[str, ...] = (),
-    ) -> None:
-        field = RasterField.from_array(
-            array, transform=transform, crs=crs, nodata=nodata, band_names=band_names
-        )
-        source = ArraySource(
-            array,
-            field.domain,
-            block=_pieces(array.chunks),
-            origin=origin_of_chunked(array),
-        )
-        super().__init__(source)
-
-
-def _pieces(chunks: tuple[int | tuple[int, ...], ...]) -> tuple[int, int]:
-    rows, cols = (piece if isinstance(piece, int) else piece[0] for piece in chunks[-2:])
-    return (max(1, rows), max(1, cols))
+        super().__init__(da)
 
 
 def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:
     """Return the pieces a lazy array is computed or stored in."""
     if isinstance(array, HoldsChunks) and array.chunks is not None:
         by_dim = dict(zip(array.dims, array.chunks, strict=True))
-        return _pieces((by_dim[grid.rows], by_dim[grid.cols]))
+        return pieces((by_dim[grid.rows], by_dim[grid.cols]))
     stored = array.encoding.get("preferred_chunks")
     if isinstance(stored, dict):
         rows, cols = stored.get(grid.rows), stored.get(grid.cols)
         if isinstance(rows, int) and isinstance(cols, int):
-            return _pieces((rows, cols))
+            return pieces((rows, cols))
     return None
 
 

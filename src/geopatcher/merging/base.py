@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -13,7 +12,6 @@ from geopatcher.accumulators.strict import warn_if_unsafe_streaming
 from geopatcher.core.axis import pixel_pair
 from geopatcher.core.typevars import Place_co
 from geopatcher.engine.job import Output
-from geopatcher.engine.prepare import name_of
 from geopatcher.merging.merge import MergeOptions, absolute, merge_patches
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import CogTarget, MemoryTarget, Target, ZarrTarget
@@ -22,6 +20,7 @@ from geopatcher.targets.protocol import MemoryStorage
 from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
     from geopatcher.core.patch import Patch
@@ -48,7 +47,7 @@ class Merging(Generic[Place_co]):
         ``(rows, cols)`` of a shard, a multiple of ``chunks``; unsharded by default, since few
         readers open sharded stores.
     writer
-        ``"zarr"``, or ``"geotiff"`` for a Cloud-Optimized GeoTIFF at ``target_path``.
+        ``"zarr"``, or ``"cog"`` for a Cloud-Optimized GeoTIFF at ``target_path``.
     cog
         How that is written; `geopatcher.CogStorage` with its defaults by default.
     dtype
@@ -72,7 +71,7 @@ class Merging(Generic[Place_co]):
     target_path: Place_co = None  # type: ignore[assignment] # it is the variable's default
     chunks: Pair | None = None
     shard_shape: Pair | None = None
-    writer: Literal["zarr", "geotiff"] = "zarr"
+    writer: Literal["zarr", "cog"] = "zarr"
     cog: CogStorage | None = None
     dtype: str | np.dtype | None = "float32"
     memory_limit: int | str = "1GiB"
@@ -82,8 +81,8 @@ class Merging(Generic[Place_co]):
         if self.streaming and self.target_path is None:
             raise ValueError("streaming=True needs target_path, the folder the result goes to")
         check_place(self.target_path)
-        if self.writer not in ("zarr", "geotiff"):
-            raise ValueError(f'writer={self.writer!r} is neither "zarr" nor "geotiff"')
+        if self.writer not in ("zarr", "cog"):
+            raise ValueError(f'writer={self.writer!r} is neither "zarr" nor "cog"')
         parse_bytes(self.memory_limit)
 
     @property
@@ -94,14 +93,14 @@ class Merging(Generic[Place_co]):
         if not self._to_disk or self.target_path is None:
             return MemoryTarget()
         path = absolute(self.target_path)
-        if self.writer == "geotiff":
+        if self.writer == "cog":
             return CogTarget(path, options=self.cog or CogStorage())
         return ZarrTarget(path)
 
     def _storage(self) -> Storage:
         if not self._to_disk:
             return MemoryStorage()
-        if self.writer == "geotiff":
+        if self.writer == "cog":
             return self.cog or CogStorage()
         return ZarrStorage(
             shards=None if self.shard_shape is None else pixel_pair(self.shard_shape, "shard_shape")
@@ -122,7 +121,7 @@ class Merging(Generic[Place_co]):
         return MergeOptions(
             target=target,
             output=Output(dtype=dtype, nodata=self.fill_value, storage=storage),
-            chunks=storage.blocks(chunks) if self.writer == "geotiff" else chunks,
+            chunks=storage.blocks(chunks) if self.writer == "cog" else chunks,
             memory_limit=parse_bytes(self.memory_limit),
             scratch=None if target.path is None else target.path.parent,
         )
@@ -148,20 +147,6 @@ class Stitching(Merging[Place_co], CellAggregation[S], Generic[S, Place_co]):
 
         """
         return merge_patches(self, patches, domain, self.merge_options())["data"]
-
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values.
-
-        Paths and dtypes are text, functions their names.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the parameters by name.
-
-        """
-        values = {field.name: vars(self)[field.name] for field in fields(self)}
-        return {"type": type(self).__name__} | {name: _plain(value) for name, value in values.items()}
 
 
 class Mergeable(Stitching[S, Place_co], Generic[S, Place_co]):
@@ -205,17 +190,3 @@ class Mergeable(Stitching[S, Place_co], Generic[S, Place_co]):
         if not self._to_disk:
             warn_if_unsafe_streaming(self)
         return self.stitch(patches, domain)
-
-
-def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.dtype):
-        return value.name
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if isinstance(value, CogStorage):
-        return {field.name: _plain(vars(value)[field.name]) for field in fields(value)}
-    return name_of(value) if callable(value) else str(value)

@@ -29,6 +29,7 @@ from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import Loadable, raster_domain
 from geopatcher.formats.rasterio_warnings import caller_level
 from geopatcher.merging.collect import Collection
+from geopatcher.merging.placed import Layout
 from geopatcher.planning.anchors import AnchorSet, Listed
 from geopatcher.planning.memory import MemoryModel
 from geopatcher.planning.plan import Plan
@@ -53,6 +54,17 @@ class Planned(Protocol):
     def plan(self) -> Plan:
         """The plan."""
         ...
+
+
+@dataclass(frozen=True)
+class PlannedPatches:
+    """Patches that come in the order of a plan."""
+
+    plan: Plan
+    patches: Iterator[Patch[object]]
+
+    def __iter__(self) -> Iterator[Patch[object]]:
+        return self.patches
 
 
 @dataclass(frozen=True)
@@ -94,12 +106,19 @@ def merge_patches(
         Integers of overlapping patches differed, and were averaged.
 
     """
-    grid = raster_domain(domain)
+    layout = Layout.of(domain)
+    grid = raster_domain(layout.domain)
+    if layout.numbered and options.target.path is not None:
+        raise ValueError(
+            f"{options.target.path} stores rasters, and the domain is {layout.n_places} numbered places: "
+            f"merge in memory, without streaming=True"
+        )
+    laid_out = patches if isinstance(patches, Planned) else layout.patches(patches)
     if options.output.dtype is not None:
         aggregation.check_dtype(options.output.dtype)
     options.target.check()
     with ExitStack() as stack:
-        first, stream = peeked(checked(patches))
+        first, stream = peeked(checked(laid_out))
         bands, dtype = (1, np.dtype("float64")) if first is None else (first.data.shape[0], first.data.dtype)
         output = options.output
         if options.target.path is None:
@@ -116,7 +135,7 @@ def merge_patches(
         else:
             # What is in a list stays as it is; who yields patches may use one array for all of them.
             collection = Collection.of(
-                stream, options.memory_limit // 2, options.scratch, copy=not isinstance(patches, Sequence)
+                stream, options.memory_limit // 2, options.scratch, copy=not isinstance(laid_out, Sequence)
             )
             stack.callback(collection.close)
             anchors = Listed(collection.boxes, grid.grid_shape) if planned is None else planned.anchors
@@ -124,7 +143,10 @@ def merge_patches(
             streams = ((region, collection.touching(region.region)) for region in regions)
         try:
             merge.run(streams, options.target.create(spec))
-            return options.target.complete().arrays
+            arrays = options.target.complete().arrays
+            if not layout.numbered:
+                return arrays
+            return {name: layout.result(np.asarray(array)) for name, array in arrays.items()}
         except BaseException:
             options.target.discard()
             raise

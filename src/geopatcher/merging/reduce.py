@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields, replace
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from geopatcher.core.box import Box
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import raster_domain
 from geopatcher.merging.merge import checked
+from geopatcher.merging.placed import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,12 +25,28 @@ if TYPE_CHECKING:
     from geopatcher.engine.contributions import Contribution
 
 
+S = TypeVar("S")
+
+#: Where an aggregation keeps what it has seen by itself.
+SEEN = "_seen"
+#: More rows, and more columns, than any raster has.
+ENDLESS = 1 << 40
+
+
 class Incoming(NamedTuple):
     """What the cells of a reduction are: ``flat`` when patches are ``(h, w)`` and results scalars."""
 
     n_bands: int
     dtype: np.dtype
     flat: bool
+
+
+class Running(NamedTuple, Generic[S]):
+    """Cells so far: what they are, where they may lie, and their state, ``None`` of no cells."""
+
+    incoming: Incoming
+    whole: Box
+    state: S | None
 
 
 class Accumulator(Protocol):
@@ -41,7 +59,6 @@ class Accumulator(Protocol):
         """Take what another has seen."""
 
 
-S = TypeVar("S")
 A = TypeVar("A", bound=Accumulator)
 R = TypeVar("R")
 
@@ -53,6 +70,7 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
     states. NaN, masked and nodata cells do not count; weights do not matter. States are small, pickle, and
     can be made in different processes and merged.
 
+    In a loop of your own it takes patches one by one by `update`, and its value is asked for by `finalize`.
     `SpatialPatcher.reduce` counts each pixel of a field once. `merge` counts what it is given: a pixel
     under four overlapping patches counts four times.
     """
@@ -74,7 +92,7 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
         """
 
     @abstractmethod
-    def update(self, state: S, values: Values) -> S:
+    def take(self, state: S, values: Values) -> S:
         """Add the cells of a rectangle, in place where possible, and return the state.
 
         Parameters
@@ -123,7 +141,7 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
 
         """
 
-    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> R:
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape | None = None) -> R:
         """Reduce patches, in any order, each as often as it comes.
 
         Parameters
@@ -131,7 +149,8 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
         patches
             Any iterable of `Patch`; none is kept.
         domain
-            Anything with a ``shape`` that ends in height and width: what overhangs it does not count.
+            Anything with a ``shape`` that ends in height and width: what overhangs it does not count. Without
+            one, all rows and columns from 0 on do.
 
         Returns
         -------
@@ -144,31 +163,105 @@ class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
             Patches disagree in their bands, or hold something that is not a real number.
 
         """
-        grid = raster_domain(domain)
-        whole = Box.of_shape(grid.grid_shape)
-        state: S | None = None
-        incoming = Incoming(grid.n_bands, grid.dtype, flat=len(grid.shape) == 2)
+        layout = None if domain is None else Layout.of(domain)
+        given = patches if layout is None else layout.patches(patches)
+        running = Running(*_whole(None if layout is None else layout.domain), None)
+        return self._value(self._reduced(given, running))
+
+    def update(self, patch: Patch[object]) -> Self:
+        """Add a patch to what this object itself has seen, for a loop of your own.
+
+        `merge` and the verbs of patchers do not look at that. It travels with the object by pickle.
+
+        Parameters
+        ----------
+        patch
+            Its cells count; those in rows and columns before 0 do not.
+
+        Returns
+        -------
+        Self
+            This object.
+
+        Raises
+        ------
+        OperatorError
+            The patch disagrees with those before, or holds something that is not a real number.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from geopatcher import Patch, SpatialMeanStd
+        >>> one, other = SpatialMeanStd(), SpatialMeanStd()
+        >>> for value, sketch in [(1.0, one), (2.0, one), (6.0, other)]:
+        ...     _ = sketch.update(Patch(np.full((1, 2), value), (0, 0), None))
+        >>> one.merge_state(other).finalize()["mean"]
+        3.0
+
+        """
+        return self._remember(self._reduced([patch], self._running()))
+
+    def merge_state(self, other: Self) -> Self:
+        """Add what another object of the same kind has seen.
+
+        Parameters
+        ----------
+        other
+            It must not be used after.
+
+        Returns
+        -------
+        Self
+            This object.
+
+        Raises
+        ------
+        ValueError
+            They saw cells of different kinds, or have other parameters.
+
+        """
+        mine, theirs = self._running(), other._running()
+        if self.get_config() != other.get_config():
+            raise ValueError(
+                f"what {other!r} has seen is not for {self!r}: make both with the same parameters"
+            )
+        if theirs.state is None:
+            return self
+        state = theirs.state if mine.state is None else self.merge_states(mine.state, theirs.state)
+        return self._remember(theirs._replace(state=state))
+
+    def finalize(self) -> R:
+        """Return the value of what this object has seen by `update` and `merge_state`; it may go on after.
+
+        Returns
+        -------
+        object
+            As of `merge`.
+
+        """
+        return self._value(deepcopy(self._running()))
+
+    def _running(self) -> Running[S]:
+        kept: Running[S] | None = self.__dict__.get(SEEN)
+        return Running(*_whole(None), None) if kept is None else kept
+
+    def _remember(self, running: Running[S]) -> Self:
+        self.__dict__[SEEN] = running  # no parameter: it does not count when two are compared
+        return self
+
+    def _value(self, running: Running[S]) -> R:
+        state = self.zero(running.incoming) if running.state is None else running.state
+        return self.finalise(state)
+
+    def _reduced(self, patches: Iterable[Patch[object]], running: Running[S]) -> Running[S]:
+        incoming, whole, state = running
         for contribution in checked(patches):
             if state is None:
                 incoming = _incoming(contribution)
                 state = self.zero(incoming)
             for piece in pieces_of(contribution.box.intersect(whole)):
-                state = self.update(state, _values(contribution, piece, incoming))
-        return self.finalise(self.zero(incoming) if state is None else state)
-
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the parameters, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the parameters by name.
-
-        """
-        known = {field.name: self.__dict__[field.name] for field in fields(self)}  # type: ignore[arg-type]
-        return {"type": type(self).__name__} | {
-            name: list(value) if isinstance(value, tuple) else value for name, value in known.items()
-        }
+                state = self.take(state, _values(contribution, piece, incoming))
+        return Running(incoming, whole, state)
 
 
 @dataclass(slots=True, eq=False)
@@ -203,7 +296,7 @@ class BandAggregation(GlobalAggregation[BandStates[A], R], Generic[A, R]):
         incoming = incoming._replace(dtype=_counted(incoming.dtype))
         return BandStates(incoming, [self.band_zero(incoming.dtype) for _ in range(incoming.n_bands)])
 
-    def update(self, state: BandStates[A], values: Values) -> BandStates[A]:
+    def take(self, state: BandStates[A], values: Values) -> BandStates[A]:
         """Add the cells of each band."""
         values = numbers_of(values)
         for index, band in enumerate(state.bands):
@@ -224,6 +317,14 @@ class BandAggregation(GlobalAggregation[BandStates[A], R], Generic[A, R]):
         for one, other in zip(first.bands, second.bands, strict=True):
             one.merge(other)
         return first
+
+
+def _whole(domain: HasShape | None) -> tuple[Incoming, Box]:
+    """Return what no cells of a domain are, and where cells count."""
+    if domain is None:
+        return Incoming(1, np.dtype(np.float64), flat=True), Box.of_shape((ENDLESS, ENDLESS))
+    grid = raster_domain(domain)
+    return Incoming(grid.n_bands, grid.dtype, flat=len(grid.shape) == 2), Box.of_shape(grid.grid_shape)
 
 
 def numbers_of(values: Values) -> Values:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import numpy as np
 from rasterio.windows import Window
 
 from geopatcher.core.axis import BOUNDARIES, Axis, lattice_axes, pixel_pair
 from geopatcher.core.box import Box
+from geopatcher.core.config import Configured
+from geopatcher.core.places import NamedGrid
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from numpy.typing import ArrayLike
 
+    from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import HasShape
 
 #: What a geometry gives for an anchor; on rasters a rasterio ``Window``.
 N_co = TypeVar("N_co", covariant=True)
 
 
-class SpatialGeometry(ABC, Generic[N_co]):
+class SpatialGeometry(Configured, ABC, Generic[N_co]):
     """Maps an anchor to its neighbourhood."""
 
     @abstractmethod
-    def neighborhood(self, domain: HasShape, anchor: tuple[int, int]) -> N_co:
+    def neighborhood(self, domain: HasShape, anchor: Anchor) -> N_co:
         """Return what selects the patch at ``anchor`` from a field on ``domain``.
 
         Parameters
@@ -42,8 +49,8 @@ class SpatialGeometry(ABC, Generic[N_co]):
         """
 
     @abstractmethod
-    def extent(self, domain: HasShape) -> tuple[int, int]:
-        """Return ``(height, width)`` in pixels of the largest neighbourhood on ``domain``.
+    def extent(self, domain: HasShape) -> tuple[int, ...]:
+        """Return the size of the largest neighbourhood on ``domain``.
 
         Parameters
         ----------
@@ -53,18 +60,7 @@ class SpatialGeometry(ABC, Generic[N_co]):
         Returns
         -------
         tuple of int
-            ``(height, width)``.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
+            ``(height, width)`` in pixels; ``(n,)`` of points or features.
 
         """
 
@@ -85,6 +81,9 @@ class SpatialRectangular(SpatialGeometry[Window]):
     - ``"reflect"``: it stays and is filled with the mirrored raster;
     - ``"shrink"``: it stays and is cut off, so it is smaller;
     - ``"raise"``: it is an error.
+
+    Elsewhere a lattice of patches often ends where the last whole one does, and the rest is lost in silence:
+    ``boundary="drop"`` is that.
 
     Parameters
     ----------
@@ -119,15 +118,24 @@ class SpatialRectangular(SpatialGeometry[Window]):
         object.__setattr__(self, "boundary", boundary)
         object.__setattr__(self, "pad_value", pad_value)
 
-    def neighborhood(self, domain: HasShape, anchor: tuple[int, int]) -> Window:
+    def neighborhood(self, domain: HasShape, anchor: Anchor) -> Window:
         """Return the patch at ``anchor``, ``(row, col)``, as a rasterio window of whole pixels.
+
+        On a `geopatcher.GridDomain` the anchor is ``{dim: index}``, and so is what is returned, with a slice
+        for each of rows and columns.
 
         Raises
         ------
         ValueError
-            ``boundary="shrink"`` and the patch has no pixel in the domain.
+            ``boundary="shrink"`` and the patch has no pixel in the domain, or it overhangs a `GridDomain`.
+        TypeError
+            The anchor is of another kind than the domain has.
 
         """
+        if isinstance(domain, NamedGrid):
+            return _by_name(self, domain, anchor)
+        if isinstance(anchor, int | np.integer | Mapping):
+            raise TypeError(f"an anchor on a raster is (row, col), not {anchor!r}")
         row, col = int(anchor[0]), int(anchor[1])
         box = Box(row, row + self.size[0], col, col + self.size[1])
         if self.boundary == "shrink":
@@ -172,14 +180,25 @@ class SpatialRectangular(SpatialGeometry[Window]):
         """
         return lattice_axes(domain_shape, self.size, step, self.boundary)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"size"`` as a list, ``"boundary"`` and ``"pad_value"``."""
-        return {
-            "type": "SpatialRectangular",
-            "size": list(self.size),
-            "boundary": self.boundary,
-            "pad_value": self.pad_value,
-        }
+
+def _by_name(geometry: SpatialRectangular, domain: NamedGrid, anchor: Anchor) -> dict[Hashable, slice | int]:
+    """Return the slices of a patch on a grid with named dimensions."""
+    if not isinstance(anchor, Mapping) or not {domain.rows, domain.cols} <= set(anchor):
+        raise TypeError(f"an anchor on {domain!r} says {domain.rows!r} and {domain.cols!r}, not {anchor!r}")
+    row, col = int(anchor[domain.rows]), int(anchor[domain.cols])
+    box = Box(row, row + geometry.size[0], col, col + geometry.size[1])
+    whole = Box.of_shape((len(domain.coords[domain.rows]), len(domain.coords[domain.cols])))
+    if geometry.boundary == "shrink":
+        box = box.intersect(whole)
+    if not box.n_pixels or not whole.contains(box):
+        raise ValueError(
+            f"the patch of {geometry.size[0]}x{geometry.size[1]} at {dict(anchor)} reaches over the edge of "
+            f'{domain!r}, where nothing fills it: take a smaller size, or boundary="shrink"'
+        )
+    rows, cols = box.slices()
+    chosen: dict[Hashable, slice | int] = {dim: int(at) for dim, at in anchor.items()}
+    chosen |= {domain.rows: rows, domain.cols: cols}
+    return {dim: chosen[dim] for dim in domain.dims if dim in chosen}
 
 
 def _grid(domain: HasShape) -> tuple[int, int]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from types import FunctionType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+
+from geopatcher.core.config import Configured, name_of_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ CACHED_CELLS = 1 << 18
 GAUSSIAN_FLOOR = 1e-4
 
 
-class SpatialWindow(ABC):
+class SpatialWindow(Configured, ABC):
     """Weights of the cells of a patch."""
 
     @abstractmethod
@@ -47,17 +48,6 @@ class SpatialWindow(ABC):
         -------
         numpy.ndarray
             ``(height, width)`` float64, read-only.
-
-        """
-
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
-
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
 
         """
 
@@ -94,6 +84,26 @@ class SeparableWindow(SpatialWindow):
         return make(self, height, width)
 
 
+class RadialWindow(SeparableWindow):
+    """A window that weighs by distance, too: where patches are no rectangles."""
+
+    @abstractmethod
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return weights for distances from the centre.
+
+        Parameters
+        ----------
+        distance
+            0 at the centre, 1 at the border.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the same shape, none negative.
+
+        """
+
+
 def _outer(window: SeparableWindow, height: int, width: int) -> NDArray[np.float64]:
     weights = np.outer(window.profile(height), window.profile(width))
     weights.setflags(write=False)
@@ -113,7 +123,7 @@ def _to_border(n: int) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class SpatialBoxcar(SeparableWindow):
+class SpatialBoxcar(RadialWindow):
     """Every cell counts the same: overlapping patches are averaged.
 
     >>> SpatialBoxcar().profile(3)
@@ -124,17 +134,19 @@ class SpatialBoxcar(SeparableWindow):
         """Return ``n`` ones."""
         return np.ones(n)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialBoxcar"}``."""
-        return {"type": "SpatialBoxcar"}
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ones."""
+        return np.ones(distance.shape)
 
 
 @dataclass(frozen=True)
-class SpatialHann(SeparableWindow):
+class SpatialHann(RadialWindow):
     """Raised cosine, ``sin²(π (i + ½) / n)``: positive everywhere, sums to one at half overlap.
 
     The Hann window of Harris (1978), "On the use of windows for harmonic analysis with the discrete
-    Fourier transform", Proc. IEEE 66(1), sampled at half cells.
+    Fourier transform", Proc. IEEE 66(1), sampled at half cells. That of `numpy.hanning` is 0 at its ends,
+    so pixels at the edge of a raster have no weight at all; where that is wanted, take
+    ``SpatialCustom(lambda geometry: np.outer(*map(np.hanning, geometry.size)))``.
 
     >>> SpatialHann().profile(4).round(4)
     array([0.1464, 0.8536, 0.8536, 0.1464])
@@ -144,13 +156,13 @@ class SpatialHann(SeparableWindow):
         """Return the ``n`` weights along an axis."""
         return _raised_cosine(_to_border(n) / n)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialHann"}``."""
-        return {"type": "SpatialHann"}
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``cos²(π distance / 2)``."""
+        return _raised_cosine((1.0 - distance) / 2.0)
 
 
 @dataclass(frozen=True)
-class SpatialTukey(SeparableWindow):
+class SpatialTukey(RadialWindow):
     """Flat in the middle, raised cosine at the ends.
 
     ``alpha`` is the share of each axis that is tapered, both ends together: 0 is `SpatialBoxcar`,
@@ -183,19 +195,22 @@ class SpatialTukey(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
-        if self.alpha == 0.0:
-            return np.ones(n)
-        with np.errstate(over="ignore"):  # a tiny alpha: infinitely far inside, so 1
-            inside = _to_border(n) / n / self.alpha
-        return _raised_cosine(np.minimum(inside, 0.5))
+        return self._inside(_to_border(n) / n)
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialTukey", "alpha": …}``."""
-        return {"type": "SpatialTukey", "alpha": float(self.alpha)}
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return 1 near the centre, and a raised cosine in the outer ``alpha`` of the way to the border."""
+        return self._inside((1.0 - distance) / 2.0)
+
+    def _inside(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Weights at a share of the patch from its border, 0.5 in the middle."""
+        if self.alpha == 0.0:
+            return np.ones(share.shape)
+        with np.errstate(over="ignore"):  # a tiny alpha: infinitely far inside, so 1
+            return _raised_cosine(np.minimum(share / self.alpha, 0.5))
 
 
 @dataclass(frozen=True)
-class SpatialGaussian(SeparableWindow):
+class SpatialGaussian(RadialWindow):
     """Bell curve ``exp(-½ (x / sigma)²)``, ``x`` from -1 to 1 across the patch.
 
     ``sigma`` is a fraction of the half-width: with 0.5 the border of the patch lies two standard
@@ -230,28 +245,28 @@ class SpatialGaussian(SeparableWindow):
 
     def profile(self, n: int) -> NDArray[np.float64]:
         """Return the ``n`` weights along an axis."""
-        from_centre = 1.0 - _to_border(n) / (n / 2)
-        with np.errstate(over="ignore"):  # a tiny sigma: infinitely many of them away, so the floor
-            bell = np.exp(-0.5 * np.square(from_centre / self.sigma))
-        return np.maximum(bell, GAUSSIAN_FLOOR)
+        return self.falloff(1.0 - _to_border(n) / (n / 2))
 
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialGaussian", "sigma": …}``."""
-        return {"type": "SpatialGaussian", "sigma": float(self.sigma)}
+    def falloff(self, distance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``exp(-½ (distance / sigma)²)``, at least 0.0001."""
+        with np.errstate(over="ignore"):  # a tiny sigma: infinitely many of them away, so the floor
+            bell = np.exp(-0.5 * np.square(distance / self.sigma))
+        return np.maximum(bell, GAUSSIAN_FLOOR)
 
 
 @dataclass(frozen=True)
 class SpatialCustom(SpatialWindow):
-    """Weights from a function of the patch size.
+    """Weights from a function of the geometry.
 
-    ``fn((height, width))`` returns an array ``(height, width)``: finite, not negative, not all zero.
-    It is called each time weights are asked for. A cell with weight zero contributes nothing: a
-    pixel that no other patch covers is then nodata in the result.
+    ``fn(geometry)`` returns an array ``(height, width)`` for a geometry of that ``size``: finite, not
+    negative, not all zero. With an output scale ``size`` is in pixels of the result. It is called each
+    time weights are asked for. A cell with weight zero contributes nothing: a pixel that no other patch
+    covers is then nodata in the result.
 
     Parameters
     ----------
     fn
-        ``fn((height, width))`` returns the weights, ``(height, width)``.
+        ``fn(geometry)`` returns the weights, ``(height, width)`` as ``geometry.size`` says.
 
     Raises
     ------
@@ -261,23 +276,25 @@ class SpatialCustom(SpatialWindow):
     Examples
     --------
     >>> from geopatcher.patching.geometry import SpatialRectangular
-    >>> def kaiser(size):
-    ...     return np.outer(np.kaiser(size[0], 5.0), np.kaiser(size[1], 5.0))
+    >>> def kaiser(geometry):
+    ...     height, width = geometry.size
+    ...     return np.outer(np.kaiser(height, 5.0), np.kaiser(width, 5.0))
     >>> SpatialCustom(kaiser).weights(SpatialRectangular((1, 3))).round(3)
     array([[0.037, 1.   , 0.037]])
 
     """
 
-    fn: Callable[[tuple[int, int]], ArrayLike]
+    forbid_in_yaml: ClassVar[bool] = True
+    function_parameter: ClassVar[str] = "fn"
+
+    fn: Callable[[RectGeometry], ArrayLike]
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
-            raise TypeError(
-                f"SpatialCustom takes a function of the size (height, width), not {type(self.fn).__name__}"
-            )
+            raise TypeError(f"SpatialCustom takes a function of the geometry, not {type(self.fn).__name__}")
 
     def weights(self, geometry: RectGeometry) -> NDArray[np.float64]:
-        """Return what the function gives for ``geometry.size``, checked, as float64.
+        """Return what the function gives for the geometry, checked, as float64.
 
         Raises
         ------
@@ -286,8 +303,10 @@ class SpatialCustom(SpatialWindow):
 
         """
         height, width = geometry.size
-        given = np.asarray(self.fn((height, width)))
-        what = f"the window function {_name_of(self.fn)}, called with ({height}, {width}),"
+        given = np.asarray(self.fn(geometry))
+        what = (
+            f"the window function {name_of_function(self.fn)}, called with a geometry of ({height}, {width}),"
+        )
         if given.shape != (height, width):
             raise ValueError(
                 f"{what} returned shape {given.shape}: it must return one weight for each cell, "
@@ -307,10 +326,6 @@ class SpatialCustom(SpatialWindow):
             raise ValueError(f"{what} returned only zeros: no patch would count anywhere")
         weights.setflags(write=False)
         return weights
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``{"type": "SpatialCustom", "fn": "module:name"}``: the name, not what it computes."""
-        return {"type": "SpatialCustom", "fn": _name_of(self.fn)}
 
 
 #: Windows that need no argument, by the name the command line knows them by.
@@ -349,9 +364,3 @@ def _raised_cosine(phase: NDArray[np.float64]) -> NDArray[np.float64]:
     """``sin²(π phase)``: 0 at phase 0, 1 at phase ½."""
     squared: NDArray[np.float64] = np.square(np.sin(np.pi * phase))
     return squared
-
-
-def _name_of(fn: Callable[..., ArrayLike]) -> str:
-    """``module:name`` of a function; of another callable, that of its class (no memory address)."""
-    named = fn if isinstance(fn, FunctionType) else type(fn)
-    return f"{named.__module__}:{named.__qualname__}"

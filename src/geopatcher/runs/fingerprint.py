@@ -43,7 +43,7 @@ class Configured(Protocol):
     """An aggregation that describes itself."""
 
     def get_config(self) -> Mapping[str, object]:
-        """Return its type and parameters, as values JSON can hold."""
+        """Return its parameters, as values JSON can hold."""
         ...
 
 
@@ -180,7 +180,8 @@ def _code(name: str, aggregation: AnyCellAggregation) -> dict[str, str | int | f
 
 
 def _config(configured: Configured) -> str:
-    return _json({key: value for key, value in configured.get_config().items() if key not in PLACES})
+    known = {"type": type(configured).__name__, **configured.get_config()}
+    return _json({key: value for key, value in known.items() if key not in PLACES})
 
 
 def _json(value: object) -> str:

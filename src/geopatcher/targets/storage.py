@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rasterio.enums import ColorInterp
 
 from geopatcher.core.axis import pixel_pair
+from geopatcher.core.config import Configured
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.metadata import usual_method
 from geopatcher.targets.codecs import check_codec
@@ -47,7 +48,7 @@ LEVELS = {
 
 
 @dataclass(frozen=True)
-class ZarrStorage(Storage):
+class ZarrStorage(Storage, Configured):
     """How a ``.zarr`` result is stored: ``reconstruct(..., "x.zarr", storage=ZarrStorage("blosc-zstd-1"))``.
 
     Parameters
@@ -136,7 +137,7 @@ class ZarrStorage(Storage):
 
 
 @dataclass(frozen=True)
-class CogStorage(Storage):
+class CogStorage(Storage, Configured):
     """How a ``.tif`` result is stored, which is always a Cloud-Optimized GeoTIFF.
 
     See https://gdal.org/drivers/raster/cog.html for what the options mean to GDAL. Layers go into files of

@@ -106,7 +106,7 @@ def test_what_was_counted_before_the_sketch_took_over_is_not_forgotten(few):
     def state(*pieces):
         made = aggregation.zero(incoming)
         for piece in pieces:
-            made = aggregation.update(made, piece)
+            made = aggregation.take(made, piece)
         return made
 
     assert aggregation.finalise(state(few_values, many))[0] == 7.0

@@ -60,7 +60,7 @@ def test_explicit_takes_arrays_and_nothing():
     assert anchors_of(SpatialExplicit([]), (20, 30), (8, 8)) == []
 
 
-@pytest.mark.parametrize("bad", [[(1, 2, 3)], [1, 2], [(0.5, 1.0)], [("a", "b")]])
+@pytest.mark.parametrize("bad", [[(1, 2, 3)], [0.5, 1.0], [(0.5, 1.0)], [("a", "b")]])
 def test_explicit_refuses_what_are_no_pixel_pairs(bad):
     with pytest.raises(ValueError, match=r"anchors_ are pairs \(row, col\) of whole numbers"):
         SpatialExplicit(bad)

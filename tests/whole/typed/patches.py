@@ -61,7 +61,7 @@ def main() -> None:
     roots = parallel_map(patcher, image, np.sqrt, n_workers=2, on_error="raise")
     np.testing.assert_allclose(patcher.merge(roots, image), np.sqrt(image))
     widths = parallel_map(patcher, image, lambda data: data.shape, n_workers=2)
-    print(next(widths).data[0])
+    print(widths[0].data[0], len(widths))
 
     view = IndexedPatchView(patcher, image, cache_size=4)
     batch = stack_patches(view[:4])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from geopatcher.core.config import Configured
 from geopatcher.core.protocols import Named
 from geopatcher.operators.models.protocol import ModelLike
 
@@ -279,7 +280,7 @@ class Augmented(Combined):
         return f"{self.views} of {self.models[0].fingerprint()}"
 
 
-class Ensemble(Combined):
+class Ensemble(Combined, Configured):
     """Models whose results are their mean, or their weighted mean.
 
     Parameters

@@ -13,6 +13,7 @@ import numpy as np
 from geopatcher.core.digests import digest_of
 from geopatcher.core.operators import RESULT
 from geopatcher.operators.models.checking import check_size, expected_outputs
+from geopatcher.operators.models.configured import ConfiguredModel
 from geopatcher.operators.models.giving import Giving, finished
 from geopatcher.operators.models.inputs import Inputs, positions_of
 from geopatcher.operators.models.loading import Holder
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.operators.models.scaling import Batch, PerBand
 
 
-class Model(Recorded):
+class Model(Recorded, ConfiguredModel):
     """A model as an operator: from ``(bands, h, w)`` to ``(out_bands, h, w)`` in float32.
 
     What must be told of it is looked for in this order: in these arguments, in ``record``, in
@@ -130,6 +131,7 @@ class Model(Recorded):
         inputs: Iterable[ModelInput | str] | None = None,
         record: ModelRecord | Mapping[str, object] | str | os.PathLike[str] | None = None,
     ) -> None:
+        classes = None if classes is None else tuple(classes)
         self._told = Told.of(
             bands=bands,
             scale=scale,
@@ -146,6 +148,10 @@ class Model(Recorded):
             inputs=inputs,
         )
         source = checked(model)
+        told = {"bands": bands, "scale": scale, "offset": offset, "mean": mean, "std": std, "clip": clip}
+        more = {"activation": activation, "classes": classes, "margin": margin, "multiple": multiple}
+        others = {"output_scale": output_scale, "parts": parts, "inputs": inputs, "record": record}
+        self._arguments = {**told, **more, **others}
         self._holder = Holder(source, Settings(device, precision))
         self._base = given_record(record, source)
         self._wanted: tuple[str, ...] = (RESULT,)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from geopatcher.core.config import Configured
 from geopatcher.operators.models.scaling import Step, steps_from_numbers
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ PIXELS = ("batch", "channel")
 
 
 @dataclass(frozen=True)
-class ModelClass:
+class ModelClass(Configured):
     """A class of a model.
 
     Parameters

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import secrets
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from operator import index
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, Protocol, SupportsIndex, cast, runtime_checkable
 
 import numpy as np
 
 from geopatcher.core.axis import lattice_axes
+from geopatcher.core.config import Configured
+from geopatcher.core.places import NamedGrid
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.errors import IncompleteScanConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from geopatcher.core.protocols import HasShape, RectGeometry
+    from geopatcher.core.protocols import HasShape
 
 
-class SpatialSampler(ABC):
+class SpatialSampler(Configured, ABC):
     """Chooses where patches sit."""
 
     @abstractmethod
@@ -39,20 +43,68 @@ class SpatialSampler(ABC):
         Returns
         -------
         iterator of tuple of int
-            ``(row, col)``, made as they are asked for.
+            ``(row, col)``, made as they are asked for. Of a `geopatcher.GridDomain` ``{dim: index}``, of
+            points, features and polygons their numbers. Of a geometry that is no rectangle it is the cell in
+            the middle.
 
         """
 
-    @abstractmethod
-    def get_config(self) -> dict[str, object]:
-        """Return the class name as ``"type"`` and the arguments it is made with, all JSON values.
 
-        Returns
-        -------
-        dict
-            ``{"type": …}`` and the arguments by name.
+@runtime_checkable
+class Numbered(Protocol):
+    """A geometry that may have places of its own, whatever the domain."""
 
-        """
+    @property
+    def n_places(self) -> int | None:
+        """How many there are; ``None`` where places are those of the domain."""
+        ...
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A raster of which nothing is known but its shape."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell as a patch: what stands for geometries that are no rectangles."""
+
+    size: tuple[int, int] = (1, 1)
+    boundary: str = "drop"
+    pad_value: float | None = None
+
+
+def n_places(domain: HasShape, geometry: object) -> int | None:
+    """Return how many places are numbered, polygons, points or features; ``None`` where they are not."""
+    if isinstance(geometry, Numbered) and geometry.n_places is not None:
+        return geometry.n_places
+    return int(domain.shape[0]) if len(domain.shape) == 1 and not isinstance(domain, NamedGrid) else None
+
+
+def on_places(
+    domain: HasShape,
+    geometry: RectGeometry,
+    pixels: Callable[[HasShape, RectGeometry], Iterator[tuple[int, int]]],
+) -> Iterator[tuple[int, int]]:
+    """Return the anchors a sampler chooses, as the domain calls its places.
+
+    ``pixels`` is how it chooses on a raster. Numbered places are one row of pixels to it. On everything but a
+    raster anchors are not the pairs that the type says, which is that of those who plan.
+    """
+    cell = geometry if isinstance(geometry, RectGeometry) else Cell()
+    number = n_places(domain, geometry)
+    if number is not None:
+        return cast("Iterator[tuple[int, int]]", (col for _, col in pixels(Lattice((1, number)), Cell())))
+    if isinstance(domain, NamedGrid):
+        rows, cols = domain.rows, domain.cols
+        size = {dim: len(domain.coords[dim]) for dim in (rows, cols)}
+        pairs = pixels(Lattice((size[rows], size[cols])), cell)
+        in_order = (rows, cols) if domain.dims.index(rows) < domain.dims.index(cols) else (cols, rows)
+        named = ({rows: row, cols: col} for row, col in pairs)
+        return cast("Iterator[tuple[int, int]]", ({dim: at[dim] for dim in in_order} for at in named))
+    return pixels(domain, cell)
 
 
 def fixed_seed(seed: SupportsIndex | None) -> int:

@@ -11,7 +11,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError
 from shapely import LineString
 
-from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, settle
+from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, on_places, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,23 +111,17 @@ class SpatialExplicitCoords(SpatialSampler):
             No coordinate lies in the raster, or its transform or CRS cannot be used.
 
         """
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         placed = _Placed.on(domain, np.array(self.coords).reshape(-1, 2), self.crs, self.polar_guard)
         if placed.outside:
             warnings.warn(
                 f"{placed.outside} of {len(self.coords)} coordinates lie outside the raster and are left out",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=4,
             )
         return as_pairs(settle(placed.centred(geometry), domain, geometry))
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"coords"`` as lists, ``"crs"`` and ``"polar_guard"``."""
-        return {
-            "type": "SpatialExplicitCoords",
-            "coords": [list(point) for point in self.coords],
-            "crs": self.crs,
-            "polar_guard": self.polar_guard,
-        }
 
 
 @dataclass(frozen=True, init=False)
@@ -232,21 +226,14 @@ class SpatialAlongTrack(SpatialSampler):
             No point of the track lies in the raster, or its transform or CRS cannot be used.
 
         """
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         placed = _Placed.on(domain, self.points(), self.crs, self.polar_guard)
         anchors = settle(placed.centred(geometry), domain, geometry)
         moved = np.ones(len(anchors), dtype=bool)
         moved[1:] = (np.diff(anchors, axis=0) != 0).any(axis=1)
         return as_pairs(anchors[moved])
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"track"`` as lists, ``"spacing"``, ``"crs"`` and ``"polar_guard"``."""
-        return {
-            "type": "SpatialAlongTrack",
-            "track": [list(point) for point in self.track],
-            "spacing": self.spacing,
-            "crs": self.crs,
-            "polar_guard": self.polar_guard,
-        }
 
 
 @dataclass(frozen=True)
@@ -376,4 +363,4 @@ def _guard_poles(
     )
     if polar_guard == "raise":
         raise ValueError(message)
-    warnings.warn(message, UserWarning, stacklevel=4)
+    warnings.warn(message, UserWarning, stacklevel=6)

@@ -9,7 +9,7 @@ import numpy as np
 
 from geopatcher.core.axis import Axis, lattice_axes, pixel_pair
 from geopatcher.errors import IncompleteScanConfiguration
-from geopatcher.patching.samplers.base import SpatialSampler, fixed_seed, free_positions
+from geopatcher.patching.samplers.base import SpatialSampler, fixed_seed, free_positions, on_places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,16 +84,11 @@ class SpatialRegularStride(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator over the lattice, row-major. Errors come here, not at the first anchor."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         rows, cols = self.lattice(domain, geometry)
         return ((row, col) for row in _positions(rows) for col in _positions(cols))
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"step"`` as a list and ``"check_full_scan"``."""
-        return {
-            "type": "SpatialRegularStride",
-            "step": list(self.step),
-            "check_full_scan": self.check_full_scan,
-        }
 
 
 @dataclass(frozen=True, init=False)
@@ -141,6 +136,9 @@ class SpatialJitteredStride(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator over the shifted lattice, in the order of the lattice."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         rows, cols = lattice_axes(domain.shape, geometry.size, self.step, geometry.boundary)
         free_rows, free_cols = free_positions(domain, geometry)
         return self._shifted(rows, cols, free_rows - 1, free_cols - 1)
@@ -157,15 +155,6 @@ class SpatialJitteredStride(SpatialSampler):
             moved_rows = np.clip(row + shifts[:, 0], 0, last_row)
             moved_cols = np.clip(regular_cols + shifts[:, 1], 0, last_col)
             yield from zip(moved_rows.tolist(), moved_cols.tolist(), strict=True)
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"step"`` as a list, ``"jitter"`` and the ``"seed"`` in use."""
-        return {
-            "type": "SpatialJitteredStride",
-            "step": list(self.step),
-            "jitter": self.jitter,
-            "seed": self.seed,
-        }
 
 
 def _positions(axis: Axis) -> Iterator[int]:

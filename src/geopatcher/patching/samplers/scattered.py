@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 import numpy as np
 
-from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, fixed_seed, free_positions
+from geopatcher.patching.samplers.base import (
+    SpatialSampler,
+    as_pairs,
+    fixed_seed,
+    free_positions,
+    n_places,
+    on_places,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +70,9 @@ class SpatialRandom(SpatialSampler):
 
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         """Return an iterator that draws as it goes; nothing when not even one patch has a place."""
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         free = free_positions(domain, geometry)
         return self._drawn(free) if min(free) > 0 else iter(())
 
@@ -71,10 +81,6 @@ class SpatialRandom(SpatialSampler):
         for start in range(0, self.n_samples, _DRAWN):
             block = random.integers(0, free, size=(_DRAWN, 2))
             yield from as_pairs(block[: self.n_samples - start])
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"n_samples"`` and the ``"seed"`` in use."""
-        return {"type": "SpatialRandom", "n_samples": self.n_samples, "seed": self.seed}
 
 
 @dataclass(frozen=True, init=False)
@@ -134,8 +140,18 @@ class SpatialPoissonDisk(SpatialSampler):
         ------
         ValueError
             There would be too many to find at once; the message gives the numbers.
+        TypeError
+            Places are numbered: pixels between them are not known.
 
         """
+        if n_places(domain, geometry) is not None:
+            raise TypeError(
+                "SpatialPoissonDisk keeps pixels apart, and points, features and polygons are numbered: take "
+                "SpatialRandom, SpatialRegularStride or SpatialExplicit"
+            )
+        return on_places(domain, geometry, self._pixels)
+
+    def _pixels(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:
         free = free_positions(domain, geometry)
         if min(free) < 1:
             return iter(())
@@ -148,15 +164,6 @@ class SpatialPoissonDisk(SpatialSampler):
         for _ in range(self.max_tries):
             grid.throw(random)
         return grid.anchors()
-
-    def get_config(self) -> dict[str, object]:
-        """Return ``"type"``, ``"min_dist"``, ``"max_tries"`` and the ``"seed"`` in use."""
-        return {
-            "type": "SpatialPoissonDisk",
-            "min_dist": self.min_dist,
-            "max_tries": self.max_tries,
-            "seed": self.seed,
-        }
 
 
 class _DartGrid:

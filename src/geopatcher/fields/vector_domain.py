@@ -1,0 +1,103 @@
+"""Features as a domain: polygons, lines and points of a table."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, cast
+
+import numpy as np
+import shapely
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+
+class SpatialIndex(Protocol):
+    """What finds features by place: ``gdf.sindex``, or a ``shapely.STRtree``."""
+
+    def query(self, geometry: shapely.Geometry, predicate: str) -> NDArray[np.int64]:
+        """Return the numbers of the features for which ``geometry.predicate(feature)`` holds."""
+        ...
+
+
+class VectorDomain:
+    """Numbered features: a domain of parcels, rivers or boxes. Anchors are their numbers.
+
+    Parameters
+    ----------
+    geometry
+        A ``GeoSeries``, or any iterable of shapely geometries.
+    sindex
+        The spatial index over them: ``gdf.sindex`` or a ``shapely.STRtree``; by default one is built when it
+        is asked for.
+    crs
+        Anything pyproj understands.
+
+    Raises
+    ------
+    TypeError
+        Something among them is no geometry.
+    ValueError
+        There is no feature.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> domain = VectorDomain([shapely.box(0, 0, 1, 1), shapely.box(5, 5, 6, 7)], crs="EPSG:3035")
+    >>> domain.shape, domain.bounds
+    ((2,), (0.0, 0.0, 6.0, 7.0))
+
+    """
+
+    def __init__(
+        self, geometry: Iterable[object], sindex: SpatialIndex | None = None, crs: object = None
+    ) -> None:
+        self.geometry = geometry
+        self.crs = crs
+        self.shapes: NDArray[np.object_] = np.array(list(geometry), dtype=object)
+        if not len(self.shapes):
+            raise ValueError("there are no features: a VectorDomain has at least one")
+        wrong = np.flatnonzero(~(shapely.is_geometry(self.shapes) | shapely.is_missing(self.shapes)))
+        if wrong.size:
+            raise TypeError(f"feature {wrong[0]} is no geometry: {self.shapes[wrong[0]]!r}"[:200])
+        self._given = sindex
+
+    def __repr__(self) -> str:
+        return f"VectorDomain({len(self.shapes):,} features{'' if self.crs is None else f', {self.crs}'})"
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    @property
+    def shape(self) -> tuple[int]:
+        """``(n,)``."""
+        return (len(self.shapes),)
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """``(left, bottom, right, top)`` of all features."""
+        left, bottom, right, top = shapely.total_bounds(self.shapes)
+        return (float(left), float(bottom), float(right), float(top))
+
+    @cached_property
+    def sindex(self) -> SpatialIndex:
+        """The spatial index: the one given, or an STR-tree."""
+        return cast("SpatialIndex", shapely.STRtree(self.shapes)) if self._given is None else self._given
+
+    def touching(self, shape: shapely.Geometry) -> NDArray[np.int64]:
+        """Return the numbers of the features that share a point with a shape, in order.
+
+        Parameters
+        ----------
+        shape
+            In the CRS of the features.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(n,)`` int64.
+
+        """
+        return np.sort(np.asarray(self.sindex.query(shape, predicate="intersects"), dtype=np.int64))

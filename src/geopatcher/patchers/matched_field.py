@@ -1,0 +1,258 @@
+"""Several sources at once: a primary one, and others at the same places or times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+import numpy as np
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from geopatcher.api.subset import box_of_bounds
+from geopatcher.core.box import Box, box_of
+from geopatcher.fields.open import as_field
+from geopatcher.fields.plain_field import array_of, raster_domain
+from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geopatcher.core.box import PixelWindow
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import SourceField
+    from geopatcher.patchers.cubes import CubeLike
+
+#: Brings what a secondary source has onto the pixels or steps of the primary one.
+Coreg: TypeAlias = Callable[[object, object], object]
+
+
+@dataclass(frozen=True)
+class MatchedField:
+    """A primary source, and secondary ones that are read wherever it is.
+
+    Sources are whatever a patcher takes: fields, paths, arrays; or series, for a patcher over time. A
+    secondary one lies on the grid of the primary one, or is brought onto it by a function of ``coreg``. That
+    is given what the secondary source has there, and what the primary one has; of rasters with a
+    georeference on different grids, the pixels that the primary patch touches.
+
+    Parameters
+    ----------
+    primary
+        The source that says where patches are.
+    secondaries
+        The others by name.
+    coreg
+        For some of them ``f(raw_secondary, primary_patch)``: both are data, as `select` gives it, and what
+        comes back has the height and width of the second.
+    valid_mask
+        Whether patches say where all sources have data, by default.
+
+    Raises
+    ------
+    ValueError
+        A secondary source is called ``"primary"``, or ``coreg`` names one that is not there.
+    TypeError
+        A function of ``coreg`` cannot be called.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rasterio.windows import Window
+    >>> image, height = np.zeros((3, 20, 30)), np.ones((20, 30))
+    >>> both = MatchedField(image, {"dem": height}).select(Window(0, 0, 8, 4))
+    >>> {name: data.shape for name, data in both.items()}
+    {'primary': (3, 4, 8), 'dem': (4, 8)}
+
+    """
+
+    forbid_in_yaml: ClassVar[bool] = True
+
+    primary: CubeLike
+    secondaries: Mapping[str, CubeLike] = field(default_factory=dict)
+    coreg: Mapping[str, Coreg] = field(default_factory=dict)
+    valid_mask: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "secondaries", dict(self.secondaries))
+        object.__setattr__(self, "coreg", dict(self.coreg or {}))
+        if PRIMARY_KEY in self.secondaries:
+            raise ValueError(f"a secondary source cannot be called {PRIMARY_KEY!r}: that is the first one")
+        check_names(self.coreg, self.secondaries, "coreg=, of the secondaries,")
+        for name, function in self.coreg.items():
+            if not callable(function):
+                raise TypeError(f"coreg[{name!r}] is called with two patches; {function!r} cannot be")
+
+    @property
+    def sources(self) -> Mapping[str, CubeLike]:
+        """All sources by name, the primary one first."""
+        return {PRIMARY_KEY: self.primary, **self.secondaries}
+
+    @cached_property
+    def fields(self) -> Mapping[str, SourceField[object]]:
+        """All sources as fields; they are opened when this is first asked for."""
+        return {name: as_field(source) for name, source in self.sources.items()}  # type: ignore[arg-type]
+
+    @property
+    def domain(self) -> RasterDomain:
+        """Grid, georeference, dtype and nodata of the primary source."""
+        return raster_domain(self.fields[PRIMARY_KEY].domain)
+
+    def select(self, indexer: PixelWindow) -> dict[str, object]:
+        """Return the data of a window of each source.
+
+        Parameters
+        ----------
+        indexer
+            A rasterio ``Window`` of whole pixels of the primary source.
+
+        Returns
+        -------
+        dict
+            ``{"primary": data, name: data}``, on the pixels of the primary source.
+
+        Raises
+        ------
+        ValueError
+            A secondary source lies on another grid, and no ``coreg`` brings it here; or what that returns
+            has another height and width.
+
+        """
+        primary = self.fields[PRIMARY_KEY].select(indexer)
+        others = {
+            name: self.brought(name, self.fields[name].select(self.window_of(name, indexer)), primary)
+            for name in self.secondaries
+        }
+        return {PRIMARY_KEY: primary, **others}
+
+    def is_aligned(self, name: str) -> bool:
+        """Return whether a secondary source lies on the grid of the primary one.
+
+        Parameters
+        ----------
+        name
+            Of the secondary source.
+
+        Returns
+        -------
+        bool
+            Whether height and width are equal, and the georeference where both have one.
+
+        Raises
+        ------
+        ValueError
+            It does not, and no ``coreg`` brings it here.
+
+        """
+        mine, its = self.domain, raster_domain(self.fields[name].domain)
+        aligned = on_one_grid(mine, its)
+        if not aligned and name not in self.coreg:
+            raise ValueError(
+                f"{name!r} is on another grid than the primary source: {told_grid(its)}, and not "
+                f"{told_grid(mine)}. Warp it (geopatcher.Mosaic with grid=...), or give "
+                f"coreg={{{name!r}: f}} with a function f(raw, primary) that brings a patch onto the "
+                f"pixels of the primary one"
+            )
+        return aligned
+
+    def window_of(self, name: str, indexer: PixelWindow) -> Window:
+        """Return the pixels of a secondary source that a window of the primary one touches.
+
+        Parameters
+        ----------
+        name
+            Of the secondary source.
+        indexer
+            A window of the primary source.
+
+        Returns
+        -------
+        rasterio.windows.Window
+            The same window on the same grid, or where there is no georeference to tell another one.
+
+        Raises
+        ------
+        ValueError
+            The secondary source has nothing there.
+
+        """
+        mine, its = self.domain, raster_domain(self.fields[name].domain)
+        box = box_of(indexer)
+        if not self.is_aligned(name) and _is_placed(mine) and _is_placed(its):
+            inner = box.intersect(Box.of_shape(mine.grid_shape))
+            bounds = mine.cut(inner).bounds
+            if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
+                bounds = transform_bounds(mine.crs, its.crs, *bounds)
+            box = box_of_bounds(its, bounds)
+        return Window(box.col0, box.row0, box.width, box.height)
+
+    def brought(self, name: str, raw: object, primary: object) -> object:
+        """Return the data of a secondary source on the pixels or steps of the primary one.
+
+        Parameters
+        ----------
+        name
+            Of the secondary source.
+        raw
+            Its data.
+        primary
+            The data of the primary source.
+
+        Returns
+        -------
+        object
+            What ``coreg`` makes of them; the data itself where it has no function for this source.
+
+        """
+        return self.coreg[name](raw, primary) if name in self.coreg else raw
+
+    def missing(self, name: str) -> float | int | None:
+        """Return the value of missing cells of a source that is a field.
+
+        Parameters
+        ----------
+        name
+            Of the source.
+
+        Returns
+        -------
+        float, int or None
+            Its nodata value.
+
+        """
+        return raster_domain(self.fields[name].domain).nodata
+
+
+def _is_placed(domain: RasterDomain) -> bool:
+    return domain.crs is not None or not domain.transform.is_identity
+
+
+def on_one_grid(one: RasterDomain, other: RasterDomain) -> bool:
+    """Return whether height and width are equal, and the georeference where both have one."""
+    if one.grid_shape != other.grid_shape:
+        return False
+    if not (_is_placed(one) and _is_placed(other)):
+        return True
+    tolerance = 1e-6 * max(abs(one.transform.a), abs(one.transform.b))
+    same = np.allclose(one.transform[:6], other.transform[:6], rtol=0.0, atol=tolerance)
+    return same and (one.crs == other.crs or one.crs is None or other.crs is None)
+
+
+def told_grid(domain: RasterDomain) -> str:
+    """Return the size of a grid, and where it lies, for people."""
+    size = f"{domain.height} x {domain.width} pixels"
+    return f"{size} at {domain.bounds} in {domain.crs or 'no CRS'}" if _is_placed(domain) else size
+
+
+def known_cells(data: object, nodata: float | int | None = None) -> NDArray[np.bool_]:
+    """Return where data is there: neither NaN, nor masked, nor nodata."""
+    cells = array_of(data)
+    known = ~np.ma.getmaskarray(cells)
+    plain = np.ma.getdata(cells)
+    if plain.dtype.kind in "fc":
+        known = known & ~np.isnan(plain)
+    if nodata is not None and not np.isnan(nodata):
+        known = known & (plain != nodata)
+    return np.asarray(known)

@@ -1,0 +1,193 @@
+"""The patchers of several sources at once: each cuts as the patcher of the primary source does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sized
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from geopatcher.engine.hooks import Hooks
+from geopatcher.patchers.fan_out import fan_out
+from geopatcher.patchers.matched_field import known_cells
+from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedPatch, check_names
+from geopatcher.patchers.matching import all_known, check_members, same_extent, together
+from geopatcher.patchers.streams import Pass, awaited, bytes_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+
+    from geopatcher.accumulators.protocols import Merges
+    from geopatcher.api.patcher import SpatialPatcher
+    from geopatcher.core.patch import Patch
+    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.patchers.matched_field import MatchedField
+    from geopatcher.patchers.streams import Stream
+
+
+@dataclass
+class MatchedSpatialPatcher:
+    """Cuts several fields at the same places, and stitches each by itself.
+
+    Parameters
+    ----------
+    primary
+        A `SpatialPatcher`, which says where patches are; it also cuts the others, and stitches those for
+        which nothing else is said.
+    secondary_aggregators
+        How others are stitched, by their names: `SpatialMode` for labels, say.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from geopatcher import (SpatialHann, SpatialMax, SpatialOverlapAdd, SpatialPatcher,
+    ...     SpatialRectangular, SpatialRegularStride)
+    >>> from geopatcher.matched import MatchedField, MatchedSpatialPatcher
+    >>> patcher = MatchedSpatialPatcher(
+    ...     SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(4), SpatialHann(),
+    ...         SpatialOverlapAdd()),
+    ...     {"dem": SpatialMax()})
+    >>> field = MatchedField(np.zeros((3, 20, 30)), {"dem": np.ones((20, 30))})
+    >>> merged = patcher.merge(patcher.split(field), field)
+    >>> {name: result.shape for name, result in merged.items()}
+    {'primary': (3, 20, 30), 'dem': (20, 30)}
+
+    """
+
+    primary: SpatialPatcher[object]
+    secondary_aggregators: Mapping[str, Merges[object]] = field(default_factory=dict)
+
+    def split(
+        self,
+        mfield: MatchedField,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        *,
+        prefetch: int = 0,
+    ) -> Stream[MatchedPatch]:
+        """Return the patches of all sources, each read when it is asked for.
+
+        A place that is left out of one of them, by ``on_error="skip"``, is left out of all.
+
+        Parameters
+        ----------
+        mfield
+            The sources.
+        hooks
+            Objects that hear of patches, see `geopatcher.hooks`; none by default.
+        prefetch
+            How many patches a thread reads ahead; 0 by default.
+
+        Returns
+        -------
+        Stream
+            An iterator of `MatchedPatch` with a length and ``close()``.
+
+        Raises
+        ------
+        ValueError
+            ``secondary_aggregators`` names a source that is not there, or a source lies on another grid and
+            no ``coreg`` brings it here.
+
+        """
+        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
+        aligned = [name for name in mfield.secondaries if mfield.is_aligned(name)]
+        primary = mfield.fields[PRIMARY_KEY]
+
+        def anchors() -> Iterator[object]:
+            return iter(self.primary.anchors(primary))
+
+        def read() -> Generator[MatchedPatch, None, None]:
+            streams = {name: self.primary.split(mfield.fields[name]) for name in (PRIMARY_KEY, *aligned)}
+            for members in together(anchors(), streams):
+                yield self._matched(mfield, members)
+
+        count = partial(self.primary.n_anchors, primary)
+        return Pass(anchors, read, count, Hooks.of(hooks), prefetch).stream()
+
+    def asplit(
+        self,
+        mfield: MatchedField,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        *,
+        prefetch: int = 0,
+    ) -> AsyncGenerator[MatchedPatch, None]:
+        """Return the patches to be awaited: ``async for patch in patcher.asplit(mfield)``.
+
+        Parameters
+        ----------
+        mfield, hooks, prefetch
+            As for `split`.
+
+        Returns
+        -------
+        AsyncGenerator
+            The patches that `split` gives.
+
+        """
+        return awaited(self.split(mfield, hooks, prefetch=prefetch))
+
+    def _matched(self, mfield: MatchedField, found: Mapping[str, Patch[object]]) -> MatchedPatch:
+        primary = found[PRIMARY_KEY]
+        members = {PRIMARY_KEY: primary}
+        for name in mfield.secondaries:
+            raw = found[name].data if name in found else self._elsewhere(mfield, name, primary)
+            data = mfield.brought(name, raw, primary.data)
+            if name in mfield.coreg:
+                same_extent(name, data, primary.data, slice(-2, None))
+            members[name] = primary.with_data(data)
+        known = (
+            known_cells(patch.data, None if name in mfield.coreg else mfield.missing(name))
+            for name, patch in members.items()
+        )
+        mask = all_known(known, (-2, -1)) if mfield.valid_mask else None
+        return MatchedPatch(primary.anchor, members, mask, primary.weights)
+
+    def _elsewhere(self, mfield: MatchedField, name: str, primary: Patch[object]) -> object:
+        """Return what a source on another grid has where the primary patch is."""
+        if primary.indices is None:  # those that `split` gives say where they are
+            raise ValueError(f"the patch at {primary.anchor} does not say which pixels it has")
+        return mfield.fields[name].select(mfield.window_of(name, primary.indices))
+
+    def merge(
+        self,
+        patches: Iterable[MatchedPatch],
+        mfield: MatchedField,
+        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+    ) -> dict[str, object]:
+        """Stitch the patches of each source, all in one pass.
+
+        Parameters
+        ----------
+        patches
+            Any iterable of `MatchedPatch`; lazily, where it is lazy.
+        mfield
+            The sources, for their grid.
+        hooks
+            Objects that hear of begin and end; none by default.
+
+        Returns
+        -------
+        dict
+            ``{"primary": result, name: result}``: what the aggregation of each makes of its patches.
+
+        Raises
+        ------
+        ValueError
+            A patch has a source that is not there, or lacks one.
+
+        """
+        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
+        told = Hooks.of(hooks)
+        told.merge_start(len(patches) if isinstance(patches, Sized) else None)
+        results = fan_out(
+            check_members(patches, mfield.sources),
+            {name: partial(self._stitch, mfield, name) for name in mfield.sources},
+        )
+        told.merge_end(bytes_of(results))
+        return results
+
+    def _stitch(self, mfield: MatchedField, name: str, patches: Iterator[MatchedPatch]) -> object:
+        grid = mfield.domain.with_bands((), n_bands=None, dtype=mfield.domain.dtype)
+        domain = replace(grid, nodata=None if name in mfield.coreg else mfield.missing(name))
+        aggregation = self.secondary_aggregators.get(name, self.primary.aggregation)
+        return aggregation.merge((patch.members[name] for patch in patches), domain)

@@ -1,0 +1,126 @@
+"""From the coordinates of a CRS to longitude and latitude in degrees, and back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pyproj import CRS, Transformer
+from pyproj.exceptions import CRSError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+#: What longitudes and latitudes without a CRS are taken for.
+DEGREES = "EPSG:4326"
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> CRS:
+    return CRS.from_user_input(text)
+
+
+def crs_of(crs: object) -> CRS:
+    """Return a CRS of pyproj.
+
+    Raises
+    ------
+    ValueError
+        It is not understood.
+
+    """
+    try:
+        return _parsed(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
+    except CRSError as error:
+        raise ValueError(
+            f"{str(crs)[:80]!r} is no coordinate reference system ({error}): give an EPSG code such as "
+            f'"EPSG:32725", WKT, or a PROJ string'
+        ) from error
+
+
+def _text_of(crs: object) -> str:
+    return crs if isinstance(crs, str) else crs_of(crs).to_wkt()
+
+
+@lru_cache(maxsize=64)
+def _to_degrees(text: str) -> tuple[Transformer | None, float]:
+    """Return what brings coordinates to longitudes and latitudes, and how many degrees a unit of these is."""
+    crs = crs_of(text)
+    base = crs.geodetic_crs
+    if base is None or not base.is_geographic:
+        raise ValueError(f"the CRS {crs.name!r} has no longitudes and latitudes: give one of the Earth")
+    unit = float(np.degrees(base.axis_info[0].unit_conversion_factor))
+    unit = 1.0 if abs(unit - 1.0) < 1e-12 else unit
+    return (None if crs == base else Transformer.from_crs(crs, base, always_xy=True)), unit
+
+
+def is_in_degrees(crs: CRS) -> bool:
+    """Whether coordinates of a CRS are longitudes and latitudes in degrees.
+
+    >>> is_in_degrees(crs_of("EPSG:4326")), is_in_degrees(crs_of("EPSG:3857"))
+    (True, False)
+    """
+    return bool(crs.is_geographic and all(axis.unit_name == "degree" for axis in crs.axis_info[:2]))
+
+
+def to_degrees(crs: object, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return longitude and latitude in degrees, on the datum of the CRS itself; infinite where there is none.
+
+    >>> lon, lat = to_degrees("EPSG:32633", [500_000.0], [0.0])
+    >>> lon.round(6), lat.round(6)
+    (array([15.]), array([0.]))
+    """
+    transformer, unit = _to_degrees(_text_of(crs))
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    lon, lat = (xs, ys) if transformer is None else transformer.transform(xs, ys)
+    return (lon, lat) if unit == 1.0 else (lon * unit, lat * unit)
+
+
+def from_degrees(
+    crs: object, lon: ArrayLike, lat: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coordinates of a CRS for longitudes and latitudes; infinite where it has none."""
+    transformer, unit = _to_degrees(_text_of(crs))
+    lons, lats = np.asarray(lon, dtype=np.float64) / unit, np.asarray(lat, dtype=np.float64) / unit
+    return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
+
+
+def on_earth(
+    crs: object,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    lon: NDArray[np.float64],
+    lat: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return whether coordinates are those of a place: its longitude and latitude lead back to them.
+
+    Beyond the edge of a map of the world, such as a sinusoidal one, formulas go on, to places that are
+    elsewhere.
+    """
+    if _to_degrees(_text_of(crs))[0] is None:
+        return np.isfinite(x) & np.isfinite(y)
+    again_x, again_y = from_degrees(crs, lon, lat)
+    near = 1e-6 * (1.0 + float(np.max(np.abs(x), initial=0.0)) + float(np.max(np.abs(y), initial=0.0)))
+    with np.errstate(invalid="ignore"):
+        same: NDArray[np.bool_] = (np.abs(again_x - x) <= near) & (np.abs(again_y - y) <= near)
+    return same
+
+
+def transformed(
+    x: ArrayLike, y: ArrayLike, source: object, target: object
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return coordinates of one CRS in another; as they are where one of both is not known."""
+    xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if source is None or target is None:
+        return xs, ys
+    first, second = crs_of(source), crs_of(target)
+    if first == second:
+        return xs, ys
+    moved_x, moved_y = _between(first, second).transform(xs, ys)
+    return moved_x, moved_y
+
+
+@lru_cache(maxsize=64)
+def _between(source: CRS, target: CRS) -> Transformer:
+    return Transformer.from_crs(source, target, always_xy=True)

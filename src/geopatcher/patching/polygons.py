@@ -1,0 +1,185 @@
+"""Polygons as patches: what lies in each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from geopatcher.core.box import Box
+from geopatcher.core.places import FeatureSet, PointSet
+from geopatcher.patching.cells import Cells
+from geopatcher.patching.lonlat import crs_of, transformed
+from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geopatcher.core.places import Anchor
+    from geopatcher.core.protocols import HasShape
+
+
+@runtime_checkable
+class HasCrs(Protocol):
+    """Polygons that say their CRS, such as a ``GeoSeries``."""
+
+    @property
+    def crs(self) -> object:
+        """What pyproj takes for a CRS, or ``None``."""
+        ...
+
+
+@runtime_checkable
+class HasGeometry(Protocol):
+    """A table with a column of geometries, such as a ``GeoDataFrame``."""
+
+    @property
+    def geometry(self) -> Iterable[BaseGeometry]:
+        """The geometries."""
+        ...
+
+
+class SpatialPolygonIntersection(PlacedGeometry):
+    """What lies in polygons: of rasters cells, of points and features those that share a point with it.
+
+    The anchor is the number of a polygon, counted from 0. On rasters a neighbourhood is a rasterio ``Window``
+    around the polygon that knows which of its cells are ``inside``: those whose centres the polygon holds,
+    its border included. The others have weight 0, and count for nothing where patches are stitched. On a
+    `PointDomain` and a `VectorDomain` it is the numbers of the points or features, in order.
+
+    Parameters
+    ----------
+    polygons
+        A shapely polygon or several of them, WKT, or a ``GeoSeries`` or ``GeoDataFrame``.
+    crs
+        Of the polygons, whose vertices are brought into the CRS of the domain; by default what a
+        ``GeoSeries`` says, and else the domain's own.
+
+    Raises
+    ------
+    TypeError
+        There is something that is no polygon among them.
+    ValueError
+        There is none, or one is empty.
+
+    Examples
+    --------
+    >>> import shapely
+    >>> from geopatcher import RasterDomain
+    >>> triangle = SpatialPolygonIntersection(shapely.Polygon([(1, 1), (4, 1), (1, 4)]))
+    >>> triangle.neighborhood(RasterDomain((10, 10)), 0).inside.astype(int)
+    array([[1, 1, 1],
+           [1, 1, 0],
+           [1, 0, 0]])
+
+    """
+
+    def __init__(self, polygons: object, crs: object = None) -> None:
+        self.crs = polygons.crs if crs is None and isinstance(polygons, HasCrs) else crs
+        given = polygons.geometry if isinstance(polygons, HasGeometry) else polygons
+        if isinstance(given, BaseGeometry | str) or not isinstance(given, Iterable):
+            given = [given]
+        shapes = (shapely.from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
+        self.polygons = cast("tuple[BaseGeometry, ...]", tuple(shapes))
+        for number, polygon in enumerate(self.polygons):
+            if not isinstance(polygon, shapely.Polygon | shapely.MultiPolygon):
+                raise TypeError(
+                    f"number {number} of the polygons is a {type(polygon).__name__}: {polygon!r}"[:200]
+                )
+            if polygon.is_empty:
+                raise ValueError(f"polygon {number} is empty: leave it out")
+        if not self.polygons:
+            raise ValueError("there are no polygons")
+        self.n_places = len(self.polygons)
+
+    def find(self, domain: HasShape, anchor: Anchor) -> Neighborhood:
+        """Return what lies in a polygon.
+
+        Raises
+        ------
+        TypeError
+            The domain has no places, or the anchor is no number.
+        IndexError
+            There is no such polygon.
+        ValueError
+            The polygon lies outside the raster altogether.
+
+        """
+        polygon = self._polygon(domain, anchor)
+        if isinstance(domain, PointSet):
+            inside = shapely.intersects_xy(polygon, domain.coords[:, 0], domain.coords[:, 1])
+            return _numbers(np.flatnonzero(inside))
+        if isinstance(domain, FeatureSet):
+            return _numbers(domain.touching(polygon))
+        cells = Cells.of(domain)
+        box = _box_around(cells, polygon)
+        if not box.n_pixels:
+            raise ValueError(
+                f"polygon {anchor}, with the bounds {tuple(round(edge, 3) for edge in polygon.bounds)}, lies "
+                f"outside the raster of {cells.shape[0]}x{cells.shape[1]}: check its CRS"
+            )
+        x, y = cells.centres(box)
+        shapely.prepare(polygon)
+        inside = shapely.intersects_xy(polygon, x, y)
+        return Neighborhood(cells.indices({}, box, inside), box.shape, inside)
+
+    def extent(self, domain: HasShape) -> tuple[int, ...]:
+        """Return ``(height, width)`` of the largest window, ``(n,)`` of points and features."""
+        if isinstance(domain, PointSet | FeatureSet):
+            return (max(self.find(domain, number).shape[0] for number in range(len(self.polygons))),)
+        cells = Cells.of(domain)
+        boxes = [_box_around(cells, self._polygon(domain, number)) for number in range(len(self.polygons))]
+        return (max(box.height for box in boxes), max(box.width for box in boxes))
+
+    def get_config(self) -> dict[str, object]:
+        """Return ``"polygons"`` as WKT, and ``"crs"``, the text of their CRS."""
+        return {
+            "polygons": [polygon.wkt for polygon in self.polygons],
+            "crs": None if self.crs is None else crs_of(self.crs).to_string(),
+        }
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SpatialPolygonIntersection):
+            return NotImplemented
+        return self.polygons == other.polygons and self.crs == other.crs
+
+    def __hash__(self) -> int:
+        return hash(self.polygons)
+
+    def __repr__(self) -> str:
+        return f"SpatialPolygonIntersection({len(self.polygons)} polygons)"
+
+    def _polygon(self, domain: HasShape, anchor: Anchor) -> BaseGeometry:
+        """Return a polygon in the CRS of a domain."""
+        if not isinstance(anchor, int | np.integer):
+            raise TypeError(f"the anchor of a polygon's patch is the number of the polygon, not {anchor!r}")
+        if not 0 <= anchor < len(self.polygons):
+            raise IndexError(f"there is no polygon {anchor}: there are {len(self.polygons)}, counted from 0")
+        polygon = self.polygons[int(anchor)]
+        target = domain.crs if isinstance(domain, HasCrs) else None
+        if self.crs is None or target is None:
+            return polygon
+
+        def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.stack(transformed(points[:, 0], points[:, 1], self.crs, target), axis=1)
+
+        return shapely.transform(polygon, moved)
+
+
+def _box_around(cells: Cells, polygon: BaseGeometry) -> Box:
+    """Return the cells whose centres may lie in a polygon, and at least those its bounds touch."""
+    left, bottom, right, top = polygon.bounds
+    x, y = np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
+    rows, cols = cells.positions(x, y)
+    first_row, first_col = int(np.floor(rows.min() + 0.5)), int(np.floor(cols.min() + 0.5))
+    last_row, last_col = int(np.ceil(rows.max() - 0.5)), int(np.ceil(cols.max() - 0.5))
+    box = Box(first_row, max(last_row, first_row) + 1, first_col, max(last_col, first_col) + 1)
+    return box.intersect(cells.box)
+
+
+def _numbers(found: NDArray[np.int64]) -> Neighborhood:
+    numbers = np.asarray(found, dtype=np.int64)
+    return Neighborhood(numbers, numbers.shape, None, np.zeros(numbers.shape))

@@ -1,0 +1,1 @@
+"""Axes over time: stencils, windows of steps, samplers, tapers, aggregations, and the patches they make."""

@@ -1,0 +1,71 @@
+"""Anchors as a lazy sequence: as a list of the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as how
+from hypothesis import strategies as st
+
+import geopatcher as gp
+from geopatcher.api.anchor_list import PendingAnchors
+
+
+def patcher(sampler, boundary="cover"):
+    return gp.SpatialPatcher(
+        gp.SpatialRectangular(8, boundary), sampler, gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+
+
+@how(max_examples=60, deadline=None)
+@given(
+    step=st.integers(1, 9),
+    boundary=st.sampled_from(["cover", "drop", "pad", "shrink"]),
+    shape=st.tuples(st.integers(8, 40), st.integers(8, 40)),
+    which=st.sampled_from(["regular", "jittered", "random", "poisson"]),
+)
+def test_anchors_are_those_of_split(step, boundary, shape, which):
+    sampler = {
+        "regular": gp.SpatialRegularStride(step),
+        "jittered": gp.SpatialJitteredStride(step, seed=1),
+        "random": gp.SpatialRandom(9, seed=1),
+        "poisson": gp.SpatialPoissonDisk(step, seed=1),
+    }[which]
+    made, image = patcher(sampler, boundary), np.zeros(shape)
+    anchors = made.anchors(field=image)
+    listed = [patch.anchor for patch in made.split(field=image)]
+    assert anchors == listed
+    assert list(anchors) == list(anchors) == listed, "it can be gone through again"
+    assert len(anchors) == made.n_anchors(field=image) == len(listed)
+    assert [anchors[at] for at in range(-len(listed), len(listed))] == listed * 2
+    assert anchors[1:-1] == listed[1:-1]
+    assert anchors[::-2] == listed[::-2]
+    assert anchors != listed[:-1]
+    if listed:
+        assert listed[0] in anchors
+    for outside in (len(listed), -len(listed) - 1):
+        with pytest.raises(IndexError, match=f"there is no patch {outside}"):
+            anchors[outside]
+
+
+def test_anchors_equal_lists_alone():
+    anchors = patcher(gp.SpatialRegularStride(8)).anchors(np.zeros((8, 16)))
+    assert anchors == [(0, 0), (0, 8)]
+    assert anchors == tuple(anchors)
+    assert anchors not in ("ab", 7, {(0, 0), (0, 8)})
+    assert repr(anchors) == "[(0, 0), (0, 8)] (2)"
+    with pytest.raises(TypeError):
+        hash(anchors)
+
+
+def test_pending_anchors_follow_what_is_done():
+    done = set()
+    pending = PendingAnchors(iter([(0, 0), (0, 8), (8, 0)]), done.__contains__)
+    assert pending == [(0, 0), (0, 8), (8, 0)]
+    done.add((0, 8))
+    assert (len(pending), pending[0], pending[-1], pending[1:]) == (2, (0, 0), (8, 0), [(8, 0)])
+    assert pending == [(0, 0), (8, 0)]
+    for outside in (2, -3):
+        with pytest.raises(IndexError, match=f"there is no pending patch {outside}: there are 2"):
+            pending[outside]

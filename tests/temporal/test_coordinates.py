@@ -1,0 +1,68 @@
+"""Coordinates along an axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from geopatcher.temporal.coordinates import as_coordinate, check_kind, find, from_first, moved
+
+DAYS = np.datetime64("2024-02-27") + np.arange(5)
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 1, 5], [0.0, 0.1], DAYS, DAYS - DAYS[0], [], np.arange(3, dtype="uint8")]
+)
+def test_what_increases_is_a_coordinate(values):
+    assert np.array_equal(as_coordinate(values), np.asarray(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([[0, 1]], r"along one axis, not an array shaped \(1, 2\)"),
+        ([0, 2, 2], r"does not from point 1 to 2 \(2 to 2\)"),
+        (np.array([200, 100], "uint8"), "has to increase"),
+        ([0.0, np.nan], "no number"),
+        (np.array(["2024-01-01", "NaT"], "M8[D]"), "no number or no time"),
+        (DAYS[::-1], "sort the series"),
+    ],
+)
+def test_what_does_not_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        as_coordinate(values)
+
+
+@pytest.mark.parametrize("values", [["a", "b"], [True, False], [1j, 2j], [None, 3], [object(), object()]])
+def test_neither_numbers_nor_times_are_refused(values):
+    with pytest.raises(TypeError, match="neither numbers"):
+        as_coordinate(values)
+
+
+def test_other_calendars_are_taken():
+    cftime = pytest.importorskip("cftime")
+    days = np.array(
+        [cftime.DatetimeNoLeap(2024, 2, day) for day in (27, 28)] + [cftime.DatetimeNoLeap(2024, 3, 1)]
+    )
+    assert as_coordinate(days) is days
+    assert from_first(days, days).astype("m8[D]").tolist() == (np.arange(3).astype("m8[D]")).tolist()
+    with pytest.raises(TypeError, match="not on a coordinate"):
+        from_first(np.array([cftime.Datetime360Day(2024, 2, 30)]), days)
+
+
+def test_points_are_found_exactly_but_for_rounding():
+    tenths = np.arange(10) * 0.1
+    assert find(np.array([0.3, 0.25, 0.9, 1.0, -0.1]), tenths, 0.1).tolist() == [3, -1, 9, -1, -1]
+    assert find(np.array([3, 4, 9]), np.array([1, 3, 9]), 1).tolist() == [1, -1, 2]
+    assert find(np.array([3]), np.array([], int), 1).tolist() == [-1]
+
+
+def test_numbers_and_times_are_not_mixed():
+    with pytest.raises(TypeError, match="holds datetimes"):
+        moved(from_first(DAYS, DAYS), 3)
+    with pytest.raises(TypeError, match="holds numbers"):
+        moved(np.arange(3), np.timedelta64(1, "h"))
+    with pytest.raises(TypeError, match="not on a coordinate"):
+        from_first(np.arange(3), DAYS)
+    with pytest.raises(TypeError, match="x holds"):
+        check_kind(np.array(["a"]), "x")

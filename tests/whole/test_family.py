@@ -1,0 +1,209 @@
+"""Names, modules and calls that code written for this family of tools uses."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+
+import numpy as np
+import pytest
+
+import geopatcher as gp
+import geotoolz
+from geopatcher.fields.open import as_field
+from geotoolz.patch_ops import ApplyToChips, Stitch
+
+IMAGE = np.random.default_rng(1).random((20, 30))
+
+ROOT = """
+SpatialPatcher AsyncSpatialPatcher Patch Field AsyncField RasterDomain RasterField AsyncRasterField
+ReprojectingRasterField XarrayField RioXarrayField DaskField
+SpatialGeometry SpatialRectangular
+SpatialSampler SpatialRegularStride SpatialJitteredStride SpatialRandom SpatialPoissonDisk SpatialExplicit
+SpatialExplicitCoords SpatialAlongTrack
+SpatialWindow SpatialBoxcar SpatialHann SpatialTukey SpatialGaussian SpatialCustom
+SpatialAggregation GlobalAggregation SpatialOverlapAdd SpatialSum SpatialMean SpatialMax SpatialMin
+SpatialVariance
+SpatialWeightedSum SpatialInvVarWeightedMean SpatialHardVote SpatialSoftVote SpatialMedian SpatialMode
+SpatialLearned SpatialByIndex SpatialMeanStd SpatialMinMax SpatialApproxQuantile SpatialApproxCardinality
+SpatialApproxMode SpatialStreamingHistogram SpatialReservoir
+IndexedPatchView stack_patches PatchCache PatchJournal PatcherHook PatchErrorRecord
+IncompleteScanConfiguration get_strict set_strict reconstruct plan Reconstruction Plan
+"""
+
+MODULES = {
+    "geopatcher.spatial": ["SpatialPatcher", "SpatialRandom", "SpatialMedian", "Patch"],
+    "geopatcher.fields": ["RasterField", "AsyncRasterField", "XarrayField", "RioXarrayField", "DaskField"],
+    "geopatcher.hooks": ["PatcherHook"],
+    "geopatcher.runners": ["parallel_map"],
+    "geopatcher.dask": ["to_delayed", "to_dask_bag"],
+    "geopatcher.jax": ["batch_split", "unbatch", "BatchedPatch"],
+}
+
+
+def patcher(aggregation=None, **policy):
+    return gp.SpatialPatcher(
+        gp.SpatialRectangular(8),
+        gp.SpatialRegularStride(4),
+        gp.SpatialHann(),
+        aggregation or gp.SpatialOverlapAdd(),
+        **policy,
+    )
+
+
+@pytest.mark.parametrize("name", ROOT.split())
+def test_names_are_at_the_root(name):
+    assert name in gp.__all__
+    assert getattr(gp, name) is not None
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_modules_are_import_paths(module):
+    found = importlib.import_module(module)
+    assert set(MODULES[module]) <= set(found.__all__)
+    for name in found.__all__:
+        if name in gp.__all__:
+            assert getattr(found, name) is getattr(gp, name)
+
+
+@pytest.mark.parametrize(
+    ("call", "parameters"),
+    [
+        (gp.SpatialPatcher.split, "field hooks prefetch journal cache max_in_flight max_in_flight_bytes"),
+        (gp.SpatialPatcher.asplit, "field hooks journal max_in_flight max_in_flight_bytes"),
+        (gp.SpatialPatcher.merge, "patches domain hooks"),
+        (gp.SpatialPatcher.amerge, "patches domain hooks"),
+        (gp.SpatialPatcher.merge_to_xarray, "patches field hooks"),
+        (gp.SpatialPatcher.patch_at, "field anchor cache"),
+        (gp.SpatialPatcher.anchors, "field"),
+        (gp.SpatialPatcher.n_anchors, "field"),
+        (gp.SpatialPatcher.reduce, "field aggregation"),
+        (gp.SpatialPatcher.plan, "field options"),
+        (gp.SpatialPatcher.plot, "field"),
+        (gp.SpatialPatcher.to_dask_bag, "field"),
+        (gp.stack_patches, "patches attr"),
+        (gp.set_strict, "value"),
+        (gp.PatchCache.get, "field_id config_id anchor"),
+        (gp.PatchCache.put, "field_id config_id anchor patch"),
+        (gp.PatchCache.field_id_for, "field"),
+        (gp.PatchCache.config_id_for, "geometry window"),
+        (gp.PatchCache.build_patch, "payload anchor indices"),
+        (gp.IndexedPatchView, "patcher field cache preload cache_size"),
+        (gp.XarrayField, "da"),
+        (gp.RioXarrayField, "da"),
+        (gp.AsyncRasterField, "reader"),
+    ],
+)
+def test_calls_have_their_parameters(call, parameters):
+    assert [name for name in inspect.signature(call).parameters if name != "self"] == parameters.split()
+
+
+class Two:
+    """A field of two names."""
+
+    domain = gp.RasterDomain(IMAGE.shape, dtype=IMAGE.dtype)
+
+    def __init__(self, error=None):
+        self.error = error
+
+    def select(self, window):
+        if self.error is not None and window.col_off >= 8:
+            raise self.error
+        rows, cols = window.toslices()
+        return IMAGE[rows, cols]
+
+
+def test_a_field_needs_a_domain_and_windows():
+    made = patcher()
+    np.testing.assert_allclose(made.merge(made.split(Two()), Two.domain), IMAGE)
+    np.testing.assert_allclose(made.reconstruct(Two(), np.copy).array, IMAGE)
+    with pytest.raises(TypeError, match=r"Two has no with_data\(array\)"):
+        as_field(Two()).with_data(IMAGE)
+
+
+@pytest.mark.parametrize("error", [KeyError("lost"), OSError(5, "gone"), ZeroDivisionError()])
+def test_what_a_field_raises_is_raised_as_it_is(error):
+    with pytest.raises(type(error)) as caught:
+        list(patcher().split(Two(error)))
+    assert caught.value is error
+    assert caught.value.__notes__ == ["while reading rows 0:8, columns 8:16 of Two float64 (20, 30)"]
+    del error.__notes__
+    with pytest.raises(type(error)) as caught:
+        patcher().patch_at(Two(error), (4, 9))
+    assert caught.value is error
+    assert caught.value.__notes__ == ["while reading rows 4:12, columns 9:17 of Two float64 (20, 30)"]
+
+
+def test_an_operator_defines_call_or_apply():
+    class Twice(geotoolz.Operator):
+        def _apply(self, x):
+            return 2 * x
+
+    class Less(geotoolz.Operator):
+        def __call__(self, x):
+            return x - 1
+
+    class Neither(geotoolz.Operator):
+        pass
+
+    assert (Twice() | Less())(4) == 7
+    assert isinstance(json.dumps(Twice().get_config()), str)
+    with pytest.raises(TypeError, match=r"Neither is abstract: define __call__\(self, x\) or _apply"):
+        Neither()
+
+
+def test_an_operator_is_applied_to_any_iterable_of_patches():
+    made = patcher()
+    wanted = [(patch.anchor, (2 * patch.data).tobytes()) for patch in made.split(IMAGE)]
+    doubled = ApplyToChips(lambda data: 2 * data)
+
+    def listed(patches):
+        return [(patch.anchor, patch.data.tobytes()) for patch in patches]
+
+    kept = list(made.split(IMAGE))
+    for patches in (kept, tuple(kept), iter(kept), (patch for patch in kept), made.split(IMAGE)):
+        assert listed(doubled(patches)) == wanted
+    again = doubled(kept)
+    assert listed(again) == listed(again) == wanted
+    calls = []
+    lazy = ApplyToChips(lambda data: calls.append(1) or data)(kept)
+    assert not calls
+    next(iter(lazy))
+    assert len(calls) == 1
+    stitched = (doubled | Stitch(gp.SpatialOverlapAdd(), IMAGE))(kept)
+    np.testing.assert_allclose(stitched, 2 * IMAGE)
+
+
+def test_classes_that_hold_a_function_say_so():
+    holders = (gp.SpatialCustom, gp.SpatialWeightedSum, gp.SpatialLearned, geotoolz.Lambda)
+    assert all(holder.forbid_in_yaml is True for holder in holders)
+    others = (
+        gp.SpatialHann,
+        gp.SpatialRegularStride,
+        gp.SpatialOverlapAdd,
+        gp.SpatialPatcher,
+        geotoolz.Identity,
+    )
+    assert all(other.forbid_in_yaml is False for other in others)
+
+
+def test_a_dask_array_is_opened_from_zarr(tmp_path):
+    pytest.importorskip("dask.array")
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(tmp_path / "a.zarr", data=IMAGE, chunks=(8, 8))
+    field = gp.DaskField.from_zarr(str(tmp_path / "a.zarr"))
+    assert field.array.chunksize == (8, 8)
+    made = patcher()
+    np.testing.assert_allclose(made.merge(made.split(field), field.domain), IMAGE)
+
+
+def test_a_cog_is_written_by_its_name(tmp_path):
+    rasterio = pytest.importorskip("rasterio")
+    target = tmp_path / "out.tif"
+    made = patcher(gp.SpatialOverlapAdd(streaming=True, target_path=target, writer="cog", dtype="float64"))
+    made.merge(made.split(IMAGE), IMAGE)
+    with rasterio.open(target) as found:
+        np.testing.assert_allclose(found.read(1), IMAGE)
+    with pytest.raises(ValueError, match='neither "zarr" nor "cog"'):
+        gp.SpatialOverlapAdd(writer="png")
