@@ -11,12 +11,14 @@ from geopatcher.operators.models.record_json import record_to_json
 
 if TYPE_CHECKING:
     from geopatcher.operators.models.loading import Holder
+    from geopatcher.operators.models.telling import Told
 
 
 class ConfiguredModel(Configured):
     """A model that keeps the arguments it was made with."""
 
-    _arguments: dict[str, object]
+    _told: Told
+    _given: object
     _holder: Holder
 
     def get_config(self) -> dict[str, object]:
@@ -39,7 +41,8 @@ class ConfiguredModel(Configured):
                 f"a model that is an object, {type(source).__name__}, cannot be told in a configuration: "
                 f"save it to a file, and make the Model of its path"
             )
-        told = {name: value for name, value in self._arguments.items() if value is not None}
+        arguments = {**self._told.arguments, "record": self._given}
+        told = {name: value for name, value in arguments.items() if value is not None}
         record = told.get("record")
         if isinstance(record, ModelRecord):
             told["record"] = record_to_json(record)

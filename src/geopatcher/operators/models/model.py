@@ -15,7 +15,7 @@ from geopatcher.core.operators import RESULT
 from geopatcher.operators.models.checking import check_size, expected_outputs
 from geopatcher.operators.models.configured import ConfiguredModel
 from geopatcher.operators.models.giving import Giving, finished
-from geopatcher.operators.models.inputs import Inputs, positions_of
+from geopatcher.operators.models.inputs import Inputs
 from geopatcher.operators.models.loading import Holder
 from geopatcher.operators.models.protocol import Settings
 from geopatcher.operators.models.record import ModelRecord
@@ -148,10 +148,7 @@ class Model(Recorded, ConfiguredModel):
             inputs=inputs,
         )
         source = checked(model)
-        told = {"bands": bands, "scale": scale, "offset": offset, "mean": mean, "std": std, "clip": clip}
-        more = {"activation": activation, "classes": classes, "margin": margin, "multiple": multiple}
-        others = {"output_scale": output_scale, "parts": parts, "inputs": inputs, "record": record}
-        self._arguments = {**told, **more, **others}
+        self._given = record
         self._holder = Holder(source, Settings(device, precision))
         self._base = given_record(record, source)
         self._wanted: tuple[str, ...] = (RESULT,)
@@ -192,7 +189,7 @@ class Model(Recorded, ConfiguredModel):
         """
         try:
             require_one(self.record.inputs)
-            self._positions_of(n_bands, band_names)
+            self.positions(n_bands, band_names)
             check_size(size, self.record, self.per_pixel)
             expected_outputs(self.record, self.described)
             if self.part_names and self._giving.is_plain:  # names of parts are looked at when it is tried
@@ -221,7 +218,7 @@ class Model(Recorded, ConfiguredModel):
 
         """
         bound = copy.copy(self)
-        places = None if band_names is None else self._positions_of(n_bands, band_names)
+        places = None if band_names is None else self.positions(n_bands, band_names)
         vars(bound).update(_positions=places, _bound=n_bands)
         return bound
 
@@ -391,15 +388,12 @@ class Model(Recorded, ConfiguredModel):
 
     def _inputs(self, n_bands: int) -> Inputs:
         if self._bound is None:
-            positions = self._positions_of(n_bands, ())
+            positions = self.positions(n_bands, ())
         elif n_bands == self._bound:
             positions = self._positions
         else:
             raise ValueError(f"{self.__name__} is for sources of {self._bound} bands, and is given {n_bands}")
         return Inputs(positions, self.record.steps, self.record.nodata)
-
-    def _positions_of(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
-        return positions_of(self.bands, self.n_bands, n_bands, names)
 
     def __repr__(self) -> str:
         return f"Model({self.__name__})"

@@ -6,8 +6,10 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from geopatcher.operators.models.checking import expected_outputs
+from geopatcher.operators.models.inputs import positions_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from geopatcher.operators.models.protocol import Described
@@ -86,3 +88,7 @@ class Recorded(ABC):
     def gives_several(self) -> bool:
         """Yes: its result, the same before the activation, and parts of what it returns."""
         return True
+
+    def positions(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
+        """Return which of the bands of a source it takes, counted from 0; ``None`` for all, as they are."""
+        return positions_of(self.bands, self.n_bands, n_bands, names)

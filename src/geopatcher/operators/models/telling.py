@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from geopatcher.operators.models.record import ModelInput, ModelRecord, bands_of
 from geopatcher.operators.models.scaling import PerBand, steps_from_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from geopatcher.operators.models.protocol import Described
     from geopatcher.operators.models.record import ModelClass
@@ -30,6 +30,8 @@ class Told:
     output_scale: Fraction | None = None
     part: str | None = None
     inputs: tuple[ModelInput, ...] | None = None
+    #: The same, by the names and in the form of the arguments of a call.
+    arguments: Mapping[str, object] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -52,6 +54,16 @@ class Told:
         """Return it from the arguments of a call."""
         scaled = any(given is not None for given in (scale, offset, mean, std, clip))
         steps = steps_from_numbers(scale=scale, offset=offset, clip=clip, mean=mean, std=std)
+        arguments: dict[str, object] = {
+            "bands": bands,
+            "scale": scale,
+            "offset": offset,
+            "mean": mean,
+            "std": std,
+            "clip": clip,
+        }
+        arguments |= {"activation": activation, "classes": classes, "margin": margin, "multiple": multiple}
+        arguments |= {"output_scale": output_scale, "parts": part, "inputs": inputs}
         ratio = None if output_scale is None else Fraction(output_scale).limit_denominator(1 << 16)
         return cls(
             bands=bands_of(bands),
@@ -63,6 +75,7 @@ class Told:
             output_scale=ratio,
             part=None if part is None else str(part),
             inputs=None if inputs is None else tuple(map(_input, inputs)),
+            arguments=arguments,
         )
 
     def over(self, record: ModelRecord) -> ModelRecord:
