@@ -17,7 +17,7 @@ from geopatcher.targets.multiscales import level_domains
 from geopatcher.targets.opened import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
     from pathlib import Path
 
     import zarr
@@ -144,8 +144,7 @@ def look_at_level(account: Account, place: Path, level: int, look: Look, reads: 
         return "changed" if holds and _reads(piece, sink.arrays[piece.name]) else "lost"
 
     rows = (
-        (row, list(_pieces(sink, row, {name: digests[name] for name in digests if name in spec.arrays()})))
-        for row, digests in account.files(level)
+        (row, list(_pieces(sink, row, _of(digests, spec.arrays())))) for row, digests in account.files(level)
     )
     _look_at(rows, level, look, reads, kind_of)
 
@@ -153,10 +152,11 @@ def look_at_level(account: Account, place: Path, level: int, look: Look, reads: 
 def look_at_work(account: Account, sink: BlockFiles, look: Look, wanted: Callable[[Box], bool]) -> None:
     """Look at the blocks of a result on its way; add to a ``look``, in which all that is wrong is lost.
 
-    Files whose blocks are not ``wanted`` are passed over.
+    Files whose blocks are not ``wanted`` are passed over, and those of a mask that the result did not keep.
     """
+    kept = account.spec.arrays()
     rows = (
-        (row, [piece for piece in _pieces(sink, row, digests) if wanted(piece.box)])
+        (row, [piece for piece in _pieces(sink, row, _of(digests, kept)) if wanted(piece.box)])
         for row, digests in account.files(0)
     )
     _look_at(rows, 0, look, "touched", lambda _: "lost")
@@ -215,6 +215,10 @@ def _pieces(sink: BlockFiles, row: Box, digests: Digests) -> Iterator[_Piece]:
         files = files_of(sink.path / name, array, row)
         for file, known, where in zip(files, files_in(records), product(*grid_of(array, row)), strict=True):
             yield _Piece(file, known, name, array, where)
+
+
+def _of(digests: Digests, names: Container[str]) -> Digests:
+    return {name: records for name, records in digests.items() if name in names}
 
 
 def _look_at_piece(piece: _Piece, reads: Reads) -> Finding:

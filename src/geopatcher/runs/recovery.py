@@ -163,7 +163,7 @@ def _intact(target: DurableTarget, standing: Account) -> Found:
 def lost_rows(target: DurableTarget, account: Account) -> str:
     """Forget the finished rows of a store on its way whose files are not as they were written; name them."""
     look = Look()
-    look_at_work(account, target.blocks.open(account.spec), look, account.finished.holds)
+    look_at_work(account, target.blocks.open(account.header.spec), look, account.finished.holds)
     _forget(account, (damage.box for damage in look.damages))
     return told(look.damages) if look.damages else ""
 
