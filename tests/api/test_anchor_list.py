@@ -69,3 +69,44 @@ def test_pending_anchors_follow_what_is_done():
     for outside in (2, -3):
         with pytest.raises(IndexError, match=f"there is no pending patch {outside}: there are 2"):
             pending[outside]
+
+
+def test_places_are_a_lazy_sequence_too():
+    domain = gp.GridDomain({"lat": np.arange(6.0), "lon": np.arange(8.0)}, crs="EPSG:4326")
+    for sampler, field in (
+        (gp.SpatialRandom(5, seed=2), np.zeros((6, 8))),
+        (gp.SpatialRegularStride(3), np.zeros((6, 8))),
+        (gp.SpatialExplicit([{"lat": 4, "lon": 1}, {"lat": 0, "lon": 0}]), None),
+    ):
+        given = gp.RasterField.from_array(field, crs="EPSG:4326") if field is not None else Named(domain)
+        made = gp.SpatialPatcher(
+            gp.SpatialSphericalCap(200), sampler, gp.SpatialHann(), gp.SpatialOverlapAdd()
+        )
+        anchors = made.anchors(given)
+        listed = [patch.anchor for patch in made.split(given)]
+        assert anchors == listed
+        assert list(anchors) == list(anchors) == listed
+        assert len(anchors) == made.n_anchors(given) == len(listed) > 0
+        assert (anchors[-1], anchors[::-1]) == (listed[-1], listed[::-1])
+        assert listed[0] in anchors
+        assert repr(anchors).endswith(f"({len(listed)})")
+        with pytest.raises(IndexError, match=f"there is no patch {len(listed)}"):
+            anchors[len(listed)]
+
+
+def test_places_that_are_none_are_refused_at_once():
+    made = gp.SpatialPatcher(
+        gp.SpatialSphericalCap(200), gp.SpatialExplicit([3]), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    with pytest.raises(TypeError, match="the anchors are numbers"):
+        made.anchors(gp.RasterField.from_array(np.zeros((6, 8)), crs="EPSG:4326"))
+
+
+class Named:
+    """A field on a grid with named dimensions."""
+
+    def __init__(self, domain):
+        self.domain = domain
+
+    def select(self, indices):
+        return np.zeros([len(np.atleast_1d(np.arange(9)[at])) for at in indices.values()])

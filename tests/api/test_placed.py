@@ -1,3 +1,7 @@
+import asyncio
+import contextlib
+import threading
+
 import geopandas
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from geopatcher import (
     GeoPandasField,
     GridDomain,
     Patch,
+    PatchCache,
     RasterField,
     SourceError,
     SpatialBoxcar,
@@ -347,3 +352,57 @@ def test_a_geometry_of_ones_own_needs_neighborhood_alone():
     assert isinstance(patches[0], Patch)
     assert patches[0].indices.tolist() == [5, 0, 1]
     assert np.allclose(patcher.merge(patches, field), field.gdf["t"])
+
+
+@pytest.mark.parametrize("ahead", [{"prefetch": 3}, {"prefetch": 9, "max_in_flight": 2}])
+def test_patches_are_read_ahead_by_a_thread(ahead):
+    field, patcher = globe(), capped()
+    reading = threading.active_count()
+    with contextlib.closing(patcher.split(field, **ahead)) as stream:
+        assert len(stream) == patcher.n_anchors(field)
+        for patch, other in zip(stream, patcher.split(field), strict=True):
+            assert patch.anchor == other.anchor
+            assert np.array_equal(patch.data, other.data)
+    with contextlib.closing(patcher.split(field, **ahead)) as stream:
+        next(stream)
+    assert threading.active_count() == reading
+
+
+@pytest.mark.parametrize("kind", ["raster", "points"])
+def test_patches_at_places_are_awaited(kind):
+    patcher, field = (
+        (capped(), globe())
+        if kind == "raster"
+        else (
+            graph(),
+            GeoPandasField(stations(), as_points=True),
+        )
+    )
+
+    async def awaited():
+        stream = patcher.asplit(field)
+        assert len(stream) == patcher.n_anchors(field)
+        return [patch async for patch in stream]
+
+    async def merged():
+        return await patcher.amerge(patcher.asplit(field), field.domain)
+
+    async def left_early():
+        async with contextlib.aclosing(patcher.asplit(field)) as stream:
+            return (await anext(stream)).anchor
+
+    wanted = list(patcher.split(field))
+    assert [patch.anchor for patch in asyncio.run(awaited())] == [patch.anchor for patch in wanted]
+    if kind == "raster":
+        assert np.array_equal(asyncio.run(merged()), patcher.merge(wanted, field.domain), equal_nan=True)
+    reading = threading.active_count()
+    assert asyncio.run(left_early()) == wanted[0].anchor
+    assert threading.active_count() == reading
+
+
+def test_a_cache_is_for_rectangles(tmp_path):
+    cache = PatchCache(tmp_path)
+    with pytest.raises(TypeError, match="cache= is for rectangles"):
+        capped().split(globe(), cache=cache)
+    with pytest.raises(TypeError, match="cache= is for rectangles"):
+        capped().patch_at(globe(), (0, 0), cache=cache)

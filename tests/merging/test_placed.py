@@ -77,10 +77,27 @@ def test_points_are_merged_as_by_hand(kind, seed, bands, nan):
     for given_as in (patches, iter(patches)):
         merged = kind().merge(given_as, domain)
         expected = by_hand(kind, patches, n, bands)
-        if kind is SpatialSum:
-            merged, expected = np.nan_to_num(merged), np.nan_to_num(expected)
+        if kind is SpatialSum:  # where no patch was; where patches had no data it is nodata
+            covered = np.unique(np.concatenate([patch.indices for patch in patches] or [[]])).astype(int)
+            expected[..., np.setdiff1d(np.arange(n), covered)] = 0
         assert merged.shape == expected.shape
         assert np.allclose(merged, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("boxed", [False, True], ids=["members", "and a rectangle"])
+def test_sums_are_zero_where_no_patch_was_and_nodata_where_it_had_none(boxed):
+    inside = np.array([[True, True, False], [True, False, True]])
+    window = CellWindow(Box(1, 3, 4, 7), inside, around=5)  # columns 4, 0, 1
+    data = np.array([[np.nan, 1.0, 2.0], [3.0, 4.0, 5.0]])
+    patches = [Patch(data, (2, 0), window)]
+    expected = np.zeros((4, 5))
+    expected[1, 4], expected[1, 0], expected[2, 4], expected[2, 1] = np.nan, 1, 3, 5
+    if boxed:
+        patches.append(Patch(np.array([[7.0, np.nan]]), (0, 2), None))
+        expected[0, 2:4] = 7, np.nan
+    for given_as in (patches, iter(patches)):
+        assert np.array_equal(SpatialSum().merge(given_as, np.empty((4, 5))), expected, equal_nan=True)
+    assert np.array_equal(SpatialSum().merge([], PointDomain(np.zeros((3, 2)))), np.zeros(3))
 
 
 def test_few_at_a_time_give_the_same(monkeypatch):

@@ -14,10 +14,13 @@ from geopatcher.core.typevars import Place_co
 from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Mergeable
 from geopatcher.merging.merge import Planned
+from geopatcher.merging.placed import Layout, is_placed, pieces_of
 from geopatcher.planning.anchors import Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from geopatcher.accumulators.finished import Finished
     from geopatcher.accumulators.pieces import Piece, Tile
@@ -125,28 +128,76 @@ class SpatialSum(Mergeable[TotalState, Place_co], Total, Generic[Place_co]):
 
 def _with_zeros(patches: Iterable[Patch[object]], domain: HasShape) -> Iterator[Patch[object]]:
     """Yield patches, and then others that hold 0 where none of them was, and nothing elsewhere."""
-    height, width = domain.shape[-2:]
-    boxes: list[tuple[int, int, int, int]] = []
-    like = np.zeros((1, 1))
+    layout = Layout.of(domain)
+    like = None
+    touched = _Places(layout.n_places) if layout.numbered else _Cells(layout.domain.shape[-2:])
     for patch in patches:
-        data = array_of(patch.data)
-        like = data if not boxes else like
+        array = patch.with_data(array_of(patch.data))
+        like = array.data if like is None else like
+        touched.add(array)
+        yield array
+    yield from touched.zeros(np.zeros((1,) * (1 if layout.numbered else 2)) if like is None else like)
+
+
+class _Places:
+    """Numbered places, and which of them were in a patch."""
+
+    def __init__(self, number: int) -> None:
+        self._seen = np.zeros(number, dtype=bool)
+
+    def add(self, patch: Patch[Array]) -> None:
+        """Take the places of a patch; those that are none are refused by whom it is given to."""
+        places = np.asarray(patch.indices, dtype=np.int64).reshape(-1)
+        self._seen[places[(places >= 0) & (places < len(self._seen))]] = True
+
+    def zeros(self, like: Array) -> Iterator[Patch[object]]:
+        """Yield a patch of the others."""
+        others = np.flatnonzero(~self._seen)
+        if others.size:
+            yield Patch(np.zeros((*like.shape[:-1], others.size), like.dtype), (0, int(others[0])), others)
+
+
+class _Cells:
+    """The cells of a raster, and which of them were in a patch."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._whole = Box.of_shape((int(shape[0]), int(shape[1])))
+        self._boxes: list[tuple[int, int, int, int]] = []
+        self._seen: NDArray[np.bool_] | None = None  # of patches that are no rectangles
+
+    def add(self, patch: Patch[Array]) -> None:
+        """Take the cells of a patch."""
+        if is_placed(patch):
+            self._add_placed(patch)
+            return
         row, col = patch.anchor
-        rows, cols = (1, 1, *data.shape)[-2:]  # what has fewer dimensions is refused by whom it is given to
-        boxes.append((row, row + rows, col, col + cols))
-        yield patch.with_data(data)
-    order = sorted(boxes)
-    listed = Listed(np.asarray(order, dtype=np.int64).reshape(-1, 4), (height, width))
-    for tile in Box(0, height, 0, width).tiles((TILE, TILE)):
-        if not listed.uncovered(tile):
-            continue
-        touched = np.zeros(tile.shape, dtype=bool)
-        for strip in listed.strips(tile):
-            for box in strip.boxes:
-                touched[box.intersect(tile).slices(tile)] = True
-        zeros = np.zeros((*like.shape[:-2], *tile.shape), like.dtype)
-        mask = np.broadcast_to(touched, zeros.shape)
-        yield Patch(np.ma.array(zeros, mask=mask), (tile.row0, tile.col0), None)
+        rows, cols = (1, 1, *patch.data.shape)[-2:]  # fewer dimensions are refused by whom it is given to
+        self._boxes.append((row, row + rows, col, col + cols))
+
+    def _add_placed(self, patch: Patch[Array]) -> None:
+        if self._seen is None:
+            self._seen = np.zeros(self._whole.shape, dtype=bool)
+        for piece in pieces_of(patch.with_data(np.zeros(patch.data.shape[-2:]))):
+            row, col = piece.anchor
+            members = ~np.ma.getmaskarray(array_of(piece.data))
+            box = Box(row, row + members.shape[0], col, col + members.shape[1])
+            inner = box.intersect(self._whole)
+            self._seen[inner.slices()] |= members[inner.slices(box)]
+
+    def zeros(self, like: Array) -> Iterator[Patch[object]]:
+        """Yield patches of the others, tile by tile."""
+        order = np.asarray(sorted(self._boxes), dtype=np.int64).reshape(-1, 4)
+        listed = Listed(order, self._whole.shape)
+        for tile in self._whole.tiles((TILE, TILE)):
+            if not listed.uncovered(tile):
+                continue
+            touched = np.zeros(tile.shape, dtype=bool) if self._seen is None else self._seen[tile.slices()]
+            for strip in listed.strips(tile):
+                for box in strip.boxes:
+                    touched[box.intersect(tile).slices(tile)] = True
+            zeros = np.zeros((*like.shape[:-2], *tile.shape), like.dtype)
+            mask = np.broadcast_to(touched, zeros.shape)
+            yield Patch(np.ma.array(zeros, mask=mask), (tile.row0, tile.col0), None)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,8 @@ class PlacedAnchors(LazySequence[tuple[int, int]]):
     @overload
     def __getitem__(self, index: slice) -> list[tuple[int, int]]: ...
     def __getitem__(self, index: int | slice) -> tuple[int, int] | list[tuple[int, int]]:
+        if isinstance(index, int) and not -len(self) <= index < len(self):
+            raise IndexError(f"there is no patch {index}: there are {len(self)}")
         return self._listed[index]
 
     def __repr__(self) -> str:
