@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from geopatcher.accumulators.base import SpatialAggregation
 
@@ -32,7 +32,7 @@ class SpatialByIndex(SpatialAggregation):
 
     """
 
-    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[Hashable, object]:
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> dict[tuple[int, int], object]:
         """Return ``{anchor: data}``, in the order the patches came.
 
         Parameters
@@ -46,13 +46,13 @@ class SpatialByIndex(SpatialAggregation):
         -------
         dict
             ``{(row, col): data}``; of numbered places ``{number: data}``, of a `geopatcher.GridDomain` the
-            indices in the order of its dimensions.
+            indices in the order of its dimensions. The type is that of rasters.
 
         """
         _ = domain
         return {_key(patch.anchor): patch.data for patch in patches}
 
 
-def _key(anchor: Anchor) -> Hashable:
+def _key(anchor: Anchor) -> tuple[int, int]:
     """Return an anchor as the key of a dict: of ``{dim: index}`` the indices."""
-    return tuple(anchor.values()) if isinstance(anchor, Mapping) else anchor
+    return cast("tuple[int, int]", tuple(anchor.values()) if isinstance(anchor, Mapping) else anchor)
