@@ -21,7 +21,7 @@ def taken(*arguments):
     @options(CATALOGUE)
     @click.option("--bands")
     def command(**keywords):
-        return Wanted.taken_from(keywords), keywords
+        return Wanted.taken_from(keywords, scale_offset=True), keywords
 
     return command.main(list(arguments), standalone_mode=False)
 
@@ -40,7 +40,7 @@ def test_all_flags():
             "--tile",
             "33UVP",
         ),
-        *("--api", "http://127.0.0.1:1", "--mask", "SCL:3,8", "--scale-offset", "--bands", "B04"),
+        *("--api", "http://127.0.0.1:1", "--mask", "SCL:3,8", "--bands", "B04"),
         *("--source-nodata", "0"),
     )
     question = Question("s2", BBOX, "2024-06", 20.0, "33UVP", "http://127.0.0.1:1")
@@ -58,7 +58,6 @@ def test_none_of_them():
         ("--bbox", "10,50,11,51"),
         ("--datetime", "2024"),
         ("--mask", "SCL:3"),
-        ("--scale-offset",),
         ("--source-nodata", "0"),
     ],
 )

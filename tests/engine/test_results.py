@@ -128,7 +128,10 @@ ALONE = {
     ),
     "cut": (lambda x: x[:, 1:], "returned an array of shape (2, 7, 8) for the patch of 8x8 pixels at rows"),
     "transposed": (lambda x: x.T[:, :4], "returned an array of shape (8, 4, 2) for the patch of 8x8 pixels"),
-    "batch axis": (lambda x: x[None], "returned an array of shape (1, 2, 8, 8) for the patch of 8x8 pixels"),
+    "batch axis": (
+        lambda x: x[None],
+        "patches have 2 leading dimensions of 1x2; of the source's (band: 2) that",
+    ),
     "complex": (lambda x: x * 1j, "returned complex64 values for the patch at rows 0:8"),
     "dates": (lambda x: x.astype("M8[s]"), "returned datetime64[s] values for the patch at rows 0:8"),
     "records": (lambda x: np.zeros(x.shape, "f4,f4"), "must return real numbers or booleans"),

@@ -150,3 +150,49 @@ def test_what_came_before_a_stop_is_accumulated(monkeypatch):
     with pytest.raises(StopRequested):
         stitched(monkeypatch, 0.0, pipelined=True, stream=stream, tiles=noting)
     assert noting.order == [(row, col) for row in (0, 10) for col in (0, 10, 20)]
+
+
+def slow_stats():
+    stats = RunStats()
+    stats.spend("operate", 1.0)
+    return stats
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_what_is_accumulated_behind_an_operator_is_not_what_it_writes_meanwhile(monkeypatch, masked):
+    """The operator returns one array again and again: the first is looked at when the next is in it."""
+    out, mask = np.zeros((1, 10, 10)), np.ones((1, 10, 10), bool)
+    written, seen = threading.Event(), []
+
+    def stream():
+        for number, box in enumerate([gp.Box(0, 10, 0, 10), gp.Box(0, 10, 10, 20)]):
+            out[:], mask[:] = number + 1, number == 0
+            if number:
+                written.set()
+            yield Contribution(box, out, mask if masked else None)
+
+    class Late(Noting):
+        def add(self, contribution):
+            assert written.wait(30)
+            seen.append((contribution.data.copy(), None if not masked else contribution.valid.copy()))
+
+        def close_above(self, row):
+            return iter(())
+
+    grid = gp.plan(IMAGE, size=10, chunks=16).blocks
+    tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
+    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", 0.0)
+    stitch(stream(), Late(tiles), print, slow_stats(), pipelined=True)
+    assert [data[0, 0, 0] for data, _ in seen] == [1, 2]
+    assert [valid is None or bool(valid.all()) for _, valid in seen] == [True, not masked]
+
+
+def test_what_an_operator_gives_away_is_not_copied(monkeypatch):
+    first = Contribution(gp.Box(0, 10, 0, 10), np.ones((1, 10, 10)), None)
+    grid, seen = gp.plan(IMAGE, size=10, chunks=16).blocks, []
+    tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
+    monkeypatch.setattr(tiles, "add", seen.append)
+    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", 0.0)
+    for fresh in (True, False):
+        stitch(iter([first]), tiles, print, slow_stats(), pipelined=True, fresh=lambda fresh=fresh: fresh)
+    assert [one.data is first.data for one in seen] == [True, False]

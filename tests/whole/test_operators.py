@@ -24,6 +24,7 @@ from geopatcher import (
     SpatialRegularStride,
 )
 from geopatcher.api.runners import parallel_map
+from geopatcher.core.containment import StrayError
 from geopatcher.engine.contributions import Operate
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
@@ -195,8 +196,9 @@ class Leaves:
 def test_a_field_that_exits_is_an_error_of_the_source():
     with pytest.raises(gp.SourceError, match=r"cannot read rows .* of Leaves .*: SystemExit\(0\), which"):
         gp.reconstruct(Leaves(), lambda x: x, **SIZES)
-    with pytest.raises(gp.SourceError, match=r"cannot read rows .* of Leaves .*: SystemExit\(0\), which"):
+    with pytest.raises(StrayError, match=r"^SystemExit\(0\), which would have ended") as caught:
         list(patcher().split(Leaves()))
+    assert caught.value.__notes__[0].startswith("while reading rows 0:16, columns 0:16 of Leaves")
 
 
 def test_whatever_else_exits_in_a_run_is_an_error(tmp_path):
@@ -366,6 +368,14 @@ def test_what_one_patch_is_written_into_no_other_sees(operator, keywords, kind, 
     np.testing.assert_allclose(result.array, 2 * IMAGE, rtol=1e-6)
     if array is not None:
         np.testing.assert_array_equal(array, IMAGE)
+
+
+@pytest.mark.parametrize("keywords", [{}, {"batch_size": 4}], ids=str)
+def test_nor_where_it_is_blended_behind_the_next_call(keywords, monkeypatch):
+    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", -1.0)
+    for _ in range(20):
+        result = gp.reconstruct(IMAGE, SameMemory(), **SIZES, **keywords)
+        np.testing.assert_allclose(result.array, 2 * IMAGE, rtol=1e-6)
 
 
 def test_nor_in_workers():

@@ -77,7 +77,6 @@ CATALOGUE = (
         metavar="ASSET:N,N",
         help="Of --stac: where this asset is one of these, pixels are missing; QA:bits=3,4 for bits.",
     ),
-    click.option("--scale-offset", is_flag=True, help="Of --stac: apply scales and offsets of the items."),
     click.option(
         "--source-nodata",
         callback=read_number,
@@ -124,8 +123,10 @@ class Wanted:
     nodata: int | float | None = None
 
     @classmethod
-    def taken_from(cls, keywords: dict[str, object]) -> Wanted | None:
+    def taken_from(cls, keywords: dict[str, object], *, scale_offset: bool) -> Wanted | None:
         """Take the values of the flags of `CATALOGUE` from those of a command; ``None`` without ``--stac``.
+
+        ``scale_offset`` says that scales and offsets are to be applied: those that items tell.
 
         Raises
         ------
@@ -134,16 +135,11 @@ class Wanted:
 
         """
         given = {name: keywords.pop(name) for name in ("bbox", "datetime", "cloud", "tile", "api")}
-        mask, scaled = cast("Masking | None", keywords.pop("mask")), bool(keywords.pop("scale_offset"))
+        mask = cast("Masking | None", keywords.pop("mask"))
         nodata = cast("int | float | None", keywords.pop("source_nodata"))
         collection = cast("str | None", keywords.pop("stac"))
         if collection is None:
-            flags = [
-                *given.items(),
-                ("mask", mask),
-                ("scale-offset", scaled or None),
-                ("source-nodata", nodata),
-            ]
+            flags = [*given.items(), ("mask", mask), ("source-nodata", nodata)]
             for name in (name for name, value in flags if value is not None):
                 raise click.UsageError(f"--{name} is for --stac: name a collection")
             return None
@@ -158,7 +154,7 @@ class Wanted:
             cast("str | None", given["tile"]),
             cast("str | None", given["api"]),
         )
-        return cls(question, mask, scaled, nodata)
+        return cls(question, mask, scale_offset, nodata)
 
     def source(
         self, bands: tuple[int | str, ...] | None, grid: Grid, order: Order, resampling: str | None

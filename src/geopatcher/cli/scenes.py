@@ -6,7 +6,7 @@ import functools
 import glob
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -169,7 +169,7 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
                 stack,
                 labels,
             )
-            wanted = Wanted.taken_from(keywords) if several else None
+            wanted = Wanted.taken_from(keywords, scale_offset=scale_offset) if several else None
             if wanted is None:
                 source, opening = named.opened()
                 return command(source=source, opening=opening, **keywords)
@@ -238,8 +238,8 @@ class _Named:
             raise click.UsageError(f"--stac finds the scenes: leave {' '.join(self.arguments)} out")
         given = {"--native": self.native, "--stack": self.stack, "--labels": self.labels}
         unfit = [name for name, value in given.items() if value is not None]
-        if self.choices != Choices():
-            unfit.append("--variable, --scale-offset, --credentials or --sign")
+        if replace(self.choices, scale_offset=False) != Choices():
+            unfit.append("--variable, --credentials or --sign")
         if unfit or isinstance(self.resampling, dict):
             what = unfit[0] if unfit else "--resampling NAME=METHOD"
             raise click.UsageError(f"{what} is for rasters that are named, not for --stac")

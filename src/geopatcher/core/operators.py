@@ -68,6 +68,16 @@ class Named(Protocol):
 
 
 @runtime_checkable
+class Fresh(Protocol):
+    """An operator that says whether each of its results is memory of its own, which stays as it is."""
+
+    @property
+    def gives_fresh(self) -> bool:
+        """Whether no call writes into what an earlier one gave, so that it need not be copied to be kept."""
+        ...
+
+
+@runtime_checkable
 class Margined(Protocol):
     """An operator that says how far around a cell it looks, such as a network by its receptive field."""
 

@@ -142,7 +142,9 @@ class Calls:
             )
         results = list(made) if self.batched else [made]
         shown = first.surrounded(self.reading.margin) if self.border else first
-        if results[0].ndim < 2 or not self._fits(shown, results[0]):
+        # Several arrays in a tuple are no array of one more dimension.
+        several = isinstance(returned, tuple | list) and results[0].ndim > 3
+        if results[0].ndim < 2 or several or not self._fits(shown, results[0]):
             what = described(results[0] if self.batched else returned, results[0])
             raise OperatorError(f"{self.name} returned {what} for {self._misfit(shown, results[0])}")
         if first.inner is None:

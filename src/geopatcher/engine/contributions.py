@@ -64,6 +64,12 @@ class Contribution(NamedTuple):
     present: Array | None = None
     lengths: tuple[int, ...] = ()
 
+    def kept(self) -> Contribution:
+        """Return it with cells of its own: an operator may write its next result into those it gave."""
+        valid = None if self.valid is None else self.valid.copy()
+        present = valid if self.present is self.valid else self.present
+        return self._replace(data=self.data.copy(), valid=valid, present=present)
+
 
 @dataclass
 class Operate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -30,7 +31,7 @@ from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
 from geopatcher.fields.labels import names_along
-from geopatcher.operators.wrappers import wants_mask, wants_position
+from geopatcher.operators.wrappers import gives_fresh, wants_mask, wants_position
 from geopatcher.targets.protocol import MemoryStorage
 
 if TYPE_CHECKING:
@@ -339,7 +340,14 @@ def run_region(
     try:
         try:
             with recycling():
-                stitch(stream, tiles, finisher.emit, stats, pipelined=job.pipelined)
+                stitch(
+                    stream,
+                    tiles,
+                    finisher.emit,
+                    stats,
+                    pipelined=job.pipelined,
+                    fresh=partial(gives_fresh, job.operator),
+                )
         except StopRequested as stop:
             for box, row_tiles in tiles.close_above(stop.row):
                 finisher.emit(box, row_tiles)

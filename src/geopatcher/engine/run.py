@@ -122,20 +122,23 @@ def stitch(
     stats: RunStats,
     *,
     pipelined: bool = False,
+    fresh: Callable[[], bool] = bool,
 ) -> None:
     """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
 
     This is the one loop: in memory, to disk, planned and unplanned runs all come through here. When
     ``pipelined`` an operator that takes its time need not wait for it: what one call gave is accumulated in a
-    thread while the next is made.
+    thread while the next is made. Unless results are ``fresh``, it may write the next into the same
+    memory, and what is kept meanwhile is a copy.
     """
     seam = _Seam(tiles, emit, stats)
     adder = BackgroundWriter(pipelined=pipelined)
     group: list[Contribution] = []
     try:
         for contribution in stream:
-            group.append(contribution)
-            if not (pipelined and _is_slow(stats)):
+            late = pipelined and _is_slow(stats)
+            group.append(contribution.kept() if late and not fresh() else contribution)
+            if not late:
                 adder.wait()
                 seam.add(group)
             elif len(group) < stats.batch_size:

@@ -7,6 +7,7 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING
 
+from geopatcher.core.operators import Fresh
 from geopatcher.core.protocols import Margined, MaskAware, Named, NamesDims, PositionAware, Rescaling
 
 if TYPE_CHECKING:
@@ -20,6 +21,16 @@ def wants_mask(operator: object) -> bool:
     """Whether an operator is to be given masked arrays; see `geopatcher.masked`."""
     inner = _without_partial(operator)
     return isinstance(inner, MaskAware) and inner.wants_mask
+
+
+def gives_fresh(operator: object) -> bool:
+    """Whether each result of an operator is memory of its own; where it does not say so, it may not be.
+
+    >>> gives_fresh(abs)
+    False
+    """
+    inner = _without_partial(operator)
+    return isinstance(inner, Fresh) and inner.gives_fresh
 
 
 def wants_position(operator: object) -> bool:

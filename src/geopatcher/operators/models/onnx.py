@@ -144,6 +144,7 @@ def _described(session: _Session, version: str, device: str, threads: int) -> De
         dim_order=order,
         parts=tuple(one.name for one in results),
         per_pixel=order == PIXELS,
+        fresh=True,
         notes=dict(session.get_modelmeta().custom_metadata_map),
         inputs=inputs,
     )

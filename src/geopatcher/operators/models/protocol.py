@@ -23,8 +23,9 @@ class Described:
 
     ``n_bands`` and ``n_outputs`` count bands of the input and of the result, ``batch`` and ``size`` (height,
     width) are fixed ones, ``parts`` the names of what the model returns, ``dim_order`` the axes of its input.
-    ``per_pixel`` says that neighbours do not matter; ``gives_probability`` that no activation is left to do.
-    ``notes`` is what somebody wrote into the file. ``inputs`` are those of a model that takes several arrays.
+    ``per_pixel`` says that neighbours do not matter; ``gives_probability`` that no activation is left to do;
+    ``fresh`` that each result is memory of its own. ``notes`` is what somebody wrote into the file.
+    ``inputs`` are those of a model that takes several arrays.
     """
 
     runtime: str
@@ -42,6 +43,7 @@ class Described:
     classes: tuple[ModelClass, ...] = ()
     per_pixel: bool = False
     gives_probability: bool = False
+    fresh: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[ModelInput, ...] = ()
 

@@ -60,6 +60,11 @@ class Recorded(ABC):
         return self.described.per_pixel
 
     @property
+    def gives_fresh(self) -> bool:
+        """Whether each result is memory of its own."""
+        return self.described.fresh
+
+    @property
     def is_probability(self) -> bool:
         """Whether the result is known to be probabilities: of an activation, or of a classifier."""
         return self.record.activation is not None or self.described.gives_probability
