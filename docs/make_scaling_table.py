@@ -33,7 +33,7 @@ FAST_PX_S = 50e6
 SLOW_PX_S = 1e6
 #: Bytes of one record of the ledger; tasks a Dask scheduler hands out in a second.
 RECORD_BYTES, TASKS_S = 60, 1000
-#: Pixels a second one process copies from the working store into a GeoTIFF.
+#: Pixels a second of one process that joins overview levels and concatenates tiles.
 COG_PX_S = 40e6
 WORKERS = (1, 100, 1000)
 SHARD = 2048
@@ -126,7 +126,7 @@ def plan_table() -> str:
             1000 * FAST_PX_S * domain.n_bands * domain.dtype.itemsize
         )
         + " a second, decoded",
-        "copying the store into a GeoTIFF": f"{copying:,.0f} hours, one process",
+        "joining levels and tiles into a GeoTIFF": f"{copying:,.0f} hours, one process",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
 
