@@ -21,7 +21,9 @@ def patcher():
 
 
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("geopatcher")]
+    """Return those of ours; those that fetch serve the whole process, and stay."""
+    ours = (one for one in threading.enumerate() if one.name.startswith("geopatcher"))
+    return [one for one in ours if not one.name.startswith("geopatcher-fetch")]
 
 
 async def counted(n, asked):

@@ -28,7 +28,7 @@ def test_it_is_the_plan_of_the_run():
 
 def test_an_unknown_keyword_is_named_with_those_there_are():
     with pytest.raises(
-        TypeError, match=r"plan\(\) got .* 'tile': it takes aggregation, all_touched, batch_size"
+        TypeError, match=r"plan\(\) got .* 'tile': it takes aggregation, all_touched, bands, batch_size"
     ):
         gp.plan(np.zeros((8, 8)), tile=3)
 

@@ -80,10 +80,10 @@ def test_any_leading_dimensions_are_read_as_they_are():
         array.isel(y=slice(4, 24), x=slice(3, 13)).drop_vars("spatial_ref", errors="ignore"),
     )
     back = field.with_data(array.values + 1)
-    assert back.array.sizes == array.sizes
-    np.testing.assert_array_equal(back.array["time"], array["time"])
-    assert field.with_data(array.values[0]).array.dims == ("dim_0", "band", "y", "x")
-    assert field.with_data(array.values[0, 0, :2]).array.dims == ("band", "y", "x")
+    assert back.da.sizes == array.sizes
+    np.testing.assert_array_equal(back.da["time"], array["time"])
+    assert field.with_data(array.values[0]).da.dims == ("dim_0", "band", "y", "x")
+    assert field.with_data(array.values[0, 0, :2]).da.dims == ("band", "y", "x")
 
 
 def test_a_mask_may_lack_leading_dimensions():
@@ -304,7 +304,7 @@ def test_band_names(coords, attrs, wanted):
 
 
 def test_a_dataset_is_refused_with_the_way_out():
-    with pytest.raises(TypeError, match=r"xarray.DataArray \(of a Dataset one variable\).* not Dataset"):
+    with pytest.raises(TypeError, match=r"of a Dataset one variable, as in ds\['red'\]"):
         gp.plan(labelled().to_dataset(name="a"))
 
 

@@ -182,6 +182,7 @@ def test_a_run_leaves_gdal_as_it_was(tmp_path, kind, within):
     for name in ("a.tif", "b.tif"):
         raster(tmp_path / name)
     source = mosaic(tmp_path / "m.vrt", ["a.tif", "b.tif"], 128)
+    outside = hasenv()
     with rasterio.Env(**within):
         before, known = settings(), getenv()
         result = gp.reconstruct(source, np.copy, kind and tmp_path / kind, size=32, chunks=64)
@@ -190,7 +191,7 @@ def test_a_run_leaves_gdal_as_it_was(tmp_path, kind, within):
         with pytest.raises(SourceError):
             gp.reconstruct(mosaic(tmp_path / "n.vrt", ["none.tif"], 128), np.copy, size=32)
         assert (settings(), getenv()) == (before, known)
-    assert not hasenv()
+    assert hasenv() == outside
 
 
 @pytest.mark.parametrize("warm", [False, True])

@@ -85,7 +85,7 @@ def test_what_the_first_patch_said_is_taken_from_the_ledger(tmp_path):
         def __call__(self, patch):
             return patch[:1]
 
-    with pytest.raises(OperatorError, match="returned 1 bands .* and 2 for those before"):
+    with pytest.raises(OperatorError, match="returned 1 bands .* and 2 bands for those before"):
         run(tmp_path / "x.zarr", Other())
     assert names(tmp_path) == ["x.zarr.partial"]
 

@@ -64,7 +64,7 @@ def test_the_number_of_bands_must_not_change_midway():
 
     image = np.arange(1200.0).reshape(3, 20, 20)
     image[:, :10] = 0
-    with pytest.raises(OperatorError, match="fickle returned 1 bands .* and 2 for those before"):
+    with pytest.raises(OperatorError, match="fickle returned 1 bands .* and 2 bands for those before"):
         gp.reconstruct(image, fickle, size=8)
 
 
@@ -116,8 +116,8 @@ def test_sources_that_are_none_are_refused(tmp_path):
         gp.reconstruct([[1, 2], [3, 4]], same)
     with pytest.raises(ValueError, match=r"the raster has no pixels: its shape is \(0, 5\)"):
         gp.reconstruct(np.empty((0, 5)), same)
-    with pytest.raises(ValueError, match=r"a raster has the shape .* not \(2, 2, 2, 2\)"):
-        gp.reconstruct(np.empty((2, 2, 2, 2)), same)
+    with pytest.raises(ValueError, match=r"a raster has the shape .* not \(4,\)"):
+        gp.reconstruct(np.empty(4), same)
     with pytest.raises(TypeError, match="a raster holds numbers, not object"):
         gp.reconstruct(np.full((4, 4), None), same)
 

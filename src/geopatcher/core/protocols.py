@@ -12,6 +12,7 @@ from geopatcher.core.arrays import Array, Sliceable
 from geopatcher.core.operators import (
     ArrayOperator,
     Classifying,
+    Fresh,
     Margined,
     MaskAware,
     Named,
@@ -28,6 +29,7 @@ from geopatcher.core.sources import (
     BandSelectable,
     Bounded,
     Concurrent,
+    Far,
     Field,
     FromFiles,
     HasShape,
@@ -43,6 +45,8 @@ from geopatcher.core.sources import (
     Together,
     Unblocked,
     Versioned,
+    packing_of,
+    reads_at_once,
 )
 
 if TYPE_CHECKING:
@@ -62,8 +66,10 @@ __all__ = [
     "Bounded",
     "Classifying",
     "Concurrent",
+    "Far",
     "Field",
     "FinishedTile",
+    "Fresh",
     "FromFiles",
     "HasShape",
     "HeldArrays",
@@ -96,6 +102,8 @@ __all__ = [
     "Unblocked",
     "Versioned",
     "Window",
+    "packing_of",
+    "reads_at_once",
 ]
 
 #: Whether a run goes on with what an earlier one left; ``"always"`` even where it cannot be known whether

@@ -18,7 +18,7 @@ from geopatcher.fields.source_files import store_of
 from geopatcher.fields.zarr_labels import CORRUPT, open_node
 from geopatcher.fields.zarr_places import dims_of, place_of
 from geopatcher.formats.chunk_guard import read_cells, require_chunks
-from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.local_files import is_elsewhere, is_here
 from geopatcher.formats.side_by_side import READS_AT_ONCE
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def is_zarr(path: str | os.PathLike[str]) -> bool:
     >>> is_zarr("nowhere.zarr")
     False
     """
-    if is_elsewhere(os.fspath(path)):
+    if is_elsewhere(os.fspath(path)) or not is_here(os.fspath(path)):
         return False
     place = Path(path)
     return place.is_dir() and any((place / name).is_file() for name in ("zarr.json", ".zgroup", ".zarray"))

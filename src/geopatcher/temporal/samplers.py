@@ -299,6 +299,7 @@ class TemporalStencilSampler(TemporalSampler):
 
     Examples
     --------
+    >>> from geopatcher import TimeStencil
     >>> hours = np.datetime64("2026-01-01T00") + np.arange(24)
     >>> TemporalStencilSampler(TimeStencil("-9h", "3h", "1h"), every=4).anchors_coord(hours)
     Steps(9, 13, 17, 21)

@@ -95,5 +95,22 @@ class Recorded(ABC):
         return True
 
     def positions(self, n_bands: int, names: Sequence[str]) -> tuple[int, ...] | None:
-        """Return which of the bands of a source it takes, counted from 0; ``None`` for all, as they are."""
+        """Return which of the bands of a source it takes.
+
+        Parameters
+        ----------
+        n_bands, names
+            Those of the source; no names where it has none.
+
+        Returns
+        -------
+        tuple of int or None
+            Counted from 0; ``None`` for all, as they are.
+
+        Raises
+        ------
+        ValueError
+            The source lacks one of them; names it.
+
+        """
         return positions_of(self.bands, self.n_bands, n_bands, names)
