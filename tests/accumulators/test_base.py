@@ -123,7 +123,7 @@ def test_any_grouping_gives_the_same(*, aggregation, bands, rounds, seed, n, dty
 def test_they_pickle_and_say_what_they_are(aggregation, bands, rounds):
     _ = bands, rounds
     if isinstance(aggregation, gp.SpatialLearned):
-        assert aggregation.get_config()["model"] == "nan_mean"
+        assert aggregation.get_config()["model"].endswith("nan_mean")
     assert pickle.loads(pickle.dumps(aggregation)) == aggregation  # noqa: S301 - our own, as workers get it
     config = json.loads(json.dumps(aggregation.get_config()))
     assert "type" not in config
