@@ -390,13 +390,13 @@ class _Slowly:
     """A source that says it is far, and how many of its reads are on their way at once."""
 
     def __init__(self, image):
-        self.inner = ArraySource.of(image)
+        self.inner = inner = ArraySource.of(image)
+        self.domain, self.block_shape, self.name = inner.domain, inner.block_shape, inner.name
+        self.has_nodata, self.gives_views = inner.has_nodata, inner.gives_views
+        self.valid, self.identity = inner.valid, inner.identity
         self.lock, self.flying, self.most = threading.Lock(), 0, 0
 
     reads_at_once = 4
-
-    def __getattr__(self, name):
-        return getattr(self.inner, name)
 
     def read(self, box):
         with self.lock:

@@ -250,6 +250,15 @@ def _as_said(source: Leading, lengths: tuple[int, ...], said: Leading) -> Leadin
     return tuple(found)
 
 
+def _in_nanoseconds(dates: Array, kind: str) -> Array | None:
+    """Return dates or durations in nanoseconds; ``None`` where NumPy refuses to, as newer releases do."""
+    try:
+        fine: Array = dates.astype(kind)
+    except OverflowError:
+        return None
+    return fine
+
+
 def _counted(dates: Array, attributes: Tags) -> tuple[Array, Tags]:
     """Return dates or durations as numbers, and the attributes that say so: exact, in the coarsest unit.
 
@@ -257,8 +266,8 @@ def _counted(dates: Array, attributes: Tags) -> tuple[Array, Tags]:
     """
     absolute = dates.dtype.kind == "M"
     missing = np.isnat(dates)
-    fine = dates.astype("M8[ns]" if absolute else "m8[ns]")
-    if (fine.astype(dates.dtype) != dates)[~missing].any():
+    fine = _in_nanoseconds(dates, "M8[ns]" if absolute else "m8[ns]")
+    if fine is None or (fine.astype(dates.dtype) != dates)[~missing].any():
         raise ValueError(
             f"dates of {dates.dtype} do not fit into nanoseconds since 1970: give numbers or texts"
         )
