@@ -283,6 +283,7 @@ class TemporalStencilGeometry(TemporalGeometry):
 
     Examples
     --------
+    >>> from geopatcher import TimeStencil
     >>> hours = np.datetime64("2026-01-01T00") + np.arange(24)
     >>> TemporalStencilGeometry(TimeStencil("-3h", "2h", "1h")).window_coord(hours, 10)
     slice(7, 12, None)
