@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
 from click.testing import CliRunner
 
 import geopatcher as gp
@@ -205,3 +206,50 @@ def test_the_command_line_runs_a_model_with_the_record_beside_it(scene, weights,
     assert "either --operator module:function, --expr TEXT or --model FILE" in both.output
     alone = CliRunner().invoke(main, ["run", "scene.tif", "q.tif", "--expr", "b1", "--device", "cpu"])
     assert "--device and --tta are for a --model" in alone.output
+
+
+class Sums:
+    """Two results of each pixel: of all its values, and of the first."""
+
+    def predict(self, rows):
+        return np.stack([rows.sum(axis=1), rows[:, 0]], axis=1)
+
+
+class Wetter:
+    classes_ = ("dry", "wet")
+
+    def predict_proba(self, rows):
+        wet = 1 / (1 + np.exp(-(rows[:, -1] - rows[:, 0])))
+        return np.stack([1 - wet, wet], axis=1)
+
+
+SERIES = xr.DataArray(
+    np.random.default_rng(2).normal(size=(3, 2, 20, 30)).astype("float32"),
+    dims=("time", "band", "y", "x"),
+    coords={"time": np.array(["2024-01-03", "2024-02-03", "2024-03-03"], "M8[ns]")},
+)
+
+
+@pytest.mark.parametrize("how", [{}, {"batch_size": 4}])
+def test_a_model_sees_dates_and_bands_of_a_series_as_its_bands(how):
+    flat = SERIES.values.reshape(6, 20, 30)
+    result = gp.reconstruct(SERIES, gp.Model(Sums()), size=10, **how)
+    np.testing.assert_allclose(result.array, np.stack([flat.sum(axis=0), flat[0]]), rtol=1e-4, atol=1e-5)
+    result = gp.reconstruct(SERIES, gp.Model(Sums(), bands=[6, 3]), size=10, **how)
+    np.testing.assert_allclose(result.array, np.stack([flat[5] + flat[2], flat[5]]), rtol=1e-4, atol=1e-5)
+    classes = gp.reconstruct(SERIES, gp.Model(Wetter()), size=10, outputs=("class", "confidence"), **how)
+    np.testing.assert_array_equal(classes.array, flat[5] > flat[0])
+    assert classes.layers["confidence"].shape == (20, 30)
+    with pytest.raises(ValueError, match="takes 5 band"):
+        gp.reconstruct(
+            SERIES, gp.Model(Sums(), record={"mlm:input": [{"input": {"shape": [-1, 5, -1, -1]}}]})
+        )
+
+
+def test_a_model_runs_at_each_date_as_a_window_of_one_step():
+    model = gp.Model(Sums())
+    each = gp.rolling(lambda step: model(step[0]), 1)
+    result = gp.reconstruct(SERIES, each, size=10)
+    wanted = np.stack([SERIES.values.sum(axis=1), SERIES.values[:, 0]], axis=1)
+    np.testing.assert_allclose(result.array, wanted, rtol=1e-4, atol=1e-5)
+    assert result.to_xarray().dims[0] == "time"

@@ -22,7 +22,14 @@ from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.validity import validity
 from geopatcher.merging.reduce import GlobalAggregation, Incoming
-from geopatcher.operators.wrappers import dims_of, margin_of, scale_of, wants_mask, wants_position
+from geopatcher.operators.wrappers import (
+    dims_of,
+    lengths_seen,
+    margin_of,
+    scale_of,
+    wants_mask,
+    wants_position,
+)
 from geopatcher.runs.source_watch import unchanged
 
 if TYPE_CHECKING:
@@ -294,7 +301,7 @@ class AppliedPatches:
             stats=RunStats(),
             policy=self.policy,
             weights=self.weights,
-            lengths=self.source.domain.lengths,
+            lengths=lengths_seen(self.operator, self.source.domain.lengths),
             masked=wants_mask(self.operator),
             grid=self.source.domain if wants_position(self.operator) else None,
             reading=self.plan.reading,

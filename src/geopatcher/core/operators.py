@@ -78,6 +78,16 @@ class Fresh(Protocol):
 
 
 @runtime_checkable
+class SeesBands(Protocol):
+    """An operator that may see all leading dimensions of a patch as one axis of bands, as a model does."""
+
+    @property
+    def sees_bands(self) -> bool:
+        """Whether it does: the last dimension runs fastest."""
+        ...
+
+
+@runtime_checkable
 class Margined(Protocol):
     """An operator that says how far around a cell it looks, such as a network by its receptive field."""
 

@@ -22,6 +22,7 @@ from geopatcher.core.operators import (
     OverDims,
     PositionAware,
     Rescaling,
+    SeesBands,
     Several,
 )
 from geopatcher.core.sources import (
@@ -92,6 +93,7 @@ __all__ = [
     "Rescaling",
     "Resume",
     "Sampler",
+    "SeesBands",
     "Several",
     "Shareable",
     "Sink",

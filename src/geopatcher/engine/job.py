@@ -31,7 +31,7 @@ from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
 from geopatcher.fields.labels import names_along
-from geopatcher.operators.wrappers import gives_fresh, wants_mask, wants_position
+from geopatcher.operators.wrappers import gives_fresh, lengths_seen, wants_mask, wants_position
 from geopatcher.targets.protocol import MemoryStorage
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class Job:
             policy=self.policy,
             batching=batching or Batching.of(self.batch_size),
             weights=self.weights,
-            lengths=self.source.domain.lengths,
+            lengths=lengths_seen(self.operator, self.source.domain.lengths),
             masked=wants_mask(self.operator),
             grid=self._whole_grid() if wants_position(self.operator) else None,
             corner=(self.plan.around[0], self.plan.around[2]),

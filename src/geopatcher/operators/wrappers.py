@@ -7,7 +7,7 @@ import sys
 from operator import index
 from typing import TYPE_CHECKING
 
-from geopatcher.core.operators import Fresh
+from geopatcher.core.operators import Fresh, SeesBands
 from geopatcher.core.protocols import Margined, MaskAware, Named, NamesDims, PositionAware, Rescaling
 
 if TYPE_CHECKING:
@@ -31,6 +31,16 @@ def gives_fresh(operator: object) -> bool:
     """
     inner = _without_partial(operator)
     return isinstance(inner, Fresh) and inner.gives_fresh
+
+
+def lengths_seen(operator: object, lengths: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Return the lengths of leading dimensions that an operator sees, ``None`` where all are one of bands.
+
+    >>> lengths_seen(abs, (12, 4))
+    (12, 4)
+    """
+    inner = _without_partial(operator)
+    return None if isinstance(inner, SeesBands) and inner.sees_bands else lengths
 
 
 def wants_position(operator: object) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import geopatcher as gp
 from geopatcher import Ensemble, Model
@@ -105,3 +107,47 @@ def test_models_that_do_not_go_together_are_refused(tmp_path, models):
         Ensemble([])
     with pytest.raises(TypeError, match="ufunc is no model: make it one with geopatcher.Model"):
         Ensemble([np.negative])
+
+
+def two_inputs(path, factor):
+    ports = [
+        helper.make_tensor_value_info("s2", TensorProto.FLOAT, ["n", 2, "h", "w"]),
+        helper.make_tensor_value_info("dem", TensorProto.FLOAT, ["n", 1, "h", "w"]),
+    ]
+    kernel = np.zeros((1, 2, 3, 3), "float32")
+    kernel[0, :, 0, 1] = factor  # looks up: turned, it looks elsewhere
+    nodes = [
+        helper.make_node("Conv", ["s2", "kernel"], ["seen"], pads=[1, 1, 1, 1]),
+        helper.make_node("Sub", ["seen", "dem"], ["made"]),
+    ]
+    made = [helper.make_tensor_value_info("made", TensorProto.FLOAT, ["n", 1, "h", "w"])]
+    graph = helper.make_graph(nodes, "two", ports, made, [numpy_helper.from_array(kernel, "kernel")])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize("size", [16, (16, 24)])
+def test_views_and_ensembles_of_models_of_several_rasters(tmp_path, size):
+    rng = np.random.default_rng(8)
+    s2, dem = rng.random((2, 64, 72), "float32"), rng.random((1, 64, 72), "float32")
+    models = [Model(two_inputs(tmp_path / f"net{n}.onnx", n + 1), margin=1) for n in (0, 1)]
+    padded = np.pad(s2.sum(axis=0), 1)
+    views = {"up": padded[:-2, 1:-1], "down": padded[2:, 1:-1], "left": padded[1:-1, :-2]}
+    views["right"] = padded[1:-1, 2:]
+    inner = np.s_[2:-2, 2:-2]  # the source ends, and is reflected, beyond
+    both = Ensemble(models, weights=[1, 3])
+    flipped = 1.75 * (views["up"] + views["down"]) / 2 - dem[0]
+    result = gp.reconstruct({"s2": s2, "dem": dem}, both, size=size, tta="flips").array
+    np.testing.assert_allclose(result[0][inner], flipped[inner], rtol=1e-5, atol=1e-5)
+    if size == 16:
+        turned = 1.75 * sum(views.values()) / 4 - dem[0]
+        result = gp.reconstruct({"s2": s2, "dem": dem}, both, size=size, tta="d4", batch_size=3).array
+        np.testing.assert_allclose(result[0][inner], turned[inner], rtol=1e-5, atol=1e-5)
+    else:
+        with pytest.raises(ValueError, match="18x26 pixels cannot be turned"):
+            gp.reconstruct({"s2": s2, "dem": dem}, both, size=size, tta="d4")
+
+
+def test_views_of_a_model_of_one_raster_are_refused_several(models):
+    with pytest.raises(ValueError, match="takes one raster, and is given a, b"):
+        gp.reconstruct({"a": PATCH, "b": PATCH}, models[0], size=8, tta="flips")

@@ -148,8 +148,8 @@ def test_what_does_not_match_is_refused_before_the_first_pixel(tmp_path):
     refused({"s2": S2, "dem": DEM}, r"net\.onnx: input s2: the model takes 2 band\(s\), and is given 3")
     refused({"s2": S2[:2], "dem": DEM}, "input s2 takes 32x32 pixels only, and a patch has 48x48", size=48)
     refused(S2[:2], "takes several rasters, s2, dem: give them by name, in a dict")
-    refused({"s2": S2[:2], "dem": DEM}, "takes one raster", TypeError, tta="flips")
-    refused({"s2": S2[:2], "dem": DEM}, "takes one raster", TypeError, Ensemble([model, model]))
+    refused({"s2": S2, "dem": DEM}, "the model takes 2 band", tta="flips")
+    refused({"s2": S2, "dem": DEM}, "the model takes 2 band", operator=Ensemble([model, model]))
     with pytest.raises(ValueError, match="the record has the inputs s2, height, and the model has s2, dem"):
         Model(path, inputs=["s2", "height"]).bound_together(members(), (32, 32))
 

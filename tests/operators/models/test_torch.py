@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import zipfile
 
@@ -200,3 +201,52 @@ def test_a_module_is_called_with_a_tensor_for_each_raster(how):
     model = Model(Fusion(), inputs=inputs, device="cpu")
     result = gp.reconstruct({"dem": dem, "s2": s2}, model, size=16, **how)
     np.testing.assert_allclose(result.array, 10 * s2.mean(axis=0, keepdims=True) + 2 * dem, rtol=1e-4)
+
+
+class Difference(torch.nn.Module):
+    """Takes its tensors by other names than the alphabet would have it."""
+
+    def forward(self, s2, dem):
+        return s2[:, :1] - dem
+
+
+class OfDict(torch.nn.Module):
+    def forward(self, given: dict[str, torch.Tensor]):
+        return given["s2"][:, :1] - given["dem"]
+
+
+class OfAny(torch.nn.Module):
+    def forward(self, *given):
+        return given[0][:, :1] - given[1]
+
+
+RASTERS = {
+    "s2": np.random.default_rng(4).random((2, 40, 50), "float32"),
+    "dem": np.random.default_rng(5).random((1, 40, 50), "float32"),
+}
+
+
+@pytest.mark.parametrize(
+    ("net", "form"),
+    [
+        *itertools.product([Difference, OfDict, OfAny], ["module", "script", "program"]),
+        (Difference, "program by name"),
+    ],
+)
+def test_tensors_are_handed_by_name_or_in_a_dict_or_in_order(tmp_path, net, form):
+    by_name = net is Difference and form in ("module", "script", "program by name")
+    inputs = ["dem", "s2"] if by_name or net is OfDict else ["s2", "dem"]
+    tensors = {name: torch.zeros(1, len(RASTERS[name]), 16, 16) for name in ["s2", "dem"]}
+    model, path = net().eval(), tmp_path / "net.pt2"
+    if form == "script":
+        given = tuple(tensors.values())
+        model = torch.jit.trace(model, given) if net is OfAny else torch.jit.script(model)
+    elif form == "program by name":
+        torch.export.save(torch.export.export(model, (), tensors), path)
+        model = path
+    elif form == "program":
+        given = (tensors,) if net is OfDict else tuple(tensors.values())
+        torch.export.save(torch.export.export(model, given), path)
+        model = path
+    result = gp.reconstruct(RASTERS, Model(model, inputs=inputs, device="cpu"), size=16, step=8)
+    np.testing.assert_allclose(result.array, RASTERS["s2"][:1] - RASTERS["dem"], atol=1e-6)

@@ -81,7 +81,8 @@ class Model(Recorded, ConfiguredModel):
         and classes are of this one. All of them are there for ``outputs=``.
     inputs
         Of a model that takes several arrays: a `ModelInput` or a name for each, in the order it takes them.
-        Names are those of rasters, and of an ONNX model those of its inputs; bands and scaling are theirs.
+        Names are those of rasters, and of an ONNX model its inputs; bands and scaling are theirs. Networks of
+        torch with parameters of these names are called by name, those of one parameter with a dict.
     record
         A `ModelRecord`, its path, or its properties as a dict.
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+    from geopatcher.core.operators import Shown
     from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.record import ModelClass, ModelInput, ModelRecord
@@ -184,6 +185,6 @@ class ModelLike(Several, Protocol):
         """Return a text that differs whenever results would."""
         ...
 
-    def __call__(self, patch: Array) -> Array:
-        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``."""
+    def __call__(self, patch: Shown) -> Array:
+        """Return the result of ``(bands, h, w)`` or ``(n, bands, h, w)``, or of several rasters by name."""
         ...

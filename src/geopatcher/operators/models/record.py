@@ -207,6 +207,8 @@ class ModelRecord:
         Name or number of the part that is the result, of a model that returns several.
     inputs
         Of a model that takes several arrays: each of them, in its order. Bands and scaling are theirs.
+    channels
+        How many bands it takes, where ``bands`` and ``steps`` do not say it.
 
     Raises
     ------
@@ -238,6 +240,7 @@ class ModelRecord:
     sha256: str | None = None
     part: str | None = None
     inputs: tuple[ModelInput, ...] = ()
+    channels: int | None = None
 
     def __post_init__(self) -> None:
         _check_bands(self.bands, self.steps)
@@ -265,7 +268,7 @@ class ModelRecord:
 
     def _check_numbers(self) -> None:
         least = (("margin", self.margin, 0), ("multiple", self.multiple, 1), ("batch", self.batch, 1))
-        for name, number, smallest in least:
+        for name, number, smallest in (*least, ("channels", self.channels, 1)):
             if number is not None and (not isinstance(number, int) or number < smallest):
                 raise ValueError(f"{name} is {number!r}: give a whole number from {smallest}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
@@ -278,7 +281,7 @@ class ModelRecord:
         """How many bands the model takes, where that is told."""
         if self.bands is not None:
             return len(self.bands)
-        return next((len(step) for step in self.steps if len(step) > 1), None)
+        return next((len(step) for step in self.steps if len(step) > 1), self.channels)
 
 
 def _check_bands(bands: tuple[int, ...] | tuple[str, ...] | None, steps: tuple[Step, ...]) -> None:

@@ -130,9 +130,10 @@ def record_from_json(given: object) -> ModelRecord:
     bands, n_bands = _bands(entry.get("bands")), _fixed(shape, order, "channel")
     if bands is not None and n_bands not in (None, len(bands)):
         raise ValueError(f"mlm:input[0] names {len(bands)} bands, and its shape has {n_bands}")
+    steps = _steps(ours["steps"], entry.get("value_scaling"))
     return ModelRecord(
         bands=bands,
-        steps=_steps(ours["steps"], entry.get("value_scaling")),
+        steps=steps,
         activation=text_of(ours["activation"], "geopatcher:activation"),
         classes=_classes(next((result[name] for name in _CLASSES if name in result), None)),
         margin=whole_of(ours["margin"], "geopatcher:margin", 0),
@@ -146,6 +147,7 @@ def record_from_json(given: object) -> ModelRecord:
         sha256=text_of(ours["sha256"], "geopatcher:sha256"),
         part=text_of(ours["part"], "geopatcher:part"),
         inputs=tuple(_input(one, n) for n, one in enumerate(entries)) if len(entries) > 1 else (),
+        channels=n_bands if bands is None and all(len(step) < 2 for step in steps) else None,
     )
 
 
@@ -186,7 +188,7 @@ def record_to_json(
 ) -> dict[str, object]:
     """Return a record as properties of a STAC item: what `record_from_json` reads.
 
-    Numbers of bands are for those who read it; a record has them from names and classes.
+    ``n_bands`` and ``n_outputs`` are those the model knows, where the record does not say them.
 
     >>> record = ModelRecord(bands=("B04", "B08"), margin=8)
     >>> record_from_json(record_to_json(record)).bands

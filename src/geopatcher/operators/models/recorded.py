@@ -65,6 +65,11 @@ class Recorded(ABC):
         return self.described.fresh
 
     @property
+    def sees_bands(self) -> bool:
+        """Yes: dates and bands of a series are bands to a model."""
+        return True
+
+    @property
     def is_probability(self) -> bool:
         """Whether the result is known to be probabilities: of an activation, or of a classifier."""
         return self.record.activation is not None or self.described.gives_probability

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from geopatcher._optional import load
 from geopatcher.errors import OperatorError
 from geopatcher.operators.models.protocol import Described
+from geopatcher.operators.models.torch_calls import Call, call_of_module, call_of_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +55,7 @@ class TorchTensor(Protocol):
 class TorchModule(Protocol):
     """A ``torch.nn.Module``, TorchScript too."""
 
-    def __call__(self, *given: object) -> object:
+    def __call__(self, *given: object, **named: object) -> object:
         """Return what it makes of a tensor, or of several."""
         ...
 
@@ -109,6 +110,7 @@ class TorchRuntime:
     module: TorchModule | _Call
     described: Described
     torch: ModuleType
+    call: Call | None = None  # as its parameters say
 
     @classmethod
     def of_module(cls, module: TorchModule, settings: Settings, batch: int | None = None) -> TorchRuntime:
@@ -158,25 +160,25 @@ class TorchRuntime:
         nodes = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in taken]
         first = nodes[0].meta["val"].shape[0]
         moved: _Call = program.module().to(device)
-        return cls(
-            moved, _described(torch, settings, device, first if isinstance(first, int) else None), torch
-        )
+        described = _described(torch, settings, device, first if isinstance(first, int) else None)
+        return cls(moved, described, torch, call_of_program(program.call_spec.in_spec))
 
     def run(self, batch: Batch) -> Array | Mapping[str, Array]:
         """Return the result, or all of them by name, in single precision, out of the device."""
         return self.run_several({"": batch})
 
     def run_several(self, batches: Mapping[str, Batch]) -> Array | Mapping[str, Array]:
-        """Return the same of several tensors, which the network is called with in their order."""
+        """Return the same of several tensors, by the names of its inputs."""
         torch, device = self.torch, self.described.device
         with torch.inference_mode(), self._autocast():
-            given = [torch.from_numpy(batch).to(device) for batch in batches.values()]
+            given = {name: torch.from_numpy(batch).to(device) for name, batch in batches.items()}
             if device == "cuda":
-                given = [
-                    one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one
-                    for one in given
-                ]
-            return _arrays(self.module(*given))
+                given = {
+                    name: one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one
+                    for name, one in given.items()
+                }
+            call = self.call or call_of_module(self.module, [*batches])
+            return _arrays(call.hand(self.module, given))
 
     def close(self) -> None:
         """Do nothing: a module is its owner's, and ends with its last reference."""
@@ -194,7 +196,7 @@ class TorchRuntime:
 class _Call(Protocol):
     """A program that was loaded."""
 
-    def __call__(self, *given: object) -> object: ...
+    def __call__(self, *given: object, **named: object) -> object: ...
 
 
 def after_training(module: TorchModule) -> TorchModule:
