@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,18 @@ def process():
     names = [name for name in os.environ if name.startswith(BEGINNINGS) and name not in IMPORTED]
     variables = {name: os.environ[name] for name in names}
     return options, variables, Path.cwd()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """End the process of a test that hangs where no signal reaches it, with the stacks of all threads."""
+    said = item.get_closest_marker("timeout")
+    limit = float(said.args[0] if said else item.config.getini("timeout"))
+    faulthandler.dump_traceback_later(limit + 120, exit=True, file=sys.__stderr__)
+    try:
+        return (yield)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(autouse=True)
