@@ -7,6 +7,7 @@ child is up in milliseconds, and whatever it does to itself is its own affair.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -23,6 +24,8 @@ import geopatcher
 #: What `sys.addaudithook` tells of steps that change files.
 STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
 SIZE, STEP, CHUNK = 32, 16, 64
+#: Longest that a child may take.
+CHILD_S = 240
 
 
 def image(height, width):
@@ -111,6 +114,7 @@ def answer(request, child):
     """Fork, run, kill in time, and tell how it ended: 0, 1 for an error, or minus the signal."""
     pid = os.fork()
     if pid == 0:
+        faulthandler.dump_traceback_later(CHILD_S, exit=True)  # who waits for it has no limit
         child(request)
     if request.get("kill_after_s") is not None:
         deadline = time.monotonic() + request["kill_after_s"]
