@@ -12,6 +12,7 @@ from geopatcher.features.front import Front, Part
 from geopatcher.features.merging import rule_of
 from geopatcher.features.overlaps import Overlap
 
+from .test_merging import together
 from .test_overlaps import some
 
 
@@ -43,14 +44,14 @@ def test_suppression_is_that_of_the_whole_image(seed, n_parts):
     found = some(seed)
     numbers = np.random.default_rng(seed).integers(0, n_parts, len(found))
     made = Detections.joined(list(Front("nms", 0.3).merged(parts_of(found, numbers))))
-    assert sorted(rows(made)) == sorted(rows(rule_of("nms", Overlap(0.3))(found)))
+    assert sorted(rows(made)) == sorted(rows(together(rule_of("nms", Overlap(0.3)), found)))
 
 
 def test_rotated_outlines_are_merged_alike():
     found = some(4, rotated=True)
     numbers = np.arange(len(found)) % 5
     made = Detections.joined(list(Front("nms", 0.3).merged(parts_of(found, numbers))))
-    assert sorted(rows(made)) == sorted(rows(rule_of("nms", Overlap(0.3))(found)))
+    assert sorted(rows(made)) == sorted(rows(together(rule_of("nms", Overlap(0.3)), found)))
 
 
 def test_what_comes_is_sorted_by_its_upper_edge():

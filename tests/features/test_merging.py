@@ -13,6 +13,11 @@ from geopatcher.features.overlaps import Overlap, ranked
 from .test_overlaps import some
 
 
+def together(rule, found):
+    """Return what a rule leaves of detections of one group."""
+    return rule(found, np.zeros(len(found), int))
+
+
 def iou(one, other):
     shared = shapely.area(shapely.intersection(one, other))
     return shared / (shapely.area(one) + shapely.area(other) - shared)
@@ -39,7 +44,7 @@ def suppressed(found, threshold):
 @pytest.mark.parametrize("rotated", [False, True])
 def test_suppression_keeps_what_its_definition_keeps(rotated, threshold):
     found = some(3, rotated=rotated)
-    kept = Suppression(Overlap(threshold))(found)
+    kept = together(Suppression(Overlap(threshold)), found)
     wanted = suppressed(found, threshold)
     np.testing.assert_array_equal(kept.bounds, found.bounds[wanted])
     assert 0 < len(wanted) < len(found)
@@ -48,7 +53,7 @@ def test_suppression_keeps_what_its_definition_keeps(rotated, threshold):
 def test_a_whole_box_wins_over_a_cut_one_of_a_higher_score():
     found = Detections.of_boxes([[0, 0, 10, 10], [0, 0, 6, 10]], [0.5, 0.9], [0, 0])
     found.cut[1] = True
-    assert Suppression(Overlap(0.5))(found).scores.tolist() == [0.5]
+    assert together(Suppression(Overlap(0.5)), found).scores.tolist() == [0.5]
 
 
 def fused(boxes, scores, threshold):
@@ -72,16 +77,23 @@ def test_fusion_is_that_of_the_paper():
     corner = np.repeat(rng.uniform(0, 300, (20, 2)), 4, axis=0)
     boxes = np.hstack([corner, corner + 20]) + rng.uniform(-3, 3, (80, 4))
     scores = rng.permutation(np.linspace(0.3, 0.9, 80))
-    made = Fusion(Overlap(0.4))(Detections.of_boxes(boxes, scores, np.zeros(80)))
+    made = together(Fusion(Overlap(0.4)), Detections.of_boxes(boxes, scores, np.zeros(80)))
     means, confidences = fused(boxes, scores, 0.4)
     np.testing.assert_allclose(made.bounds, means)
     np.testing.assert_allclose(made.scores, confidences)
     assert 20 <= len(means) < 40
 
 
+def test_groups_are_fused_by_themselves():
+    found = Detections.of_boxes([[0, 0, 10, 10], [2, 0, 12, 10], [0, 0, 9, 9]], [0.5, 0.5, 0.9], [0, 0, 0])
+    made = Fusion(Overlap(0.2))(found, np.array([4, 4, 7]))
+    assert made.bounds.tolist() == [[0, 0, 9, 9], [1, 0, 11, 10]]
+    assert len(Fusion(Overlap(0.2))(Detections.none(), np.zeros(0, int))) == 0
+
+
 def test_the_mean_of_boxes_that_are_the_same_is_that_box():
     box = [[0.1, 0.7, 3.3, 9.9]] * 3
-    made = Fusion(Overlap(0.5))(Detections.of_boxes(box, [0.9, 0.3, 0.7], [1, 1, 1]))
+    made = together(Fusion(Overlap(0.5)), Detections.of_boxes(box, [0.9, 0.3, 0.7], [1, 1, 1]))
     assert made.bounds.tolist() == [box[0]]
     assert made.labels.tolist() == [1]
 
@@ -89,13 +101,14 @@ def test_the_mean_of_boxes_that_are_the_same_is_that_box():
 def test_cut_boxes_do_not_move_a_fused_one():
     found = Detections.of_boxes([[0, 0, 10, 10], [0, 0, 4, 10]], [0.5, 0.9], [0, 0])
     found.cut[1] = True
-    made = Fusion(Overlap(0.5))(found)
+    made = together(Fusion(Overlap(0.5)), found)
     assert made.bounds.tolist() == [[0, 0, 10, 10]]
     assert made.scores.tolist() == [pytest.approx(0.7)]
 
 
 def test_scores_of_zero_weigh_alike():
-    made = Fusion(Overlap(0.2))(Detections.of_boxes([[0, 0, 10, 10], [2, 0, 12, 10]], [0, 0], [0, 0]))
+    two = Detections.of_boxes([[0, 0, 10, 10], [2, 0, 12, 10]], [0, 0], [0, 0])
+    made = together(Fusion(Overlap(0.2)), two)
     assert made.bounds.tolist() == [[1, 0, 11, 10]]
 
 

@@ -50,9 +50,9 @@ class Front:
             held, groups = self._with(held, groups, part.fetch(), overlap)
             self.most_held = max(self.most_held, len(held) + len(ready))
             closed = self._closed(held, groups, front)
-            done = [rule(held.taken(members)) for members in _members(groups, closed)]
+            done = rule(held.taken(closed), groups[closed])
             held, groups = held.taken(~closed), groups[~closed]
-            ready = Detections.joined([ready, *done])
+            ready = Detections.joined([ready, done])
             limit = min(front, held.bounds[:, 1].min(initial=np.inf))
             ends = ready.bounds[:, 1] < limit
             if ends.any():
@@ -101,16 +101,6 @@ def _united(groups: NDArray[np.intp], first: Iterable[int], second: Iterable[int
     roots = np.array([root(int(group)) for group in groups], np.intp)
     _, numbers = np.unique(roots, return_inverse=True)
     return np.asarray(numbers, np.intp)
-
-
-def _members(groups: NDArray[np.intp], chosen: NDArray[np.bool_]) -> Iterator[NDArray[np.intp]]:
-    """Yield the numbers of the chosen, group by group."""
-    numbers = np.flatnonzero(chosen)
-    if not len(numbers):
-        return
-    order = np.argsort(groups[numbers], kind="stable")
-    borders = np.flatnonzero(np.diff(groups[numbers][order])) + 1
-    yield from np.split(numbers[order], borders)
 
 
 def _sorted(found: Detections) -> Detections:

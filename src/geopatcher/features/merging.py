@@ -21,10 +21,14 @@ MERGES: tuple[Merge, ...] = ("nms", "wbf", "center")
 
 
 class Rule(Protocol):
-    """Makes one of several, among detections that overlap each other, directly or by a chain."""
+    """Makes one of several detections."""
 
-    def __call__(self, found: Detections) -> Detections:
-        """Return what is left."""
+    def __call__(self, found: Detections, groups: NDArray[np.intp]) -> Detections:
+        """Return what is left.
+
+        Those of a group overlap each other, directly or by a chain, and none of another; what is left of a
+        group follows from its own members.
+        """
         ...
 
 
@@ -34,14 +38,15 @@ class Suppression:
 
     >>> boxes = [[0, 0, 10, 10], [1, 0, 11, 10], [8, 0, 18, 10]]
     >>> found = Detections.of_boxes(boxes, [0.5, 0.9, 0.4], [0, 0, 0])
-    >>> Suppression(Overlap(0.5))(found).scores.tolist()
+    >>> Suppression(Overlap(0.5))(found, np.array([0, 0, 1])).scores.tolist()
     [0.9, 0.4]
     """
 
     overlap: Overlap
 
-    def __call__(self, found: Detections) -> Detections:
-        """Return those that stay, the best first."""
+    def __call__(self, found: Detections, groups: NDArray[np.intp]) -> Detections:
+        """Return those that stay, the best first: of all groups at once, as they do not touch each other."""
+        _ = groups
         pairs = pairs_of(found)
         second_goes, first_goes = self.overlap.of_one(found, pairs)
         under: dict[int, list[int]] = {}
@@ -74,8 +79,16 @@ class Fusion:
 
     overlap: Overlap
 
-    def __call__(self, found: Detections) -> Detections:
-        """Return the fused boxes, in the order in which they were begun."""
+    def __call__(self, found: Detections, groups: NDArray[np.intp]) -> Detections:
+        """Return the fused boxes; one that is alone in its group stays as it is."""
+        _, first, n_members = np.unique(groups, return_index=True, return_counts=True)
+        order = np.argsort(groups, kind="stable")
+        members = np.split(order, np.cumsum(n_members)[:-1]) if len(order) else []
+        fused = [self._fused(found.taken(some)) for some in members if len(some) > 1]
+        return Detections.joined([found.taken(np.sort(first[n_members == 1])), *fused])
+
+    def _fused(self, found: Detections) -> Detections:
+        """Return the fused boxes of a group, in the order in which they were begun."""
         clusters: list[list[int]] = []
         fused = np.zeros((0, 4))
         for number in ranked(found).tolist():
@@ -114,8 +127,9 @@ class Fusion:
 class OfOwnCore:
     """All of them: what is not of a patch's own core was left out before."""
 
-    def __call__(self, found: Detections) -> Detections:
+    def __call__(self, found: Detections, groups: NDArray[np.intp]) -> Detections:
         """Return them as they are."""
+        _ = groups
         return found
 
 
