@@ -39,6 +39,8 @@ from .aggregations.sums import SpatialOverlapAdd as SpatialOverlapAdd
 from .aggregations.sums import SpatialSum as SpatialSum
 from .aggregations.sums import SpatialWeightedSum as SpatialWeightedSum
 from .api.async_patcher import AsyncSpatialPatcher as AsyncSpatialPatcher
+from .api.detect import detect as detect
+from .api.detected import DetectedObjects as DetectedObjects
 from .api.export import export as export
 from .api.journal import PatchJournal as PatchJournal
 from .api.patch_cache import PatchCache as PatchCache
@@ -96,6 +98,7 @@ from .merging.reduce import GlobalAggregation as GlobalAggregation
 from .operators.expression import Expression as Expression
 from .operators.masking import masked as masked
 from .operators.models.augmentation import Ensemble as Ensemble
+from .operators.models.detection import DetectionModel as DetectionModel
 from .operators.models.model import Model as Model
 from .operators.models.record import ModelClass as ModelClass
 from .operators.models.record import ModelInput as ModelInput

@@ -137,3 +137,50 @@ def _convolved(planes, kernels):
 def softmax(scores):
     powers = np.exp(scores - scores.max(axis=0))
     return powers / powers.sum(axis=0)
+
+
+#: Side of the cells that `save_detector` looks at, in pixels.
+CELL = 8
+
+
+def save_detector(path, size, *, layout="rows", batch="n", names=None):
+    """Write a detector: a box for each cell of 8 x 8 pixels, whose score is the largest value in it.
+
+    Its class is 0 in the layout of rows, in which class 1 has half of that score, and 1 else.
+    """
+    n_cells = size // CELL
+    row, col = np.divmod(np.arange(n_cells**2), n_cells)
+    low = np.stack([col, row]) * CELL
+    rows = layout == "rows"
+    place = np.concatenate([low + CELL / 2, np.full_like(low, CELL)] if rows else [low, low + CELL])
+    constants = {
+        "shape": np.array([0, 1, -1], "int64"),
+        "place": place[np.newaxis].astype("float32"),
+        "none": np.zeros(1, "float32"),
+        "other": np.full(1, 0.5 if rows else 1, "float32"),
+    }
+    other = ("Mul", "score") if rows else ("Add", "zero")
+    nodes = [
+        helper.make_node("MaxPool", ["patch"], ["largest"], kernel_shape=[CELL] * 2, strides=[CELL] * 2),
+        helper.make_node("Reshape", ["largest", "shape"], ["score"]),
+        helper.make_node("Mul", ["score", "none"], ["zero"]),
+        helper.make_node("Add", ["zero", "place"], ["boxes"]),
+        helper.make_node(other[0], [other[1], "other"], ["last"]),
+        helper.make_node("Concat", ["boxes", "score", "last"], ["table"], axis=1),
+    ]
+    shape = [batch, 6, n_cells**2]
+    if not rows:
+        nodes.append(helper.make_node("Transpose", ["table"], ["found"], perm=[0, 2, 1]))
+        shape = [batch, n_cells**2, 6]
+    result = "table" if rows else "found"
+    graph = helper.make_graph(
+        nodes,
+        "detector",
+        [helper.make_tensor_value_info("patch", TensorProto.FLOAT, [batch, 1, size, size])],
+        [helper.make_tensor_value_info(result, TensorProto.FLOAT, shape)],
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {} if names is None else {"names": str(names)})
+    onnx.save(model, path)
+    return path

@@ -21,6 +21,7 @@ COMMANDS = {
     "verify": Command("geopatcher.cli.verify:verify", "Compare a result with what its run wrote."),
     "export": Command("geopatcher.cli.export:export", "Copy a raster, or a part, to .zarr or .tif."),
     "polygons": Command("geopatcher.cli.polygons:polygons", "Draw a map of classes as polygons."),
+    "detect": Command("geopatcher.cli.detect:detect", "Find objects, each once, into a vector file."),
     "view": Command("geopatcher.cli.view:view", "Look at a result in a local page."),
     "report": Command("geopatcher.cli.report:report", "Write a report about a result: one HTML file."),
     "tune": Command("geopatcher.cli.tune:tune", "Find the step, window or margin an operator needs."),

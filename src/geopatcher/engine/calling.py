@@ -15,11 +15,11 @@ from geopatcher.operators.positioning import Position
 from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.packing import Packing
-    from geopatcher.core.protocols import Array, ArrayOperator
+    from geopatcher.core.protocols import Array
     from geopatcher.engine.cuts import Cut
     from geopatcher.engine.lateness import Limit
 
@@ -41,7 +41,7 @@ class Calls:
     much that is shows at the first.
     """
 
-    operator: ArrayOperator
+    operator: Callable[..., object]
     name: str
     source_name: str
     batched: bool = False

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import FinishedTile, PixelSource, Sink
-    from geopatcher.engine.contributions import Contribution, Operate
+    from geopatcher.engine.contributions import Contribution
     from geopatcher.engine.cuts import Cut
+    from geopatcher.engine.patch_calls import PatchCalls
     from geopatcher.engine.stats import RunStats
     from geopatcher.engine.tiles import OpenTile, TileRows
     from geopatcher.planning.anchors import Strip
     from geopatcher.planning.plan import Plan
 
+
+R = TypeVar("R")
+T = TypeVar("T")
 
 #: Seconds that a patch takes, at least, for its result to be handed over to another thread.
 SLOW_S = 0.005
@@ -42,12 +46,12 @@ SLOW_S = 0.005
 def contributions(
     plan: Plan,
     source: PixelSource,
-    operate: Operate,
+    operate: PatchCalls[R, T],
     *,
     pipelined: bool = True,
     watch: Watch | None = None,
-) -> Generator[Contribution, None, None]:
-    """Yield what each patch of the plan's region contributes, first rows ascending.
+) -> Generator[T, None, None]:
+    """Yield what comes of each patch of the plan's region, first rows ascending.
 
     Strips are read once, ahead of use in a thread when ``pipelined``; between them the ``watch``
     may stop the run. A batch is filled from one strip after another; the last of the region may be short.
@@ -70,11 +74,11 @@ def contributions(
 
 
 @dataclass
-class _Passage:
+class _Passage(Generic[R, T]):
     """The strips of a region on their way through an operator, whose batches reach from one to the next."""
 
     plan: Plan
-    operate: Operate
+    operate: PatchCalls[R, T]
     watch: Watch
     _cut: int = 0
     _ended: deque[tuple[int, Strip]] = field(default_factory=deque)

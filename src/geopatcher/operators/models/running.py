@@ -33,16 +33,25 @@ def run_parts(runtime: Runtime, batch: Batch, record: ModelRecord, name: str, gi
     """
     n, n_bands, height, width = batch.shape
     per_pixel = runtime.described.per_pixel
-    is_last = per_pixel or record.dim_order == CHANNELS_LAST
-    given = np.ascontiguousarray(batch.transpose(0, 2, 3, 1)) if is_last else batch
     if per_pixel:
-        made = by_name(runtime.run(given.reshape(-1, n_bands)))
+        made = by_name(runtime.run(_last(batch).reshape(-1, n_bands)))
         made = {part: values.reshape(n, height, width, -1) for part, values in made.items()}
         order: tuple[str, ...] | None = CHANNELS_LAST
     else:
-        made = _in_batches(runtime, given, record.batch)
+        made = run_whole(runtime, batch, record)
         order = record.result_order or record.dim_order
     return [bands_first(made[part], n, order, name) for part in giving.sources(tuple(made), name)]
+
+
+def run_whole(runtime: Runtime, batch: Batch, record: ModelRecord) -> dict[str, Array]:
+    """Return all that a model makes of ``(n, bands, h, w)``, by name and as it is, of whole patches."""
+    given = _last(batch) if record.dim_order == CHANNELS_LAST else batch
+    return _in_batches(runtime, given, record.batch)
+
+
+def _last(batch: Batch) -> Batch:
+    """Return a batch with its bands last."""
+    return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
 
 
 def _in_batches(runtime: Runtime, batch: Batch, at_once: int | None) -> dict[str, Array]:
