@@ -33,7 +33,7 @@ def draw_parts(
 ) -> matplotlib.axes.Axes:
     """Draw which block and which patch is of which part, in pixels of the raster."""
     if ax is None:
-        figure = load("matplotlib.pyplot").figure(figsize=(8.2, 6.2), layout="constrained")
+        figure = load("matplotlib.pyplot").figure(figsize=(7.6, 6.8))
         ax = figure.add_subplot()
     step = max(1, math.ceil(max(grid) / PICTURE_PX))
     rows, cols = (np.arange(0, length, step) // side for length, side in zip(grid, block, strict=True))
@@ -49,8 +49,16 @@ def draw_parts(
         patch(facecolor=color, label=f"{name}: {len(anchors):,} patches")
         for color, (name, anchors) in zip(strong, members.items(), strict=True)
     ]
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)
-    ax.set_title(f"Blocks by part, patches in them; {n_without:,} left out", fontsize=10.5, loc="left")
+    ax.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.05),
+        borderaxespad=0.0,
+        ncols=len(handles),
+        columnspacing=1.2,
+        frameon=False,
+    )
+    ax.set_title(f"Blocks by part, and the patches in them; {n_without:,} left out", fontsize=10, loc="left")
     ax.set_xlabel("column")
     ax.set_ylabel("row")
     return ax
