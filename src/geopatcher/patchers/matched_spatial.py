@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from geopatcher.api.configs import ConfiguredParts
 from geopatcher.core.box import box_of
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.fan_out import fan_out
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class MatchedSpatialPatcher:
+class MatchedSpatialPatcher(ConfiguredParts):
     """Cuts several fields at the same places, and stitches each by itself.
 
     Parameters
