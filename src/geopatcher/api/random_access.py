@@ -72,7 +72,8 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     copy. A slice gives a list. Nothing but the patch is read, so a whole field is read faster by `split`.
     A patch is found by where it sits: ``view.index(patch)``, ``patch in view``.
 
-    For a `torch.utils.data.DataLoader` pass ``collate_fn=stack_patches``. The view pickles as patcher and
+    `geopatcher.torch.PatchDataset` makes tensors of it for a `torch.utils.data.DataLoader`; for arrays pass
+    ``collate_fn=stack_patches``. The view pickles as patcher and
     field, without what it has cached, so workers may be forked or spawned. Threads may share it.
 
     Parameters
