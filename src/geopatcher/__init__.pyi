@@ -13,6 +13,8 @@ from . import runners as runners
 from . import samplers as samplers
 from . import spatial as spatial
 from . import time as time
+from . import torch as torch
+from . import training as training
 from .accumulators.base import SpatialAggregation as SpatialAggregation
 from .accumulators.strict import get_strict as get_strict
 from .accumulators.strict import set_strict as set_strict
@@ -113,6 +115,7 @@ from .patchers.matched_patches import MatchedTemporalPatch as MatchedTemporalPat
 from .patchers.matched_spatial import MatchedSpatialPatcher as MatchedSpatialPatcher
 from .patchers.matched_spatiotemporal import MatchedSpatioTemporalPatcher as MatchedSpatioTemporalPatcher
 from .patchers.matched_temporal import MatchedTemporalPatcher as MatchedTemporalPatcher
+from .patchers.matched_view import MatchedPatchView as MatchedPatchView
 from .patchers.spatiotemporal import SpatioTemporalPatcher as SpatioTemporalPatcher
 from .patchers.temporal import TemporalPatcher as TemporalPatcher
 from .patching.caps import SpatialSphericalCap as SpatialSphericalCap
@@ -178,5 +181,10 @@ from .temporal.windows import TemporalExponentialDecay as TemporalExponentialDec
 from .temporal.windows import TemporalPeriodic as TemporalPeriodic
 from .temporal.windows import TemporalTaperedTukey as TemporalTaperedTukey
 from .temporal.windows import TemporalWindow as TemporalWindow
+from .training.density import SpatialWeighted as SpatialWeighted
+from .training.parts import SpatialBlockSplit as SpatialBlockSplit
+from .training.parts import SpatialParts as SpatialParts
+from .training.samplers import SpatialBalanced as SpatialBalanced
+from .training.samplers import SpatialStratified as SpatialStratified
 
 __version__: str

@@ -65,6 +65,7 @@ MODULES: dict[str, str] = {
     "skops.io": "sklearn",
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
+    "torch.utils.data": "torch",
     "xarray": "xarray",
     "xarray.conventions": "xarray",
     "xgboost": "boosters",

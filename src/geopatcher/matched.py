@@ -10,11 +10,13 @@ from geopatcher.patchers.matched_patches import (
 from geopatcher.patchers.matched_spatial import MatchedSpatialPatcher
 from geopatcher.patchers.matched_spatiotemporal import MatchedSpatioTemporalPatcher
 from geopatcher.patchers.matched_temporal import MatchedTemporalPatcher
+from geopatcher.patchers.matched_view import MatchedPatchView
 
 __all__ = [
     "PRIMARY_KEY",
     "MatchedField",
     "MatchedPatch",
+    "MatchedPatchView",
     "MatchedSpatialPatcher",
     "MatchedSpatioTemporalPatch",
     "MatchedSpatioTemporalPatcher",

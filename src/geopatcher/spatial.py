@@ -52,6 +52,8 @@ from geopatcher.patching.windows import (
     SpatialTukey,
     SpatialWindow,
 )
+from geopatcher.training.density import SpatialWeighted
+from geopatcher.training.samplers import SpatialBalanced, SpatialStratified
 
 __all__ = [
     "GlobalAggregation",
@@ -62,6 +64,7 @@ __all__ = [
     "SpatialApproxCardinality",
     "SpatialApproxMode",
     "SpatialApproxQuantile",
+    "SpatialBalanced",
     "SpatialBoxcar",
     "SpatialByIndex",
     "SpatialCustom",
@@ -94,10 +97,12 @@ __all__ = [
     "SpatialSampler",
     "SpatialSoftVote",
     "SpatialSphericalCap",
+    "SpatialStratified",
     "SpatialStreamingHistogram",
     "SpatialSum",
     "SpatialTukey",
     "SpatialVariance",
+    "SpatialWeighted",
     "SpatialWeightedSum",
     "SpatialWindow",
     "get_strict",

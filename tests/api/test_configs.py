@@ -72,3 +72,47 @@ def test_what_cannot_be_made_is_refused():
             gp.SpatialPatcher.from_config({**good, **change})
     with pytest.raises(TypeError, match="was made with the function builtins:abs"):
         gp.SpatialPatcher.from_config(patcher(window=gp.SpatialCustom(abs)).get_config())
+
+
+def test_patchers_of_several_sources_are_what_their_configuration_says():
+    spatial = gp.SpatialPatcher(
+        gp.SpatialRectangular(8), gp.SpatialRegularStride(4), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    temporal = gp.TemporalPatcher(
+        gp.TemporalFixedLookback(3), gp.TemporalCausalRolling(), gp.TemporalCausalBoxcar(), gp.TemporalMean()
+    )
+    for patcher in (
+        gp.MatchedSpatialPatcher(spatial, {"label": gp.SpatialMode(), "dem": gp.SpatialMax()}),
+        gp.MatchedSpatialPatcher(spatial),
+        gp.MatchedTemporalPatcher(temporal, {"rain": gp.TemporalMean()}),
+        gp.MatchedSpatioTemporalPatcher(
+            gp.SpatioTemporalPatcher(spatial, temporal), {"rain": gp.TemporalMean()}
+        ),
+    ):
+        config = json.loads(json.dumps(patcher.get_config()))
+        assert type(patcher).from_config(config) == patcher
+        with pytest.raises(TypeError, match="has no parameter 'secondary'"):
+            type(patcher).from_config({**config, "secondary": {}})
+
+
+def test_parts_by_name_are_loaded_where_a_configuration_names_them():
+    config = {
+        "primary": {
+            "class": "SpatialPatcher",
+            "config": {
+                "geometry": {"class": "SpatialRectangular", "config": {"size": [8, 8]}},
+                "sampler": {"class": "SpatialRegularStride", "config": {"step": 4}},
+                "window": {"class": "SpatialBoxcar", "config": {}},
+                "aggregation": {"class": "SpatialOverlapAdd", "config": {}},
+            },
+        },
+        "secondary_aggregators": {"label": {"class": "SpatialMode", "config": {}}},
+    }
+    program = (
+        "import json, sys, geopatcher; "
+        "print(geopatcher.MatchedSpatialPatcher.from_config(json.loads(sys.argv[1])).get_config())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(config)], capture_output=True, text=True, check=True
+    )
+    assert "'label': {'class': 'SpatialMode', 'config': {" in said.stdout

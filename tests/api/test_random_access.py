@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import multiprocessing
 import pickle
@@ -14,6 +15,7 @@ import rasterio
 from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rasterio.env import get_gdal_config
 
 from geopatcher import (
     IndexedPatchView,
@@ -29,7 +31,9 @@ from geopatcher import (
     stack_patches,
 )
 from geopatcher.errors import SourceError
+from geopatcher.formats.gdal_environment import environment
 from geopatcher.patching.samplers.explicit import SpatialExplicit
+from geotiffs import write_geotiff
 
 
 def patcher(size=8, step=4, boundary="cover", sampler=None, **policy):
@@ -305,3 +309,60 @@ def test_a_view_pickles_without_what_it_has_read():
     assert all(map(same, copy, view))
     bare = IndexedPatchView(patcher(), RasterField.from_array(IMAGE))
     assert len(pickle.dumps(view)) == len(pickle.dumps(bare))
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+def test_a_file_is_opened_once_for_all_patches(tmp_path, monkeypatch):
+    path = write_geotiff(tmp_path / "image.tif", IMAGE, tiled=True, blockxsize=16, blockysize=16)
+    view = IndexedPatchView(patcher(), path)
+    opened, opens = [], rasterio.open
+    monkeypatch.setattr(
+        rasterio, "open", lambda *given, **named: opened.append(given) or opens(*given, **named)
+    )
+    order = np.random.default_rng(0).permutation(len(view)).tolist()
+    for index in order:
+        assert same(view[index], IndexedPatchView(patcher(), IMAGE)[index])
+    again = pickle.loads(pickle.dumps(view))  # noqa: S301 - ours
+    _ = [again[index] for index in order]
+    assert len(opened) <= 1  # by whoever looked at the file first
+
+
+def test_what_a_mask_says_is_told_of_a_patch(tmp_path):
+    known = np.random.default_rng(1).random((20, 30)) < 0.7
+    path = write_geotiff(tmp_path / "image.tif", np.ones((2, 20, 30), "uint8"))
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(known)
+    for cache in (False, True, PatchCache(tmp_path / "cache")):
+        view = IndexedPatchView(patcher(boundary="pad", step=6), path, cache)
+        for _ in range(2):
+            for patch in view:
+                row, col = patch.anchor
+                wanted = np.zeros((8, 8), bool)
+                inside = known[row : row + 8, col : col + 8]
+                wanted[: inside.shape[0], : inside.shape[1]] = inside
+                found = view.valid(patch)
+                if found is None:
+                    assert wanted.all()
+                else:
+                    np.testing.assert_array_equal(found, np.stack([wanted, wanted]))
+    assert IndexedPatchView(patcher(), IMAGE).valid(view[0]) is None
+
+
+def test_gdal_keeps_tiles_for_as_long_as_a_view_lives():
+    before = get_gdal_config("GDAL_CACHEMAX")
+    view = IndexedPatchView(patcher(), IMAGE, tile_cache="3GiB")
+    other = pickle.loads(pickle.dumps(view))  # noqa: S301 - ours
+    del view
+    with environment():
+        assert get_gdal_config("GDAL_CACHEMAX") == 3 << 30
+    assert get_gdal_config("GDAL_CACHEMAX") == max(before, 3 << 30)
+    del other
+    gc.collect()
+    assert get_gdal_config("GDAL_CACHEMAX") == before
+    with environment():
+        assert get_gdal_config("GDAL_CACHEMAX") < 3 << 30
+    assert get_gdal_config("GDAL_CACHEMAX") == before
+    with pytest.raises(ValueError, match="'much' is not a size"):
+        IndexedPatchView(patcher(), IMAGE, tile_cache="much")

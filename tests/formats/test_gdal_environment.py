@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 import rasterio
-from rasterio.env import get_gdal_config, getenv, hasenv
+from rasterio.env import get_gdal_config, getenv, hasenv, set_gdal_config
 
 import geopatcher as gp
 from geopatcher.core.box import Box
@@ -20,6 +20,7 @@ from geopatcher.formats.gdal_environment import (
     CACHE_BYTES,
     DEFAULTS,
     PINNED,
+    KeptTiles,
     environment,
     opened,
 )
@@ -158,6 +159,35 @@ def test_the_cache_is_put_back_when_the_last_of_several_threads_is_done():
     for thread in threads:
         thread.join()
     assert get_gdal_config("GDAL_CACHEMAX") == before
+
+
+def test_the_cache_is_as_large_as_the_largest_that_is_asked_for():
+    before = get_gdal_config("GDAL_CACHEMAX")
+    small, large = KeptTiles(2 << 30), KeptTiles(3 << 30)
+    for wanted in (3 << 30, 2 << 30):
+        with environment():
+            assert get_gdal_config("GDAL_CACHEMAX") == wanted
+        assert get_gdal_config("GDAL_CACHEMAX") == max(before, wanted)
+        large = None
+    del small, large
+    assert get_gdal_config("GDAL_CACHEMAX") == before
+    with environment():
+        assert get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES
+    assert get_gdal_config("GDAL_CACHEMAX") == before
+
+
+def test_what_others_set_while_tiles_are_kept_is_theirs():
+    before = get_gdal_config("GDAL_CACHEMAX")
+    tiles = KeptTiles(before + 1)
+    with environment():
+        pass
+    set_gdal_config("GDAL_CACHEMAX", before + 2)
+    with environment():
+        assert get_gdal_config("GDAL_CACHEMAX") == before + 1
+    assert get_gdal_config("GDAL_CACHEMAX") == before + 2
+    del tiles
+    assert get_gdal_config("GDAL_CACHEMAX") == before + 2
+    set_gdal_config("GDAL_CACHEMAX", before)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking while threads run

@@ -90,6 +90,18 @@ def test_names_are_checked_when_it_is_made():
         MatchedField(IMAGE, {"dem": HEIGHT}, coreg={"dem": 3})
 
 
+def test_resampling_is_checked_when_it_is_made():
+    with pytest.raises(ValueError, match="has no source 'demm': it has dem"):
+        MatchedField(IMAGE, {"dem": HEIGHT}, resampling={"demm": "nearest"})
+    with pytest.raises(ValueError, match="resampling is one of nearest, .*, not 'nearby'"):
+        MatchedField(IMAGE, {"dem": HEIGHT}, resampling="nearby")
+    with pytest.raises(ValueError, match="'dem' is in resampling and in coreg"):
+        MatchedField(IMAGE, {"dem": HEIGHT}, coreg={"dem": np.add}, resampling={"dem": "nearest"})
+    both = MatchedField(IMAGE, {"dem": HEIGHT, "raw": HEIGHT}, coreg={"raw": np.add}, resampling="nearest")
+    assert both.methods == {"dem": "nearest"}
+    assert both.fields["dem"].source.name == MatchedField(IMAGE, {"dem": HEIGHT}).fields["dem"].source.name
+
+
 def test_grids_are_one_if_the_georeference_is():
     domain = gp.RasterDomain((4, 5), Affine(10, 0, 5, 0, -10, 7), "EPSG:32725")
     assert on_one_grid(domain, gp.RasterDomain((4, 5), Affine(10, 0, 5 + 1e-9, 0, -10, 7), "EPSG:32725"))

@@ -29,6 +29,8 @@ MODULES = (
     "geopatcher.spatial",
     "geopatcher.dask",
     "geopatcher.jax",
+    "geopatcher.torch",
+    "geopatcher.training",
     "geopatcher.hooks",
     "geopatcher.errors",
     "geopatcher.samplers",

@@ -89,7 +89,7 @@ def test_modules_are_import_paths(module):
         (gp.PatchCache.field_id_for, "field"),
         (gp.PatchCache.config_id_for, "geometry window"),
         (gp.PatchCache.build_patch, "payload anchor indices"),
-        (gp.IndexedPatchView, "patcher field cache preload cache_size"),
+        (gp.IndexedPatchView, "patcher field cache preload cache_size tile_cache"),
         (gp.XarrayField, "da"),
         (gp.RioXarrayField, "da"),
         (gp.AsyncRasterField, "reader"),

@@ -24,6 +24,7 @@ FACES = {
     "runners",
     "spatial",
     "time",
+    "torch",
 }
 FACE_FOLDERS = {"_src", "samplers"}
 MOST_LINES, MOST_IN_A_FUNCTION = 400, 60

@@ -12,6 +12,7 @@ from geopatcher import errors
 from geopatcher.core.config import Configured
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Self
 
 
@@ -38,10 +39,20 @@ class ConfiguredParts(Configured):
             There is no such parameter or class; or a part holds a function, of which there is only the name.
 
         """
-        for part in config.values():
-            if isinstance(part, Mapping) and part.get("class") in dir(geopatcher):
-                attrgetter(str(part["class"]))(geopatcher)  # which loads it
+        for name in _classes_in(config):
+            if name in dir(geopatcher):
+                attrgetter(name)(geopatcher)  # which loads it
         return super().from_config(config)
+
+
+def _classes_in(config: Mapping[str, object]) -> Iterator[str]:
+    """Yield the classes a configuration names: of parts, and of parts by their own names."""
+    for part in config.values():
+        if isinstance(part, Mapping):
+            if "class" in part:
+                yield str(part["class"])
+            else:
+                yield from _classes_in(part)
 
 
 class ConfiguredPatcher(ConfiguredParts):

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, overload
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
+import numpy as np
 from rasterio.windows import Window as RasterWindow
 
 from geopatcher.api.anchor_list import Anchors, box_at
@@ -24,10 +25,14 @@ from geopatcher.engine.rows import read_units
 from geopatcher.engine.single import cut_one
 from geopatcher.engine.stats import RunStats
 from geopatcher.fields.open import as_field
+from geopatcher.formats.gdal_environment import KeptTiles
+from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import SupportsIndex
+
+    from numpy.typing import NDArray
 
     from geopatcher.api.patch_cache import PatchCache
     from geopatcher.core.box import Box
@@ -36,6 +41,10 @@ if TYPE_CHECKING:
     from geopatcher.engine.rows import Unit
     from geopatcher.fields.open import Source
     from geopatcher.planning.plan import Plan
+
+
+#: Decoded tiles that are kept, by default: some of each place of a file that is read at random.
+TILE_CACHE = "256MiB"
 
 
 class Plans(Protocol):
@@ -63,7 +72,8 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     copy. A slice gives a list. Nothing but the patch is read, so a whole field is read faster by `split`.
     A patch is found by where it sits: ``view.index(patch)``, ``patch in view``.
 
-    For a `torch.utils.data.DataLoader` pass ``collate_fn=stack_patches``. The view pickles as patcher and
+    `geopatcher.torch.PatchDataset` makes tensors of it for a `torch.utils.data.DataLoader`; for arrays pass
+    ``collate_fn=stack_patches``. The view pickles as patcher and
     field, without what it has cached, so workers may be forked or spawned. Threads may share it.
 
     Parameters
@@ -79,11 +89,14 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         Read all patches now, strip by strip, and keep them.
     cache_size
         Most patches to keep, those used last; asks for a cache by itself.
+    tile_cache
+        Bytes of decoded tiles of files that GDAL keeps between reads in each process, such as ``"1GiB"``:
+        patches of one tile then decode it once. Views share them.
 
     Raises
     ------
     ValueError
-        ``cache_size`` is less than 1, or too small to preload all patches.
+        ``cache_size`` is less than 1, or too small to preload all patches; or ``tile_cache`` is not a size.
 
     Examples
     --------
@@ -105,6 +118,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         cache: bool | PatchCache = False,
         preload: bool = False,
         cache_size: int | None = None,
+        tile_cache: int | str = TILE_CACHE,
     ) -> None:
         self.patcher = patcher
         self.field: SourceField[object] = as_field(field)
@@ -119,6 +133,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self._disk = None if isinstance(cache, bool) else cache
         self._keeps = cache is True or preload or cache_size is not None
         self._cache_size = cache_size
+        self._tiles = KeptTiles(parse_bytes(tile_cache))
         self._start()
         if preload:
             for index, cut in enumerate(self._all()):
@@ -129,6 +144,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self._weights = self.patcher.window.weights(self.patcher.geometry)
         self._kept: OrderedDict[int, Patch[Array]] = OrderedDict()
         self._in_use: WeakValueDictionary[int, Patch[Array]] = WeakValueDictionary()
+        self._valid: WeakKeyDictionary[Patch[Array], NDArray[np.bool_]] = WeakKeyDictionary()
         self._lock = threading.Lock()
         source = self.field.source
         safe = isinstance(source, Concurrent) and source.reads_concurrently
@@ -208,6 +224,25 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     def __contains__(self, value: object) -> bool:
         return self.count(value) > 0
 
+    def valid(self, patch: Patch[Array]) -> NDArray[np.bool_] | None:
+        """Return where a patch of this view has data, as far as no value of it says so.
+
+        Of integers that is by the nodata value or the mask of their file; of floats that are missing are NaN,
+        and what overhangs a raster under ``boundary="pad"`` has no data.
+
+        Parameters
+        ----------
+        patch
+            The very one that this view gave.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Booleans shaped like its data; ``None`` where nothing more is known than its values say.
+
+        """
+        return self._valid.get(patch)
+
     def clear_cache(self) -> None:
         """Forget the patches that are kept in memory, and remove all entries of a `PatchCache`."""
         with self._lock:
@@ -275,10 +310,13 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         weights = self._weights if cut.crop is None else self._weights[cut.crop]
         box = cut.box
         indices = RasterWindow(box.col0, box.row0, box.width, box.height)
-        return Patch(data, cut.anchor, indices, weights)
+        patch = Patch(data, cut.anchor, indices, weights)
+        if cut.valid is not None:
+            self._valid[patch] = np.broadcast_to(cut.valid, cut.pixels.shape).reshape(data.shape)
+        return patch
 
     def __getstate__(self) -> dict[str, object]:
-        names = ("patcher", "field", "plan", "_disk", "_keeps", "_cache_size")
+        names = ("patcher", "field", "plan", "_disk", "_keeps", "_cache_size", "_tiles")
         return {name: vars(self)[name] for name in names}
 
     def __setstate__(self, state: dict[str, object]) -> None:

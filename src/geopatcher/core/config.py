@@ -188,7 +188,7 @@ def revived(value: object) -> object:
     if isinstance(value, Mapping):
         if set(value) == {"class", "config"}:
             return made(value)
-        return dict(value)
+        return {name: revived(part) for name, part in value.items()}
     return tuple(map(revived, value)) if isinstance(value, list | tuple) else value
 
 

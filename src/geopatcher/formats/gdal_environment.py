@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import weakref
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -116,26 +117,47 @@ class _Cache:
     """GDAL's cache of blocks, one for the whole process: small while anyone of ours opens or reads.
 
     It is put back when the last of them is done, to what it was before the first; GDAL works its own
-    default out once, from the memory of the machine, so that number is what is put back.
+    default out once, from the memory of the machine, so that number is what is put back. While there are
+    `KeptTiles` it is as large as these ask for, and is left so between reads: what does not fit is forgotten
+    at once.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._before = CACHE_BYTES
+        self._before = self._ours = CACHE_BYTES
+        self._left: int | None = None
+        #: Changed without the lock, which a thread may hold when it collects garbage.
+        self._asked: dict[int, int] = {}
+
+    def ask(self, key: int, n_bytes: int) -> None:
+        self._asked[key] = n_bytes
+
+    def release(self, key: int) -> None:
+        self._asked.pop(key, None)
+        if not self._asked and not self._users:
+            self._put_back(self._left)
 
     def __enter__(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._before = get_gdal_config("GDAL_CACHEMAX")
-                set_gdal_config("GDAL_CACHEMAX", CACHE_BYTES)
+                found = get_gdal_config("GDAL_CACHEMAX")
+                self._before = self._before if found == self._left else found
+                self._ours = max(CACHE_BYTES, 0, *list(self._asked.values()))
+                set_gdal_config("GDAL_CACHEMAX", self._ours)
 
     def __exit__(self, *exc: object) -> None:
         with self._lock:
             self._users -= 1
-            if self._users == 0 and get_gdal_config("GDAL_CACHEMAX") == CACHE_BYTES:  # nobody else set it
-                set_gdal_config("GDAL_CACHEMAX", self._before)
+            if self._users == 0:
+                kept = self._asked and self._ours > self._before
+                self._left = self._ours if kept else None
+                self._put_back(None if kept else self._ours)
+
+    def _put_back(self, ours: int | None) -> None:
+        if ours is not None and get_gdal_config("GDAL_CACHEMAX") == ours:  # nobody else set it
+            set_gdal_config("GDAL_CACHEMAX", self._before)
 
     def start_anew(self) -> None:
         """In a forked child nobody reads, and the lock may have been held."""
@@ -147,6 +169,28 @@ class _Cache:
 
 _CACHE = _Cache()
 os.register_at_fork(after_in_child=_CACHE.start_anew)
+
+
+class KeptTiles:
+    """As long as this lives, GDAL keeps so many bytes of decoded blocks between reads of ours.
+
+    For who reads the same blocks again and again: a block takes longer to decode than to copy. Pickled it
+    asks for the same in another process.
+
+    Parameters
+    ----------
+    n_bytes
+        Of blocks in this process. Of several that ask, the one that asks for most gets it.
+
+    """
+
+    def __init__(self, n_bytes: int) -> None:
+        self.n_bytes = n_bytes
+        _CACHE.ask(id(self), n_bytes)
+        weakref.finalize(self, _CACHE.release, id(self))
+
+    def __reduce__(self) -> tuple[type[KeptTiles], tuple[int]]:
+        return (KeptTiles, (self.n_bytes,))
 
 
 @contextmanager

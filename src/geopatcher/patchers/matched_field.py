@@ -14,7 +14,10 @@ from rasterio.windows import Window
 from geopatcher.api.subset import box_of_bounds
 from geopatcher.core.box import Box, box_of
 from geopatcher.fields.open import as_field
+from geopatcher.fields.placing import placed_on
 from geopatcher.fields.plain_field import array_of, raster_domain
+from geopatcher.fields.raster import RasterField
+from geopatcher.fields.scenes import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
 
 if TYPE_CHECKING:
@@ -34,9 +37,10 @@ class MatchedField:
     """A primary source, and secondary ones that are read wherever it is.
 
     Sources are whatever a patcher takes: fields, paths, arrays; or series, for a patcher over time. A
-    secondary one lies on the grid of the primary one, or is brought onto it by a function of ``coreg``. That
-    is given what the secondary source has there, and what the primary one has; of rasters with a
-    georeference on different grids, the pixels that the primary patch touches.
+    secondary one lies on the grid of the primary one, or is a file that GDAL warps onto it where
+    ``resampling`` says how, or is brought onto it by a function of ``coreg``. That is given what the
+    secondary source has there, and what the primary one has; of rasters with a georeference on different
+    grids, the pixels that the primary patch touches.
 
     Parameters
     ----------
@@ -49,11 +53,15 @@ class MatchedField:
         comes back has the height and width of the second.
     valid_mask
         Whether patches say where all sources have data, by default.
+    resampling
+        How pixels are made where a secondary source is warped, by GDAL's names: one for all, or for some by
+        their own name. ``{"label": "nearest"}`` is for classes.
 
     Raises
     ------
     ValueError
-        A secondary source is called ``"primary"``, or ``coreg`` names one that is not there.
+        A secondary source is called ``"primary"``; ``coreg`` or ``resampling`` names one that is not there,
+        or both the same; or there is no such resampling.
     TypeError
         A function of ``coreg`` cannot be called.
 
@@ -74,6 +82,7 @@ class MatchedField:
     secondaries: Mapping[str, CubeLike] = field(default_factory=dict)
     coreg: Mapping[str, Coreg] = field(default_factory=dict)
     valid_mask: bool = True
+    resampling: Mapping[str, str] | str = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "secondaries", dict(self.secondaries))
@@ -84,6 +93,20 @@ class MatchedField:
         for name, function in self.coreg.items():
             if not callable(function):
                 raise TypeError(f"coreg[{name!r}] is called with two patches; {function!r} cannot be")
+        check_names(self.methods, self.secondaries, "resampling=, of the secondaries,")
+        for name, method in self.methods.items():
+            if method not in METHODS:
+                raise ValueError(f"resampling is one of {', '.join(METHODS)}, not {method!r}")
+            if name in self.coreg:
+                raise ValueError(f"{name!r} is in resampling and in coreg: one of them brings it here")
+
+    @property
+    def methods(self) -> Mapping[str, str]:
+        """How secondary sources are warped, by their names."""
+        if isinstance(self.resampling, str):
+            warped = (name for name in self.secondaries if name not in self.coreg)
+            return dict.fromkeys(warped, self.resampling)
+        return self.resampling
 
     @property
     def sources(self) -> Mapping[str, CubeLike]:
@@ -93,7 +116,12 @@ class MatchedField:
     @cached_property
     def fields(self) -> Mapping[str, SourceField[object]]:
         """All sources as fields; they are opened when this is first asked for."""
-        return {name: as_field(source) for name, source in self.sources.items()}  # type: ignore[arg-type]
+        found = {name: as_field(source) for name, source in self.sources.items()}  # type: ignore[arg-type]
+        for name, method in self.methods.items():
+            grid, given = raster_domain(found[PRIMARY_KEY].domain), found[name].source
+            placed = placed_on(name, given, grid, PRIMARY_KEY, resampling=method).source
+            found[name] = found[name] if placed is given else RasterField(placed)
+        return found
 
     @property
     def domain(self) -> RasterDomain:
@@ -151,7 +179,7 @@ class MatchedField:
         if not aligned and name not in self.coreg:
             raise ValueError(
                 f"{name!r} is on another grid than the primary source: {told_grid(its)}, and not "
-                f"{told_grid(mine)}. Warp it (geopatcher.Mosaic with grid=...), or give "
+                f"{told_grid(mine)}. Have it warped by resampling={{{name!r}: 'nearest'}}, or give "
                 f"coreg={{{name!r}: f}} with a function f(raw, primary) that brings a patch onto the "
                 f"pixels of the primary one"
             )
@@ -223,6 +251,35 @@ class MatchedField:
 
         """
         return raster_domain(self.fields[name].domain).nodata
+
+    def marked(self, name: str, box: Box) -> NDArray[np.bool_] | None:
+        """Return where a source that is a field says, beside NaN and a value, that it has data.
+
+        Files have masks, and what was warped has ends: no value of integers says so.
+
+        Parameters
+        ----------
+        name
+            Of the source, on the grid of the primary one.
+        box
+            A rectangle of the primary source; beyond the raster there is no data.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Booleans ``(bands, h, w)``; ``None`` where NaN and a value say all.
+
+        """
+        source = self.fields[name].source
+        domain = source.domain
+        if not source.has_nodata or domain.nodata is not None or domain.dtype.kind == "f":
+            return None
+        inner = box.intersect(Box.of_shape(domain.grid_shape))
+        known = np.zeros((domain.n_bands, *box.shape), dtype=np.bool_)
+        if not inner.empty:
+            valid = source.valid(inner, source.read(inner))
+            known[:, *inner.slices(box)] = True if valid is None else valid
+        return known
 
 
 def _is_placed(domain: RasterDomain) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
+from geopatcher.api.configs import ConfiguredParts
+from geopatcher.core.box import box_of
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.fan_out import fan_out
 from geopatcher.patchers.matched_field import known_cells
@@ -17,6 +20,9 @@ from geopatcher.patchers.streams import Pass, awaited, bytes_of
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from geopatcher.accumulators.protocols import Merges
     from geopatcher.api.patcher import SpatialPatcher
     from geopatcher.core.patch import Patch
@@ -26,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class MatchedSpatialPatcher:
+class MatchedSpatialPatcher(ConfiguredParts):
     """Cuts several fields at the same places, and stitches each by itself.
 
     Parameters
@@ -99,7 +105,7 @@ class MatchedSpatialPatcher:
         def read() -> Generator[MatchedPatch, None, None]:
             streams = {name: self.primary.split(mfield.fields[name]) for name in (PRIMARY_KEY, *aligned)}
             for members in together(anchors(), streams):
-                yield self._matched(mfield, members)
+                yield self.matched(mfield, members)
 
         count = partial(self.primary.n_anchors, primary)
         return Pass(anchors, read, count, Hooks.of(hooks), prefetch).stream()
@@ -126,7 +132,35 @@ class MatchedSpatialPatcher:
         """
         return awaited(self.split(mfield, hooks, prefetch=prefetch))
 
-    def _matched(self, mfield: MatchedField, found: Mapping[str, Patch[object]]) -> MatchedPatch:
+    def matched(
+        self,
+        mfield: MatchedField,
+        found: Mapping[str, Patch[object]],
+        marks: Mapping[str, NDArray[np.bool_] | None] | None = None,
+    ) -> MatchedPatch:
+        """Return patches of sources at one place as one, with those that lie on other grids.
+
+        Parameters
+        ----------
+        mfield
+            The sources.
+        found
+            The patch of the primary source by `PRIMARY_KEY`, and those of others on its grid by their names.
+        marks
+            Of the same, where their sources say that they have data, ``None`` for everywhere; as of
+            `MatchedField.marked` by default, which reads them.
+
+        Returns
+        -------
+        MatchedPatch
+            Of all sources.
+
+        Raises
+        ------
+        ValueError
+            What ``coreg`` brings has another height and width.
+
+        """
         primary = found[PRIMARY_KEY]
         members = {PRIMARY_KEY: primary}
         for name in mfield.secondaries:
@@ -135,12 +169,24 @@ class MatchedSpatialPatcher:
             if name in mfield.coreg:
                 same_extent(name, data, primary.data, slice(-2, None))
             members[name] = primary.with_data(data)
-        known = (
-            known_cells(patch.data, None if name in mfield.coreg else mfield.missing(name))
-            for name, patch in members.items()
-        )
-        mask = all_known(known, (-2, -1)) if mfield.valid_mask else None
+        mask = None
+        if mfield.valid_mask:
+            told = self._marks(mfield, found) if marks is None else marks
+            values = (
+                known_cells(patch.data, None if name in mfield.coreg else mfield.missing(name))
+                for name, patch in members.items()
+            )
+            said = (mark for name, mark in told.items() if mark is not None and name not in mfield.coreg)
+            mask = all_known(chain(values, said), (-2, -1))
         return MatchedPatch(primary.anchor, members, mask, primary.weights)
+
+    def _marks(
+        self, mfield: MatchedField, found: Mapping[str, Patch[object]]
+    ) -> dict[str, NDArray[np.bool_] | None]:
+        return {
+            name: None if patch.indices is None else mfield.marked(name, box_of(patch.indices))
+            for name, patch in found.items()
+        }
 
     def _elsewhere(self, mfield: MatchedField, name: str, primary: Patch[object]) -> object:
         """Return what a source on another grid has where the primary patch is."""

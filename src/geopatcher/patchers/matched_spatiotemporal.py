@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from geopatcher.accumulators.base import SpatialAggregation
+from geopatcher.api.configs import ConfiguredParts
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.cubes import cube_of, domain_of
 from geopatcher.patchers.fan_out import fan_out
@@ -38,7 +39,7 @@ Aggregator: TypeAlias = (
 
 
 @dataclass
-class MatchedSpatioTemporalPatcher:
+class MatchedSpatioTemporalPatcher(ConfiguredParts):
     """Cuts several fields at the same places and steps, and puts each together by itself.
 
     All sources of a `MatchedField` have the height, width and steps of the primary one. A function of

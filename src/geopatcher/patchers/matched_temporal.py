@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.api.configs import ConfiguredParts
 from geopatcher.engine.hooks import Hooks
 from geopatcher.fields.plain_field import array_of
 from geopatcher.patchers.fan_out import fan_out
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class MatchedTemporalPatcher:
+class MatchedTemporalPatcher(ConfiguredParts):
     """Cuts several series at the same steps, and aggregates each by itself.
 
     Sources of a `MatchedField` are then what a `TemporalPatcher` takes. A secondary series has the steps of
