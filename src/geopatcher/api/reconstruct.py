@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume, Window
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
@@ -71,6 +72,7 @@ def reconstruct(
     output_dims: OutputDims | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
+    style: Style | None = None,
     region: Region | None = None,
     region_crs: object = None,
     crop: bool = False,
@@ -197,6 +199,9 @@ def reconstruct(
     storage
         How the result is stored: a `ZarrStorage` for a ``.zarr`` (compression, shards, overview levels,
         checksums), a `CogStorage` for a ``.tif`` (compression, tiles, colors).
+    style
+        How the result looks in the viewer, the report, plots and cards, and by what it says of itself in QGIS
+        and others: a `Style`, with a range and a ramp of colors, or the names and colors of classes.
     region
         The part of the raster to compute: a `Box` of pixels, ``(west, south, east, north)``, a polygon
         (shapely, GeoJSON, a GeoDataFrame), or the path of a vector file; all by default. Only the blocks it
@@ -309,7 +314,19 @@ def reconstruct(
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     to = Destination(target, storage, overwrite, resume)
     request = Request.of(
-        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
+        axes,
+        reading,
+        to.raster,
+        storage,
+        chunks,
+        beside,
+        dtype,
+        nodata,
+        at_once,
+        memory_limit,
+        extent,
+        dims,
+        style,
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     job = job_for(request, conduct, pixels, run)

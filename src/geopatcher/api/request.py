@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.job import Nodata
     from geopatcher.planning.plan import Plan
@@ -83,6 +84,7 @@ class Request:
         memory_limit: int | str,
         extent: Extent,
         dims: Leading | None = None,
+        style: Style | None = None,
     ) -> Request:
         """Check and resolve what a caller gives.
 
@@ -97,7 +99,7 @@ class Request:
         check_axes(axes.window, axes.aggregation)
         stored = storage_for(target, storage)
         pieces = pixel_pair(chunks, "chunks")
-        output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims)
+        output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims, style)
         blocks, known = stored.blocks(pieces), layers_from_names(layers)
         return cls(
             axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent

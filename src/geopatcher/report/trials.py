@@ -13,11 +13,12 @@ from geopatcher.core.box import Box
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
 from geopatcher.inspect.levels import ArrayRaster
+from geopatcher.inspect.styles import is_labels
 from geopatcher.operators.wrappers import wants_mask, wants_position
 from geopatcher.planning.reading import Reading
 from geopatcher.report.borders import borders_of
-from geopatcher.report.findings import is_labels
-from geopatcher.report.seams import Samples, sample, summarise, surely
+from geopatcher.report.seams import summarise, surely
+from geopatcher.report.segments import Control, Samples, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -115,9 +116,9 @@ class Measured:
         for band in range(min(result.domain.n_bands, BANDS)):
             cells = raster.read(whole, [band])[0]
             labels = is_labels(result.domain, cells[np.isfinite(cells)])
+            control = Control(_reader(reference[band]), labels)
             rows, cols = (
-                sample(_reader(cells), borders, axis, grid, labels=labels, control=_reader(reference[band]))
-                for axis in (0, 1)
+                sample(_reader(cells), borders, axis, grid, labels=labels, control=control) for axis in (0, 1)
             )
             self.samples.setdefault(band, []).append((rows, cols))
         seconds = result.stats.seconds
