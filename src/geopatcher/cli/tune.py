@@ -43,6 +43,7 @@ def read_sizes(
 @click.option("--output-scale", metavar="NUMBER", help="As for run.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="As for run.")
 @click.option("--aggregation", default="overlap-add", show_default=True, help="As for run.")
+@click.option("--labels/--no-labels", default=None, help="Whether results are labels, such as classes.")
 @click.option("--save", metavar="PICTURE", help="Write the trade-off as a picture, such as tune.png.")
 def tune(
     source: str,
@@ -59,6 +60,7 @@ def tune(
     output_scale: str | None,
     batch_size: int,
     aggregation: str,
+    labels: bool | None,
     save: str | None,
 ) -> None:
     """Run an operator over samples of SOURCE, and say what it needs for results without seams.
@@ -88,6 +90,7 @@ def tune(
         output_scale=output_scale,
         batch_size=batch_size,
         aggregation=aggregation,
+        labels=labels,
     )
     click.echo(str(tuning))
     if save is not None:

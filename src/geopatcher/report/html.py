@@ -227,9 +227,10 @@ def _seams(findings: Findings) -> str:
     detail = ""
     if findings.detail is not None:
         box = findings.detail.box
+        ranged = "" if findings.looks[0].style.classes else ", in colours of its own range"
         detail = (
             f"<figure>{charts.detail(findings.detail)}<figcaption>Where borders cross, {escape(str(box))}, "
-            f"magnified, in colours of its own range; ticks mark borders.</figcaption></figure>"
+            f"magnified{ranged}; ticks mark borders.</figcaption></figure>"
         )
     profile = charts.for_screens(partial(charts.profile, worst.both)) if worst.both.profile else ""
     if profile:

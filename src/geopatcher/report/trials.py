@@ -100,8 +100,15 @@ class Manner:
 
 @dataclass
 class Measured:
-    """What was measured of one choice, over all samples."""
+    """What was measured of one choice, over all samples.
 
+    Of labels it is counted how many cells were ``compared`` with the reference, and how many are
+    ``differing``; ``labels`` is whether values are such names, `None` to decide by looking.
+    """
+
+    labels: bool | None = None
+    compared: int = 0
+    differing: int = 0
     samples: dict[int, list[tuple[Samples, Samples]]] = field(default_factory=dict)
     operate_s: float = 0.0
     stitch_s: float = 0.0
@@ -115,7 +122,11 @@ class Measured:
         whole = Box.of_shape(grid)
         for band in range(min(result.domain.n_bands, BANDS)):
             cells = raster.read(whole, [band])[0]
-            labels = is_labels(result.domain, cells[np.isfinite(cells)])
+            known = np.isfinite(cells) & np.isfinite(reference[band])
+            labels = is_labels(result.domain, cells[known], band) if self.labels is None else self.labels
+            if labels:
+                self.compared += int(np.count_nonzero(known))
+                self.differing += int(np.count_nonzero(known & (cells != reference[band])))
             control = Control(_reader(reference[band]), labels)
             rows, cols = (
                 sample(_reader(cells), borders, axis, grid, labels=labels, control=control) for axis in (0, 1)
@@ -125,6 +136,11 @@ class Measured:
         self.operate_s += seconds.get("operate", 0.0)
         self.stitch_s += seconds.get("accumulate", 0.0) + seconds.get("finalise", 0.0)
         self.patches += result.stats.patches
+
+    @property
+    def disagreement(self) -> float:
+        """The share of cells whose label is another one than in the reference; NaN of quantities."""
+        return self.differing / self.compared if self.compared else float("nan")
 
     def seams(self) -> Seams:
         """Return the seams of the band that shows them most."""
