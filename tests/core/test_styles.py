@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from geopatcher.core.metadata import BandMetadata, Metadata
-from geopatcher.core.styles import Style, declared
+from geopatcher.core.styles import Style, band_of, declared, styled
 
 
 @pytest.mark.parametrize(
@@ -23,21 +23,22 @@ def test_a_style_that_cannot_be_is_refused(keywords, message):
 
 def test_what_a_band_says_beside_its_style_stays():
     said = Metadata((BandMetadata(0.1, 2.0, tags=(("ACQUIRED", "2024-05-01"), ("display_ramp", "grey"))),))
-    (band,) = Style(range=(0, 1)).applied(said, 1).bands
+    (band,) = styled(said, Style(range=(0, 1)), 1).bands
     assert (band.scale, band.offset) == (0.1, 2.0)
     assert dict(band.tags) == {"ACQUIRED": "2024-05-01", "display_range": "0.0 1.0"}
 
 
 def test_every_band_of_a_result_has_the_style():
-    styled = Style(ramp="magma").applied(Metadata(), 3)
-    assert [declared(styled, band).ramp for band in range(4)] == ["magma", "magma", "magma", ""]
+    said = styled(Metadata(), Style(ramp="magma"), 3)
+    assert styled(said, None, 3) is said
+    assert [declared(said, band).ramp for band in range(4)] == ["magma", "magma", "magma", ""]
 
 
 def test_classes_with_a_color_each_are_a_palette():
-    band = Style(classes={2: ("b", "#0A0b0C"), 1: ("a", "#ffffff")}).metadata()
+    band = band_of(Style(classes={2: ("b", "#0A0b0C"), 1: ("a", "#ffffff")}))
     assert band.color == "palette"
     assert band.colormap == ((1, (255, 255, 255, 255)), (2, (10, 11, 12, 255)))
-    assert Style(classes={2: ("b", "#0A0b0C"), 1: "a"}).metadata().color == ""
+    assert band_of(Style(classes={2: ("b", "#0A0b0C"), 1: "a"})).color == ""
 
 
 @pytest.mark.parametrize("tag", ["", "1", "a b", "2 1", "nan 1", "1 2 3"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+_LOG = logging.getLogger(__name__)
 
 
 def reconstruct(
@@ -314,30 +317,22 @@ def reconstruct(
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     to = Destination(target, storage, overwrite, resume)
     request = Request.of(
-        axes,
-        reading,
-        to.raster,
-        storage,
-        chunks,
-        beside,
-        dtype,
-        nodata,
-        at_once,
-        memory_limit,
-        extent,
-        dims,
-        style,
+        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    job = job_for(request, conduct, pixels, run)
-    return _carried_out(runner, job, to, progress)
+    return _carried_out(runner, job_for(request.looking(style), conduct, pixels, run), to, progress)
 
 
 def _carried_out(
     runner: Executor, job: Job, to: Destination, progress: bool | Advance | None
 ) -> Reconstruction:
     """Run a job, and tell of its progress."""
-    place = to.place()
-    with reporting(progress, runner.n_patches(job)) as advance:
+    place, count = to.place(), runner.n_patches(job)
+    _LOG.info("%s over %s: %s patches", job.name, job.source.name, f"{count:,}")
+    with reporting(progress, count) as advance:
         result = result_of(runner.run(replace(job, advance=advance), place))
+    for failed in result.errors:
+        _LOG.info("patch at %s failed (%s): %s", failed.anchor, failed.kind, failed.message)
+    _LOG.info("finished in %.2f s: %s", result.stats.elapsed, result.path or "in memory")
+    _LOG.debug("%s", result.stats.as_dict())
     return to.drawn(result)

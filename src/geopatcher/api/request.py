@@ -84,7 +84,6 @@ class Request:
         memory_limit: int | str,
         extent: Extent,
         dims: Leading | None = None,
-        style: Style | None = None,
     ) -> Request:
         """Check and resolve what a caller gives.
 
@@ -99,11 +98,15 @@ class Request:
         check_axes(axes.window, axes.aggregation)
         stored = storage_for(target, storage)
         pieces = pixel_pair(chunks, "chunks")
-        output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims, style)
+        output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims)
         blocks, known = stored.blocks(pieces), layers_from_names(layers)
         return cls(
             axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent
         )
+
+    def looking(self, style: Style | None) -> Request:
+        """Return the same for a result that looks so."""
+        return replace(self, output=replace(self.output, style=style))
 
     def over(self, source: PixelSource) -> tuple[PixelSource, Request]:
         """Return the part of a source that is asked for, and the request for it."""

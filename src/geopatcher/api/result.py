@@ -193,8 +193,10 @@ class Reconstruction:
 
     def _repr_html_(self) -> str:
         raster = self.rasters()[RESULT]
-        cells = overview(raster, 0, THUMBNAIL_PX)
-        style = style_of(raster.domain, 0, seen(raster, 0))
+        cells = seen(raster, 0)
+        style = style_of(raster.domain, 0, cells)
+        thin = -(-max(cells.shape) // THUMBNAIL_PX)
+        cells = cells[::thin, ::thin]
         shown = thumbnail(data_uri(png_bytes(style.painted(cells))), "the first band")
         shown += legend(css_colors(style.classes))
         return card("Reconstruction", facts_of(str(self)), shown)

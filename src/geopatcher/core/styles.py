@@ -44,8 +44,8 @@ class Style:
     --------
     >>> Style(range=(-1, 1), ramp="vegetation").range
     (-1.0, 1.0)
-    >>> Style(classes={10: ("Tree", "#006400"), 20: "Shrub"}).metadata().classes
-    ((10, 'Tree'), (20, 'Shrub'))
+    >>> Style(classes={10: ("Tree", "#006400"), 20: "Shrub"}).classes[10]
+    ('Tree', '#006400')
 
     """
 
@@ -63,43 +63,49 @@ class Style:
             object.__setattr__(self, "range", (low, high))
         if self.classes and (self.range is not None or self.ramp):
             raise ValueError("a style has classes, or a range and a ramp: leave one of them out")
-        self.metadata()
+        band_of(self)  # which says what is wrong with a color
 
     def __str__(self) -> str:
         """Tell it in a line, the same for the same style."""
         return f"range {self.range}, ramp {self.ramp or None}, classes {dict(sorted(self.classes.items()))}"
 
-    def metadata(self) -> BandMetadata:
-        """Return what a raster says of a band that looks so."""
-        if self.classes:
-            both = sorted((value, *_pair(said)) for value, said in self.classes.items())
-            return BandMetadata(
-                color="palette" if all(color for _, _, color in both) else "",
-                colormap=tuple((value, _rgba(color)) for value, _, color in both if color),
-                classes=tuple((value, name) for value, name, _ in both),
-            )
-        tags: Tags = () if not self.ramp else ((RAMP_TAG, self.ramp),)
-        if self.range is not None:
-            tags = (*tags, (RANGE_TAG, " ".join(map(repr, self.range))))
-        return BandMetadata(tags=tags)
 
-    def applied(self, metadata: Metadata, n_bands: int) -> Metadata:
-        """Return what a raster of so many bands says that looks so."""
-        own = self.metadata()
-        bands = metadata.bands or (BandMetadata(),) * n_bands
-        styled = tuple(
-            replace(band, tags=_without(band.tags) + own.tags)
-            if not self.classes
-            else replace(band, color=own.color, colormap=own.colormap, classes=own.classes)
-            for band in bands
+def band_of(style: Style) -> BandMetadata:
+    """Return what a raster says of a band that looks so.
+
+    >>> band_of(Style(classes={10: ("Tree", "#006400"), 20: "Shrub"})).classes
+    ((10, 'Tree'), (20, 'Shrub'))
+    """
+    if style.classes:
+        both = sorted((value, *_pair(said)) for value, said in style.classes.items())
+        return BandMetadata(
+            color="palette" if all(color for _, _, color in both) else "",
+            colormap=tuple((value, _rgba(color)) for value, _, color in both if color),
+            classes=tuple((value, name) for value, name, _ in both),
         )
-        return replace(metadata, bands=styled)
+    tags: Tags = ((RAMP_TAG, style.ramp),) if style.ramp else ()
+    if style.range is not None:
+        tags = (*tags, (RANGE_TAG, " ".join(map(repr, style.range))))
+    return BandMetadata(tags=tags)
+
+
+def styled(metadata: Metadata, style: Style | None, n_bands: int) -> Metadata:
+    """Return what a raster of so many bands says that looks so; the same where there is no style."""
+    if style is None:
+        return metadata
+    own = band_of(style)
+    bands = metadata.bands or (BandMetadata(),) * n_bands
+    if style.classes:
+        known = (replace(each, color=own.color, colormap=own.colormap, classes=own.classes) for each in bands)
+    else:
+        known = (replace(each, tags=_without(each.tags) + own.tags) for each in bands)
+    return replace(metadata, bands=tuple(known))
 
 
 def declared(metadata: Metadata, band: int) -> Style:
     """Return the style of a quantity that a raster says of a band; an empty one where it says none.
 
-    >>> said = Style(range=(0, 0.5), ramp="magma").applied(Metadata(), 1)
+    >>> said = styled(Metadata(), Style(range=(0, 0.5), ramp="magma"), 1)
     >>> declared(said, 0) == Style(range=(0, 0.5), ramp="magma"), declared(Metadata(), 0) == Style()
     (True, True)
     """

@@ -19,6 +19,7 @@ from geopatcher.core.leading import BAND, Dimension, leading_of_result, plain
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
+from geopatcher.core.styles import styled
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -112,8 +113,8 @@ class Output:
         free = aggregation.nodata_for(result) if self.nodata is None else None
         nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
         plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
-        styled = self.style is not None and bool(self.style.classes)
-        labels = aggregation.gives_labels or styled or (own and source.metadata.has_labels)
+        named = self.style is not None and bool(self.style.classes)
+        labels = aggregation.gives_labels or named or (own and source.metadata.has_labels)
         names = source.band_names if same_bands else names_along(leading, out_bands)
         names = aggregation.band_names or names
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
@@ -124,7 +125,7 @@ class Output:
             domain,
             nodata=nodata,
             units=source.units if own else (),
-            metadata=said if self.style is None else self.style.applied(said, domain.n_bands),
+            metadata=styled(said, self.style, domain.n_bands),
             leading=leading,
         )
         spec = ResultSpec(

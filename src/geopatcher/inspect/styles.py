@@ -85,8 +85,8 @@ def style_of(
     Examples
     --------
     >>> from geopatcher.core.domain import RasterDomain
-    >>> style_of(RasterDomain((2, 2)), 0, np.array([[0.0, 1.0], [1.0, np.nan]])).span
-    (0.0, 1.0)
+    >>> style_of(RasterDomain((1, 101)), 0, np.arange(101.0)).span
+    (2.0, 98.0)
     >>> classes = np.array([[10.0, 20.0], [20.0, np.nan]])
     >>> found = style_of(RasterDomain((2, 2), dtype=np.dtype("uint8")), 0, classes)
     >>> [one.name for one in found.classes], [round(share, 2) for share in found.shares]

@@ -76,7 +76,18 @@ def write_report(
         The file cannot be written, or something else is there.
 
     """
-    findings = look_into(result, source, size, step, labels)
+    return write_findings(look_into(result, source, size, step, labels), path)
+
+
+def write_findings(findings: Findings, path: str | os.PathLike[str] | None = None) -> Path:
+    """Write a report of what was found out; returns the file.
+
+    Raises
+    ------
+    ValueError, TargetError
+        As of `write_report`.
+
+    """
     if path is None:
         if findings.opened.path is None:
             raise ValueError("the result is in memory: say where the report goes, such as path='report.html'")

@@ -12,6 +12,7 @@ import numpy as np
 from geopatcher.errors import GeopatcherError, SourceError
 from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr
+from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.inspect.arrays import RESULT, stored_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.inspect.styles import seen, style_of
@@ -46,10 +47,10 @@ class Origin:
 
     @classmethod
     def of(cls, account: Account, result: Path) -> Origin | None:
-        """Read a ledger; ``None`` where it names nothing that could be opened again."""
+        """Read a ledger; ``None`` where it names nothing on this machine that could be opened again."""
         print_ = account.header.fingerprint
         name = print_.get("source.path")
-        if not isinstance(name, str) or not name:
+        if not isinstance(name, str) or not name or is_elsewhere(name):
             return None
         told = account.header.how.get("source")
         where = [result.parent / told] if isinstance(told, str) else []
