@@ -9,7 +9,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from geopatcher.cli import main
-from geopatcher.cli.export import export, read_bounds, read_window
+from geopatcher.cli.export import export, read_bounds, read_pixels
 from geopatcher.core.box import Box
 
 UP = Affine(10, 0, 500_000, 0, -10, 8_000_000)
@@ -37,7 +37,7 @@ def invoke(*arguments):
 
 def test_the_command_line_does_the_same(tmp_path):
     source = tiff(tmp_path / "a.tif")
-    out = invoke(source, tmp_path / "b.tif", "--bands", "3,1", "--window", "10:60,20:100", "--nodata", "255")
+    out = invoke(source, tmp_path / "b.tif", "--bands", "3,1", "--pixels", "10:60,20:100", "--nodata", "255")
     assert out.exit_code == 0, out.output
     assert out.output.strip().endswith("b.tif")
     with rasterio.open(tmp_path / "b.tif") as dataset:
@@ -51,10 +51,10 @@ def test_the_command_line_does_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
-        (("--window", "1:2"), 2, "'1:2' is not rows and columns of pixels, such as 0:1000,500:2500"),
+        (("--pixels", "1:2"), 2, "'1:2' is not rows and columns of pixels, such as 0:1000,500:2500"),
         (("--bounds", "1,2,3"), 2, "'1,2,3' is not left,bottom,right,top"),
         (("--bands", "0"), 2, "are not bands"),
-        (("--window", "0:9,0:999"), 1, "is not inside the raster"),
+        (("--pixels", "0:9,0:999"), 1, "is not inside the raster"),
     ],
 )
 def test_the_command_line_says_what_is_wrong(tmp_path, arguments, code, complaint):
@@ -65,6 +65,6 @@ def test_the_command_line_says_what_is_wrong(tmp_path, arguments, code, complain
 
 def test_windows_and_bounds_are_read():
     context, option = click.Context(export), export.params[-1]
-    assert read_window(context, option, "0:1000, 500:2500") == Box(0, 1000, 500, 2500)
+    assert read_pixels(context, option, "0:1000, 500:2500") == Box(0, 1000, 500, 2500)
     assert read_bounds(context, option, "-1.5,2,3e2,4") == (-1.5, 2.0, 300.0, 4.0)
-    assert read_window(context, option, None) is read_bounds(context, option, None) is None
+    assert read_pixels(context, option, None) is read_bounds(context, option, None) is None

@@ -72,7 +72,7 @@ def test_modules_of_the_working_directory_are_found(folder, name, added):
 
 
 @pytest.mark.parametrize(
-    "reference", ["ops", "ops:", ":double", "ops.py:", "my ops:double", "a/b.py:f", "ops:a:b"]
+    "reference", ["ops", "ops:", ":double", "ops.py:", "my ops:double", "a/b.p:f", "ops:a:b"]
 )
 def test_text_that_is_no_reference_is_refused(folder, reference):
     with pytest.raises(ValueError, match=r"is not module:function, such as mypackage\.models:predict"):

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from geopatcher.demo.picture import Panels, draw, natural
+from geopatcher.cli.demo import LOOK
+from geopatcher.demo.picture import INDEX_COLOURS, Panels, draw, natural
+from geopatcher.inspect.png import ramp_colours
 
 
 def test_colours_are_between_black_and_white():
@@ -37,3 +39,13 @@ def test_the_picture_shows_the_index_in_its_colours(tmp_path):
     assert (0x0E, 0x4A, 0x2B) in seen  # thick vegetation, above
     assert (0x2B, 0x4A, 0x6F) in seen  # water, below
     assert (0xFF, 0xD3, 0x4D) in seen  # the frame of a patch
+
+
+def test_the_result_looks_elsewhere_as_in_the_picture():
+    low, high = INDEX_COLOURS[0][0], INDEX_COLOURS[-1][0]
+    ramp = ramp_colours("index").astype(int)
+    for value, colour in INDEX_COLOURS:
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        found = ramp[round(255 * (value - low) / (high - low))]
+        assert np.abs(found - wanted).max() <= 3
+    assert (LOOK.ramp, LOOK.range) == ("index", (low, high))

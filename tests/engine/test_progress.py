@@ -65,8 +65,10 @@ def test_by_default_a_bar_is_drawn_on_a_terminal_only():
 
 
 def test_without_a_terminal_nothing_is_written(capsys):
-    with reporting(None, total=3) as advance:
+    with reporting(False, total=3) as advance:
         assert advance is no_progress
+    with reporting(None, total=3) as advance:
+        advance(3)
         advance(3)
     assert capsys.readouterr() == ("", "")
 
@@ -90,3 +92,18 @@ def test_an_error_passes_through_the_bar(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
     with pytest.raises(KeyError, match="inside"), reporting(True, total=5):
         raise KeyError("inside")
+
+
+def test_without_a_terminal_a_line_a_minute_is_logged(monkeypatch, caplog):
+    caplog.set_level("INFO", "geopatcher.progress")
+    with reporting(None, total=1000) as advance:
+        advance(100)
+    assert not caplog.records
+    monkeypatch.setattr("geopatcher.engine.progress.LINE_S", 0.0)
+    with reporting(None, total=1000, what="blocks") as advance:
+        advance(100)
+        advance(400)
+    one, other = (record.getMessage() for record in caplog.records)
+    assert one.startswith("100 of 1,000 blocks, 10 %, ")
+    assert other.startswith("500 of 1,000 blocks, 50 %, ")
+    assert other.endswith(" min left")

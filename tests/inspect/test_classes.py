@@ -21,8 +21,8 @@ def test_what_occurs_without_a_name_is_listed_by_its_number():
     said = Metadata((BandMetadata(classes=((3, "water"),)),))
     shown = classes_shown(said, 0, np.array([[20.0, np.nan, 3.0]]))
     assert [(one.value, one.name, one.color[:3]) for one in shown] == [
-        (3, "water", PALETTE[3]),
-        (20, "20", PALETTE[20 % len(PALETTE)]),
+        (3, "water", PALETTE[0]),
+        (20, "20", PALETTE[1]),
     ]
 
 
@@ -31,12 +31,20 @@ def test_of_many_classes_those_are_listed_that_occur():
     assert [one.value for one in classes_shown(many, 0, np.array([[50.0, 2.0]]))] == [2, 50]
 
 
-def test_without_names_there_is_no_legend():
-    assert classes_shown(Metadata(), 0, np.zeros((1, 1))) == ()
-    assert (
-        classes_shown(Metadata((BandMetadata(colormap=((1, (1, 2, 3, 255)),)),)), 0, np.zeros((1, 1))) == ()
+def test_without_names_classes_are_called_by_their_numbers():
+    known = Metadata((BandMetadata(colormap=((1, (1, 2, 3, 255)),)),))
+    assert classes_shown(known, 0, np.array([[1.0, 0.0]])) == (
+        ClassLabel(0, "0", (*PALETTE[0], 255)),
+        ClassLabel(1, "1", (1, 2, 3, 255)),
     )
-    assert classes_shown(of_classes(LABELS), 1, np.zeros((1, 1))) == ()
+    assert classes_shown(Metadata(), 0, np.full((1, 1), np.nan)) == ()
+
+
+def test_codes_beyond_the_palette_have_a_color_each():
+    codes = np.arange(10.0, 110.0, 10.0)
+    shown = classes_shown(Metadata(), 0, codes[np.newaxis])
+    assert [one.name for one in shown] == [str(code) for code in range(10, 101, 10)]
+    assert len({one.color for one in shown}) == 10
 
 
 def test_cells_are_painted_in_the_colors_of_their_classes():

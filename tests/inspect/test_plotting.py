@@ -122,9 +122,12 @@ def test_classes_have_one_colour_each():
     classes = np.random.default_rng(0).integers(0, 3, (40, 40)).astype("uint8")
     ax = gp.reconstruct(classes, lambda x: x, size=16, dtype="uint8").plot()
     picture = ax.get_images()[0]
-    assert picture.get_clim() == (-0.5, 2.5)
-    assert picture.get_cmap().N == 3
-    assert picture.colorbar.get_ticks().tolist() == [0, 1, 2]
+    assert picture.colorbar is None
+    legend = ax.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["0", "1", "2"]
+    colours = [np.round(np.array(patch.get_facecolor()) * 255) for patch in legend.get_patches()]
+    for value, colour in enumerate(colours):
+        np.testing.assert_array_equal((picture.get_array() == colour).all(axis=-1), classes == value)
 
 
 class Land:
@@ -160,6 +163,22 @@ def test_a_map_of_classes_has_their_colours_and_a_legend(image, suffix, tmp_path
     assert not picture[:20, :20].any()
     assert ax.get_images()[0].colorbar is None
     assert ax.get_images()[0].get_extent() == [500_000, 500_900, 3_999_400, 4_000_000]
+
+
+@pytest.mark.parametrize("suffix", [None, ".zarr", ".tif"])
+def test_a_layer_of_classes_is_drawn_as_classes(image, suffix, tmp_path):
+    target = None if suffix is None else tmp_path / f"land{suffix}"
+    result = gp.reconstruct(
+        image[:1], Land(), target, size=30, step=30, window="boxcar", outputs=("confidence", "class")
+    )
+    ax = result.plot(layers=("class",))
+    (panel,) = (each for each in ax.figure.axes if each.get_title() == "class")
+    assert [text.get_text() for text in panel.get_legend().get_texts()][:3] == [
+        "open water",
+        "forest",
+        "bare",
+    ]
+    assert panel.get_images()[0].colorbar is None
 
 
 def test_a_notebook_shows_the_legend_without_matplotlib(image, monkeypatch):

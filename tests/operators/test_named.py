@@ -52,7 +52,7 @@ def test_what_the_function_asks_for_it_asks_for(module):
         (":f", "is not module:function"),
         ("no_such_module_anywhere:f", "cannot be imported: No module named 'no_such_module_anywhere'"),
         ("numpy:nothing.here", "module numpy has no nothing.here"),
-        ("numpy:pi.real", "module numpy has no pi.real"),
+        ("numpy:pi.real", "is a float, not a function"),
         ("numpy:pi", "is a float, not a function"),
     ],
 )

@@ -55,16 +55,35 @@ def test_bars_are_as_long_as_their_values():
 
 
 def test_a_histogram_has_a_bar_for_each_count():
+    image = np.random.default_rng(0).normal(size=(40, 40))
+    (found,) = look_into(gp.reconstruct(image, np.copy, size=20)).looks
+    for width in (charts.WIDTH, charts.NARROW):
+        drawn = charts.histogram(found, width)
+        titles = re.findall(r"<title>[^<]*: (.*?)</title>", drawn)
+        assert [int(count.replace(",", "")) for count in titles] == found.counts.tolist()
+        heights = re.findall(r'height="([\d.]+)" fill', drawn)
+        tallest = found.counts.max()
+        assert [float(height) / 112 for height in heights] == pytest.approx(found.counts / tallest, abs=1e-4)
+        assert Page(charts.scale(found, width)).tags.count("rect") == 64
+
+
+def test_a_legend_has_a_line_for_each_class_most_of_it_first():
     image = np.zeros((40, 40), "uint8")
-    image[:10], image[10:15] = 1, 2
-    found = look_into(
-        gp.reconstruct(image, np.copy, size=20, window="boxcar", aggregation="mode", dtype="uint8")
-    )
-    titles = re.findall(r"<title>(.*?)</title>", charts.histogram(found.looks[0]))
-    assert titles == ["0: 1,000", "1: 400", "2: 200"]
-    heights = re.findall(r'height="([\d.]+)" fill', charts.histogram(found.looks[0]))
-    assert [float(height) / float(heights[0]) for height in heights] == pytest.approx([1, 0.4, 0.2])
-    assert Page(charts.scale(found.looks[0])).tags.count("rect") == 64
+    image[:10], image[10:15] = 10, 200
+    style = gp.Style(classes={0: "sea <salt>", 10: ("Tree", "#006400"), 200: "Snow"})
+    result = gp.reconstruct(image, np.copy, size=20, aggregation="mode", dtype="uint8", style=style)
+    (found,) = look_into(result).looks
+    read = Page(charts.legend(found))
+    assert read.texts == ["sea <salt>", "62.5%", "Tree", "25.0%", "Snow", "12.5%"]
+    assert "background:#006400" in read.values("style")
+
+
+def test_ramps_have_ticks_in_the_unit_of_their_band():
+    image = np.linspace(0, 1, 1600).reshape(40, 40)
+    style = gp.Style(range=(-0.5, 0.5), ramp="vegetation")
+    (found,) = look_into(gp.reconstruct(image, np.copy, size=20, style=style)).looks
+    assert found.style.span == (-0.5, 0.5)
+    assert Page(charts.scale(found)).texts == ["-0.4", "-0.2", "0", "0.2", "0.4"]
 
 
 def test_a_detail_has_ticks_where_borders_fall():

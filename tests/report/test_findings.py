@@ -8,7 +8,8 @@ import geopatcher as gp
 from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.inspect.levels import ArrayRaster
-from geopatcher.report.findings import BINS, band_numbers, is_labels, look, look_into, name_of
+from geopatcher.inspect.styles import is_labels
+from geopatcher.report.findings import BINS, band_numbers, look, look_into, name_of
 from geopatcher.report.html import page
 from geotiffs import write_geotiff
 from pages import Page
@@ -18,7 +19,7 @@ def test_classes_have_a_histogram_of_their_own(tmp_path):
     classes = np.random.default_rng(0).integers(0, 3, (1, 128, 128)).astype("uint8")
     findings = look_into(write_geotiff(tmp_path / "c.tif", classes), size=64)
     (look,) = findings.looks
-    assert look.ramp == "labels"
+    assert look.style.ramp == "labels"
     assert look.counts.tolist() == np.bincount(classes.ravel()).tolist()
     Page(page(findings))
 

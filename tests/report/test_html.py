@@ -95,7 +95,8 @@ def test_it_says_what_the_run_did(text, run):
 def test_it_says_that_seams_are_visible_and_those_of_the_input_are_not(text):
     read = Page(text).text
     assert "Seams are visible (ratio" in read
-    assert "input, b1" in read
+    assert "input itself, b1" in read
+    assert "over those of the same places in the input" in read
     assert "across rows" in read
 
 

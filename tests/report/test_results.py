@@ -7,7 +7,8 @@ import pytest
 
 import geopatcher as gp
 from geopatcher.errors import SourceError, TargetError
-from geopatcher.report.results import input_raster, open_result
+from geopatcher.report.inputs import input_raster
+from geopatcher.report.results import open_result
 from geotiffs import write_geotiff
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from geopatcher.core.axis import Axis
 from geopatcher.report.borders import LatticeBorders
-from geopatcher.report.seams import LAG, MARGIN, REACH, Samples, estimate, measure, sample
+from geopatcher.report.seams import estimate, measure
+from geopatcher.report.segments import LAG, MARGIN, REACH, Control, Samples, sample
 
 SIDE = 512
 
@@ -182,9 +183,9 @@ def test_a_control_takes_away_what_both_show():
             borders(),
             1,
             picture.shape,
-            control=lambda box: picture[box.slices()],
+            control=Control(lambda box: picture[box.slices()]),
         )
-        return estimate(part)
+        return estimate(part.compared())
 
     same = against(picture)
     assert (same.ratio, same.low, same.high) == (1.0, 1.0, 1.0)
@@ -201,9 +202,9 @@ def test_a_control_with_holes_hides_the_same_cells_of_both():
         borders(),
         0,
         picture.shape,
-        control=lambda box: control[box.slices()],
+        control=Control(lambda box: control[box.slices()]),
     )
-    assert estimate(part).ratio == 1.0
+    assert estimate(part.compared()).ratio == 1.0
 
 
 def test_samples_of_one_segment_have_an_estimate():

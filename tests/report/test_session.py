@@ -95,6 +95,7 @@ def test_a_value_and_where_it_is(session):
         ("/tile/0/0/0/0?bands=1,2", 400, "bands are one or three numbers from 1 to 2"),
         ("/tile/0/0/0/0?span=5,5", 400, "span is a lowest and a higher highest value for each band"),
         ("/tile/0/0/0/0?span=nan,5", 400, "span is a lowest"),
+        ("/tile/0/0/0/0?ramp=nope", 400, "there is no colour ramp 'nope'"),
         ("/tile/0/9/0/0", 404, "not found"),
         ("/../pyproject.toml", 404, "not found"),
         ("//example.org/", 404, "not found"),
@@ -104,6 +105,32 @@ def test_other_questions_have_other_answers(session, target, status, words):
     answer = session.answer(target)
     assert answer.status == status
     assert words in answer.content.decode()
+
+
+def test_classes_are_told_and_hidden(tmp_path):
+    codes = np.repeat(np.array([[10, 20, 200]], "uint8"), 30, axis=0).repeat([20, 10, 10], axis=1)
+    style = gp.Style(classes={10: ("Tree", "#006400"), 20: "Shrub"})
+    session = Session.of(gp.reconstruct(codes, np.copy, size=8, aggregation="mode", style=style))
+    (legend,) = told(session, "/session")["layers"][0]["classes"]
+    assert [(each["value"], each["name"], each["share"]) for each in legend] == [
+        (10, "Tree", 0.5),
+        (20, "Shrub", 0.25),
+        (200, "200", 0.25),
+    ]
+    picture = decoded(session.answer("/tile/0/0/0/0").content)
+    assert picture[:, 0, 0].tolist() == [0, 100, 0, 255]
+    assert "#{:02x}{:02x}{:02x}".format(*picture[:3, 0, 35]) == legend[2]["color"]
+    hidden = decoded(session.answer("/tile/0/0/0/0?hide=10,200").content)
+    np.testing.assert_array_equal(hidden[3] != 0, codes == 20)
+    plain = decoded(session.answer("/tile/0/0/0/0?ramp=grey&span=0,255").content)
+    np.testing.assert_array_equal(plain[0], codes)
+
+
+def test_layers_beside_a_geotiff_are_opened(tmp_path):
+    image = np.random.default_rng(0).random((64, 64))
+    gp.reconstruct(image, np.copy, tmp_path / "r.tif", size=32, layers=("weight", "spread"))
+    described = Session.of(tmp_path / "r.tif").describe()
+    assert [layer["name"] for layer in described["layers"]] == ["result", "weight", "spread"]
 
 
 def test_pages_are_files_of_the_package(session):

@@ -57,7 +57,7 @@ def test_a_raster_of_any_size_gives_its_tiles_at_once():
 
 def test_what_a_sample_does_not_know_yet_is_transparent(monkeypatch):
     monkeypatch.setattr(tiles, "READ_BYTES", 1000)
-    monkeypatch.setattr(tiles.Sampled, "fill", lambda self, stop: None)
+    monkeypatch.setattr(tiles.Sampled, "fill", lambda self, stop=None: None)
     array = np.ones((600, 600), "float32")
     layer = Layer.of("result", ArrayRaster(array, ArraySource.of(array).domain, (64, 64)))
     assert (decoded(layer.tile(0, 0, 0, Style((0,), ((0.0, 2.0),))))[3] == 0).all()

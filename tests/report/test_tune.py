@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import geopatcher as gp
 from geopatcher.report.seams import Seam, Seams
 from geopatcher.report.tune import Choice, Tuning, tune
 
@@ -147,3 +148,73 @@ def choice(step, low, high):
 def test_reasons_follow_the_verdict(low, high, reason):
     one = choice(32, low, high)
     assert reason in Tuning((64, 64), "f", [one], one, 1).reason
+
+
+# ---------------------------------------------------------------- labels
+
+
+def majority(patch):
+    """Classes by comparison with the mean of the patch: they depend on where it lies."""
+    return (patch > patch.mean()).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def slope():
+    """Land that rises from one corner to the other, with noise."""
+    rows, cols = np.mgrid[0:240, 0:260] / 60
+    return (rows + cols + np.random.default_rng(0).normal(0, 0.1, rows.shape)).astype("float32")
+
+
+def test_labels_are_compared_with_those_of_other_patches(slope):
+    tuning = tune(slope, majority, size=64, samples=1, aggregation="mode", windows=("boxcar",))
+    assert all(choice.of_labels for choice in tuning.choices)
+    assert min(choice.disagreement for choice in tuning.choices) > 0.01
+    least = min(tuning.choices, key=lambda choice: choice.disagreement)
+    assert tuning.recommended is least
+    assert tuning.reason.startswith("the fewest labels that differ of those tried")
+    assert "% of the labels differ   <- recommended" in str(tuning)
+    assert "nan" not in str(tuning)
+
+
+def test_labels_that_no_patch_changes_need_no_overlap(slope):
+    tuning = tune(slope, lambda x: (x > 4).astype("uint8"), size=64, samples=1, aggregation="mode")
+    assert (tuning.recommended.step, tuning.recommended.disagreement) == ((64, 64), 0.0)
+    assert tuning.reason == "the cheapest of which no more than 0.1% of the labels differ"
+
+
+def test_disagreement_is_that_of_a_count_by_hand(slope):
+    area = slope[:192, :192]
+    tuning = tune(area, majority, size=64, samples=1, aggregation="mode", steps=(64,), windows=("boxcar",))
+    own = np.zeros((192, 192), "uint8")
+    for row in range(0, 192, 64):
+        for col in range(0, 192, 64):
+            own[row : row + 64, col : col + 64] = majority(area[row : row + 64, col : col + 64])
+    reference = gp.reconstruct(area[8:, 8:], majority, size=64, aggregation="mode").array
+    assert tuning.recommended.disagreement == pytest.approx(np.mean(own[8:, 8:] != reference))
+
+
+def test_it_may_be_said_whether_results_are_labels(slope):
+    keywords = {"size": 64, "samples": 1, "steps": (64, 32), "windows": ("hann",)}
+    with_labels = tune(slope, np.floor, labels=True, **keywords)
+    assert all(choice.of_labels for choice in with_labels.choices)
+    without = tune(slope, majority, labels=False, aggregation="mode", **keywords)
+    assert not any(choice.of_labels for choice in without.choices)
+
+
+def test_where_nothing_was_measured_nothing_is_recommended(tmp_path):
+    flat = np.ones((200, 200), "float32")
+    tuning = tune(flat, lambda x: x, size=64, samples=1)
+    assert tuning.recommended is None
+    assert tuning.name == "none"
+    assert "recommended: none: nothing could be measured" in str(tuning)
+    assert "nan" not in str(tuning)
+    pytest.importorskip("matplotlib").use("Agg")
+    tuning.save(tmp_path / "none.png")
+    assert (tmp_path / "none.png").stat().st_size > 0
+
+
+def test_disagreement_is_drawn(slope, tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    tuning = tune(slope, majority, size=64, samples=1, aggregation="mode", steps=(64, 32))
+    ax = tuning.plot()
+    assert ax.get_ylabel() == "share of labels that differ"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
@@ -76,6 +77,7 @@ class RunOptions(SharedOptions, total=False):
     precision: str | None
     nodata: Nodata
     output_dims: OutputDims | None
+    style: Style | None
     on_error: OnError
     max_retries: int
     retry_on: tuple[type[Exception], ...]

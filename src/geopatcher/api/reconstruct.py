@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Unpack
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume, Window
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import PatcherHook
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from geopatcher.runs.executor import Executor
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+_LOG = logging.getLogger(__name__)
 
 
 def reconstruct(
@@ -71,6 +75,7 @@ def reconstruct(
     output_dims: OutputDims | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
+    style: Style | None = None,
     region: Region | None = None,
     region_crs: object = None,
     crop: bool = False,
@@ -197,6 +202,9 @@ def reconstruct(
     storage
         How the result is stored: a `ZarrStorage` for a ``.zarr`` (compression, shards, overview levels,
         checksums), a `CogStorage` for a ``.tif`` (compression, tiles, colors).
+    style
+        How the result looks in the viewer, the report, plots and cards, and by what it says of itself in QGIS
+        and others: a `Style`, with a range and a ramp of colors, or the names and colors of classes.
     region
         The part of the raster to compute: a `Box` of pixels, ``(west, south, east, north)``, a polygon
         (shapely, GeoJSON, a GeoDataFrame), or the path of a vector file; all by default. Only the blocks it
@@ -312,15 +320,19 @@ def reconstruct(
         axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    job = job_for(request, conduct, pixels, run)
-    return _carried_out(runner, job, to, progress)
+    return _carried_out(runner, job_for(request.looking(style), conduct, pixels, run), to, progress)
 
 
 def _carried_out(
     runner: Executor, job: Job, to: Destination, progress: bool | Advance | None
 ) -> Reconstruction:
     """Run a job, and tell of its progress."""
-    place = to.place()
-    with reporting(progress, runner.n_patches(job)) as advance:
+    place, count = to.place(), runner.n_patches(job)
+    _LOG.info("%s over %s: %s patches", job.name, job.source.name, f"{count:,}")
+    with reporting(progress, count) as advance:
         result = result_of(runner.run(replace(job, advance=advance), place))
+    for failed in result.errors:
+        _LOG.info("patch at %s failed (%s): %s", failed.anchor, failed.kind, failed.message)
+    _LOG.info("finished in %.2f s: %s", result.stats.elapsed, result.path or "in memory")
+    _LOG.debug("%s", result.stats.as_dict())
     return to.drawn(result)

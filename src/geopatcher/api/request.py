@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.job import Nodata
     from geopatcher.planning.plan import Plan
@@ -102,6 +103,10 @@ class Request:
         return cls(
             axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent
         )
+
+    def looking(self, style: Style | None) -> Request:
+        """Return the same for a result that looks so."""
+        return replace(self, output=replace(self.output, style=style))
 
     def over(self, source: PixelSource) -> tuple[PixelSource, Request]:
         """Return the part of a source that is asked for, and the request for it."""

@@ -11,9 +11,10 @@ from geopatcher.api.labelling import labelled_array, opened_array
 from geopatcher.core.gaps import VALID
 from geopatcher.core.html_cards import card, facts_of, legend, thumbnail
 from geopatcher.inspect.arrays import RESULT, rasters_of
-from geopatcher.inspect.classes import classes_shown, css_colors, painted
+from geopatcher.inspect.classes import css_colors
 from geopatcher.inspect.plotting import draw_result
-from geopatcher.inspect.png import coloured, data_uri, png_bytes, value_range
+from geopatcher.inspect.png import data_uri, png_bytes
+from geopatcher.inspect.styles import seen, style_of
 from geopatcher.inspect.thumbnail import overview
 from geopatcher.planning.memory import format_bytes
 from geopatcher.targets.validity import Validity
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import xarray
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.metadata import Metadata
     from geopatcher.core.protocols import Array
     from geopatcher.engine.error_policy import PatchErrorRecord
     from geopatcher.engine.stats import RunStats
@@ -64,6 +66,8 @@ class Reconstruction:
     mask
         uint8 of the shape of ``array``, not 0 where it holds data; ``None`` (by default) where nodata alone
         says so. `valid` says it for every result.
+    described
+        What is said of layers by their name, such as the classes of one; none by default.
 
     Examples
     --------
@@ -84,6 +88,7 @@ class Reconstruction:
     errors: list[PatchErrorRecord] = field(default_factory=list)
     layers: Mapping[str, ResultArray] = field(default_factory=dict)
     mask: ResultArray | None = None
+    described: Mapping[str, Metadata] = field(default_factory=dict)
 
     @property
     def valid(self) -> ResultArray:
@@ -131,7 +136,7 @@ class Reconstruction:
             Rasters by name.
 
         """
-        return rasters_of(self.path, self.array, self.layers, self.domain, self.mask)
+        return rasters_of(self.path, self.array, self.layers, self.domain, self.mask, self.described)
 
     def quicklook(self, band: int = 0) -> Array:
         """Return one band thinned to at most `PICTURE_PX` cells a side.
@@ -188,10 +193,12 @@ class Reconstruction:
 
     def _repr_html_(self) -> str:
         raster = self.rasters()[RESULT]
-        cells = overview(raster, 0, THUMBNAIL_PX)
-        classes = classes_shown(raster.domain.metadata, 0, cells)
-        picture = painted(cells, classes) if classes else coloured(cells, value_range(cells))
-        shown = thumbnail(data_uri(png_bytes(picture)), "the first band") + legend(css_colors(classes))
+        cells = seen(raster, 0)
+        style = style_of(raster.domain, 0, cells)
+        thin = -(-max(cells.shape) // THUMBNAIL_PX)
+        cells = cells[::thin, ::thin]
+        shown = thumbnail(data_uri(png_bytes(style.painted(cells))), "the first band")
+        shown += legend(css_colors(style.classes))
         return card("Reconstruction", facts_of(str(self)), shown)
 
     def __str__(self) -> str:
@@ -240,6 +247,7 @@ def result_of(outcome: Outcome) -> Reconstruction:
         domain=outcome.domain,
         errors=outcome.errors,
         layers=arrays,
+        described={name: each.metadata for name, each in outcome.job.aggregation.beside.items()},
     )
 
 

@@ -29,8 +29,14 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, table=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    table=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GEOPATCHER"},
+)
 @click.version_option(__version__, prog_name="geopatcher")
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
-def main(debug: bool) -> None:
+@click.option("-q", "--quiet", is_flag=True, help="Print errors, and nothing else that was not asked for.")
+@click.option("-v", "--verbose", count=True, help="Print what is being done; twice: more of it.")
+def main(debug: bool, quiet: bool, verbose: int) -> None:
     """Run any operator or model over a raster too big for memory, into one seamless result."""

@@ -11,7 +11,7 @@ import geopatcher
 from geopatcher._optional import load
 from geopatcher.core.buffers import trim
 from geopatcher.demo.check import compare, detail
-from geopatcher.demo.picture import Panels, draw
+from geopatcher.demo.picture import INDEX_COLOURS, Panels, draw
 from geopatcher.demo.scene import Scene
 from geopatcher.engine.resident import forget_peak
 from geopatcher.fields.raster import RasterField
@@ -21,6 +21,8 @@ from geopatcher.targets.places import local_place
 
 EXPRESSION = "(b4 - b3) / (b4 + b3)"
 SIZE, STEP = 256, 128
+#: That of the picture, for the viewer, the report and others.
+LOOK = geopatcher.Style(range=(INDEX_COLOURS[0][0], INDEX_COLOURS[-1][0]), ramp="index")
 #: The detail of the picture: left, top and side as fractions of the scene.
 SQUARE = (0.5, 0.375, 0.15625)
 
@@ -64,7 +66,7 @@ def demo(out: Path, pixels: int) -> None:
         trim()
         forget_peak()  # that of the scene, or of the run before
         result = geopatcher.reconstruct(
-            field, ndvi.among(ndvi.bands), target, size=SIZE, step=STEP, overwrite=True
+            field, ndvi.among(ndvi.bands), target, size=SIZE, step=STEP, style=LOOK, overwrite=True
         )
         click.echo(str(result))
 

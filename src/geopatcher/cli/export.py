@@ -25,7 +25,7 @@ SOURCE is a result or any other raster; TARGET ends in .zarr or .tif.
 
 \b
 geopatcher export result.zarr result.tif
-geopatcher export result.zarr part.tif --window 0:1000,500:2500 --bands 3,2,1
+geopatcher export result.zarr part.tif --pixels 0:1000,500:2500 --bands 3,2,1
 geopatcher export scene.tif scene.zarr --multiscales
 """
 
@@ -42,7 +42,7 @@ class ExportKeywords(TypedDict):
     overwrite: bool
 
 
-def read_window(ctx: click.Context, param: click.Parameter, value: str | None) -> Box | None:
+def read_pixels(ctx: click.Context, param: click.Parameter, value: str | None) -> Box | None:
     """Read rows and columns such as ``0:1000,500:2500``."""
     if value is None:
         return None
@@ -74,7 +74,7 @@ def read_bounds(
 @click.argument("source")
 @click.argument("target")
 @click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to copy, by number or name.")
-@click.option("--window", "region", callback=read_window, metavar="R0:R1,C0:C1", help="Rows and columns.")
+@click.option("--pixels", "region", callback=read_pixels, metavar="R0:R1,C0:C1", help="Rows and columns.")
 @click.option("--bounds", callback=read_bounds, metavar="L,B,R,T", help="The same, in units of the CRS.")
 @click.option("--layer", default="data", help="Array of a .zarr result, such as weight.")
 @click.option("--nodata", callback=read_number, metavar="NUMBER", help="What cells without data hold.")

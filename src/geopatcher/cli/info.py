@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import click
 
+from geopatcher.cli.options import options
+from geopatcher.cli.output import JSON, of_domain, say_json
 from geopatcher.inspect.info import describe
 
 
 @click.command(short_help="Describe a raster or a result.")
 @click.argument("file")
-def info(file: str) -> None:
+@options(JSON)
+def info(file: str, as_json: bool) -> None:
     """Describe FILE, a raster or a result: size, georeference, bands, nodata, how it is stored."""
-    click.echo(str(describe(file)))
+    found = describe(file)
+    if not as_json:
+        click.echo(str(found))
+        return
+    say_json(
+        {
+            "file": found.name,
+            "kind": found.kind,
+            "bytes": found.n_bytes,
+            **of_domain(found.domain),
+            "dimensions": {each.name: each.length for each in found.domain.leading},
+            "blocks": list(found.blocks),
+            "stored": list(found.stored),
+            "layers": list(found.layers),
+            "masked": found.masked,
+            "damage": found.damage or None,
+        }
+    )

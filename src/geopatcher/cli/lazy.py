@@ -6,17 +6,23 @@ import signal
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from operator import attrgetter
 from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from geopatcher._optional import import_quickly
+from geopatcher.cli.output import QUIET, heard, set_levels
 from geopatcher.errors import GeopatcherError, InterruptedRunError
 from geopatcher.errors.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+#: Where the context of a command keeps whether errors show where they came from, and how much is told.
+DEBUG, VERBOSE = "geopatcher.debug", "geopatcher.verbose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,17 @@ class LazyGroup(click.Group):
         super().__init__(*arguments, **keywords)  # type: ignore[arg-type]
         self._table = table
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; one that is none is told the nearest."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in self._table:
+            near = get_close_matches(name, self._table)
+            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the table's order."""
         del ctx
@@ -81,6 +98,8 @@ class LazyGroup(click.Group):
         command = import_reference(self._table[cmd_name].reference)
         if not isinstance(command, click.Command):
             raise TypeError(f"{self._table[cmd_name].reference} is not a command")
+        known = {option for param in command.params for option in param.opts}
+        command.params += [option for option in _everywhere() if not known & {*option.opts}]
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -91,15 +110,17 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; a plain error becomes a line and an exit code, a warning a line."""
+        ctx.meta[DEBUG] = ctx.params["debug"]
+        ctx.meta[QUIET] = ctx.params.get("quiet", False)
+        ctx.meta[VERBOSE] = ctx.params.get("verbose", 0)
         try:
-            if ctx.params["debug"]:
-                return super().invoke(ctx)
-            with warnings_in_one_line():
+            with warnings_in_one_line(ctx), heard():
+                set_levels(quiet=ctx.meta[QUIET], verbose=ctx.meta[VERBOSE])
                 return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever read our output has gone; click ends quietly
         except (GeopatcherError, ValueError, OSError) as error:
-            if ctx.params["debug"]:
+            if ctx.meta[DEBUG]:
                 raise
             raise click.ClickException(in_one_line(error)) from error
         except InterruptedRunError as error:
@@ -108,9 +129,26 @@ class LazyGroup(click.Group):
             raise Interrupted(in_one_line(error)) from error
 
 
+def _everywhere() -> list[click.Option]:
+    """Return the options that each command has behind its name, too."""
+
+    def noted(ctx: click.Context, param: click.Parameter, value: bool | int) -> None:
+        if value:
+            key = {"debug": DEBUG, "quiet": QUIET, "verbose": VERBOSE}[str(param.name)]
+            ctx.meta[key] = max(value, ctx.meta.get(key, 0))
+            set_levels(quiet=ctx.meta.get(QUIET, False), verbose=ctx.meta.get(VERBOSE, 0))
+
+    shared = {"expose_value": False, "hidden": True, "callback": noted}
+    return [
+        click.Option(["--debug"], is_flag=True, **shared),  # type: ignore[arg-type]
+        click.Option(["-q", "--quiet"], is_flag=True, **shared),  # type: ignore[arg-type]
+        click.Option(["-v", "--verbose"], count=True, **shared),  # type: ignore[arg-type]
+    ]
+
+
 @contextmanager
-def warnings_in_one_line() -> Iterator[None]:
-    """Print warnings without the place in our source they come from."""
+def warnings_in_one_line(ctx: click.Context) -> Iterator[None]:
+    """Print warnings without the place in our source they come from, unless that is asked for."""
 
     def show(
         message: Warning | str,
@@ -120,7 +158,11 @@ def warnings_in_one_line() -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        _ = category, filename, lineno, file, line
+        if ctx.meta[QUIET]:
+            return
+        if ctx.meta[DEBUG]:
+            before(message, category, filename, lineno, file, line)
+            return
         text = message if isinstance(message, Warning) else Warning(message)
         click.echo(f"Warning: {in_one_line(text)}", err=True)
 

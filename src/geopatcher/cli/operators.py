@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import click
 
 from geopatcher.api.subset import pick_bands
-from geopatcher.cli.lazy import import_reference
 from geopatcher.core.containment import contained, told
 from geopatcher.core.protocols import BandSelectable
 from geopatcher.errors import OperatorError, SourceError
 from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
 from geopatcher.operators.expression import Expression
+from geopatcher.operators.files import found_by, is_reference, module_of
 from geopatcher.operators.models.model import Model
+from geopatcher.operators.named import NamedOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from geopatcher.core.protocols import Array, SourceField
     from geopatcher.fields.open import Source, Sources
@@ -30,6 +34,8 @@ F_co = TypeVar("F_co", covariant=True)
 
 #: nodata of a condition over a raster that has nodata: 0 and 1 are its results.
 CONDITION_NODATA = 255
+#: Functions of a module that are listed where another one was meant.
+LISTED = 24
 
 
 @dataclass(frozen=True)
@@ -62,13 +68,13 @@ def expression_task(
     """Return arithmetic over a raster; only the bands it names are read."""
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
-    expression = Expression(text)
     field = as_field(source)
+    expression = expression_of(text, field.source.domain.band_names)
     given: tuple[int, ...] | None = None
     if isinstance(field.source, BandSelectable):
         field, given = _picked(field, expression.bands), expression.bands
     nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
-    return Task(field, Expression(text, given), nodata, out_bands=1)
+    return Task(field, Expression(expression.text, given), nodata, out_bands=1)
 
 
 def model_from(path: str) -> Model:
@@ -89,6 +95,7 @@ def task_of(
     expression: str | None,
     bands: tuple[int | str, ...] | None,
     model: Callable[[Array], Array] | None = None,
+    arguments: Mapping[str, object] | None = None,
 ) -> Task[SourceField[object]]:
     """Return what was asked for, by ``--operator``, by ``--expr`` or by ``--model``."""
     if sum(given is not None for given in (operator, expression, model)) != 1:
@@ -99,7 +106,7 @@ def task_of(
         return Task(field_of(source, bands), model)
     if expression is not None:
         return expression_task(source, expression, bands)
-    return Task(field_of(source, bands), load_operator(operator or ""))
+    return Task(field_of(source, bands), load_operator(operator or "", arguments))
 
 
 def task_over(
@@ -108,20 +115,24 @@ def task_over(
     expression: str | None,
     bands: tuple[int | str, ...] | None,
     model: Callable[[Array], Array] | None = None,
+    arguments: Mapping[str, object] | None = None,
 ) -> Task[Sources]:
     """Return what was asked for of one raster, or of several by name."""
     if not isinstance(sources, Mapping):
-        return task_of(sources, operator, expression, bands, model)
+        return task_of(sources, operator, expression, bands, model, arguments)
     for option, given in (("--expr", expression), ("--bands", bands)):
         if given is not None:
             raise click.UsageError(f"{option} is for one raster, and there are {', '.join(sources)}")
     if (operator is None) == (model is None):
         raise click.UsageError("give what to run: either --operator module:function or --model FILE")
-    return Task(sources, load_operator(operator or "") if model is None else model)
+    return Task(sources, load_operator(operator or "", arguments) if model is None else model)
 
 
-def load_operator(reference: str) -> Callable[[Array], Array]:
-    """Import ``module:function``; modules are looked up in the working directory, too.
+def load_operator(reference: str, arguments: Mapping[str, object] | None = None) -> Callable[[Array], Array]:
+    """Import ``module:function``, or one of a file, ``file.py:function``.
+
+    Modules are looked up in the working directory, too. With ``arguments`` the function is called with these
+    keywords.
 
     Raises
     ------
@@ -131,20 +142,23 @@ def load_operator(reference: str) -> Callable[[Array], Array]:
         The module raised while it was imported.
 
     """
-    module, _, name = reference.partition(":")
-    if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
-        raise ValueError(f"operator {reference!r} is not module:function, such as mypackage.models:predict")
+    module = reference.rpartition(":")[0]
+    if not is_reference(reference):
+        raise ValueError(
+            f"operator {reference!r} is not module:function, such as mypackage.models:predict, or "
+            f"file.py:function"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found = contained(lambda: import_reference(reference))
+        found = contained(lambda: found_by(reference))
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+        name = error.name
+        if name is None or not (f"{module}.".startswith(f"{name}.") or Path(module).name == name):
             raise OperatorError(f"module {module} cannot be imported: {error}") from error
-        raise ValueError(
-            f"operator {reference!r}: there is no module {error.name}, neither installed nor in {here}"
-        ) from error
+        where = f"there is no module {name}, neither installed nor in {here}"
+        raise ValueError(f"operator {reference!r}: {error if module.endswith('.py') else where}") from error
     except AttributeError as error:
         raise _missing(reference, module, error) from error
     except Exception as error:  # the module is not ours
@@ -153,13 +167,82 @@ def load_operator(reference: str) -> Callable[[Array], Array]:
         kind = "class" if isinstance(found, type) else type(found).__name__
         what = f"operator {reference!r} is a {kind}"
         raise ValueError(f"{what}: name a function, or a callable instance")  # noqa: TRY004 - text is wrong
-    return cast("Callable[[Array], Array]", found)
+    return NamedOperator(reference, arguments) if arguments else cast("Callable[[Array], Array]", found)
+
+
+def read_arguments(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, object]:
+    """Read ``name=value`` of which values are JSON, such as ``0.5`` or ``true``, and texts otherwise."""
+    found: dict[str, object] = {}
+    for given in value:
+        name, sign, text = given.partition("=")
+        if not sign or not name.isidentifier() or name in found:
+            raise click.BadParameter(f"{given!r} is not name=value, each name once", ctx, param)
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def with_numbers(text: str, names: Sequence[str]) -> str:
+    """Return arithmetic in which bands have their numbers in place of their names.
+
+    A name that is none of Python, such as ``near infrared``, is written with underscores. ``b1`` is always
+    the first band.
+
+    >>> with_numbers("(nir - red) / sqrt(near_infrared)", ("red", "nir", "near infrared"))
+    '(b2 - b1) / sqrt(b3)'
+
+    Raises
+    ------
+    ValueError
+        Two bands have a name that is used.
+
+    """
+    known: dict[str, list[int]] = {}
+    for number, name in enumerate(names, start=1):
+        for called in {name, re.sub(r"\W+", "_", name)}:
+            known.setdefault(called, []).append(number)
+
+    def numbered(match: re.Match[str]) -> str:
+        bands = known.get(match[0], [])
+        if re.fullmatch("b[0-9]+", match[0]) or not bands:
+            return match[0]
+        if len(bands) > 1:
+            said = ", ".join(map(str, bands))
+            raise ValueError(f"bands {said} are all called {match[0]}: write b{bands[0]}")
+        return f"b{bands[0]}"
+
+    return re.sub(r"(?<![\w.])[A-Za-z_]\w*\b(?!\s*\()", numbered, text)
+
+
+def expression_of(text: str, names: Sequence[str]) -> Expression:
+    """Return arithmetic over bands that have names.
+
+    Raises
+    ------
+    ValueError
+        It is none; tells the names that would have been near.
+
+    """
+    try:
+        return Expression(with_numbers(text, names))
+    except ValueError as error:
+        words = re.findall(r"[A-Za-z_]\w*", text)
+        near = [each for word in words if word not in names for each in get_close_matches(word, names, 2)]
+        listed = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
+        raise ValueError(f"{error}{listed}") from error
 
 
 def _missing(reference: str, module: str, error: AttributeError) -> Exception:
     """Return what to say of a name that is missing: in the module, or while it was imported."""
-    loaded = sys.modules.get(module)
+    loaded = sys.modules.get(module_of(reference))
     if loaded is None:
         return OperatorError(f"module {module} cannot be imported: {type(error).__name__}: {error}")
-    known = [name for name, value in vars(loaded).items() if callable(value) and not name.startswith("_")]
-    return ValueError(f"operator {reference!r}: module {module} has {', '.join(sorted(known)) or 'nothing'}")
+    known = sorted(
+        name for name, value in vars(loaded).items() if callable(value) and not name.startswith("_")
+    )
+    near = get_close_matches(reference.rpartition(":")[2], known)
+    there = ", ".join(near if len(known) > LISTED and near else known[:LISTED]) or "nothing"
+    more = f" and {len(known) - LISTED} more" if len(known) > LISTED else ""
+    return ValueError(f"operator {reference!r}: module {module} has {there}{more}")

@@ -3,24 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 import click
 
 import geopatcher
 from geopatcher.api.opening import opened
+from geopatcher.api.options import PlanOptions
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.operators import expression_task, field_of, model_from
 from geopatcher.cli.options import PATCHES, SELECTION, options
+from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.scenes import takes_scenes
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.executors.workers.shared_arrays import block_width
 from geopatcher.planning.tasks import cut_tasks
 
 if TYPE_CHECKING:
+    from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
     from geopatcher.cli.options import PatchKeywords
     from geopatcher.fields.open import Sources
+    from geopatcher.planning.plan import Plan
+    from geopatcher.targets.storage import CogStorage, ZarrStorage
+
+
+#: What a plan follows from, of all that a run is given.
+OF_A_PLAN = frozenset(PlanOptions.__optional_keys__ | {"size", "step", "window", "aggregation", "boundary"})
+
+
+def foretell(
+    field: Sources,
+    operator: Runnable | None,
+    target: str,
+    storage: ZarrStorage | CogStorage | None,
+    opening: SourceOptions,
+    asked: Mapping[str, object],
+    *,
+    as_json: bool,
+) -> Plan:
+    """Print what a run would do and take; ``asked`` are keywords of a run, of which some decide that."""
+    given = {"operator": operator, "target": target, "storage": storage}
+    known = {key: asked[key] for key in asked if key in OF_A_PLAN} | opening | given
+    made = geopatcher.plan(field, **cast("PlanOptions", known))
+    if as_json:
+        say_json(_told(made))
+    else:
+        click.echo(str(made))
+    return made
+
+
+def _told(plan: Plan) -> dict[str, object]:
+    """Return a plan for programs."""
+    return {
+        "source": plan.source_name,
+        "height": plan.domain.height,
+        "width": plan.domain.width,
+        "patches": plan.n_patches,
+        "size": list(plan.anchors.patch_shape),
+        "overlap": plan.overlap,
+        "blocks": plan.blocks.count,
+        "chunks": list(plan.chunks),
+        "regions": plan.n_regions,
+        "memory_bytes": plan.memory_bytes,
+        "working_bytes": plan.working_bytes,
+        "memory_limit": plan.memory_limit,
+        "disk_bytes": plan.disk_bytes,
+    }
 
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
@@ -36,6 +85,7 @@ if TYPE_CHECKING:
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Say how N workers would divide it, too."
 )
+@options(JSON)
 def plan(
     *,
     source: Sources,
@@ -46,6 +96,7 @@ def plan(
     bands: tuple[int | str, ...] | None,
     out_bands: int | None,
     workers: int | None,
+    as_json: bool,
     **keywords: Unpack[PatchKeywords],
 ) -> None:
     """Say what a run over SOURCE would do and cost; no pixel is read, and nothing is written.
@@ -69,16 +120,10 @@ def plan(
     else:
         field = field_of(source, bands)
     place = target or "result.zarr"
-    made = geopatcher.plan(
-        field,
-        operator=operator,
-        out_bands=out_bands,
-        target=place,
-        workers=workers,
-        **opening,
-        **keywords,
-    )
-    click.echo(str(made))
+    asked = {**keywords, "workers": workers, "out_bands": out_bands}
+    made = foretell(field, operator, place, None, opening, asked, as_json=as_json)
+    if as_json:
+        return
     if workers is not None:
         pixels = opened(field, opening, ErrorPolicy(), "plan", opening)
         share = made.memory_limit // workers

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Unpack
 
 import click
+import numpy as np
 
 import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
-from geopatcher.cli.operators import model_from, task_over
-from geopatcher.cli.options import PATCHES, RESULT, SELECTION, options, storage_of
+from geopatcher.cli.operators import model_from, read_arguments, task_over
+from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of, takes_looks
+from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
+from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes
+from geopatcher.inspect.arrays import RESULT as DATA
+from geopatcher.inspect.styles import is_seen_soon, seen
 from geopatcher.operators.models.augmentation import VIEWS
 from geopatcher.operators.named import NamedOperator
 
@@ -21,12 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from geopatcher.api.options import SourceOptions
+    from geopatcher.api.result import Reconstruction
     from geopatcher.cli.options import RunKeywords
+    from geopatcher.core.protocols import Resume
     from geopatcher.engine.job import Nodata
     from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor
 
 
+#: Most bytes of a result that are decoded for a warning.
+LOOK_BYTES = 256 << 20
 #: Where a model may run.
 DEVICES = ("auto", "cpu", "cuda")
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
@@ -53,8 +63,15 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
 @click.command(cls=SavedCommand, help=HELP)
 @takes_scenes(several=True)
 @click.argument("target")
-@click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")
+@click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
 @click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")
+@click.option(
+    "--operator-args",
+    multiple=True,
+    callback=read_arguments,
+    metavar="NAME=VALUE",
+    help="A keyword of the function, again for each; values are JSON, or else texts.",
+)
 @click.option("--device", type=click.Choice(DEVICES), help="Where the model runs.  [default: auto]")
 @click.option("--tta", type=click.Choice(sorted(VIEWS)), help="Mean of a model over views of each patch.")
 @options(SELECTION, PATCHES, RESULT)
@@ -68,7 +85,10 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
     is_flag=True,
     help="Go on even where it cannot be known whether the operator is the same.",
 )
-@click.option("--no-progress", is_flag=True, help="Draw no bar.")
+@click.option("--no-progress", is_flag=True, help="Draw no bar, and print no line a minute.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes, and do nothing.")
+@options(JSON)
+@takes_looks
 def run(
     *,
     source: Sources,
@@ -90,27 +110,28 @@ def run(
     dask: str | None,
     resume_always: bool,
     no_progress: bool,
+    dry_run: bool,
+    as_json: bool,
+    operator_args: dict[str, object],
     **keywords: Unpack[RunKeywords],
 ) -> None:
     """Hand everything to `geopatcher.reconstruct`, and say what it did."""
-    if workers is not None and dask is not None:
-        raise click.UsageError("give either --workers or --dask: a cluster has its own workers")
+    _refuse(keywords["resume"], model, device, tta, workers, dask, resume_always=resume_always)
     if resume_always:
-        if not keywords["resume"]:
-            raise click.UsageError("give either --no-resume or --resume-always: one goes on with nothing")
         keywords["resume"] = "always"
     storage = storage_of(
         target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
     )
-    task = task_over(source, operator, expr, bands, None if model is None else model_from(model))
-    if model is None and (device or tta):
-        raise click.UsageError("--device and --tta are for a --model")
-    call = task.operator
-    if operator is not None and (workers or dask):  # so that workers import it, instead of being sent it
-        call = NamedOperator(operator)
-    if nodata is None and keywords["dtype"] is None:
-        nodata = task.nodata
-    progress = False if no_progress else None
+    loaded = None if model is None else model_from(model)
+    task = task_over(source, operator, expr, bands, loaded, operator_args)
+    by_name = operator if workers or dask else None  # workers import it, instead of being sent it
+    call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
+    nodata = task.nodata if nodata is None and keywords["dtype"] is None else nodata
+    if dry_run:
+        asked = {**keywords, "workers": workers}
+        foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
+        return
+    progress = False if no_progress or is_quiet() else None
     with _cluster(dask) as executor:
         result = geopatcher.reconstruct(
             task.field,
@@ -126,7 +147,83 @@ def run(
             **opening,
             **keywords,
         )
-    click.echo(str(result))
+    if expr is not None and task.nodata is None:
+        _warn_of_ones(result, keywords["dtype"])
+    _tell(result, as_json=as_json)
+
+
+def _refuse(
+    resume: Resume,
+    model: str | None,
+    device: str | None,
+    tta: str | None,
+    workers: int | None,
+    dask: str | None,
+    *,
+    resume_always: bool,
+) -> None:
+    """Refuse options that do not go together."""
+    if workers is not None and dask is not None:
+        raise click.UsageError("give either --workers or --dask: a cluster has its own workers")
+    if resume_always and not resume:
+        raise click.UsageError("give either --no-resume or --resume-always: one goes on with nothing")
+    if model is None and (device or tta):
+        raise click.UsageError("--device and --tta are for a --model")
+
+
+def _tell(result: Reconstruction, *, as_json: bool) -> None:
+    """Print what a run did; patches that failed are an error, though there is a result."""
+    if as_json:
+        say_json(_told(result))
+    else:
+        say(str(result))
+    if result.errors:
+        raise PatchesFailed(result)
+
+
+class PatchesFailed(click.ClickException):
+    """There is a result, but some of its patches failed: exit code 3."""
+
+    exit_code = 3
+
+    def __init__(self, result: Reconstruction) -> None:
+        first = min(result.errors, key=lambda error: error.anchor)
+        row, col = first.anchor
+        many = f"{len(result.errors):,} patches" if len(result.errors) > 1 else "1 patch"
+        super().__init__(
+            f"{many} of {result.plan.n_patches:,} failed; the first, at row {row}, column {col}: "
+            f"{first.kind}: {first.message}"
+        )
+
+
+def _told(result: Reconstruction) -> dict[str, object]:
+    """Return what a run did, for programs."""
+    return {
+        "result": None if result.path is None else str(result.path),
+        **of_domain(result.domain),
+        "layers": list(result.layers),
+        "planned_bytes": result.plan.memory_bytes,
+        "stats": result.stats.as_dict(),
+        "failed": [
+            {"row": each.anchor[0], "column": each.anchor[1], "stage": each.kind, "error": each.message}
+            for each in result.errors
+        ],
+    }
+
+
+def _warn_of_ones(result: Reconstruction, dtype: str | None) -> None:
+    """Warn where whole numbers that were asked for leave only 0 and 1 of a quantity."""
+    raster = result.rasters()[DATA]
+    if dtype is None or np.dtype(dtype).kind not in "iu" or not is_seen_soon(raster, LOOK_BYTES):
+        return
+    values = np.unique(seen(raster, 0))
+    if set(values[np.isfinite(values)].tolist()) <= {0.0, 1.0}:
+        warnings.warn(
+            f"--dtype {dtype} leaves only 0 and 1 of what this expression gives: leave it out, or multiply "
+            f"them, such as by 10000",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: Options that say where a run is kept; they are no part of it.
-OWN = ("config", "save_config")
+OWN = ("config", "save_config", "debug", "quiet", "verbose", "dry_run", "as_json")
 #: Where a context keeps what a run is made of.
 RUN = "geopatcher.run"
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from geopatcher._optional import load
 from geopatcher.cli.operators import model_from, task_of
-from geopatcher.cli.options import SELECTION, options, read_size
+from geopatcher.cli.options import FUNCTION, SELECTION, options, read_size
+from geopatcher.cli.output import JSON, say_json
 from geopatcher.report.margins import tune_margin
 from geopatcher.report.tune import WINDOWS
 from geopatcher.report.tune import tune as tune_over
+
+if TYPE_CHECKING:
+    from geopatcher.report.margins import MarginTuning
+    from geopatcher.report.tune import Choice, Tuning
 
 #: What can be found out.
 MEASURES = ("overlap", "margin")
@@ -27,7 +34,7 @@ def read_sizes(
 
 @click.command(short_help="Find the step, window or margin an operator needs.")
 @click.argument("source")
-@click.option("--operator", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to (bands, h, w).")
+@click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
 @click.option("--model", metavar="FILE", help="A model, as for run.")
 @options(SELECTION)
 @click.option(
@@ -43,7 +50,9 @@ def read_sizes(
 @click.option("--output-scale", metavar="NUMBER", help="As for run.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="As for run.")
 @click.option("--aggregation", default="overlap-add", show_default=True, help="As for run.")
+@click.option("--labels/--no-labels", default=None, help="Whether results are labels, such as classes.")
 @click.option("--save", metavar="PICTURE", help="Write the trade-off as a picture, such as tune.png.")
+@options(JSON)
 def tune(
     source: str,
     operator: str | None,
@@ -59,7 +68,9 @@ def tune(
     output_scale: str | None,
     batch_size: int,
     aggregation: str,
+    labels: bool | None,
     save: str | None,
+    as_json: bool,
 ) -> None:
     """Run an operator over samples of SOURCE, and say what it needs for results without seams.
 
@@ -75,7 +86,10 @@ def tune(
     task = task_of(source, operator, expr, bands, None if model is None else model_from(model))
     if of_margin:
         found = tune_margin(task.field, task.operator, size=size, samples=samples, output_scale=output_scale)
-        click.echo(str(found))
+        if as_json:
+            say_json(_of_margin(found))
+        else:
+            click.echo(str(found))
         return
     tuning = tune_over(
         task.field,
@@ -88,11 +102,52 @@ def tune(
         output_scale=output_scale,
         batch_size=batch_size,
         aggregation=aggregation,
+        labels=labels,
     )
-    click.echo(str(tuning))
+    if as_json:
+        say_json(_told(tuning))
+    else:
+        click.echo(str(tuning))
     if save is not None:
         tuning.save(save)
-        click.echo(save)
+        if not as_json:
+            click.echo(save)
+
+
+def _told(tuning: Tuning) -> dict[str, object]:
+    """Return what was found out about overlap, for programs."""
+    return {
+        "operator": tuning.operator,
+        "size": list(tuning.size),
+        "samples": tuning.samples,
+        "recommended": None if tuning.recommended is None else _of_choice(tuning.recommended),
+        "reason": tuning.reason,
+        "choices": [_of_choice(choice) for choice in tuning.choices],
+    }
+
+
+def _of_choice(choice: Choice) -> dict[str, object]:
+    seam = choice.seams.strongest
+    return {
+        "step": list(choice.step),
+        "window": choice.window,
+        "overlap": choice.overlap,
+        "seconds_per_mpx": choice.seconds_per_mpx,
+        "disagreement": choice.disagreement,
+        "seam": {"verdict": seam.verdict, "ratio": seam.ratio, "low": seam.low, "high": seam.high},
+    }
+
+
+def _of_margin(found: MarginTuning) -> dict[str, object]:
+    return {
+        "operator": found.operator,
+        "shown": list(found.shown),
+        "samples": found.samples,
+        "recommended": found.recommended,
+        "needed": found.needed,
+        "reason": found.reason,
+        "differences": list(found.differences),
+    }
 
 
 def _refuse(given: list[str]) -> None:

@@ -19,6 +19,7 @@ from geopatcher.core.leading import BAND, Dimension, leading_of_result, plain
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
+from geopatcher.core.styles import styled
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from geopatcher.core.leading import Leading
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink
+    from geopatcher.core.styles import Style
     from geopatcher.engine.lateness import Limit
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
@@ -64,11 +66,13 @@ class Output:
     chunks: tuple[int, int] | None = None
     storage: Storage = field(default_factory=MemoryStorage)
     dims: Leading | None = None
+    style: Style | None = None
 
     def settings(self) -> dict[str, object]:
         """Return all that is asked for by name, in one list."""
         own: dict[str, object] = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
         own |= {} if self.dims is None else {"output_dims": self.dims}
+        own |= {} if self.style is None else {"style": self.style}
         return own | self.storage.settings()
 
     def spec(
@@ -109,16 +113,19 @@ class Output:
         free = aggregation.nodata_for(result) if self.nodata is None else None
         nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
         plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
-        labels = aggregation.gives_labels or (own and source.metadata.has_labels)
+        named = self.style is not None and bool(self.style.classes)
+        labels = aggregation.gives_labels or named or (own and source.metadata.has_labels)
         names = source.band_names if same_bands else names_along(leading, out_bands)
         names = aggregation.band_names or names
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
-        other = replace(domain.metadata, bands=aggregation.metadata.bands)
+        said = (
+            source.metadata.of_result() if own else replace(domain.metadata, bands=aggregation.metadata.bands)
+        )
         domain = replace(
             domain,
             nodata=nodata,
             units=source.units if own else (),
-            metadata=source.metadata.of_result() if own else other,
+            metadata=styled(said, self.style, domain.n_bands),
             leading=leading,
         )
         spec = ResultSpec(

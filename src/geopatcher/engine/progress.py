@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ Advance: TypeAlias = Callable[[int], None]
 
 #: Seconds between two updates of a bar: a terminal shows no more, and patches can be quick.
 REFRESH_S = 0.1
+#: Seconds between two lines where no bar is drawn.
+LINE_S = 60.0
+
+_LOG = logging.getLogger("geopatcher.progress")
 
 
 class Stream(Protocol):
@@ -52,7 +57,7 @@ def reporting(progress: bool | Advance | None, total: int, what: str = "patches"
     ----------
     progress
         A function is used as it is; ``True`` draws a bar on stderr, ``False`` is quiet, ``None``
-        draws one when stderr is a terminal.
+        draws one when stderr is a terminal, and else logs a line a minute to ``geopatcher.progress``.
     total
         How many patches there will be.
     what
@@ -72,7 +77,7 @@ def reporting(progress: bool | Advance | None, total: int, what: str = "patches"
         yield progress
         return
     if not wants_bar(progress, sys.stderr):
-        yield no_progress
+        yield no_progress if progress is False else _Lines(total, what).advance
         return
     rich, console = load("rich.progress"), load("rich.console")
     bar = rich.Progress(
@@ -93,6 +98,30 @@ def reporting(progress: bool | Advance | None, total: int, what: str = "patches"
             yield counter.advance
         finally:
             counter.show()
+
+
+@dataclass
+class _Lines:
+    """Counts patches and logs how many there were, once a minute."""
+
+    total: int
+    what: str
+    started: float = field(default_factory=time.perf_counter)
+    told: float = field(default_factory=time.perf_counter)
+    done: int = 0
+
+    def advance(self, n_patches: int) -> None:
+        """Count finished patches."""
+        self.done += n_patches
+        now = time.perf_counter()
+        if now - self.told < LINE_S:
+            return
+        self.told = now
+        rate = self.done / max(now - self.started, 1e-9)
+        left = (self.total - self.done) / rate if rate else 0.0
+        share = self.done / self.total if self.total else 1.0
+        count = f"{self.done:,} of {self.total:,} {self.what}"
+        _LOG.info("%s, %.0f %%, %.3g/s, %.0f min left", count, 100 * share, rate, left / 60)
 
 
 @dataclass

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
+from geopatcher.core.metadata import Ground, Metadata
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
+from geopatcher.formats.attributes import metadata_of
 from geopatcher.inspect.levels import ArrayRaster, raster_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     import zarr
@@ -49,16 +53,29 @@ def rasters_of(
     layers: Mapping[str, Sliceable],
     domain: RasterDomain,
     mask: Sliceable | None = None,
+    described: Mapping[str, Metadata] = MappingProxyType({}),
 ) -> dict[str, Raster]:
-    """Return a result and its layers as rasters: those on disk, or else the arrays in memory."""
+    """Return a result and its layers as rasters: those on disk, or else the arrays in memory.
+
+    ``described`` is what is said of layers in memory, such as their classes.
+    """
     if path is not None:
-        return stored_rasters(path)
+        return {**stored_rasters(path), **file_layers(path, layers)}
     block = (min(512, domain.height), min(512, domain.width))
     masks = {} if mask is None else {1: flat_bands(mask)}
     rasters: dict[str, Raster] = {RESULT: ArrayRaster(flat_bands(array), domain, block, masks=masks)}
     for name, layer in layers.items():
-        rasters[name] = ArrayRaster(layer, _layer_domain(domain, layer.dtype), block)
+        layered = _layer_domain(domain, layer.dtype, described.get(name, Metadata()))
+        rasters[name] = ArrayRaster(layer, layered, block)
     return rasters
+
+
+def file_layers(path: Path, names: Iterable[str]) -> dict[str, Raster]:
+    """Open the files of layers beside a GeoTIFF, as many as are there: ``map.weight.tif`` of ``map.tif``."""
+    if is_zarr(path):
+        return {}
+    places = {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
+    return {name: raster_of(as_field(str(place)).source) for name, place in places.items() if place.is_file()}
 
 
 def _of_store(path: Path) -> dict[str, Raster]:
@@ -83,7 +100,8 @@ def _of_store(path: Path) -> dict[str, Raster]:
             continue
         layer = stored.beside(array, f"{path}/{name}")
         if layer.shape[-2:] == source.domain.grid_shape:
-            domain = replace(_layer_domain(source.domain, array.dtype), shape=layer.shape)
+            said = metadata_of(array.attrs, math.prod(layer.shape[:-2]), Ground())
+            domain = replace(_layer_domain(source.domain, array.dtype, said), shape=layer.shape)
             rasters[name] = ArrayRaster(layer, domain, layer.block, _copies(node, name, layer))
     return rasters
 
@@ -106,6 +124,7 @@ def _copies(group: zarr.Group, name: str, stored: StoredArray) -> dict[int, Slic
     return found
 
 
-def _layer_domain(domain: RasterDomain, dtype: np.dtype) -> RasterDomain:
+def _layer_domain(domain: RasterDomain, dtype: np.dtype, metadata: Metadata) -> RasterDomain:
     """Return the grid of a layer: no nodata, for a weight or a count of 0 is a value."""
-    return replace(domain.with_bands((), n_bands=None, dtype=np.dtype(dtype)), nodata=None)
+    plain = replace(domain.with_bands((), n_bands=None, dtype=np.dtype(dtype)), nodata=None)
+    return replace(plain, metadata=metadata)

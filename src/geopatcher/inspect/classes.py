@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.core.metadata import ClassLabel
+from geopatcher.core.metadata import BandMetadata, ClassLabel
 from geopatcher.inspect.png import PALETTE
 
 if TYPE_CHECKING:
@@ -22,27 +22,22 @@ MAX_LISTED = 24
 
 
 def classes_shown(metadata: Metadata, band: int, cells: Array) -> tuple[ClassLabel, ...]:
-    """Return the classes of a band for a legend of ``cells``; none where it names no classes.
+    """Return the classes of a band of labels, for a legend of ``cells``.
 
-    Colors it does not say are those of the palette. A value that occurs without being a class is one called
-    by its number.
+    Every value that occurs is a class, whether it is named or not, and so is every one that is named, of a
+    few. One without a name is called by its number; colors that are not told are those of the palette.
 
     >>> from geopatcher.core.metadata import BandMetadata, Metadata
     >>> said = Metadata((BandMetadata(classes=((2, "open_water"),)),))
     >>> [(one.value, one.name) for one in classes_shown(said, 0, np.array([[2.0, 7.0, np.nan]]))]
     [(2, 'open water'), (7, '7')]
     """
-    known = metadata.bands[band] if band < len(metadata.bands) else None
-    if known is None or not known.classes:
-        return ()
+    known = metadata.bands[band] if band < len(metadata.bands) else BandMetadata()
     names = {value: name.replace("_", " ") for value, name in known.classes}
-    colors = dict(known.colormap)
     there = {int(value) for value in np.unique(cells[np.isfinite(cells)])}
-    listed = {*names, *there} if len(names) <= MAX_LISTED else there
-    return tuple(
-        ClassLabel(value, names.get(value, str(value)), colors.get(value) or _from_palette(value))
-        for value in sorted(listed)
-    )
+    listed = sorted({*names, *there} if len(names) <= MAX_LISTED else there)
+    colors = _from_palette(listed) | dict(known.colormap)
+    return tuple(ClassLabel(value, names.get(value, str(value)), colors[value]) for value in listed)
 
 
 def painted(cells: Array, classes: Iterable[ClassLabel]) -> NDArray[np.uint8]:
@@ -62,5 +57,10 @@ def css_colors(classes: Sequence[ClassLabel]) -> list[tuple[str, str]]:
     return [(one.name, "#{:02x}{:02x}{:02x}".format(*one.color)) for one in classes]
 
 
-def _from_palette(value: int) -> tuple[int, int, int, int]:
-    return (*PALETTE[value % len(PALETTE)], 255)
+def _from_palette(values: Sequence[int]) -> dict[int, tuple[int, int, int, int]]:
+    """Return a color for each value: its own where all are small, else one after the other."""
+    small = all(0 <= value < len(PALETTE) for value in values)
+    return {
+        value: (*PALETTE[(value if small else index) % len(PALETTE)], 255)
+        for index, value in enumerate(values)
+    }

@@ -10,9 +10,9 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box
-from geopatcher.inspect.classes import classes_shown, css_colors, painted
-from geopatcher.inspect.png import LABELS, PALETTE, USUAL, looks_like_labels, ramp_colours, value_range
-from geopatcher.inspect.thumbnail import overview
+from geopatcher.inspect.classes import css_colors
+from geopatcher.inspect.png import USUAL, ramp_colours
+from geopatcher.inspect.styles import OF_LAYERS, seen, style_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from geopatcher.core.metadata import ClassLabel
     from geopatcher.core.protocols import Array
     from geopatcher.inspect.levels import Raster
+    from geopatcher.inspect.styles import BandStyle
     from geopatcher.planning.plan import Plan
 
-#: Longest side of a picture, in its pixels.
-PICTURE_PX = 1024
 #: Patches drawn one by one; of more, those of one corner.
 MAX_PATCHES = 400
 #: Patches along an axis of the corner that is drawn.
@@ -41,21 +40,37 @@ NOTHING = "#d9d7d0"
 PATCH, STRONG, SOFT = "#2a78d6", "#e2632e", "#77756d"
 
 
-def draw_band(raster: Raster, band: int, ax: matplotlib.axes.Axes | None, title: str) -> matplotlib.axes.Axes:
-    """Draw a band with its colours explained, in coordinates of its CRS; cells without data are grey."""
+def draw_band(
+    raster: Raster,
+    band: int,
+    ax: matplotlib.axes.Axes | None,
+    title: str,
+    *,
+    layer: bool = False,
+) -> matplotlib.axes.Axes:
+    """Draw a band with its colours explained, in coordinates of its CRS; cells without data are grey.
+
+    A ``layer`` has a ramp of its own, and classes only where it says so.
+    """
     if ax is None:
         ax = load("matplotlib.pyplot").figure(layout="constrained").add_subplot()
     domain = raster.domain
-    cells = overview(raster, band, PICTURE_PX)
+    cells = seen(raster, band)
     known = cells[np.isfinite(cells)]
     extent, names = _frame(domain)
     ax.set_facecolor(NOTHING)
-    classes = classes_shown(domain.metadata, band, cells)
-    if classes:
-        ax.imshow(painted(cells, classes), extent=extent, interpolation="nearest")
-        _list_classes(ax, classes, gaps=len(known) < cells.size)
+    style = style_of(
+        domain,
+        band,
+        cells,
+        labels=domain.metadata.has_labels if layer else None,
+        ramp=OF_LAYERS if layer else USUAL,
+    )
+    if style.classes:
+        ax.imshow(style.painted(cells), extent=extent, interpolation="nearest")
+        _list_classes(ax, style.classes, gaps=len(known) < cells.size)
     else:
-        _draw_values(ax, cells, extent, domain, band)
+        _draw_values(ax, cells, extent, style, domain.units[band] if band < len(domain.units) else "")
     ax.set_aspect(_aspect(domain))
     ax.set_title(title)
     ax.set_xlabel(names[0])
@@ -68,28 +83,22 @@ def _draw_values(
     ax: matplotlib.axes.Axes,
     cells: Array,
     extent: tuple[float, float, float, float],
-    domain: RasterDomain,
-    band: int,
+    style: BandStyle,
+    unit: str,
 ) -> None:
-    """Draw numbers by a ramp of colours, or by one colour for each where they look like labels."""
-    known = cells[np.isfinite(cells)]
-    labels = domain.dtype.kind in "iub" and known.size > 0 and looks_like_labels(known.astype(np.int64))
-    low, high = (-0.5, float(known.max()) + 0.5) if labels else value_range(known)
+    """Draw numbers by a ramp of colours."""
+    low, high = style.span
     image = ax.imshow(
         np.ma.masked_invalid(cells),
-        cmap=_colours(LABELS if labels else USUAL, round(high + 0.5)),
+        cmap=_colours(style.ramp),
         vmin=low,
         vmax=high,
         extent=extent,
         interpolation="nearest",
     )
-    bar = ax.figure.colorbar(
-        image, ax=ax, shrink=0.8, extend="neither" if labels else _extend(known, low, high)
-    )
-    if labels:
-        bar.set_ticks([int(value) for value in np.unique(known)])
-    elif band < len(domain.units) and domain.units[band]:
-        bar.set_label(domain.units[band])
+    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8, extend=_extend(cells[np.isfinite(cells)], low, high))
+    if unit:
+        bar.set_label(unit)
 
 
 def _list_classes(ax: matplotlib.axes.Axes, classes: Sequence[ClassLabel], *, gaps: bool) -> None:
@@ -134,7 +143,7 @@ def draw_result(
     figure = load("matplotlib.pyplot").figure(figsize=(5.4 * (1 + len(layers)), 4.6), layout="constrained")
     panels = figure.subplots(1, 1 + len(layers), sharex=True, sharey=True)
     for panel, name in zip(panels[1:], layers, strict=True):
-        draw_band(rasters[name], 0, panel, name)
+        draw_band(rasters[name], 0, panel, name, layer=True)
     return draw_band(result, band, panels[0], title)
 
 
@@ -298,10 +307,10 @@ def _aspect(domain: RasterDomain) -> float:
     return 1.0 / max(0.05, math.cos(math.radians(min(abs(middle), 89.0))))
 
 
-def _colours(ramp: str, count: int) -> matplotlib.colors.ListedColormap:
-    colours = ramp_colours(ramp) / 255
-    kept = colours[: max(1, min(count, len(PALETTE)))] if ramp == LABELS else colours
-    made: matplotlib.colors.ListedColormap = load("matplotlib.colors").ListedColormap(kept, name=ramp)
+def _colours(ramp: str) -> matplotlib.colors.ListedColormap:
+    made: matplotlib.colors.ListedColormap = load("matplotlib.colors").ListedColormap(
+        ramp_colours(ramp) / 255, name=ramp
+    )
     made.set_bad(alpha=0.0)
     return made
 

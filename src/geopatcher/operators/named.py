@@ -1,13 +1,13 @@
-"""An operator by its name: ``module:function``."""
+"""An operator by its name: ``module:function`` or ``file.py:function``."""
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, cast
 
 from geopatcher.core.containment import contained, told
 from geopatcher.core.protocols import Named
 from geopatcher.errors import OperatorError
+from geopatcher.operators.files import absolute, found_by, is_reference
 from geopatcher.operators.wrappers import dims_of, margin_of, scale_of, wants_mask, wants_position
 
 if TYPE_CHECKING:
@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 
 
 class NamedOperator:
-    """An operator known by ``module:function``: it travels as that text, and workers import it.
+    """An operator known by ``module:function`` or ``file.py:function``: it travels as that text.
+
+    Workers import it.
 
     The function is imported when this object is made, so that a wrong name is noticed at once.
 
     Parameters
     ----------
     reference
-        ``"module:function"``; dots lead into classes.
+        ``"module:function"``, or ``"path/of/file.py:function"``; dots lead into classes.
+    arguments
+        Keywords it is called with, by name; numbers, texts and the like, which travel with it.
 
     Raises
     ------
@@ -41,9 +45,10 @@ class NamedOperator:
 
     """
 
-    def __init__(self, reference: str) -> None:
-        self.reference = reference
-        self._function = _imported(reference)
+    def __init__(self, reference: str, arguments: Mapping[str, object] | None = None) -> None:
+        self.reference = absolute(reference)
+        self.arguments = dict(arguments or {})
+        self._function = _imported(self.reference)
         self.__wrapped__: object = self._function
         named = isinstance(self.__wrapped__, Named)
         self.__name__ = self._function.__name__ if named else type(self._function).__name__
@@ -75,30 +80,30 @@ class NamedOperator:
 
     def __call__(self, patch: Array, *position: object) -> Array:
         """Return what the function returns."""
-        return self._function(patch, *position)
+        return self._function(patch, *position, **self.arguments)
 
-    def __reduce__(self) -> tuple[type[NamedOperator], tuple[str]]:
-        return (NamedOperator, (self.reference,))
+    def __reduce__(self) -> tuple[type[NamedOperator], tuple[str, dict[str, object]]]:
+        return (NamedOperator, (self.reference, self.arguments))
 
     def __repr__(self) -> str:
-        return f"NamedOperator({self.reference!r})"
+        given = f", {self.arguments}" if self.arguments else ""
+        return f"NamedOperator({self.reference!r}{given})"
 
 
 def _imported(reference: str) -> Callable[..., Array]:
-    module, _, name = reference.partition(":")
-    if not all(part.isidentifier() for part in f"{module}.{name}".split(".")):
-        raise OperatorError(f"operator {reference!r} is not module:function, such as mymodels:predict")
+    if not is_reference(reference):
+        raise OperatorError(
+            f"operator {reference!r} is not module:function, such as mymodels:predict, or file.py:function"
+        )
     try:
-        found: object = contained(lambda: importlib.import_module(module))
+        found: object = contained(lambda: found_by(reference))
     except ImportError as error:
         raise OperatorError(f"operator {reference!r} cannot be imported: {error}") from error
+    except AttributeError as error:
+        module, _, name = reference.rpartition(":")
+        raise OperatorError(f"operator {reference!r}: module {module} has no {name}") from error
     except Exception as error:  # the module is not ours
         raise OperatorError(f"operator {reference!r} cannot be imported: {told(error)}") from error
-    try:
-        for part in name.split("."):
-            found = vars(found)[part]
-    except (KeyError, TypeError) as error:
-        raise OperatorError(f"operator {reference!r}: module {module} has no {name}") from error
     if not callable(found):
         raise OperatorError(f"operator {reference!r} is a {type(found).__name__}, not a function")
     return cast("Callable[..., Array]", found)

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geopatcher.core.box import Box
 from geopatcher.inspect.arrays import RESULT
-from geopatcher.inspect.png import (
-    LABELS,
-    PALETTE,
-    USUAL,
-    coloured,
-    data_uri,
-    looks_like_labels,
-    png_bytes,
-    value_range,
-)
-from geopatcher.inspect.thumbnail import overview
+from geopatcher.inspect.png import USUAL, data_uri, png_bytes, value_range
+from geopatcher.inspect.styles import OF_LAYERS, BandStyle, seen, style_of
 from geopatcher.report.borders import borders_of
-from geopatcher.report.results import Opened, input_raster, open_result
-from geopatcher.report.seams import MAX_SEGMENTS, Seams, measure, surely
+from geopatcher.report.inputs import input_for
+from geopatcher.report.results import Opened, open_result
+from geopatcher.report.seams import Seams, measure, surely
+from geopatcher.report.segments import MAX_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,14 +23,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import Array
     from geopatcher.fields.open import Source
     from geopatcher.inspect.levels import Raster
     from geopatcher.report.borders import Borders
+    from geopatcher.report.inputs import Input
     from geopatcher.report.results import Pixels, Result
 
-#: Longest side of the picture of a band, in its pixels.
-LOOK_PX = 900
 #: Bands looked at; of more, the first ones.
 MAX_BANDS = 4
 #: Bars of a histogram.
@@ -50,16 +41,15 @@ DETAIL_PX = 160
 class Look:
     """A band seen from afar.
 
-    ``span`` is the range of the colours, ``counts`` a histogram over it (``edges``, one more), ``valid`` the
-    share of cells with a value, ``mean`` and ``deviation`` theirs; ``sampled`` is how many cells this is
-    known from, ``step`` their distance in pixels.
+    ``counts`` is a histogram over the range of the colours (``edges``, one more), or of classes the cells of
+    each; ``valid`` the share of cells with a value, ``mean`` and ``deviation`` theirs; ``sampled`` is how
+    many cells this is known from, ``step`` their distance in pixels; ``unit`` is that of the values.
     """
 
     title: str
     uri: str
     shape: tuple[int, int]
-    ramp: str
-    span: tuple[float, float]
+    style: BandStyle
     counts: NDArray[np.int64]
     edges: NDArray[np.floating]
     valid: float
@@ -67,6 +57,7 @@ class Look:
     deviation: float
     sampled: int
     step: int
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +72,11 @@ class Detail:
 
 @dataclass(frozen=True)
 class Findings:
-    """Everything a report says."""
+    """Everything a report says.
+
+    ``compared`` is what is known of the input that seams were compared with: a sentence on why there is none,
+    or nothing.
+    """
 
     opened: Opened
     looks: Sequence[Look]
@@ -89,6 +84,7 @@ class Findings:
     seams: Sequence[Seams]
     control: Seams | None
     detail: Detail | None
+    compared: str = ""
 
     @property
     def worst(self) -> Seams | None:
@@ -105,11 +101,14 @@ def measure_seams(
     bands: Sequence[int] | None = None,
     labels: bool | None = None,
     limit: int = MAX_SEGMENTS,
+    source: Source | None = None,
 ) -> list[Seams]:
     """Measure how visible the borders of patches are in a result, band by band.
 
     The jump between neighbouring cells across the borders of patches is compared with the jumps beside
-    them: a ratio of 1 means that borders cannot be told from their surroundings.
+    them: a ratio of 1 means that borders cannot be told from their surroundings. What the raster it was made
+    from shows at the same places is no seam, and a picture that repeats every few pixels is compared only
+    with the places that lie as the borders do.
 
     Parameters
     ----------
@@ -120,10 +119,12 @@ def measure_seams(
     bands
         Bands from 1; the first four by default.
     labels
-        Whether values are names, such as classes: then a jump is a change. By default decided by
-        looking at them.
+        Whether values are names, such as classes: then a jump is a change. By default known by the
+        aggregation, by the names or colors of classes that the result has, or by its having few values.
     limit
         Most pieces of borders that are read for each axis.
+    source
+        The raster the result was made from; by default the one that its ledger names, if it is there.
 
     Returns
     -------
@@ -154,52 +155,69 @@ def measure_seams(
         )
     borders = borders_of(opened.anchors, opened.domain.grid_shape)
     chosen = band_numbers(opened.domain, bands)
-    return [_seams(opened.result, band, borders, labels, limit) for band in chosen]
+    origin, _ = input_for(source, opened.origin, opened.domain)
+    given = opened.labels if labels is None else labels
+    styles = [(band, _style(opened.result, band, given)) for band in chosen]
+    return [_seams(opened.result, band, borders, style, limit, origin) for band, style in styles]
 
 
 def look_into(
-    result: Result, source: Source | None = None, size: Pixels | None = None, step: Pixels | None = None
+    result: Result,
+    source: Source | None = None,
+    size: Pixels | None = None,
+    step: Pixels | None = None,
+    labels: bool | None = None,
 ) -> Findings:
-    """Find out what a report says; ``source`` is the raster the result was made from, if it is at hand."""
+    """Find out what a report says.
+
+    ``source`` is the raster the result was made from, by default the one its ledger names; ``labels`` is
+    whether values are names, by default as for `measure_seams`.
+    """
     opened = open_result(result, size, step)
     raster = opened.result
-    looks = [look(raster, band, name_of(raster.domain, band)) for band in band_numbers(raster.domain, None)]
+    given = opened.labels if labels is None else labels
+    looks = [
+        look(raster, band, name_of(raster.domain, band), labels=given)
+        for band in band_numbers(raster.domain, None)
+    ]
     beside = [(name, layer) for name, layer in opened.rasters.items() if name != RESULT]
-    layers = [look(layer, 0, name, labels=False) for name, layer in beside]
+    layers = [
+        look(layer, 0, name, labels=layer.domain.metadata.has_labels, ramp=OF_LAYERS)
+        for name, layer in beside
+    ]
     seams: list[Seams] = []
     control, detail = None, None
+    origin, why = input_for(source, opened.origin, raster.domain)
     if opened.anchors is not None:
         borders = borders_of(opened.anchors, raster.domain.grid_shape)
         seams = [
-            _seams(raster, band, borders, each.ramp == LABELS, MAX_SEGMENTS)
-            for band, each in enumerate(looks)
+            _seams(raster, band, borders, each.style, MAX_SEGMENTS, origin) for band, each in enumerate(looks)
         ]
         detail = _detail(raster, borders, looks[0])
-        if source is not None:
-            control = _seams(input_raster(source, raster.domain), 0, borders, None, MAX_SEGMENTS)
-    return Findings(opened, looks, layers, seams, control, detail)
+        if origin is not None:
+            of_input, first = origin.raster, origin.bands[0]
+            control = _seams(of_input, first, borders, _style(of_input, first, None), MAX_SEGMENTS, None)
+    return Findings(opened, looks, layers, seams, control, detail, why)
 
 
-def look(raster: Raster, band: int, title: str, *, labels: bool | None = None) -> Look:
+def look(raster: Raster, band: int, title: str, *, labels: bool | None = None, ramp: str = USUAL) -> Look:
     """Return a band seen from afar; ``labels`` is whether values are names, ``None`` to decide by looking."""
-    cells = overview(raster, band, LOOK_PX)
+    cells = seen(raster, band)
     known = cells[np.isfinite(cells)]
-    labels = is_labels(raster.domain, known) if labels is None else labels
-    span = (0.0, 255.0) if labels else value_range(known)
-    ramp = LABELS if labels else "grey" if not known.size else USUAL
-    if labels:
-        counts = np.bincount(known.astype(np.int64), minlength=1)
+    style = style_of(raster.domain, band, cells, labels=labels, ramp=ramp)
+    if style.classes:
+        counts = np.array([np.count_nonzero(known == one.value) for one in style.classes], np.int64)
         edges = np.arange(len(counts) + 1) - 0.5
     else:
-        margin = (span[1] - span[0]) * 0.05
-        counts, edges = np.histogram(known, BINS, (span[0] - margin, span[1] + margin))
+        margin = (style.span[1] - style.span[0]) * 0.05
+        counts, edges = np.histogram(known, BINS, (style.span[0] - margin, style.span[1] + margin))
     height, width = raster.domain.grid_shape
+    units = raster.domain.units
     return Look(
         title=title,
-        uri=data_uri(png_bytes(coloured(cells, span, ramp))),
+        uri=data_uri(png_bytes(style.painted(cells))),
         shape=(cells.shape[0], cells.shape[1]),
-        ramp=ramp,
-        span=span,
+        style=style,
         counts=counts,
         edges=edges,
         valid=known.size / cells.size,
@@ -207,14 +225,8 @@ def look(raster: Raster, band: int, title: str, *, labels: bool | None = None) -
         deviation=float(known.std(dtype=float)) if known.size else float("nan"),
         sampled=cells.size,
         step=round(max(height / cells.shape[0], width / cells.shape[1])),
+        unit=units[band] if band < len(units) else "",
     )
-
-
-def is_labels(domain: RasterDomain, known: Array) -> bool:
-    """Whether a band holds names rather than quantities, going by a sample of its cells."""
-    if domain.dtype.kind not in "iub" or not known.size:
-        return False
-    return looks_like_labels(known.astype(np.int64)) and float(known.max()) < len(PALETTE)
 
 
 def band_numbers(domain: RasterDomain, bands: Sequence[int] | None) -> list[int]:
@@ -239,24 +251,22 @@ def name_of(domain: RasterDomain, band: int) -> str:
     return domain.band_names[band] if band < len(domain.band_names) else f"band {band + 1}"
 
 
-def _seams(raster: Raster, band: int, borders: Borders, labels: bool | None, limit: int) -> Seams:
-    if labels is None:
-        labels = is_labels(raster.domain, _known_sample(raster, band))
+def _style(raster: Raster, band: int, labels: bool | None) -> BandStyle:
+    return style_of(raster.domain, band, seen(raster, band), labels=labels)
+
+
+def _seams(
+    raster: Raster, band: int, borders: Borders, style: BandStyle, limit: int, origin: Input | None
+) -> Seams:
     return measure(
         lambda box: raster.read(box, [band])[0],
         borders,
         raster.domain.grid_shape,
         band=name_of(raster.domain, band),
-        labels=labels,
+        labels=bool(style.classes),
         limit=limit,
+        control=None if origin is None else origin.control(),
     )
-
-
-def _known_sample(raster: Raster, band: int) -> Array:
-    if raster.domain.dtype.kind not in "iub":
-        return np.empty(0)
-    cells = overview(raster, band, LOOK_PX)
-    return cells[np.isfinite(cells)]
 
 
 def _detail(raster: Raster, borders: Borders, first: Look) -> Detail | None:
@@ -274,9 +284,11 @@ def _detail(raster: Raster, borders: Borders, first: Look) -> Detail | None:
     cells = raster.read(box, [0])[0]
     if not np.isfinite(cells).any():
         return None
-    span = first.span if first.ramp == LABELS else value_range(cells)
+    style = first.style
+    if not style.classes:  # magnified, with the colours of what is there
+        style = replace(style, span=value_range(cells))
     return Detail(
-        uri=data_uri(png_bytes(coloured(cells, span, first.ramp))),
+        uri=data_uri(png_bytes(style.painted(cells))),
         box=box,
         rows=_inside(borders, 0, box.row0, box.row1),
         columns=_inside(borders, 1, box.col0, box.col1),

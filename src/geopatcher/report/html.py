@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from functools import partial
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -15,7 +16,6 @@ from pyproj import CRS
 from geopatcher import __version__
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError
-from geopatcher.inspect.png import LABELS
 from geopatcher.planning.memory import format_bytes
 from geopatcher.report import charts
 from geopatcher.report.findings import look_into
@@ -42,6 +42,7 @@ def write_report(
     source: Source | None = None,
     size: Pixels | None = None,
     step: Pixels | None = None,
+    labels: bool | None = None,
 ) -> Path:
     """Write a report about a result: one HTML file, which needs nothing beside it.
 
@@ -55,9 +56,12 @@ def write_report(
     path
         Where to; ``NAME.report.html`` beside the result by default.
     source
-        The raster the result was made from: its own jumps at the same places are shown for comparison.
+        The raster the result was made from, by default the one that its ledger names, if it is there: what
+        jumps at the same places of it is no seam.
     size, step
         Where patches lie, when that is not written beside the result.
+    labels
+        Whether values are names, such as classes; by default as for `measure_seams`.
 
     Returns
     -------
@@ -72,7 +76,18 @@ def write_report(
         The file cannot be written, or something else is there.
 
     """
-    findings = look_into(result, source, size, step)
+    return write_findings(look_into(result, source, size, step, labels), path)
+
+
+def write_findings(findings: Findings, path: str | os.PathLike[str] | None = None) -> Path:
+    """Write a report of what was found out; returns the file.
+
+    Raises
+    ------
+    ValueError, TargetError
+        As of `write_report`.
+
+    """
     if path is None:
         if findings.opened.path is None:
             raise ValueError("the result is in memory: say where the report goes, such as path='report.html'")
@@ -173,12 +188,18 @@ def _pictures(title: str, looks: Sequence[Look], of: int) -> str:
 
 def _figure(look: Look) -> str:
     thin = f"1 pixel in {look.step} a side" if look.step > 1 else "every pixel"
-    colours = "" if look.ramp == LABELS else charts.scale(look)
+    if look.style.classes:
+        colours, below = "", charts.legend(look)
+        what = "Shares of"
+    else:
+        colours = charts.for_screens(partial(charts.scale, look))
+        below, what = charts.for_screens(partial(charts.histogram, look)), "Histogram of"
+    unit = f" [{escape(look.unit)}]" if look.unit else ""
     return (
         f'<figure><img src="{look.uri}" alt="{escape(look.title, quote=True)}" width="{look.shape[1]}" '
-        f'height="{look.shape[0]}">{colours}<figcaption><b>{escape(look.title)}</b>, {thin}</figcaption>'
-        f"{charts.histogram(look)}"
-        f'<p class="note">Histogram of {look.sampled:,} cells; {look.valid:.1%} of them hold a value.</p>'
+        f'height="{look.shape[0]}">{colours}'
+        f"<figcaption><b>{escape(look.title)}</b>{unit}, {thin}</figcaption>{below}"
+        f'<p class="note">{what} {look.sampled:,} cells; {look.valid:.1%} of them hold a value.</p>'
         f"</figure>"
     )
 
@@ -190,7 +211,8 @@ def _seams(findings: Findings) -> str:
     intro = (
         "<p>The jump between neighbouring pixels across the borders of patches, over the jump beside them: "
         "at 1, borders cannot be told from their surroundings; the shaded band (±5 %) is what nobody "
-        "sees. Ridges are lines along borders that jump on neither side.</p>"
+        "sees. Ridges are lines along borders that jump on neither side."
+        f"{_against(findings)}</p>"
     )
     if worst is None:
         reason = (
@@ -210,26 +232,45 @@ def _seams(findings: Findings) -> str:
         rows = [(f"{name}, {worst.band}", seam) for name, seam in rows]
         rows += [(each.band, each.strongest) for each in findings.seams if each is not worst]
     if findings.control is not None:
-        rows.append((f"input, {findings.control.band}", findings.control.strongest))
+        rows.append((f"input itself, {findings.control.band}", findings.control.strongest))
     measured = sum(each.both.segments for each in findings.seams)
     borders = f"{worst.both.borders:,} borders, {measured:,} pieces of them measured"
     detail = ""
     if findings.detail is not None:
         box = findings.detail.box
+        ranged = "" if findings.looks[0].style.classes else ", in colours of its own range"
         detail = (
             f"<figure>{charts.detail(findings.detail)}<figcaption>Where borders cross, {escape(str(box))}, "
-            f"magnified; ticks mark borders.</figcaption></figure>"
+            f"magnified{ranged}; ticks mark borders.</figcaption></figure>"
         )
-    profile = charts.profile(worst.both)
+    profile = charts.for_screens(partial(charts.profile, worst.both)) if worst.both.profile else ""
     if profile:
         profile = f"<h3>By distance from a border, in pixels</h3>{profile}"
+    ratios = charts.for_screens(partial(charts.forest, rows))
     return (
-        f"<section><h2>Seams</h2>{intro}<div class=split><div>{charts.forest(rows)}{profile}"
+        f"<section><h2>Seams</h2>{intro}<div class=split><div>{ratios}{profile}"
         f"<p class=note>{escape(lattice)}{'; ' if lattice else ''}{borders}. "
         f"Ends of the lines: 95 % confidence. "
         f"Mean jump across borders {charts.number(worst.both.at_borders)}, beside them "
         f"{charts.number(worst.both.beside)}.</p>{_disagreement(findings)}</div>{detail}</div></section>"
     )
+
+
+def _against(findings: Findings) -> str:
+    """Say what the borders were compared with, beside what lies next to them."""
+    worst = findings.worst
+    said = [escape(findings.compared[0].upper() + findings.compared[1:])] if findings.compared else []
+    if worst is not None and not np.isnan(worst.both.natural):
+        said.append(
+            f"Ratios are over those of the same places in the input, {charts.number(worst.both.natural)} "
+            f"together: what jumps there too is no seam"
+        )
+    if worst is not None and worst.both.period > 1:
+        said.append(
+            f"The result repeats every {worst.both.period} pixels, and borders are compared with places that "
+            f"lie in it as they do"
+        )
+    return "".join(f" {each}." for each in said)
 
 
 def _disagreement(findings: Findings) -> str:
@@ -272,7 +313,7 @@ def _time(findings: Findings) -> str:
         return ""
     elapsed = _count(findings.opened.stats, "elapsed")
     return (
-        f"<section><h2>Seconds by stage</h2>{charts.bars(items, 's')}"
+        f"<section><h2>Seconds by stage</h2>{charts.for_screens(partial(charts.bars, items, 's'))}"
         f'<p class="note">Stages overlap: the run took {charts.number(elapsed)} s.</p></section>'
     )
 

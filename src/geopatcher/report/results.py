@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -13,24 +14,25 @@ from geopatcher.core.axis import Axis, pixel_pair
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.open import as_field
-from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.local_files import is_elsewhere, is_here
-from geopatcher.inspect.arrays import RESULT, rasters_of, stored_rasters
+from geopatcher.inspect.arrays import RESULT, file_layers, stored_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.anchors import Lattice
+from geopatcher.report.inputs import Origin
 from geopatcher.runs.ledger.book import Account, read_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.fields.open import Source
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.runs.ledger.lines import Json
 
 #: What is looked at: what `reconstruct` returned, or the path of what it wrote.
 Result: TypeAlias = "Reconstruction | str | os.PathLike[str]"
+#: Aggregations whose results are names, such as classes.
+LABELLING = frozenset({"SpatialMode", "SpatialHardVote", "SpatialSoftVote"})
 #: ``size`` or ``step``: pixels, or ``(rows, columns)``.
 Pixels: TypeAlias = "int | tuple[int, int]"
 
@@ -50,7 +52,8 @@ class Opened:
 
     ``anchors`` is where its patches lie, ``None`` when that is not known. ``stats`` is what its run
     counted (see `RunStats.as_dict`), empty when nothing was written down; ``made`` how it was made,
-    name by name.
+    name by name. ``labels`` is `True` where its aggregation chose between names, such as classes; ``origin``
+    is what it was made from, where that is written down.
     """
 
     name: str
@@ -61,6 +64,8 @@ class Opened:
     failures: Sequence[Failure] = ()
     made: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    labels: bool | None = None
+    origin: Origin | None = None
 
     @property
     def result(self) -> Raster:
@@ -101,39 +106,15 @@ def open_result(result: Result, size: Pixels | None = None, step: Pixels | None 
     return replace(opened, anchors=anchors, made=dict(opened.made) | made)
 
 
-def input_raster(source: Source, domain: RasterDomain) -> Raster:
-    """Open the raster a result was made from, to be shown beside it.
-
-    Raises
-    ------
-    SourceError
-        It lies on another grid than the result.
-
-    """
-    if isinstance(source, str | os.PathLike) and is_zarr(os.fspath(source)):
-        raster = stored_rasters(Path(os.fspath(source)))[RESULT]
-    else:
-        raster = raster_of(as_field(source).source)
-    if raster.domain.grid_shape != domain.grid_shape:
-        found, wanted = (
-            " x ".join(map(str, shape)) for shape in (raster.domain.grid_shape, domain.grid_shape)
-        )
-        raise SourceError(
-            f"the input has {found} pixels and the result {wanted}: they are laid over each other pixel by "
-            f"pixel, so give the raster the result was made from"
-        )
-    return raster
-
-
 def _of_run(result: Reconstruction) -> Opened:
     plan = result.plan
     size = plan.anchors.patch_shape
     made = {"source": plan.source_name, "size": f"{size[0]} x {size[1]}"}
     if isinstance(plan.anchors, Lattice):
         made["step"] = f"{plan.anchors.rows.step} x {plan.anchors.cols.step}"
-    return Opened(
+    opened = Opened(
         name=plan.source_name if result.path is None else result.path.name,
-        rasters=rasters_of(result.path, result.array, result.layers, result.domain),
+        rasters=result.rasters(),
         anchors=plan.anchors,
         boundary=plan.boundary,
         stats={key: value for key, value in result.stats.as_dict().items()},  # noqa: C416 - widens the type
@@ -141,6 +122,11 @@ def _of_run(result: Reconstruction) -> Opened:
         made=made,
         path=result.path,
     )
+    account = None if result.path is None else read_ledger(_ledger_of(result.path))
+    if account is None or result.path is None:
+        return opened
+    labels = _gives_labels(account.header.fingerprint.get("aggregation"))
+    return replace(opened, labels=labels, origin=Origin.of(account, result.path))
 
 
 def _of_path(name: str) -> Opened:
@@ -151,13 +137,18 @@ def _of_path(name: str) -> Opened:
     if not is_here(name):
         raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     opened = Opened(path.name, stored_rasters(path), path=path)
-    account = read_ledger(path.with_name(path.name + ".ledger.jsonl"))
+    account = read_ledger(_ledger_of(path))
     return opened if account is None else _with_account(opened, account)
+
+
+def _ledger_of(path: Path) -> Path:
+    return path.with_name(path.name + ".ledger.jsonl")
 
 
 def _with_account(opened: Opened, account: Account) -> Opened:
     """Add what the ledger says; a ledger of a result of another shape says nothing."""
-    if account.header.spec.domain.grid_shape != opened.domain.grid_shape:
+    spec = account.header.spec
+    if spec.domain.grid_shape != opened.domain.grid_shape or opened.path is None:
         return opened
     print_ = account.header.fingerprint
     made = {
@@ -182,7 +173,30 @@ def _with_account(opened: Opened, account: Account) -> Opened:
     if account.completion is not None and account.completion.at:
         made["finished"] = account.completion.at
     failures = [Failure(flaw.anchor, flaw.kind, flaw.message) for flaw in account.flaws()]
-    return replace(opened, anchors=anchors, boundary=boundary, stats=stats, failures=failures, made=made)
+    return replace(
+        opened,
+        rasters={**opened.rasters, **file_layers(opened.path, spec.layers)},
+        anchors=anchors,
+        boundary=boundary,
+        stats=stats,
+        failures=failures,
+        made=made,
+        labels=_gives_labels(print_.get("aggregation")),
+        origin=Origin.of(account, opened.path),
+    )
+
+
+def _gives_labels(told: object) -> bool | None:
+    """Whether the aggregation of a ledger chooses between names; ``None`` where that is not known.
+
+    >>> _gives_labels('{"type": "SpatialMode"}'), _gives_labels('{"type": "SpatialMean"}')
+    (True, None)
+    """
+    try:
+        known = json.loads(str(told))
+    except ValueError:
+        return None
+    return True if isinstance(known, dict) and known.get("type") in LABELLING else None
 
 
 def _pair(text: object) -> tuple[int, int] | None:

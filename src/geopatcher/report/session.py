@@ -14,9 +14,12 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from geopatcher.errors import GeopatcherError
+from geopatcher.inspect.arrays import RESULT
+from geopatcher.inspect.classes import css_colors
 from geopatcher.inspect.png import LABELS, RAMPS, USUAL, ramp_colours
 from geopatcher.planning.anchors import Lattice
-from geopatcher.report.results import input_raster, open_result
+from geopatcher.report.inputs import input_for
+from geopatcher.report.results import open_result
 from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
 
 if TYPE_CHECKING:
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.core.axis import Axis
     from geopatcher.core.domain import RasterDomain
     from geopatcher.fields.open import Source
+    from geopatcher.inspect.styles import BandStyle
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.report.results import Pixels, Result
     from geopatcher.runs.ledger.lines import Json
@@ -72,18 +76,23 @@ class Session:
         source: Source | None = None,
         size: Pixels | None = None,
         step: Pixels | None = None,
+        labels: bool | None = None,
     ) -> Session:
-        """Open a result, its layers, and the raster it was made from."""
+        """Open a result, its layers, and the raster it was made from: by default what its ledger names."""
         opened = open_result(result, size, step)
         rasters = dict(opened.rasters)
-        if source is not None:
-            rasters[INPUT] = input_raster(source, opened.domain)
+        origin, _ = input_for(source, opened.origin, opened.domain)
+        if origin is not None:
+            rasters[INPUT] = origin.raster
         folder = resources.files("geopatcher.report") / "static"
         pages = {
             address: Answer(200, kind, (folder / name).read_bytes())
             for address, (name, kind) in PAGES.items()
         }
-        layers = [Layer.of(name, raster) for name, raster in rasters.items()]
+        given = opened.labels if labels is None else labels
+        layers = [
+            Layer.of(name, raster, given if name == RESULT else None) for name, raster in rasters.items()
+        ]
         return cls(opened.name, layers, opened.anchors, pages)
 
     @property
@@ -153,11 +162,9 @@ class Session:
                     "dtype": str(layer.raster.domain.dtype),
                     "bands": layer.band_names,
                     "spans": [list(span) for span in layer.spans],
-                    "ramp": LABELS
-                    if layer.labels
-                    else USUAL
-                    if layer.name in ("result", "input")
-                    else "magma",
+                    "ramp": layer.styles[0].ramp,
+                    "units": list(layer.raster.domain.units),
+                    "classes": [_classes(style) for style in layer.styles],
                 }
                 for layer in self.layers
             ],
@@ -176,8 +183,11 @@ def _style(layer: Layer, query: Mapping[str, Sequence[str]]) -> Style:
     bands = tuple(int(text) - 1 for text in query.get("bands", ["1"])[-1].split(","))
     if len(bands) not in (1, 3) or not all(0 <= band < len(layer.spans) for band in bands):
         raise ValueError(f"bands are one or three numbers from 1 to {len(layer.spans)}")
-    ramp = query.get("ramp", [LABELS if layer.labels else USUAL])[-1]
+    own = layer.styles[bands[0]]
+    ramp = query.get("ramp", [own.ramp])[-1]
     ramp_colours(ramp)
+    if ramp == LABELS and own.classes and len(bands) == 1:
+        return Style(bands, (own.span,), ramp, own, _hidden(query))
     if "span" not in query:
         return Style(bands, tuple(layer.spans[band] for band in bands), ramp)
     ends = [float(text) for text in query["span"][-1].split(",")]
@@ -185,6 +195,25 @@ def _style(layer: Layer, query: Mapping[str, Sequence[str]]) -> Style:
     if len(ends) != 2 * len(bands) or not np.isfinite(ends).all() or any(low >= high for low, high in pairs):
         raise ValueError("span is a lowest and a higher highest value for each band")
     return Style(bands, pairs, ramp if len(bands) == 1 else USUAL)
+
+
+def _hidden(query: Mapping[str, Sequence[str]]) -> frozenset[int]:
+    """Read which classes are not to be seen, such as ``hide=10,-1``."""
+    text = query.get("hide", [""])[-1]
+    if not re.fullmatch(r"(-?[0-9]{1,18}(,-?[0-9]{1,18}){0,9999})?", text):
+        raise ValueError("hide are whole numbers with commas between them")
+    return frozenset(map(int, text.split(","))) if text else frozenset()
+
+
+def _classes(style: BandStyle) -> Json:
+    """Return the legend of a band, most of it first; nothing of a quantity."""
+    listed = zip(
+        style.classes, css_colors(style.classes), style.shares or [0.0] * len(style.classes), strict=True
+    )
+    return [
+        {"value": one.value, "name": name, "color": color, "share": round(share, 6)}
+        for one, (name, color), share in listed
+    ]
 
 
 def _whole(query: Mapping[str, Sequence[str]], name: str) -> int:

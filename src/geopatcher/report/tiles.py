@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,9 +19,10 @@ from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import opening
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes
-from geopatcher.inspect.png import LABELS, USUAL, ramp_colours, value_range
+from geopatcher.inspect.png import LABELS, USUAL, png_bytes, ramp_colours
+from geopatcher.inspect.styles import OF_LAYERS, BandStyle, is_seen_soon, seen, style_of
 from geopatcher.inspect.thumbnail import Sampled
-from geopatcher.report.findings import is_labels, name_of
+from geopatcher.report.findings import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,12 @@ INPUT = "input"
 TILE_PX = 256
 #: Most bytes a tile decodes; what would take more comes from a sample of the whole band.
 READ_BYTES = 64 << 20
+#: Most bytes decoded for the look of a band, at once; of more, a few spots are looked at.
+SOON_BYTES = 256 << 20
 #: Bands that can be shown: beyond, a raster is a data cube and not a picture.
 MAX_BANDS = 256
+#: Bands that are looked at.
+LOOKED_AT = 3
 #: Where the first look goes: this many spots of so many pixels a side.
 SPOTS, SPOT_PX = 24, 96
 #: rio-tiler changes the filters of warnings for a moment, and they belong to the process.
@@ -60,42 +65,51 @@ class TileGrid(Protocol):
 class Style:
     """How a tile looks: one band through a ramp, or three as red, green and blue.
 
-    ``bands`` are 0-based; ``spans`` has the lowest and highest value for each.
+    ``bands`` are 0-based; ``spans`` has the lowest and highest value for each. Of a map of ``classes`` those
+    that are ``hidden`` are transparent.
     """
 
     bands: tuple[int, ...]
     spans: tuple[tuple[float, float], ...]
     ramp: str = USUAL
+    classes: BandStyle | None = None
+    hidden: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A raster that is shown. Any thread may ask for tiles.
 
-    ``spans`` is a first guess of each band's range, from a few spots.
+    ``styles`` is how each band looks until somebody chooses otherwise: as in the report, where that takes
+    little to find out, and else by a few spots.
     """
 
     name: str
     raster: Raster
-    labels: bool
-    spans: tuple[tuple[float, float], ...]
+    styles: tuple[BandStyle, ...]
     stop: threading.Event = field(default_factory=threading.Event)
     _samples: dict[int, Sampled] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
-    def of(cls, name: str, raster: Raster) -> Layer:
-        """Take a first look at a raster."""
-        bands = range(min(raster.domain.n_bands, MAX_BANDS))
-        spots = _spots(raster.domain.grid_shape)
-        cells = [
-            np.concatenate([raster.read(spot, [band])[0].ravel() for spot in spots]) for band in bands[:3]
+    def of(cls, name: str, raster: Raster, labels: bool | None = None) -> Layer:
+        """Take a first look at a raster; ``labels`` is whether values are names, where that is known."""
+        count = min(raster.domain.n_bands, MAX_BANDS)
+        plain = name in (RESULT, INPUT)
+        given = labels if plain else raster.domain.metadata.has_labels
+        styles = [
+            style_of(
+                raster.domain, band, _look(raster, band), labels=given, ramp=USUAL if plain else OF_LAYERS
+            )
+            for band in range(min(count, LOOKED_AT))
         ]
-        known = [values[np.isfinite(values)] for values in cells]
-        named = name in (RESULT, INPUT) and raster.domain.n_bands == 1
-        labels = named and is_labels(raster.domain, known[0])
-        spans = [value_range(values) for values in known]
-        return cls(name, raster, labels, tuple(spans + [_joined(spans)] * (len(bands) - len(spans))))
+        rest = BandStyle(styles[0].ramp, _joined([style.span for style in styles]), styles[0].classes)
+        return cls(name, raster, (*styles, *[rest] * (count - len(styles))))
+
+    @property
+    def spans(self) -> tuple[tuple[float, float], ...]:
+        """The range of each band."""
+        return tuple(style.span for style in self.styles)
 
     @property
     def max_zoom(self) -> int:
@@ -105,7 +119,7 @@ class Layer:
     @property
     def band_names(self) -> list[str]:
         """What bands are called."""
-        return [name_of(self.raster.domain, band) for band in range(len(self.spans))]
+        return [name_of(self.raster.domain, band) for band in range(len(self.styles))]
 
     @property
     def share(self) -> float:
@@ -153,6 +167,12 @@ def render(cells: Array, style: Style) -> bytes:
     >>> render(np.full((1, 2, 2), 0.5), Style((0,), ((0.0, 1.0),)))[1:4]
     b'PNG'
     """
+    if style.classes is not None:
+        shown = [one for one in style.classes.classes if one.value not in style.hidden]
+        gone = np.isin(cells[0], sorted(style.hidden))
+        return png_bytes(
+            replace(style.classes, classes=tuple(shown)).painted(np.where(gone, np.nan, cells[0]))
+        )
     missing = ~np.isfinite(cells)
     values = np.ma.MaskedArray(
         np.where(missing, 0.0, cells), np.broadcast_to(missing.any(axis=0), cells.shape)
@@ -185,6 +205,14 @@ def _from_file(raster: FileRaster, box: Box, bands: Sequence[int], step: int) ->
             width=-(-box.width // step),
         )
     return as_float(image.array.data, None, np.ma.getmaskarray(image.array))
+
+
+def _look(raster: Raster, band: int) -> Array:
+    """Return cells of a band to decide its look by."""
+    if is_seen_soon(raster, SOON_BYTES):
+        return seen(raster, band)
+    spots = _spots(raster.domain.grid_shape)
+    return np.concatenate([raster.read(spot, [band])[0].ravel() for spot in spots])
 
 
 def _spots(grid: tuple[int, int]) -> list[Box]:

@@ -13,11 +13,12 @@ from geopatcher.core.box import Box
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
 from geopatcher.inspect.levels import ArrayRaster
+from geopatcher.inspect.styles import is_labels
 from geopatcher.operators.wrappers import wants_mask, wants_position
 from geopatcher.planning.reading import Reading
 from geopatcher.report.borders import borders_of
-from geopatcher.report.findings import is_labels
-from geopatcher.report.seams import Samples, sample, summarise, surely
+from geopatcher.report.seams import summarise, surely
+from geopatcher.report.segments import Control, Samples, sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -99,8 +100,15 @@ class Manner:
 
 @dataclass
 class Measured:
-    """What was measured of one choice, over all samples."""
+    """What was measured of one choice, over all samples.
 
+    Of labels it is counted how many cells were ``compared`` with the reference, and how many are
+    ``differing``; ``labels`` is whether values are such names, `None` to decide by looking.
+    """
+
+    labels: bool | None = None
+    compared: int = 0
+    differing: int = 0
     samples: dict[int, list[tuple[Samples, Samples]]] = field(default_factory=dict)
     operate_s: float = 0.0
     stitch_s: float = 0.0
@@ -114,16 +122,25 @@ class Measured:
         whole = Box.of_shape(grid)
         for band in range(min(result.domain.n_bands, BANDS)):
             cells = raster.read(whole, [band])[0]
-            labels = is_labels(result.domain, cells[np.isfinite(cells)])
+            known = np.isfinite(cells) & np.isfinite(reference[band])
+            labels = is_labels(result.domain, cells[known], band) if self.labels is None else self.labels
+            if labels:
+                self.compared += int(np.count_nonzero(known))
+                self.differing += int(np.count_nonzero(known & (cells != reference[band])))
+            control = Control(_reader(reference[band]), labels)
             rows, cols = (
-                sample(_reader(cells), borders, axis, grid, labels=labels, control=_reader(reference[band]))
-                for axis in (0, 1)
+                sample(_reader(cells), borders, axis, grid, labels=labels, control=control) for axis in (0, 1)
             )
             self.samples.setdefault(band, []).append((rows, cols))
         seconds = result.stats.seconds
         self.operate_s += seconds.get("operate", 0.0)
         self.stitch_s += seconds.get("accumulate", 0.0) + seconds.get("finalise", 0.0)
         self.patches += result.stats.patches
+
+    @property
+    def disagreement(self) -> float:
+        """The share of cells whose label is another one than in the reference; NaN of quantities."""
+        return self.differing / self.compared if self.compared else float("nan")
 
     def seams(self) -> Seams:
         """Return the seams of the band that shows them most."""

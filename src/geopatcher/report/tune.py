@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from geopatcher._optional import load
+from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.api.models import as_run, matched, reading_for
 from geopatcher.core.axis import pixel_pair
 from geopatcher.engine.prepare import name_of
@@ -45,6 +46,8 @@ WINDOWS = ("hann", "tukey", "boxcar")
 FIGURE_IN = (8.4, 5.2)
 #: What is not data.
 SOFT = "#77756d"
+#: Labels of which a smaller share differs from those of other patches agree.
+AGREED = 0.001
 #: Hues of the windows.
 HUES = ("#2a78d6", "#1b9e6a", "#e2632e", "#8a5cd1", "#b58900")
 
@@ -54,7 +57,8 @@ class Choice:
     """A step and a window that were tried.
 
     ``patches_per_mpx`` is how many patches a million pixels take on a large raster, ``seconds_per_mpx``
-    what operating and stitching them took here; patches cost the same whatever their step.
+    what operating and stitching them took here; patches cost the same whatever their step. ``disagreement``
+    is the share of labels, such as classes, that are others where patches lie otherwise; NaN of quantities.
     """
 
     step: tuple[int, int]
@@ -63,6 +67,27 @@ class Choice:
     patches_per_mpx: float
     seconds_per_mpx: float
     seams: Seams
+    disagreement: float = float("nan")
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether labels were compared."""
+        return not np.isnan(self.disagreement)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything could be told of it."""
+        return self.of_labels or not np.isnan(self.seams.strongest.ratio)
+
+    @property
+    def found(self) -> str:
+        """What was measured, in a few words."""
+        if self.of_labels:
+            return f"{self.disagreement:.3%} of the labels differ"
+        seam = self.seams.strongest
+        if not self.is_measured:
+            return seam.verdict
+        return f"{seam.ratio:.2f} ({seam.low:.2f}-{seam.high:.2f}) {seam.verdict}"
 
     @property
     def name(self) -> str:
@@ -84,7 +109,7 @@ class Tuning:
     choices
         What was tried, the cheapest first.
     recommended
-        One of them.
+        One of them; `None` where nothing could be measured.
     samples
         At how many places.
 
@@ -93,12 +118,20 @@ class Tuning:
     size: tuple[int, int]
     operator: str
     choices: Sequence[Choice]
-    recommended: Choice
+    recommended: Choice | None
     samples: int
 
     @property
     def reason(self) -> str:
-        """Why this choice is recommended."""
+        """Why this choice is recommended, or none is."""
+        if self.recommended is None:
+            return (
+                "nothing could be measured: no value changes beside the borders of patches; give more samples"
+            )
+        if self.recommended.of_labels:
+            if self.recommended.disagreement <= AGREED:
+                return f"the cheapest of which no more than {AGREED:.1%} of the labels differ"
+            return "the fewest labels that differ of those tried; try a larger size, or a smaller step"
         verdict = self.recommended.seams.strongest.verdict
         if verdict == "not visible":
             return "the cheapest whose seams are not visible"
@@ -139,19 +172,25 @@ class Tuning:
         figure.savefig(path, dpi=130)
 
     def __str__(self) -> str:
-        head = f"{'step':>9}  {'window':<9}{'overlap':>8}{'patches/Mpx':>13}{'s/Mpx':>9}  seam (95 %)"
+        what = (
+            "other labels in other patches" if any(each.of_labels for each in self.choices) else "seam (95 %)"
+        )
+        head = f"{'step':>9}  {'window':<9}{'overlap':>8}{'patches/Mpx':>13}{'s/Mpx':>9}  {what}"
         rows, cols = self.size
         lines = [f"{self.operator}, patches of {rows} x {cols}, {self.samples} samples", head]
         for choice in self.choices:
-            seam = choice.seams.strongest
             mark = "   <- recommended" if choice is self.recommended else ""
             step = "x".join(map(str, dict.fromkeys(choice.step)))
             lines.append(
                 f"{step:>9}  {choice.window:<9}{choice.overlap:>8.0%}{choice.patches_per_mpx:>13,.1f}"
-                f"{choice.seconds_per_mpx:>9.3g}  {seam.ratio:.2f} ({seam.low:.2f}-{seam.high:.2f}) "
-                f"{seam.verdict}{mark}"
+                f"{choice.seconds_per_mpx:>9.3g}  {choice.found}{mark}"
             )
-        return "\n".join([*lines, f"recommended: {self.recommended.name}: {self.reason}"])
+        return "\n".join([*lines, f"recommended: {self.name}: {self.reason}"])
+
+    @property
+    def name(self) -> str:
+        """The name of what is recommended, or none."""
+        return "none" if self.recommended is None else self.recommended.name
 
 
 def tune(
@@ -166,6 +205,7 @@ def tune(
     output_scale: Scale | None = None,
     batch_size: int = 1,
     aggregation: str = "overlap-add",
+    labels: bool | None = None,
 ) -> Tuning:
     """Try a few steps and windows on samples of a raster; measure how visible the seams are, and the cost.
 
@@ -186,12 +226,16 @@ def tune(
         How many places are tried: squares three patches a side, spread over the raster.
     margin, output_scale, batch_size, aggregation
         As for `reconstruct`.
+    labels
+        Whether results are labels, such as classes, of which it is counted how many differ where patches lie
+        otherwise; by default known by the aggregation, or by their having few values.
 
     Returns
     -------
     Tuning
         Printed, a table; ``.plot()`` and ``.save("tune.png")`` draw it; ``.recommended`` is the cheapest
-        choice whose seams cannot be told from none.
+        choice whose seams cannot be told from none, of labels the cheapest whose labels hardly depend on
+        where patches lie; `None` where nothing could be measured.
 
     Raises
     ------
@@ -211,7 +255,8 @@ def tune(
     manner = Manner((rows, cols), reading_for(run, margin, output_scale), aggregation, batch_size)
     tried = _candidates((rows, cols), steps, windows)
     run, pixels = matched(run, as_field(source).source, manner.size, manner.reading.margin)
-    found, looked_at = _try(pixels, run, manner, tried, samples)
+    known = True if labels is None and aggregation_from_name(aggregation).gives_labels else labels
+    found, looked_at = _try(pixels, run, manner, tried, samples, known)
     per_patch_s = _per_patch_s(found)
     choices = sorted(
         (_choice(key, (rows, cols), found, per_patch_s) for key in tried),
@@ -226,9 +271,10 @@ def _try(
     manner: Manner,
     tried: Sequence[Key],
     samples: int,
+    labels: bool | None,
 ) -> tuple[dict[Key, Measured], int]:
     """Run every choice over every sample; return what was measured, and how many samples there were."""
-    found: dict[Key, Measured] = {each: Measured() for each in tried}
+    found: dict[Key, Measured] = {each: Measured(labels) for each in tried}
     looked_at = 0
     extent = PATCHES * manner.size[0], PATCHES * manner.size[1]
     for area in areas_of(source, extent, samples, manner.reading.scale.denominator):
@@ -262,7 +308,9 @@ def _choice(key: Key, size: tuple[int, int], found: Mapping[Key, Measured], per_
     step, window = key
     patches = 1e6 / (step[0] * step[1])
     overlap = max(1.0 - step[axis] / size[axis] for axis in (0, 1))
-    return Choice(step, window, overlap, patches, per_patch_s * patches, found[key].seams())
+    return Choice(
+        step, window, overlap, patches, per_patch_s * patches, found[key].seams(), found[key].disagreement
+    )
 
 
 def _per_patch_s(
@@ -281,29 +329,51 @@ def _per_patch_s(
     return operate_s + sum(each.stitch_s for each in found.values()) / max(1, stitched)
 
 
-def _recommended(choices: Sequence[Choice]) -> Choice:
-    """Return the cheapest without visible seams, or else that may have none, or else the faintest."""
+def _recommended(choices: Sequence[Choice]) -> Choice | None:
+    """Return the cheapest without visible seams, or else that may have none, or else the faintest.
+
+    Of labels it is the cheapest that agrees with other patches, or else the one that does most.
+    """
+    of_labels = [choice for choice in choices if choice.of_labels]
+    if of_labels:
+        least = min(of_labels, key=lambda choice: choice.disagreement)
+        return next((choice for choice in of_labels if choice.disagreement <= AGREED), least)
+    choices = [choice for choice in choices if choice.is_measured]
     clean = [choice for choice in choices if choice.seams.strongest.verdict == "not visible"]
     perhaps = [choice for choice in choices if choice.seams.strongest.low <= 1.0]
     if clean or perhaps:
         return (clean or perhaps)[0]
-    known = [choice for choice in choices if not np.isnan(choice.seams.strongest.ratio)]
-    return min(known, key=lambda choice: choice.seams.strongest.ratio) if known else choices[0]
+    return min(choices, key=lambda choice: choice.seams.strongest.ratio, default=None)
+
+
+def _ends(choice: Choice) -> tuple[float, float, float]:
+    """Return what was measured between the ends of its confidence."""
+    if choice.of_labels:
+        return (choice.disagreement,) * 3
+    seam = choice.seams.strongest
+    return seam.low, seam.ratio, seam.high
 
 
 def _draw(tuning: Tuning, ax: matplotlib.axes.Axes) -> None:
     windows = list(dict.fromkeys(each.window for each in tuning.choices))
-    known = [each for each in tuning.choices if not np.isnan(each.seams.strongest.ratio)]
-    top = max([1.2, *(each.seams.strongest.high for each in known if np.isfinite(each.seams.strongest.high))])
-    ax.axhspan(1 - UNSEEN, 1 + UNSEEN, color=HUES[0], alpha=0.09, linewidth=0)
-    ax.axhline(1.0, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
+    known = [each for each in tuning.choices if each.is_measured]
+    of_labels = any(each.of_labels for each in known)
+    if of_labels:
+        top = 1.0
+        ax.axhspan(0, AGREED, color=HUES[0], alpha=0.09, linewidth=0)
+    else:
+        highs = [each.seams.strongest.high for each in known]
+        top = max([1.2, *(high for high in highs if np.isfinite(high))])
+        ax.axhspan(1 - UNSEEN, 1 + UNSEEN, color=HUES[0], alpha=0.09, linewidth=0)
+        ax.axhline(1.0, color=SOFT, linewidth=0.8, linestyle=(0, (3, 3)))
     ax.set_xscale("log")
     for choice in known:
-        seam, index = choice.seams.strongest, windows.index(choice.window)
+        index = windows.index(choice.window)
+        low, level, high = _ends(choice)
         # Windows of one step cost the same: a little apart, all of them can be seen.
         x = max(choice.seconds_per_mpx, 1e-9) * 1.05 ** (index - (len(windows) - 1) / 2)
-        y, colour = min(seam.ratio, top), HUES[index % len(HUES)]
-        ax.plot([x, x], [min(seam.low, top), min(seam.high, top)], color=colour, linewidth=2)
+        y, colour = min(level, top), HUES[index % len(HUES)]
+        ax.plot([x, x], [min(low, top), min(high, top)], color=colour, linewidth=2)
         ax.plot([x], [y], "o", color=colour, markersize=8, markeredgecolor="white")
         if choice is tuning.recommended:
             ax.plot([x], [y], "o", markersize=17, markerfacecolor="none", markeredgecolor="black")
@@ -315,9 +385,11 @@ def _draw(tuning: Tuning, ax: matplotlib.axes.Axes) -> None:
         ax.plot([], [], "o", color=HUES[index % len(HUES)], markersize=8, label=window)
     rows, cols = tuning.size
     ax.margins(x=0.12, y=0.16)
-    ax.set_title(f"Recommended: {tuning.recommended.name}, {tuning.reason}", fontsize=10.5, loc="left")
+    ax.set_title(f"Recommended: {tuning.name}, {tuning.reason}", fontsize=10.5, loc="left", wrap=True)
     ax.set_xlabel("seconds per million pixels, operating and stitching")
-    ax.set_ylabel("jump across borders over the jump without them")
+    ax.set_ylabel(
+        "share of labels that differ" if of_labels else "jump across borders over the jump without them"
+    )
     plain = load("matplotlib.ticker").FuncFormatter(lambda value, _: f"{value:.3g}")
     ax.xaxis.set_major_formatter(plain)
     ax.xaxis.set_minor_formatter(plain)

@@ -173,6 +173,7 @@ def view(
     port: int = 0,
     size: Pixels | None = None,
     step: Pixels | None = None,
+    labels: bool | None = None,
     browser: bool = False,
 ) -> Viewer:
     """Serve a page that shows a result; needs the extra ``view``.
@@ -185,11 +186,14 @@ def view(
     result
         What `reconstruct` returned, or the path of a result or of any raster.
     source
-        The raster the result was made from, to be swiped against it.
+        The raster the result was made from, to be swiped against it; by default the one that its ledger
+        names, if it is there.
     port
         Where to listen on 127.0.0.1; 0 takes any free port.
     size, step
         Where patches lie, when that is not written beside the result.
+    labels
+        Whether values are names, such as classes; by default as for `measure_seams`.
     browser
         Whether to open the page in the default browser.
 
@@ -199,7 +203,7 @@ def view(
         With ``url`` and ``close()``.
 
     """
-    viewer = Viewer(Session.of(result, source, size, step), port).start()
+    viewer = Viewer(Session.of(result, source, size, step, labels), port).start()
     if browser:
         webbrowser.open(viewer.url)
     return viewer

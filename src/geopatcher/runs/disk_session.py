@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from os.path import relpath
 from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.errors import SourceError, TargetError
+from geopatcher.formats.local_files import is_here
 from geopatcher.runs.fingerprint import fingerprint_of, warn_of_unknown
 from geopatcher.runs.ledger.book import Account, Completion, Fingerprint, Header
 from geopatcher.runs.ledger.rows_json import Flaw
@@ -139,12 +141,21 @@ class DiskSession(Standing):
         """Make the working store and begin the ledger."""
         self._begun = True
         self.spec, self.sink = spec, self.target.begin(spec, replace=self._replaces)
-        known = self.operate.n_bands, self.operate.dtype, self.threads, self.job.how
+        known = self.operate.n_bands, self.operate.dtype, self.threads, self._how()
         ledger = Ledger.begin(
             self.target.work.ledger, Header(self._fingerprint, spec, *known), self.target.work.token
         )
         self._writer = LedgerWriter(ledger, self.sink, pipelined=self.job.pipelined)
         return self.sink
+
+    def _how(self) -> dict[str, str | int | float]:
+        """Return how the run is carried out, and where its source is, as seen from the result."""
+        name, here = self.job.source.name, self.target.path.absolute().parent
+        try:
+            place = relpath(name, here) if is_here(name) else ""
+        except ValueError:  # on another drive
+            place = ""
+        return self.job.how | ({"source": place} if place else {})
 
     def record(self, box: Box, files: Digests | None = None) -> None:
         """Write down rows of blocks that the store has, in the thread behind."""

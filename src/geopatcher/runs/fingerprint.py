@@ -6,6 +6,7 @@ import json
 import math
 import warnings
 from dataclasses import fields
+from functools import partial
 from operator import attrgetter
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -164,7 +165,10 @@ def _fields(instance: DataclassInstance) -> dict[str, object]:
 
 def _plainly(operator: object) -> object:
     """Return the function itself for one that travels by its name: a run goes on with either."""
-    return operator.__wrapped__ if isinstance(operator, NamedOperator) else operator
+    if not isinstance(operator, NamedOperator):
+        return operator
+    plain = operator.__wrapped__
+    return partial(plain, **operator.arguments) if callable(plain) and operator.arguments else plain
 
 
 def _parts(name: str, thing: object, without: frozenset[str] = frozenset()) -> dict[str, str | int | float]:

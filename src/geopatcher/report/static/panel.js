@@ -62,6 +62,12 @@ export class Panel {
     this.bar.height = 1;
     this.bar.setAttribute("aria-hidden", "true");
     parent.append(this.bar);
+    this.ticks = row(parent, "ticks");
+    this.legend = document.createElement("ul");
+    this.legend.className = "legend";
+    this.legend.setAttribute("aria-label", "Classes: choose one to hide or show it");
+    parent.append(this.legend);
+    this.hidden = new Set();
     fill(this.layer, session.layers.map((each, index) => [String(index), each.name]));
     fill(this.ramp, Object.keys(session.ramps).map((name) => [name, name]));
     this.layer.value = String(layer);
@@ -75,7 +81,20 @@ export class Panel {
 
   get numbers() { return this.bands.value.split(",").map(Number); }
 
+  // The classes of the band, where it is drawn as a map of classes.
+  get classes() {
+    if (this.ramp.value !== "labels" || this.numbers.length > 1) return [];
+    return this.described.classes[this.numbers[0] - 1];
+  }
+
+  // What a value of a band is called.
+  named(value, band) {
+    const found = (this.described.classes[band - 1] ?? []).find((each) => String(each.value) === value);
+    return found && found.name !== value ? `${value} ${found.name}` : value;
+  }
+
   chosen() {
+    this.hidden.clear();
     fill(this.bands, bandChoices(this.described.bands));
     this.ramp.value = this.described.ramp;
     this.range();
@@ -107,14 +126,52 @@ export class Panel {
     });
     pen.fillStyle = paint;
     pen.fillRect(0, 0, 256, 1);
-    this.bar.hidden = many;
+    this.bar.hidden = many || this.classes.length > 0;
+    this.explain(labels);
     this.changed();
+  }
+
+  // Ticks under a ramp, or the classes with their names and shares.
+  explain(labels) {
+    this.ticks.hidden = this.bar.hidden || labels;
+    const unit = this.described.units[this.numbers[0] - 1] ?? "";
+    const [low, high] = this.spans[0];
+    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => short(low + share * (high - low)));
+    this.ticks.replaceChildren(...places.map((value, index) => {
+      const tick = document.createElement("span");
+      tick.textContent = index === 4 && unit ? `${value} ${unit}` : String(value);
+      return tick;
+    }));
+    this.legend.hidden = !this.classes.length;
+    const largest = [...this.classes].sort((one, other) => other.share - one.share);
+    this.legend.replaceChildren(...largest.map((each) => this.entry(each)));
+  }
+
+  entry(each) {
+    const line = document.createElement("li"), button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-pressed", String(!this.hidden.has(each.value)));
+    const swatch = document.createElement("span"), name = document.createElement("span"), share = document.createElement("span");
+    swatch.className = "swatch";
+    swatch.style.background = each.color;
+    name.textContent = each.name;
+    share.className = "share";
+    share.textContent = `${(100 * each.share).toFixed(1)} %`;
+    button.append(swatch, name, share);
+    button.addEventListener("click", () => {
+      if (!this.hidden.delete(each.value)) this.hidden.add(each.value);
+      button.setAttribute("aria-pressed", String(!this.hidden.has(each.value)));
+      this.changed();
+    });
+    line.append(button);
+    return line;
   }
 
   // Take the colours and the range of another side.
   match(other) {
     if (this.numbers.length > 1 || other.numbers.length > 1) return;
     this.ramp.value = other.ramp.value;
+    this.hidden = new Set(other.hidden);
     this.ends.forEach((input, end) => { input.value = other.ends[end].value; });
     this.show();
   }
@@ -124,6 +181,7 @@ export class Panel {
     const query = new URLSearchParams({
       bands: this.bands.value, ramp: this.ramp.value, span: this.spans.flat().join(","),
     });
+    if (this.classes.length && this.hidden.size) query.set("hide", [...this.hidden].join(","));
     return { layer: Number(this.layer.value), query: query.toString() };
   }
 

@@ -56,7 +56,7 @@ class Readout {
       if (r === row && c === col) {
         ["value-left", "value-right"].forEach((id, side) => {
           const cells = found[side]?.values;
-          write(id, cells ? panels[side].numbers.map((band) => cells[band - 1] ?? "nodata").join(", ") : "-");
+          write(id, cells ? panels[side].numbers.map((band) => panels[side].named(cells[band - 1] ?? "nodata", band)).join(", ") : "-");
         });
         write("at-lonlat", found[0].lonlat ? found[0].lonlat.join(", ") : "-");
       }
@@ -138,7 +138,9 @@ function keyboard(scene, readout, swipe) {
   };
   const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
   const zooms = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, _: 1 / 1.5 };
-  scene.canvas.addEventListener("keydown", (event) => {
+  // Keys count wherever nothing else takes them: nobody has to click the map first.
+  document.addEventListener("keydown", (event) => {
+    if (event.target !== document.body && event.target !== scene.canvas) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const few = event.shiftKey ? 1 / 60 * scene.scale : 1; // with Shift: a pixel of the raster at a time
     if (event.key in moves) scene.move(...moves[event.key].map((by_px) => by_px * few));

@@ -1,0 +1,133 @@
+"""How a result is to look, as its raster says it: kept with it, and read wherever it is drawn."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from geopatcher.core.metadata import BandMetadata, Metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geopatcher.core.metadata import Tags
+
+#: A name, or a name and a color such as ``"#006400"``.
+Named: TypeAlias = "str | tuple[str, str]"
+#: Tags of a band that say how it looks.
+RAMP_TAG, RANGE_TAG = "display_ramp", "display_range"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a result looks wherever it is drawn; it is kept with the result.
+
+    Parameters
+    ----------
+    range
+        The values of the first and the last color, in units of the result; by default the middle 96 % of
+        its values.
+    ramp
+        The name of a ramp of colors, such as ``"vegetation"``; ``"viridis"`` by default.
+    classes
+        Of a map of classes: their values, and the name of each or its name and color. Kept as the color
+        table and the names of GDAL, and as flags of CF.
+
+    Raises
+    ------
+    ValueError
+        The range does not go up, a color is no ``"#rrggbb"``, or there are classes and a ramp.
+
+    Examples
+    --------
+    >>> Style(range=(-1, 1), ramp="vegetation").range
+    (-1.0, 1.0)
+    >>> Style(classes={10: ("Tree", "#006400"), 20: "Shrub"}).classes[10]
+    ('Tree', '#006400')
+
+    """
+
+    range: tuple[float, float] | None = None
+    ramp: str = ""
+    classes: Mapping[int, Named] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.range is not None:
+            low, high = map(float, self.range)
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise ValueError(
+                    f"the range of a style is {self.range}: give its lowest value, then its highest"
+                )
+            object.__setattr__(self, "range", (low, high))
+        if self.classes and (self.range is not None or self.ramp):
+            raise ValueError("a style has classes, or a range and a ramp: leave one of them out")
+        band_of(self)  # which says what is wrong with a color
+
+    def __str__(self) -> str:
+        """Tell it in a line, the same for the same style."""
+        return f"range {self.range}, ramp {self.ramp or None}, classes {dict(sorted(self.classes.items()))}"
+
+
+def band_of(style: Style) -> BandMetadata:
+    """Return what a raster says of a band that looks so.
+
+    >>> band_of(Style(classes={10: ("Tree", "#006400"), 20: "Shrub"})).classes
+    ((10, 'Tree'), (20, 'Shrub'))
+    """
+    if style.classes:
+        both = sorted((value, *_pair(said)) for value, said in style.classes.items())
+        return BandMetadata(
+            color="palette" if all(color for _, _, color in both) else "",
+            colormap=tuple((value, _rgba(color)) for value, _, color in both if color),
+            classes=tuple((value, name) for value, name, _ in both),
+        )
+    tags: Tags = ((RAMP_TAG, style.ramp),) if style.ramp else ()
+    if style.range is not None:
+        tags = (*tags, (RANGE_TAG, " ".join(map(repr, style.range))))
+    return BandMetadata(tags=tags)
+
+
+def styled(metadata: Metadata, style: Style | None, n_bands: int) -> Metadata:
+    """Return what a raster of so many bands says that looks so; the same where there is no style."""
+    if style is None:
+        return metadata
+    own = band_of(style)
+    bands = metadata.bands or (BandMetadata(),) * n_bands
+    if style.classes:
+        known = (replace(each, color=own.color, colormap=own.colormap, classes=own.classes) for each in bands)
+    else:
+        known = (replace(each, tags=_without(each.tags) + own.tags) for each in bands)
+    return replace(metadata, bands=tuple(known))
+
+
+def declared(metadata: Metadata, band: int) -> Style:
+    """Return the style of a quantity that a raster says of a band; an empty one where it says none.
+
+    >>> said = styled(Metadata(), Style(range=(0, 0.5), ramp="magma"), 1)
+    >>> declared(said, 0) == Style(range=(0, 0.5), ramp="magma"), declared(Metadata(), 0) == Style()
+    (True, True)
+    """
+    tags = dict(metadata.bands[band].tags) if band < len(metadata.bands) else {}
+    ends = str(tags.get(RANGE_TAG, "")).split()
+    try:
+        low, high = map(float, ends)
+        return Style(range=(low, high), ramp=str(tags.get(RAMP_TAG, "")))
+    except ValueError:  # anybody may have written it
+        return Style(ramp=str(tags.get(RAMP_TAG, "")))
+
+
+def _pair(said: Named) -> tuple[str, str]:
+    return (said, "") if isinstance(said, str) else (said[0], said[1])
+
+
+def _without(tags: Tags) -> Tags:
+    return tuple(tag for tag in tags if tag[0] not in (RAMP_TAG, RANGE_TAG))
+
+
+def _rgba(color: str) -> tuple[int, int, int, int]:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", color):
+        raise ValueError(f"the color of a class is {color!r}: give it as #rrggbb, such as #006400")
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return red, green, blue, 255

@@ -1,0 +1,137 @@
+"""How a band looks, decided once: in the viewer, the report, plots and cards it is the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.core.box import Box
+from geopatcher.core.styles import declared
+from geopatcher.inspect.classes import classes_shown, painted
+from geopatcher.inspect.levels import decoded_bytes
+from geopatcher.inspect.png import LABELS, USUAL, coloured, looks_like_labels, value_range
+from geopatcher.inspect.thumbnail import overview
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.metadata import ClassLabel
+    from geopatcher.core.protocols import Array
+    from geopatcher.inspect.levels import Raster
+
+#: The ramp of layers, which are not to be taken for results.
+OF_LAYERS = "magma"
+#: Longest side of what the look of a band is decided by, in cells.
+SEEN_PX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BandStyle:
+    """How a band looks: its values by a ramp between two of them, or each of its classes in a color.
+
+    Parameters
+    ----------
+    ramp
+        The name of a ramp, ``"labels"`` for classes.
+    span
+        The lowest and the highest value of the ramp.
+    classes
+        The classes by their values; none of a quantity.
+    shares
+        How much of the cells that hold a value each class has, 0 to 1.
+
+    """
+
+    ramp: str
+    span: tuple[float, float]
+    classes: tuple[ClassLabel, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    def painted(self, cells: Array) -> NDArray[np.uint8]:
+        """Return cells as colors, ``(h, w, 4)`` uint8; NaN is transparent.
+
+        Of a map of classes, those that were not seen when its style was made are of the palette.
+        """
+        if self.ramp != LABELS:
+            return coloured(cells, self.span, self.ramp)
+        picture = painted(cells, self.classes)
+        others = np.isfinite(cells) & (picture[..., 3] == 0)
+        others &= ~np.isin(cells, [one.value for one in self.classes])
+        picture[others] = coloured(cells[others], self.span, LABELS)
+        return picture
+
+
+def style_of(
+    domain: RasterDomain, band: int, cells: Array, *, labels: bool | None = None, ramp: str = USUAL
+) -> BandStyle:
+    """Return how a band looks, going by what its raster says and by ``cells`` of it.
+
+    Parameters
+    ----------
+    domain
+        The raster's.
+    band
+        Counted from 0.
+    cells
+        Of the band, floats, NaN where missing.
+    labels
+        Whether values are names, such as classes; `None` to decide by `is_labels`.
+    ramp
+        That of a quantity whose raster names none.
+
+    Examples
+    --------
+    >>> from geopatcher.core.domain import RasterDomain
+    >>> style_of(RasterDomain((1, 101)), 0, np.arange(101.0)).span
+    (2.0, 98.0)
+    >>> classes = np.array([[10.0, 20.0], [20.0, np.nan]])
+    >>> found = style_of(RasterDomain((2, 2), dtype=np.dtype("uint8")), 0, classes)
+    >>> [one.name for one in found.classes], [round(share, 2) for share in found.shares]
+    (['10', '20'], [0.33, 0.67])
+
+    """
+    known = cells[np.isfinite(cells)]
+    if is_labels(domain, known, band) if labels is None else labels and is_whole(known):
+        classes = classes_shown(domain.metadata, band, known)
+        shares = tuple(float((known == one.value).mean()) if known.size else 0.0 for one in classes)
+        return BandStyle(LABELS, (0.0, 255.0), classes, shares)
+    said = declared(domain.metadata, band)
+    return BandStyle(said.ramp or ramp, said.range or value_range(known))
+
+
+def is_labels(domain: RasterDomain, known: Array, band: int = 0) -> bool:
+    """Whether a band holds names rather than quantities.
+
+    The raster may say so, by names or colors of classes; or a sample of its cells, ``known``, holds only a
+    few small whole numbers.
+    """
+    if domain.dtype.kind not in "iub" or not known.size:
+        return False
+    said = domain.metadata.bands[band] if band < len(domain.metadata.bands) else None
+    if said is not None and (said.classes or said.colormap or said.color == "palette"):
+        return True
+    return looks_like_labels(known.astype(np.int64))
+
+
+def is_whole(known: Array) -> bool:
+    """Whether all values are whole numbers, as those of classes are.
+
+    >>> is_whole(np.array([1.0, 20.0])), is_whole(np.array([0.5]))
+    (True, False)
+    """
+    return bool((known == np.floor(known)).all())
+
+
+def seen(raster: Raster, band: int) -> Array:
+    """Return the cells that the look of a band is decided by, everywhere the same ones."""
+    return overview(raster, band, SEEN_PX)
+
+
+def is_seen_soon(raster: Raster, limit_bytes: int) -> bool:
+    """Whether `seen` decodes no more than so many bytes."""
+    height, width = raster.domain.grid_shape
+    step = max(1, -(-max(height, width) // SEEN_PX))
+    return decoded_bytes(raster, Box.of_shape((height, width)), 1, step) <= limit_bytes
