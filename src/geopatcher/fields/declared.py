@@ -74,6 +74,29 @@ def outline_of(source: PixelSource) -> RasterDomain:
     return source.outline if isinstance(source, Outlined) else source.domain
 
 
+def with_blocks(source: PixelSource) -> PixelSource:
+    """Return a source whose ``block_shape`` can be counted with.
+
+    Raises
+    ------
+    SourceError
+        It is not two whole numbers above 0; says whose it is.
+
+    """
+    shape = source.block_shape
+    if (
+        not isinstance(shape, tuple | list)
+        or len(shape) != 2
+        or not all(isinstance(side, int | np.integer) and side > 0 for side in shape)
+    ):
+        raise SourceError(
+            f"block_shape of {source.name} ({type(source).__name__}) is {shape!r}, and has to be (height, "
+            f"width) of what is decoded at once, 1 or more each: give (1, {outline_of(source).width}) where it does "
+            f"not matter"
+        )
+    return source
+
+
 def declared_dtype(thing: object) -> np.dtype | None:
     """Return the dtype something says its pixels have, ``None`` when it does not.
 

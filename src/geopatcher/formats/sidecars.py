@@ -1,6 +1,7 @@
 """What lies beside a GeoTIFF whose address is signed: GDAL cannot ask for it.
 
-Each file is signed by itself. GDAL would read the raster without its mask and its nodata value, and say nothing.
+Each file is signed by itself. GDAL would read the raster without its mask and its nodata value, and say
+nothing.
 """
 
 from __future__ import annotations
