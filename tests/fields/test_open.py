@@ -79,7 +79,7 @@ def test_other_things_are_refused(thing):
 class Blocks:
     """A source of other people's that says of its blocks what cannot be."""
 
-    domain = gp.RasterDomain((6, 8), dtype="float32")
+    domain = gp.RasterDomain((6, 8), dtype=np.dtype("float32"))
     has_nodata, name = False, "a source of mine"
 
     def __init__(self, block_shape):

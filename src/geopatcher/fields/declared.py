@@ -91,8 +91,8 @@ def with_blocks(source: PixelSource) -> PixelSource:
     ):
         raise SourceError(
             f"block_shape of {source.name} ({type(source).__name__}) is {shape!r}, and has to be (height, "
-            f"width) of what is decoded at once, 1 or more each: give (1, {outline_of(source).width}) where it does "
-            f"not matter"
+            f"width) of what is decoded at once, 1 or more each: give (1, {outline_of(source).width}) where "
+            f"it does not matter"
         )
     return source
 
