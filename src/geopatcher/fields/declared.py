@@ -69,9 +69,28 @@ class Outlined(Protocol):
         ...
 
 
+@runtime_checkable
+class Working(Protocol):
+    """A source of which a read takes memory beside the pixels that it returns."""
+
+    @property
+    def working_bytes(self) -> int:
+        """How many bytes at its peak, at most."""
+        ...
+
+
 def outline_of(source: PixelSource) -> RasterDomain:
     """Return the domain of a source as far as it is known without reading a pixel."""
     return source.outline if isinstance(source, Outlined) else source.domain
+
+
+def working_bytes(source: object) -> int:
+    """Return how many bytes a read of a source takes beside the pixels that it returns.
+
+    >>> working_bytes("what says nothing of it")
+    0
+    """
+    return source.working_bytes if isinstance(source, Working) else 0
 
 
 def with_blocks(source: PixelSource) -> PixelSource:
