@@ -94,7 +94,7 @@ def _lost(answer: _Found) -> str | None:
     if answer.name.lower().endswith(".msk"):
         said = "which pixels are missing" if answer.start.startswith(_TIFF) else ""
     else:
-        said = ", ".join(_said(answer.start))
+        said = ", ".join(said_in(answer.start))
     if not said:
         return None
     return (
@@ -104,12 +104,12 @@ def _lost(answer: _Found) -> str | None:
     )
 
 
-def _said(text: bytes) -> Sequence[str]:
+def said_in(text: bytes) -> Sequence[str]:
     """Return what a file of metadata says that counts.
 
-    >>> _said(b"<PAMDataset><PAMRasterBand><NoDataValue>0</NoDataValue></PAMRasterBand></PAMDataset>")
+    >>> said_in(b"<PAMDataset><PAMRasterBand><NoDataValue>0</NoDataValue></PAMRasterBand></PAMDataset>")
     ['NoDataValue']
-    >>> _said(b"<PAMDataset><Metadata/></PAMDataset>"), _said(b"<html>")
+    >>> said_in(b"<PAMDataset><Metadata/></PAMDataset>"), said_in(b"<html>")
     ([], ['what cannot be read'])
     """
     try:
