@@ -44,6 +44,7 @@ MODULES: dict[str, str] = {
     "numexpr": "",
     "numexpr.necompiler": "",
     "obstore": "cloud",
+    "obstore.exceptions": "cloud",
     "obstore.store": "cloud",
     "onnxruntime": "onnx",
     "planetary_computer": "stac",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, cast
 
 from geostack._optional import load
 from geostack.errors import ItemError
+from geostack.signing import SignsAsset, sign_address, without_signature
 from geostack.told import ToldBand, ToldGrid, bands_told, grid_told, side_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from pystac import Asset, Item
+
+    from geostack.signing import SignsAddress, SignsItem
 
 #: roles of assets that are pictures of the others
 _PICTURES = frozenset({"thumbnail", "overview"})
@@ -27,7 +31,8 @@ class BandFile:
     name
         What messages call it, such as ``"item S2A_10SGJ, asset B04"``.
     href
-        Where it is: a path or URL that opens as it is. It may hold a signature, and is not shown.
+        Where it is: a path or URL that opens as it is, or when ``sign`` has signed it. It may hold a
+        signature that its item came with, and is not shown.
     index
         Which band of the file, counted from 1; ``None`` for the only one it has.
     grid
@@ -36,6 +41,8 @@ class BandFile:
         Data type, nodata, scale and offset, as far as the item says.
     nodata
         The value of missing pixels where neither the item nor the file names one.
+    sign
+        Makes of an address one that opens, whenever the file is opened; ``None`` where it opens as it is.
 
     """
 
@@ -45,6 +52,7 @@ class BandFile:
     grid: ToldGrid
     told: ToldBand
     nodata: float | int | None = None
+    sign: SignsAddress | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,14 +60,16 @@ class ItemFiles:
     """An item whose files can be named.
 
     ``home`` is what relative addresses are relative to, by default the address of the item itself;
-    ``alternate`` the name of other addresses of the same files, of the extension "alternate-assets"; and with
-    ``headers`` nothing that the item says of its files is taken for granted.
+    ``alternate`` the name of other addresses of the same files, of the extension "alternate-assets"; with
+    ``headers`` nothing that the item says of its files is taken for granted; and ``signs`` signs items, or is
+    `geostack.signing.sign_address`.
     """
 
     item: Item
     home: str | None = None
     alternate: str | None = None
     headers: bool = False
+    signs: SignsItem | SignsAddress | None = None
 
     @property
     def name(self) -> str:
@@ -148,20 +158,45 @@ class ItemFiles:
         if self.headers:
             said = ToldBand(said.name, said.common_name, scale=said.scale, offset=said.offset, unit=said.unit)
         grid = ToldGrid() if self.headers else self._grid(key)
-        return BandFile(name, self._address(self.item.assets[key], name), index, grid, said)
+        address, sign = self._place(key)
+        return BandFile(name, address, index, grid, said, sign=sign)
 
-    def _address(self, asset: Asset, name: str) -> str:
-        href = asset.href if self.alternate is None else _other(asset, self.alternate, name)
-        paths = load("pystac.utils")
-        if paths.is_absolute_href(href) or href.startswith("/vsi"):
-            return href.removeprefix("file://")
-        home = self.home or self.item.get_self_href()
-        if home is None or not paths.is_absolute_href(home):
-            raise ItemError(
-                f"{name} is at {href}, and nothing says relative to what: give the path of the item's JSON, "
-                "or a link 'self'"
-            )
-        return str(paths.make_absolute_href(href, home)).removeprefix("file://")
+    def _place(self, key: str) -> tuple[str, SignsAddress | None]:
+        """Return the address of an asset, and what signs it when it is opened."""
+        address = address_of(self.item, key, self.home, self.alternate)
+        if self.signs is None:
+            return address, None
+        if self.signs is sign_address:
+            return without_signature(address), sign_address
+        place = partial(address_of, key=key, home=self.home, alternate=self.alternate)
+        return address, SignsAsset(cast("SignsItem", self.signs), self._record, key, address, place)
+
+    @cached_property
+    def _record(self) -> Mapping[str, object]:
+        return self.item.to_dict(transform_hrefs=False)
+
+
+def address_of(item: Item, key: str, home: str | None, alternate: str | None) -> str:
+    """Return where an asset of an item is; see `ItemFiles` for what it may be relative to.
+
+    Raises
+    ------
+    ItemError
+        Its address is relative to nothing that is known, or it has no such alternate.
+
+    """
+    asset, name = item.assets[key], f"item {item.id}, asset {key}"
+    href = asset.href if alternate is None else _other(asset, alternate, name)
+    paths = load("pystac.utils")
+    if paths.is_absolute_href(href) or href.startswith("/vsi"):
+        return href.removeprefix("file://")
+    home = home or item.get_self_href()
+    if home is None or not paths.is_absolute_href(home):
+        raise ItemError(
+            f"{name} is at {href}, and nothing says relative to what: give the path of the item's JSON, "
+            "or a link 'self'"
+        )
+    return str(paths.make_absolute_href(href, home)).removeprefix("file://")
 
 
 def _other(asset: Asset, alternate: str, name: str) -> str:

@@ -1,8 +1,10 @@
-"""Addresses that a provider guards: signed item by item, so that they open as they are."""
+"""Addresses that a provider guards: signed item by item, or when a file is opened."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 #: where the Planetary Computer keeps what it signs
 _STORAGE = ".blob.core.windows.net"
+_NOT_SIGNED = "assets are not signed and will be refused when read: {}"
 
 
 class SignsItem(Protocol):
@@ -29,33 +32,109 @@ class SignsItem(Protocol):
         ...
 
 
+#: From the address of a file to one that opens.
+SignsAddress: TypeAlias = Callable[[str], str]
 #: How assets are signed: by a function, or as the Planetary Computer wants it.
 Sign: TypeAlias = SignsItem | Literal["planetary-computer"]
 
 
-def signed(item: Item, sign: Sign | None) -> Item:
-    """Return an item whose assets open; those of the Planetary Computer are signed unasked.
+def who_signs(item: Item, sign: Sign | None) -> SignsItem | SignsAddress | None:
+    """Return what signs the addresses of an item, if anything does: of the Planetary Computer unasked.
+
+    Without its library a warning says that nothing is signed.
+
+    Raises
+    ------
+    MissingExtraError
+        It is to be signed as the Planetary Computer wants it, whose library is not installed.
+    TypeError
+        ``sign`` is nothing that signs.
+
+    """
+    if sign is None and not _is_guarded(item):
+        return None
+    if sign is None or sign == "planetary-computer":
+        try:
+            load("planetary_computer")
+        except MissingExtraError as error:
+            if sign is not None:
+                raise
+            warnings.warn(_NOT_SIGNED.format(error), stacklevel=4)
+            return None
+        return sign_address
+    if not callable(sign):
+        raise TypeError(f'sign is a function of an item, or "planetary-computer", not {sign!r}')
+    return sign
+
+
+def sign_address(address: str) -> str:
+    """Return the address of a file with a signature of the Planetary Computer, where it guards it.
 
     Raises
     ------
     StacApiError
-        There is no signature to be had.
-    MissingExtraError
-        It is to be signed as the Planetary Computer wants it, whose library is not installed.
+        It gives no signature.
+
+    """
+    try:
+        signed_address: str = load("planetary_computer").sign_url(without_signature(address))
+    except (load("requests").RequestException, ValueError) as error:
+        raise StacApiError(
+            f"{PLANETARY_COMPUTER} gave no signature ({reason(error)}): try again later"
+        ) from None  # the text of a server, with whatever keys it repeats
+    return signed_address
+
+
+@dataclass(frozen=True)
+class SignsAsset:
+    """Signs the address of an asset by a function that signs items, each time it is called.
+
+    Parameters
+    ----------
+    sign
+        The function.
+    record
+        The item, as JSON has it.
+    key
+        Of the asset.
+    address
+        Where the asset is without a signature; what lies beside it may be asked for, too.
+    place
+        From a signed item to the address of the asset.
+
+    """
+
+    sign: SignsItem
+    record: Mapping[str, object] = field(repr=False)
+    key: str
+    address: str = field(repr=False)
+    place: Callable[[Item], str] = field(repr=False)
+
+    def __call__(self, address: str) -> str:
+        """Return an address that opens.
+
+        Raises
+        ------
+        TypeError
+            The function gave something that is no item.
+
+        """
+        item: Item = load("pystac").Item.from_dict(dict(self.record), preserve_dict=True)
+        if address == self.address:
+            return self.place(signed(item, self.sign))
+        item.assets[self.key].href = address
+        return signed(item, self.sign).assets[self.key].href
+
+
+def signed(item: Item, sign: SignsItem) -> Item:
+    """Return an item whose assets open.
+
+    Raises
+    ------
     TypeError
         ``sign`` gave something that is no item.
 
     """
-    if sign is None:
-        if _is_guarded(item):
-            sign_for_planetary_computer([item], PLANETARY_COMPUTER)
-        return item
-    if sign == "planetary-computer":
-        load("planetary_computer")
-        sign_for_planetary_computer([item], PLANETARY_COMPUTER)
-        return item
-    if not callable(sign):
-        raise TypeError(f'sign is a function of an item, or "planetary-computer", not {sign!r}')
     given, kind = sign(item), load("pystac").Item
     if given is None:
         return item
@@ -81,12 +160,12 @@ def sign_for_planetary_computer(items: Iterable[Item], address: str) -> None:
     try:
         signer = load("planetary_computer")
     except MissingExtraError as error:
-        warnings.warn(f"assets are not signed and will be refused when read: {error}", stacklevel=4)
+        warnings.warn(_NOT_SIGNED.format(error), stacklevel=4)
         return
     try:
         for item in items:
             for asset in item.assets.values():
-                asset.href = _unsigned(asset.href)
+                asset.href = without_signature(asset.href)
             signer.sign_inplace(item)
     except (load("requests").RequestException, ValueError) as error:
         raise StacApiError(
@@ -100,10 +179,10 @@ def _is_guarded(item: Item) -> bool:
     return any(urlsplit(link.get_target_str() or "").hostname == host for link in item.links)
 
 
-def _unsigned(href: str) -> str:
+def without_signature(href: str) -> str:
     """Return an address without the signature of its storage, which may have expired.
 
-    >>> _unsigned("https://a.blob.core.windows.net/c/b.tif?se=2024&sig=abc")
+    >>> without_signature("https://a.blob.core.windows.net/c/b.tif?se=2024&sig=abc")
     'https://a.blob.core.windows.net/c/b.tif'
     """
     parts = urlsplit(href)

@@ -12,7 +12,7 @@ from geostack.bands import BandFile, ItemFiles
 from geostack.errors import ItemError
 from geostack.items import items_of
 from geostack.query import CLOUD_COVER, cloud_cover
-from geostack.signing import signed
+from geostack.signing import who_signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -162,8 +162,10 @@ def from_stac(
     nodata
         The value of missing pixels where neither the item nor the file names one.
     sign
-        A function that signs an item (`pystac.Item`), or ``"planetary-computer"``. By default items of the
-        Planetary Computer are signed, and others left alone.
+        A function that signs an item (`pystac.Item`), or ``"planetary-computer"``. It is called where a file
+        is opened, in each worker too, and again when a signature has expired: a function that workers can
+        import travels by its name, and no signature does. By default items of the Planetary Computer are
+        signed, and others left alone; an address that holds a signature already travels as it is.
     alternate
         Name of the addresses to read from, of those that an asset lists as alternates, such as ``"s3"``.
     headers
@@ -178,10 +180,8 @@ def from_stac(
     ------
     ItemError
         A ValueError: an item has no such band, or does not say what is needed; names item and asset.
-    StacApiError
-        A ConnectionError: there is no signature to be had.
     MissingExtraError
-        An ImportError: pystac is not installed.
+        An ImportError: pystac is not installed, or what ``sign`` asks for.
     ValueError
         There is no such order, or no band is named.
     TypeError
@@ -208,7 +208,7 @@ def from_stac(
         raise TypeError(f"mask is a geostack.Mask, such as Mask('SCL', classes=(3, 8, 9)), not {mask!r}")
     found: list[tuple[tuple[str, ...], Scene]] = []
     for item, home in items_of(items):
-        files = ItemFiles(signed(item, sign), home, alternate, headers)
+        files = ItemFiles(item, home, alternate, headers, who_signs(item, sign))
         found.append(_scene(files, wanted, mask, order, nodata))
     names = found[0][0]
     for other, scene in found[1:]:

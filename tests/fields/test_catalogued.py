@@ -30,6 +30,7 @@ def test_a_description_of_somebody_else_is_read(tmp_path):
     nothing = SimpleNamespace(crs=None, transform=None, shape=None)
     told = SimpleNamespace(dtype=None, nodata=None, scale=None, offset=None, unit="sr-1")
     place = {"href": str(tmp_path / "B04.tif"), "index": None, "grid": nothing, "told": told, "nodata": None}
+    place["sign"] = None
     file = SimpleNamespace(name="a file", **place)
     scene = SimpleNamespace(name="a scene", bands=(file,), mask=None, tags=())
     described = SimpleNamespace(

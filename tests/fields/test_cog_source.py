@@ -4,6 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
+from geopatcher import ObstoreCogField
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import Concurrent, FromFiles, PixelSource, Versioned
 from geopatcher.errors import SourceError
@@ -72,3 +73,17 @@ def test_coroutines_run_with_and_without_a_loop():
         return run(seven())
 
     assert run(seven()) == asyncio.run(within()) == 7
+
+
+def test_a_mask_or_a_nodata_value_beside_it_is_not_lost(tmp_path):
+    path = write_cog(tmp_path / "a.tif", noise())
+    beside = tmp_path / "a.tif.aux.xml"
+    beside.write_text("<PAMDataset><Metadata/></PAMDataset>")
+    ObstoreCogField.from_url(path)
+    beside.write_text("<PAMDataset><PAMRasterBand><NoDataValue>7</NoDataValue></PAMRasterBand></PAMDataset>")
+    with pytest.raises(SourceError, match=r"a\.tif\.aux\.xml beside it says NoDataValue.*take RasterField"):
+        ObstoreCogField.from_url(path)
+    beside.unlink()
+    (tmp_path / "a.tif.msk").write_bytes(b"II*")
+    with pytest.raises(SourceError, match=r"a\.tif\.msk beside it says which pixels are missing"):
+        ObstoreCogField.from_url(path)

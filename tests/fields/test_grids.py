@@ -104,7 +104,7 @@ def test_bounds_choose_pixels_of_the_first_or_begin_at_their_corner():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("EPSG:0",), "the CRS 'EPSG:0' is not understood"),
+        (("EPSG:0",), "the CRS 'EPSG:0' is not understood: .*; give one that is, such as"),
         ((None, 0), "a resolution is the side of a pixel"),
         ((None, (1, 2, 3)), "a resolution is the side of a pixel"),
         ((None, float("nan")), "a resolution is the side of a pixel"),

@@ -74,3 +74,36 @@ def test_paths_that_lead_nowhere_name_the_folder_they_were_looked_for_in(name, m
 def test_other_things_are_refused(thing):
     with pytest.raises(TypeError, match=rf"a source is a path, an ndarray, .*, not {type(thing).__name__}$"):
         as_field(thing)
+
+
+class Blocks:
+    """A source of other people's that says of its blocks what cannot be."""
+
+    domain = gp.RasterDomain((6, 8), dtype=np.dtype("float32"))
+    has_nodata, name = False, "a source of mine"
+
+    def __init__(self, block_shape):
+        self.block_shape = block_shape
+
+    def read(self, box):
+        return np.zeros((1, *box.shape), "float32")
+
+    def valid(self, box, pixels):
+        return None
+
+    def identity(self):
+        return {"unknown": "it is made up"}
+
+
+@pytest.mark.parametrize("block_shape", [(0, 8), (1, 0), (-1, 8), (1.5, 8), (8,), None])
+@pytest.mark.parametrize(
+    "how",
+    [lambda source: source, gp.RasterField, lambda source: gp.Mosaic([source]), lambda source: {"a": source}],
+)
+def test_blocks_of_no_size_are_refused_by_name(block_shape, how):
+    with pytest.raises(SourceError, match=r"block_shape of a source of mine \(Blocks\) is .*give \(1, 8\)"):
+        gp.reconstruct(how(Blocks(block_shape)), np.copy, size=4)
+
+
+def test_blocks_of_other_integers_are_blocks():
+    assert gp.reconstruct(Blocks((np.int64(1), 8)), np.copy, size=4).array.shape == (6, 8)

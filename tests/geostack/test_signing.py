@@ -9,7 +9,7 @@ from planetary_computer.sas import TOKEN_CACHE
 from planetary_computer.settings import Settings
 
 from geostack import MissingExtraError, from_stac
-from geostack.signing import PLANETARY_COMPUTER, signed
+from geostack.signing import PLANETARY_COMPUTER
 from loopback import Tokens, scene, serving
 
 GUARDED = "https://sentinel2l2a01.blob.core.windows.net/sentinel2-l2/B04.tif"
@@ -35,7 +35,9 @@ def item(href=GUARDED, *, page=None):
 
 
 def href(given, sign=None):
-    return signed(given, sign).assets["B04"].href
+    """Return the address of an asset as it is opened."""
+    (band,) = from_stac(given, "B04", sign=sign).described_scenes[0].bands
+    return band.href if band.sign is None else band.sign(band.href)
 
 
 class TestPlanetaryComputer:
@@ -59,7 +61,7 @@ class TestPlanetaryComputer:
     def test_without_its_library_asking_for_it_is_an_error_that_names_the_extra(self, monkeypatch):
         monkeypatch.setitem(sys.modules, planetary_computer.__name__, None)
         with pytest.raises(MissingExtraError, match=r"pip install 'geopatcher\[stac\]'"):
-            signed(item(), "planetary-computer")
+            from_stac(item(), "B04", sign="planetary-computer")
 
     def test_without_its_library_a_warning_says_so(self, monkeypatch):
         monkeypatch.setitem(sys.modules, planetary_computer.__name__, None)
@@ -85,11 +87,21 @@ class TestFunctions:
         source = from_stac(
             mine, "B04", sign=lambda given: setattr(given.assets["B04"], "href", "/signed.tif")
         )
-        assert source.described_scenes[0].bands[0].href == "/signed.tif"
+        (band,) = source.described_scenes[0].bands
+        assert band.href == GUARDED
+        assert band.sign(GUARDED) == "/signed.tif"
         assert mine.assets["B04"].href == GUARDED
+
+    def test_files_beside_an_asset_are_signed_like_it(self):
+        def in_place(given):
+            for asset in given.assets.values():
+                asset.href += "?sig=3"
+
+        (band,) = from_stac(item(), "B04", sign=in_place).described_scenes[0].bands
+        assert band.sign(f"{GUARDED}.msk") == f"{GUARDED}.msk?sig=3"
 
     def test_what_is_no_item_is_refused(self):
         with pytest.raises(TypeError, match="sign gave str for item a: return the signed item, or None"):
-            signed(item(), lambda given: given.assets["B04"].href)
+            href(item(), lambda given: given.assets["B04"].href)
         with pytest.raises(TypeError, match="sign is a function of an item"):
-            signed(item(), "azure")
+            from_stac(item(), "B04", sign="azure")

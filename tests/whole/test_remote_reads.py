@@ -10,7 +10,7 @@ import rasterio.shutil
 import geopatcher as gp
 from faulty import Faulty
 from geopatcher.formats.dataset_pool import POOL
-from geopatcher.formats.side_by_side import IN_FLIGHT
+from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, READS_AT_ONCE
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -100,6 +100,37 @@ def test_several_requests_are_on_their_way_and_no_byte_comes_twice(server, name)
         seen[first : last + 1] += 1
     # Of what is fetched again there are the rests of pages of 16 KiB where pieces meet.
     assert asked <= 1.25 * np.count_nonzero(seen)
+
+
+KINDS_OF_SOURCES = {
+    "first": lambda one, other: gp.Mosaic([one, other]),
+    "median": lambda one, other: gp.Mosaic([one, other], order="median"),
+    "stack": lambda one, other: gp.Stack([one, other]),
+    "bands": lambda one, other: gp.BandStack([one, other]),
+    "dict": lambda one, other: {"one": one, "other": other},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_SOURCES)
+def test_several_strips_of_what_is_put_together_are_on_their_way_at_once(server, kind):
+    source = KINDS_OF_SOURCES[kind](f"{server.url}/cog.tif", f"{server.url}/tiled.tif")
+    plan = gp.plan(source, size=128)
+    assert plan.model.ahead == READS_AT_ONCE
+    operator = (lambda patch: patch["other"]) if kind == "dict" else np.copy
+    server.fails(latency=0.4)
+    made = gp.reconstruct(source, operator, size=128, step=128, window="boxcar")
+    found = np.asarray(made.array).reshape(-1, *SHAPE)
+    for each in found:
+        np.testing.assert_array_equal(each, PIXELS)
+    assert MOST_PIECES < server.most() <= 4 * IN_FLIGHT  # one strip alone is no more than that many
+
+
+def test_what_does_not_fit_into_memory_is_not_read_ahead(server):
+    source = gp.Mosaic([f"{server.url}/cog.tif", f"{server.url}/tiled.tif"], order="median")
+    wide, narrow = gp.plan(source, size=128), gp.plan(source, size=128, memory_limit="72MiB")
+    assert wide.model.working_bytes == narrow.model.working_bytes > 0
+    assert narrow.model.ahead < wide.model.ahead == READS_AT_ONCE
+    assert wide.memory_bytes - narrow.memory_bytes > wide.model.working_bytes
 
 
 def test_of_files_beside_it_only_the_mask_and_metadata_are_asked_for_and_not_by_every_handle(server):

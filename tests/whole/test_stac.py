@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import pickle
 import re
 import sys
 
@@ -18,6 +21,8 @@ import geostack
 from faulty import Faulty
 from geopatcher.cli import main
 from geopatcher.errors import OperatorError, SourceAccessError, SourceError
+from geopatcher.executors.workers import region_task
+from geopatcher.executors.workers.pickling import pack_parts
 from geopatcher.fields.items_mosaic import mosaic_of_items
 from geopatcher.formats.dataset_pool import POOL
 from items import EAST, NORTH, asset, item
@@ -252,6 +257,16 @@ def signs(word):
     return sign
 
 
+#: Where workers of a test find what they sign with.
+SIGNATURE = "SIGNATURE_OF_A_TEST"
+
+
+def sign_here(made):
+    """Sign an item by what the environment of this process says."""
+    for each in made.assets.values():
+        each.href = f"{made.get_self_href().rpartition('/')[0]}/{each.href}?sig={os.environ[SIGNATURE]}"
+
+
 class Stops:
     """Doubles pixels, and raises from a call on, once."""
 
@@ -299,6 +314,45 @@ class TestSigned:
         alone = gp.reconstruct(source, Stops(0), size=64).array[:]
         together = gp.reconstruct(source, Stops(0), tmp_path / "out.zarr", size=64, workers=2)
         np.testing.assert_array_equal(together.array[:], alone)
+
+    def test_workers_sign_for_themselves_and_nothing_that_travels_or_stays_has_a_signature(
+        self, server, tmp_path, monkeypatch, caplog
+    ):
+        caplog.set_level(logging.DEBUG)
+        monkeypatch.setenv(SIGNATURE, "hunter2-here")
+        server.fails(need="sig=hunter2-here")
+        near = gp.Grid(bounds=(EAST, NORTH - 2000, EAST + 1600, NORTH))
+        source = geostack.from_stac(
+            items_of(server)[:2], ["B04", "B11"], grid=near, mask=MASK, sign=sign_here
+        )
+        alone = gp.reconstruct(source, Stops(0), size=64).array[:]  # this process has signed by now
+        mosaic = mosaic_of_items(source)
+        mosaic.read(gp.Box(0, 64, 0, 64))
+        for travels in (source, mosaic):
+            assert b"hunter2" not in pickle.dumps(travels)
+        log = tmp_path / "log.jsonl"
+        packed = []
+        monkeypatch.setattr(
+            region_task, "pack_parts", lambda *told: packed.append(pack_parts(*told)) or packed[-1]
+        )
+        done = gp.reconstruct(source, Stops(0), tmp_path / "out.zarr", size=64, workers=2, log_json=log)
+        np.testing.assert_array_equal(done.array[:], alone)
+        assert len(packed[0]) > 1000
+        assert not any(b"hunter2" in one for one in packed)
+        left = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert b"hunter2" not in left
+        assert "hunter2" not in caplog.text
+
+    def test_a_signature_that_has_expired_is_renewed(self, server, monkeypatch):
+        monkeypatch.setenv(SIGNATURE, "hunter2-old")
+        source = mosaic_of_items(geostack.from_stac(items_of(server)[:1], "B04", sign=sign_here))
+        box = gp.Box(0, 64, 0, 64)
+        before = source.read(box)
+        monkeypatch.setenv(SIGNATURE, "hunter2-new")
+        server.fails(need="sig=hunter2-new")
+        assert "unknown" not in source.identity()
+        POOL.close()
+        np.testing.assert_array_equal(source.read(box), before)
 
     def test_nothing_is_asked_before_pixels_are_read(self, server):
         source = self.source(server, "now")

@@ -11,7 +11,7 @@ from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
 from geopatcher.core.protocols import InPlace
 from geopatcher.core.sources import packing_of, reads_at_once
 from geopatcher.engine.rows import unit_rows
-from geopatcher.fields.declared import outline_of
+from geopatcher.fields.declared import outline_of, working_bytes
 from geopatcher.planning.anchors import Lattice
 from geopatcher.planning.memory import READ_AHEAD, MemoryModel
 
@@ -82,6 +82,7 @@ def model_of(
         views=isinstance(source, InPlace) and source.gives_views,
         most_ahead=max(READ_AHEAD, reads_at_once(source)),
         across=domain.width,
+        working_bytes=working_bytes(source),
     )
 
 

@@ -13,6 +13,8 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.packing import Packing
 from geopatcher.core.protocols import Concurrent, FromFiles, Versioned
+from geopatcher.core.sources import reads_at_once
+from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.layered import AT_ONCE
 
 if TYPE_CHECKING:
@@ -140,12 +142,24 @@ class Aligned:
         return ", ".join(f"{raster.member.name}={raster.given.name}" for raster in self.rasters)
 
     @property
+    def members(self) -> list[PixelSource]:
+        """The rasters, on their own grids."""
+        return [raster.given for raster in self.rasters]
+
+    @property
+    def reads_at_once(self) -> int:
+        """As many as the one that is farthest away wants, where all may be read by several threads."""
+        return max(map(reads_at_once, self.members)) if self.reads_concurrently else 1
+
+    @property
+    def working_bytes(self) -> int:
+        """Bytes that a read takes beside the records: what those of one raster take."""
+        return max(working_bytes(raster.source) for raster in self.rasters)
+
+    @property
     def reads_concurrently(self) -> bool:
         """Whether all of them may be read by several threads."""
-        return all(
-            isinstance(raster.given, Concurrent) and raster.given.reads_concurrently
-            for raster in self.rasters
-        )
+        return all(isinstance(member, Concurrent) and member.reads_concurrently for member in self.members)
 
     def read(self, box: Box) -> Array:
         """Return the records of a rectangle, ``(1, h, w)``.
@@ -202,8 +216,9 @@ class Aligned:
             None for what is in memory or on the network.
 
         """
-        sources = [raster.given for raster in self.rasters]
-        return tuple(file for source in sources if isinstance(source, FromFiles) for file in source.files())
+        return tuple(
+            file for source in self.members if isinstance(source, FromFiles) for file in source.files()
+        )
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return which version it is of each, by its name, and how they lie over each other.
@@ -247,8 +262,7 @@ class Aligned:
             A server does not answer.
 
         """
-        sources = [raster.given for raster in self.rasters]
-        return digest_of(*(source.version() for source in sources if isinstance(source, Versioned)))
+        return digest_of(*(source.version() for source in self.members if isinstance(source, Versioned)))
 
     def _columns(self, height: int) -> int:
         """Return how many columns, whole blocks, are read of one raster before the next."""

@@ -13,7 +13,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.errors import SourceError
 from geopatcher.fields.aligned import Aligned
-from geopatcher.fields.layered import LastRead
+from geopatcher.fields.composed import Composed, LastRead
 from geopatcher.fields.mosaic import grid_of, source_of
 from geopatcher.fields.placing import placed_on
 from geopatcher.fields.scenes import METHODS
@@ -21,20 +21,19 @@ from geopatcher.fields.some_bands import some_bands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.aligned import Placed
     from geopatcher.fields.grids import Grid
     from geopatcher.fields.mosaic import SceneLike
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stacked:
+class Stacked(Composed):
     """Rasters on one grid, the bands of one behind those of another; see `BandStack`, which makes it."""
 
     aligned: Aligned
@@ -61,9 +60,14 @@ class Stacked:
         return f"a stack of {self.domain.n_bands} band(s), {self.aligned.rasters[0].given.name} first"
 
     @property
-    def reads_concurrently(self) -> bool:
-        """Whether all rasters may be read by several threads."""
-        return self.aligned.reads_concurrently
+    def members(self) -> Sequence[PixelSource]:
+        """The rasters, on their own grids."""
+        return self.aligned.members
+
+    @property
+    def working_bytes(self) -> int:
+        """Bytes that a read takes beside the pixels: those of the raster that takes most, on this grid."""
+        return self.aligned.working_bytes
 
     def select_bands(self, bands: Sequence[int]) -> Stacked:
         """Return a source of some of its bands.
@@ -93,64 +97,6 @@ class Stacked:
                 runs.append((raster, [band]))
         picked = tuple(_some_of(raster, own) for raster, own in runs)
         return Stacked(Aligned(picked), self.domain.of_bands(tuple(bands)))
-
-    def read(self, box: Box) -> Array:
-        """Return the pixels of a rectangle.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(bands, height, width)``. What is missing is NaN in floats; of integers `valid` tells it.
-
-        Raises
-        ------
-        SourceError
-            A raster cannot be read; names it and the window.
-
-        """
-        pixels, known = self._stacked(box)
-        if known is not None:
-            self._last.keep(pixels, known)
-        return pixels
-
-    def valid(self, box: Box, pixels: Array) -> NDArray[np.bool_] | None:
-        """Return where integers hold data.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-        pixels
-            What `read` gave for it.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            Booleans, ``(bands, height, width)``; ``None`` where all hold data, and for floats.
-
-        """
-        if self.domain.dtype.kind == "f" or not self.has_nodata:
-            return None
-        known = self._last.take(pixels)
-        if known is None:
-            known = self._stacked(box)[1]
-        return None if known is None or known.all() else known
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the local files of all rasters.
-
-        Returns
-        -------
-        tuple of Path
-            None for what is in memory or on the network.
-
-        """
-        return self.aligned.files()
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return which version it is of each raster.
@@ -184,7 +130,7 @@ class Stacked:
         """
         return self.aligned.version()
 
-    def _stacked(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
         """Return the pixels of a rectangle, and where integers hold data; ``None`` for everywhere."""
         pixels = empty((self.domain.n_bands, *box.shape), self.domain.dtype)
         all_known: NDArray[np.bool_] | None = None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopatcher.formats.signing import Sign
+
 
 class ToldGrid(Protocol):
     """Where the pixels of a file lie, as far as it is told; ``None`` is not."""
@@ -70,6 +72,11 @@ class DescribedFile(Protocol):
     @property
     def href(self) -> str:
         """The path or URL to open; it may hold secrets, and messages do not repeat these."""
+        ...
+
+    @property
+    def sign(self) -> Sign | None:
+        """Makes of an address one that opens, whenever it is opened; ``None`` where it does as it is."""
         ...
 
     @property

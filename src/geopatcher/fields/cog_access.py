@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from geopatcher._optional import load
 from geopatcher.errors import TransportError
 from geopatcher.errors.redaction import shown
+from geopatcher.formats.sidecars import said_in
+from geopatcher.formats.urls import BESIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,6 +132,23 @@ class CogAccess:
         client |= given if isinstance(given, dict) else {}
         remote: Store = stores.from_url(self.url, client_options=client, **others)
         return remote
+
+    async def lost_beside(self) -> str | None:
+        """Return what lies beside the file and counts, which is read from nowhere but the file itself."""
+        library, store = load("obstore"), self.open()
+        refused = load("obstore.exceptions")
+        for ending in BESIDE:
+            try:
+                answer = await library.get_async(store, self.path + ending)
+                is_text = ending == ".aux.xml"
+                content = bytes(await answer.bytes_async()) if is_text else b""
+            except (FileNotFoundError, refused.PermissionDeniedError, refused.UnauthenticatedError):
+                continue  # that it is not for us is an answer, too
+            said = said_in(content) if is_text else ["which pixels are missing"]
+            if said:
+                says = ", ".join(said)
+                return f"{self}{ending} beside it says {says}, and only GDAL reads it: take RasterField"
+        return None
 
     async def told(self) -> dict[str, str | int | float]:
         """Return what the store says of this version of the file."""

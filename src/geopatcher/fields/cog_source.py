@@ -189,7 +189,9 @@ class CogSource:
         return pixels
 
     async def _read_header(self) -> Header:
-        tiff, image = await self._opened()
+        (tiff, image), lost = await asyncio.gather(self._opened(), self.access.lost_beside())
+        if lost is not None:
+            raise SourceError(f"cannot open {self.name}: {lost}")
         domain = RasterDomain(
             shape=(tiff.count, *image.shape),
             transform=image.transform,

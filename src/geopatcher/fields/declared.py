@@ -69,9 +69,51 @@ class Outlined(Protocol):
         ...
 
 
+@runtime_checkable
+class Working(Protocol):
+    """A source of which a read takes memory beside the pixels that it returns."""
+
+    @property
+    def working_bytes(self) -> int:
+        """How many bytes at its peak, at most."""
+        ...
+
+
 def outline_of(source: PixelSource) -> RasterDomain:
     """Return the domain of a source as far as it is known without reading a pixel."""
     return source.outline if isinstance(source, Outlined) else source.domain
+
+
+def working_bytes(source: object) -> int:
+    """Return how many bytes a read of a source takes beside the pixels that it returns.
+
+    >>> working_bytes("what says nothing of it")
+    0
+    """
+    return source.working_bytes if isinstance(source, Working) else 0
+
+
+def with_blocks(source: PixelSource) -> PixelSource:
+    """Return a source whose ``block_shape`` can be counted with.
+
+    Raises
+    ------
+    SourceError
+        It is not two whole numbers above 0; says whose it is.
+
+    """
+    shape = source.block_shape
+    if (
+        not isinstance(shape, tuple | list)
+        or len(shape) != 2
+        or not all(isinstance(side, int | np.integer) and side > 0 for side in shape)
+    ):
+        raise SourceError(
+            f"block_shape of {source.name} ({type(source).__name__}) is {shape!r}, and has to be (height, "
+            f"width) of what is decoded at once, 1 or more each: give (1, {outline_of(source).width}) where "
+            f"it does not matter"
+        )
+    return source
 
 
 def declared_dtype(thing: object) -> np.dtype | None:

@@ -95,7 +95,10 @@ def _understood(value: object, key: str) -> _Crs:
     try:
         known: _Crs = load("pyproj").CRS.from_user_input(value)
     except (load("pyproj.exceptions").CRSError, TypeError, ValueError) as error:
-        raise ValueError(f"the CRS in {key} is not understood: {error}") from error
+        raise ValueError(
+            f"the CRS in {key} is not understood: {error}; write the code of one into it, such as "
+            f"EPSG:32633, or its WKT"
+        ) from error
     return known
 
 

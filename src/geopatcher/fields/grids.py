@@ -28,6 +28,9 @@ CrsLike: TypeAlias = "str | int | CRS"
 #: ``(left, bottom, right, top)``.
 Bounds: TypeAlias = tuple[float, float, float, float]
 
+#: What to do about a CRS that is not understood.
+CRS_ADVICE = 'give one that is, such as "EPSG:32633", a number of EPSG\'s, or the WKT of one'
+
 #: Corners of pixels this close together, in pixels, are the same.
 SAME_PX = 1e-3
 #: Places on each edge of a raster that are looked up in another CRS, in which edges are curves.
@@ -103,7 +106,7 @@ def crs_of(given: CrsLike) -> CRS:
     try:
         return CRS.from_user_input(given)
     except CRSError as error:
-        raise ValueError(f"the CRS {given!r} is not understood: {error}") from error
+        raise ValueError(f"the CRS {given!r} is not understood: {error}; {CRS_ADVICE}") from error
 
 
 def same_crs(one: str | None, other: str | None) -> bool:

@@ -16,6 +16,8 @@ from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.fields.composing import held_in
 from geopatcher.fields.file_identity import NOTICED, SourceFiles
 from geopatcher.fields.late_file import LateScene
+from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.side_by_side import READS_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,6 +127,11 @@ class ItemSource:
     def has_nodata(self) -> bool:
         """Yes: files are not asked for it before their pixels are read."""
         return True
+
+    @property
+    def reads_at_once(self) -> int:
+        """Several where each waits for a server."""
+        return READS_AT_ONCE if any(is_elsewhere(file.path) for file in self._all) else 1
 
     @property
     def reads_concurrently(self) -> bool:

@@ -24,6 +24,7 @@ from geopatcher.fields.scenes import AlignedScene, WarpedScene, scene_on
 from geopatcher.fields.source_files import files_behind
 from geopatcher.fields.url_identity import url_of
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment
+from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from geopatcher.fields.catalogued import DescribedFile
     from geopatcher.fields.scenes import Cells
+    from geopatcher.formats.signing import Sign
 
 #: A file may lie this far from where it is said to, in pixels: people write fewer digits than there are.
 NEAR_PX = 0.01
@@ -53,6 +55,19 @@ class LateFile:
     domain: RasterDomain
     missing: float | int | None = None
     told: float | int | None = None
+    sign: Sign | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._note()
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._note()
+
+    def _note(self) -> None:
+        """Tell who signs it, who may be wanted before it is opened."""
+        if self.sign is not None:
+            SIGNED.note(self.path, self.sign)
 
     @classmethod
     def of(cls, told: DescribedFile, dtype: np.dtype | None) -> LateFile:
@@ -69,11 +84,11 @@ class LateFile:
         dtype = dtype if said.dtype is None else np.dtype(said.dtype)
         if grid.crs is None or grid.transform is None or grid.shape is None or dtype is None:
             with named(told.name):
-                file = _only_band(told.href, told.index)
+                file = _only_band(told.href, told.index, told.sign)
             domain = file.domain
             if not file.has_nodata:
                 domain = replace(domain, nodata=_exact(missing, domain.dtype))
-            made = cls(told.name, told.href, told.index, domain, missing, said.nodata)
+            made = cls(told.name, told.href, told.index, domain, missing, said.nodata, told.sign)
             vars(made)["source"] = made.checked(file)
             return made
         try:
@@ -82,7 +97,7 @@ class LateFile:
         except ValueError as error:
             raise SourceError(f"{told.name} is described as what cannot be: {error}") from error
         domain = replace(domain, nodata=_exact(missing, dtype))
-        return cls(told.name, told.href, told.index, domain, missing, said.nodata)
+        return cls(told.name, told.href, told.index, domain, missing, said.nodata, told.sign)
 
     @cached_property
     def source(self) -> RasterioSource:
@@ -95,7 +110,7 @@ class LateFile:
 
         """
         with named(self.name):
-            file = _only_band(self.path, self.index)
+            file = _only_band(self.path, self.index, self.sign)
         return self.checked(file)
 
     @property
@@ -119,7 +134,7 @@ class LateFile:
     @property
     def _is_page(self) -> bool:
         """Whether it is on a server, and lists no others."""
-        url = url_of(self.path)
+        url = url_of(SIGNED.of(self.path))
         return url is not None and not url.partition("?")[0].lower().endswith(".vrt")
 
     def checked(self, file: RasterioSource) -> RasterioSource:
@@ -221,11 +236,11 @@ def _led_by(name: str, error: SourceError) -> str:
     return str(error) if str(error).startswith(name) else f"{name}: {error}"
 
 
-def _only_band(path: str, index: int | None) -> RasterioSource:
+def _only_band(path: str, index: int | None, sign: Sign | None) -> RasterioSource:
     """Open a band of a file, or the only one it has."""
     if index is not None:
-        return RasterioSource(path, (index,))
-    file = RasterioSource(path)
+        return RasterioSource(path, (index,), sign=sign)
+    file = RasterioSource(path, sign=sign)
     if file.domain.n_bands > 1:
         raise SourceError(
             f"{file.name} has {file.domain.n_bands} bands: say which one, as in KEY.1 for the first one of "

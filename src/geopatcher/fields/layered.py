@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,13 +14,13 @@ import rasterio
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
-from geopatcher.core.protocols import Concurrent, FromFiles, Versioned
-from geopatcher.fields.composing import MedianStack, piece_shape, put_under, unknown_part
+from geopatcher.core.protocols import Versioned
+from geopatcher.fields.composed import Composed, LastRead
+from geopatcher.fields.composing import MedianStack, deepest, piece_shape, put_under, unknown_part
 from geopatcher.fields.scenes import AlignedScene
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -37,29 +36,8 @@ AT_ONCE = 16 << 20
 ASKING = 8
 
 
-class LastRead(threading.local):
-    """Which pixels a thread read last, and where they hold data. Travels empty."""
-
-    pixels: weakref.ref[Array] | None = None
-    known: NDArray[np.bool_] | None = None
-
-    def keep(self, pixels: Array, known: NDArray[np.bool_]) -> None:
-        """Remember where pixels hold data, as long as somebody has them."""
-        self.pixels, self.known = weakref.ref(pixels), known
-
-    def take(self, pixels: Array) -> NDArray[np.bool_] | None:
-        """Return where pixels hold data, if they are the last that were read; once."""
-        same = self.pixels is not None and self.pixels() is pixels
-        known = self.known if same else None
-        self.pixels = self.known = None
-        return known
-
-    def __reduce__(self) -> tuple[type[LastRead], tuple[()]]:
-        return (LastRead, ())
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class Layered:
+class Layered(Composed):
     """Scenes on one grid, the one on top first; see `Mosaic`, which makes it."""
 
     scenes: tuple[Scene, ...]
@@ -91,10 +69,17 @@ class Layered:
         return f"a mosaic of {len(self.scenes)} scene(s), {self.scenes[0].source.name} first"
 
     @property
-    def reads_concurrently(self) -> bool:
-        """Whether all scenes may be read by several threads."""
-        sources = [scene.source for scene in self.scenes]
-        return all(isinstance(source, Concurrent) and source.reads_concurrently for source in sources)
+    def members(self) -> Sequence[PixelSource]:
+        """The sources of the scenes."""
+        return [scene.source for scene in self.scenes]
+
+    @property
+    def working_bytes(self) -> int:
+        """What is in hand of scenes while they are put over each other, and what GDAL takes to warp them."""
+        row_bytes = self.domain.width * self.domain.n_bands * self.domain.dtype.itemsize
+        piece = min(AT_ONCE, self.tile[0] * row_bytes * self._depth)
+        warped = not all(isinstance(scene, AlignedScene) for scene in self.scenes)
+        return super().working_bytes + piece * (3 if warped else 2)
 
     def select_bands(self, bands: Sequence[int]) -> Layered:
         """Return a source of some of its bands.
@@ -118,66 +103,6 @@ class Layered:
         picked = tuple(bands)
         scenes = tuple(scene.select_bands(picked) for scene in self.scenes)
         return Layered(scenes, self.domain.of_bands(picked), self.order, self.method, self.tile)
-
-    def read(self, box: Box) -> Array:
-        """Return the pixels of a rectangle; only scenes that touch it are opened.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(bands, height, width)``. What is missing is NaN in floats; in integers it is the nodata value,
-            or 0 where there is none, and `valid` tells it.
-
-        Raises
-        ------
-        SourceError
-            A scene cannot be read, or GDAL says that it is damaged; names it and the window.
-
-        """
-        pixels, known = self._composed(box)
-        if pixels.dtype.kind != "f":
-            self._last.keep(pixels, known)
-        return pixels
-
-    def valid(self, box: Box, pixels: Array) -> NDArray[np.bool_] | None:
-        """Return where integers hold data.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-        pixels
-            What `read` gave for it.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            Booleans, ``(bands, height, width)``; ``None`` where all hold data, and for floats.
-
-        """
-        if pixels.dtype.kind == "f" or not self.has_nodata:
-            return None
-        known = self._last.take(pixels)
-        if known is None:
-            known = self._composed(box)[1]
-        return None if known.all() else known
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the local files of all scenes.
-
-        Returns
-        -------
-        tuple of Path
-            None for what is in memory or on the network.
-
-        """
-        sources = [scene.source for scene in self.scenes]
-        return tuple(file for source in sources if isinstance(source, FromFiles) for file in source.files())
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return how the scenes are put together, and which version it is of each.
@@ -233,24 +158,29 @@ class Layered:
 
     def _of_each(self, ask: Callable[[PixelSource], T]) -> list[T]:
         """Return what sources answer; several at once where they may be asked so, since servers take time."""
-        sources = [scene.source for scene in self.scenes]
+        sources = self.members
         if not self.reads_concurrently or len(sources) == 1:
             return [ask(source) for source in sources]
         with ThreadPoolExecutor(min(ASKING, len(sources)), "geopatcher-ask") as pool:
             return list(pool.map(ask, sources))
+
+    @cached_property
+    def _depth(self) -> int:
+        """How many scenes are in hand at once."""
+        return deepest([scene.box for scene in self.scenes]) if self.order == "median" else 1
 
     @property
     def _fill(self) -> float | int:
         """What pixels without data hold."""
         return np.nan if self.domain.dtype.kind == "f" else self.domain.nodata or 0
 
-    def _composed(self, box: Box) -> tuple[Array, NDArray[np.bool_]]:
+    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_]]:
         """Return the pixels of a rectangle, and where a scene has data."""
         shape = (self.domain.n_bands, *box.shape)
         pixels, known = empty(shape, self.domain.dtype), np.zeros(shape, np.bool_)
-        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize
+        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize * self._depth
         median = self.order == "median"
-        for piece in box.tiles(self.tile if median else piece_shape(self.tile, cell_bytes, AT_ONCE)):
+        for piece in box.tiles(piece_shape(self.tile, cell_bytes, AT_ONCE)):
             part = piece.slices(box)
             put = self._put_median if median else self._put_first
             put(piece, pixels[:, *part], known[:, *part])

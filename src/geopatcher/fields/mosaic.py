@@ -10,6 +10,7 @@ from geopatcher.core.protocols import PixelSource, SourceField
 from geopatcher.errors import SourceError
 from geopatcher.fields.common_domain import domain_of
 from geopatcher.fields.composing import deepest, tile_shape
+from geopatcher.fields.declared import with_blocks
 from geopatcher.fields.from_path import field_at
 from geopatcher.fields.grids import Grid, grid_for
 from geopatcher.fields.layered import AT_ONCE, Layered
@@ -140,9 +141,9 @@ def source_of(scene: SceneLike) -> PixelSource:
     if isinstance(scene, str | os.PathLike):
         return field_at(scene).source
     if isinstance(scene, SourceField):
-        return scene.source
+        return with_blocks(scene.source)
     if isinstance(scene, PixelSource):
-        return scene
+        return with_blocks(scene)
     raise TypeError(f"a scene is a path, a source or a field, not {type(scene).__name__}")
 
 

@@ -13,6 +13,7 @@ from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.async_field import AwaitedField
 from geopatcher.fields.catalogued import Catalogued
 from geopatcher.fields.dask_field import ChunkedArray, DaskField
+from geopatcher.fields.declared import with_blocks
 from geopatcher.fields.from_path import field_at
 from geopatcher.fields.items_mosaic import mosaic_of_items
 from geopatcher.fields.labelled import LabelledArray
@@ -82,6 +83,7 @@ def as_field(source: Source) -> SourceField[object]:
     if isinstance(source, Catalogued):
         source = mosaic_of_items(source)
     if isinstance(source, SourceField):
+        with_blocks(source.source)
         return source
     if isinstance(source, Field | AsyncField):
         return PlainField.of(source if isinstance(source, Field) else AwaitedField(source))
@@ -92,7 +94,7 @@ def as_field(source: Source) -> SourceField[object]:
     if isinstance(source, np.ndarray) and not isinstance(source, GeoArray):
         source = ArraySource.of(source)
     if isinstance(source, GeoArray | PixelSource):
-        return RasterField(source)
+        return RasterField(source if isinstance(source, GeoArray) else with_blocks(source))
     raise TypeError(
         f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "
         f"one variable), a Dask array, a Field or a list of paths, not {type(source).__name__}"

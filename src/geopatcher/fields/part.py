@@ -19,7 +19,7 @@ from geopatcher.core.protocols import (
     Versioned,
 )
 from geopatcher.core.sources import packing_of, reads_at_once
-from geopatcher.fields.declared import outline_of
+from geopatcher.fields.declared import outline_of, working_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,6 +117,11 @@ class Part:
     def reads_at_once(self) -> int:
         """Of the whole."""
         return reads_at_once(self.whole)
+
+    @property
+    def working_bytes(self) -> int:
+        """As of what it is made of."""
+        return working_bytes(self.whole)
 
     @property
     def is_unblocked(self) -> bool:

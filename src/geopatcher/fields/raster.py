@@ -16,6 +16,7 @@ from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.declared import outline_of
 from geopatcher.fields.flat_bands import flat_bands
+from geopatcher.fields.grids import CRS_ADVICE
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
@@ -130,7 +131,7 @@ class RasterField(Generic[D_co]):
             try:
                 load("pyproj").CRS.from_user_input(crs)
             except load("pyproj.exceptions").CRSError as error:
-                raise ValueError(f"the CRS {crs!r} is not understood: {error}") from error
+                raise ValueError(f"the CRS {crs!r} is not understood: {error}; {CRS_ADVICE}") from error
         place = Affine.identity() if transform is None else transform
         record = {"transform": place, "crs": crs_text(crs), "nodata": nodata, "band_names": band_names}
         return RasterField(ArraySource.of(array, **record))

@@ -13,6 +13,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.protocols import Concurrent, FromFiles, Shareable, Versioned
 from geopatcher.core.sources import reads_at_once
 from geopatcher.errors import SourceError
+from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.some_bands import some_bands
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class Scaled:
     def reads_at_once(self) -> int:
         """Of what is stored."""
         return reads_at_once(self.stored)
+
+    @property
+    def working_bytes(self) -> int:
+        """As of what it is made of."""
+        return working_bytes(self.stored)
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: the quantity, NaN where it is missing."""

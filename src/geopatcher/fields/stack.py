@@ -12,18 +12,17 @@ import numpy as np
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.leading import BAND, Dimension
-from geopatcher.core.protocols import Concurrent, FromFiles, Versioned
+from geopatcher.core.protocols import Versioned
 from geopatcher.errors import SourceError
 from geopatcher.fields.common_domain import domain_of
+from geopatcher.fields.composed import Composed, LastRead
 from geopatcher.fields.grids import same_crs, whole_shift
 from geopatcher.fields.labels import names_along
-from geopatcher.fields.layered import LastRead
 from geopatcher.fields.mosaic import Mosaic, grid_of, source_of
 from geopatcher.fields.ranking import date_of, parsed_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,7 +42,7 @@ FROM_TAGS = "date"
 TIME = "time"
 
 
-class Stack:
+class Stack(Composed):
     """Several rasters of one grid as one source with a dimension more: an operator sees all of them at once.
 
     It is given ``(time, bands, h, w)``, or ``(time, h, w)`` of rasters without bands, and may return any
@@ -133,29 +132,12 @@ class Stack:
         return f"a stack of {len(self._steps)} raster(s), {self._steps[0].name} first"
 
     @property
-    def reads_concurrently(self) -> bool:
-        """Whether all of them may be read by several threads."""
-        return all(isinstance(step, Concurrent) and step.reads_concurrently for step in self._steps)
+    def members(self) -> Sequence[PixelSource]:
+        """The rasters, in their order."""
+        return self._steps
 
-    def read(self, box: Box) -> Array:
-        """Return the pixels of a rectangle, of one raster after the other.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-
-        Returns
-        -------
-        numpy.ndarray
-            ``(bands, height, width)``, those of the first raster first.
-
-        Raises
-        ------
-        SourceError
-            A raster cannot be read; names it and the window.
-
-        """
+    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+        """Read one raster after the other."""
         pixels = empty((self.domain.n_bands, *box.shape), self.domain.dtype)
         known: NDArray[np.bool_] | None = None
         for step, bands in self._parts():
@@ -165,48 +147,7 @@ class Stack:
             if held is not None:
                 known = np.ones(pixels.shape, np.bool_) if known is None else known
                 known[bands] = held
-        if known is not None:
-            self._last.keep(pixels, known)
-        return pixels
-
-    def valid(self, box: Box, pixels: Array) -> NDArray[np.bool_] | None:
-        """Return where integers hold data.
-
-        Parameters
-        ----------
-        box
-            Inside the grid.
-        pixels
-            What `read` gave for it.
-
-        Returns
-        -------
-        numpy.ndarray or None
-            Booleans, ``(bands, height, width)``; ``None`` where all hold data, and for floats.
-
-        """
-        if pixels.dtype.kind == "f" or not self.has_nodata:
-            return None
-        known = self._last.take(pixels)
-        if known is not None:
-            return known
-        for step, bands in self._parts():
-            held = step.valid(box, step.read(box))
-            if held is not None:
-                known = np.ones(pixels.shape, np.bool_) if known is None else known
-                known[bands] = held
-        return known
-
-    def files(self) -> tuple[Path, ...]:
-        """Return the local files of all rasters.
-
-        Returns
-        -------
-        tuple of Path
-            None for what is in memory or on the network.
-
-        """
-        return tuple(file for step in self._steps if isinstance(step, FromFiles) for file in step.files())
+        return pixels, known
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return which version it is of each raster.

@@ -20,9 +20,10 @@ from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failur
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
-from geopatcher.formats.urls import LONE, ONLY_SUCH, beside_url, besides
+from geopatcher.formats.urls import LONE, ONLY_SUCH, beside_url, besides, chosen_by_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +39,8 @@ MAX_IDLE = 32
 MOSAICS = ("VRT", "GTI", "STACIT")
 #: Files elsewhere of which it is remembered that they have none beside them.
 MAX_LONE = 1024
+#: How a GeoTIFF is opened for whose files beside it we ask ourselves.
+ASKED = dict(LONE)
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -148,10 +151,9 @@ class HandlePool:
         """Return the options of GDAL to open and read with."""
         if self.is_lone(path):
             return LONE
-        beside = beside_url(path)
-        if beside and SIGNED.count(path):  # what lies beside it has other signatures
-            return LONE
-        return options_for(path, version.size, version.mtime_ns) or beside
+        if not chosen_by_user() and is_signed_tiff(path):
+            return ASKED
+        return options_for(path, version.size, version.mtime_ns) or beside_url(path)
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
@@ -200,11 +202,15 @@ class HandlePool:
         try:
             with opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
-                is_lone = (ONLY_SUCH in options or options is LONE) and len(dataset.files) == 1
+                is_lone = (ONLY_SUCH in options or (options is LONE or options is ASKED)) and len(
+                    dataset.files
+                ) == 1
         except GDAL_ERRORS as error:
             self._forget_bytes(path)
             raise failure(error, doing, path, address) from error
         lost = heard.unanswered or left_out(path, dataset)
+        if lost is None and options is ASKED:
+            lost = lost_beside(path)
         if lost is not None:
             _close([dataset])
             raise SourceError(f"{doing}: {lost}")
@@ -217,7 +223,7 @@ class HandlePool:
 
         It does when a file is closed that it was not to keep anything of. It may be asked for once more.
         """
-        if is_elsewhere(path) and beside_url(path):
+        if is_elsewhere(path) and (beside_url(path) or is_signed_tiff(path)):
             with suppress(*GDAL_ERRORS), opening(**TILES_ALONE), no_georeference_warning():
                 rasterio.open(SIGNED.of(path)).close()
 

@@ -58,6 +58,20 @@ class Signatures:
         self.renew(path, 0)
         return self._known[path].address
 
+    def beside(self, path: str, other: str) -> str:
+        """Return the address of another file as it is to be opened, by who signs that of ``path``.
+
+        It is not remembered.
+
+        Raises
+        ------
+        SourceError
+            It cannot be signed.
+
+        """
+        found = self._known.get(path)
+        return other if found is None else _signed(other, found.sign)
+
     def count(self, path: str) -> int:
         """Return how often an address was signed: 0 of one that never was."""
         found = self._known.get(path)

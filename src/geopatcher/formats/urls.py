@@ -20,6 +20,8 @@ _GEOTIFF = re.compile(
 ONLY_SUCH = "CPL_VSIL_CURL_ALLOWED_EXTENSIONS"
 #: Nodata values, scales and classes, and the mask.
 _BESIDE = (".aux.xml", ".msk")
+#: The same as they may be called on a server that tells capitals from small letters.
+BESIDE = (*_BESIDE, ".MSK")
 #: GDAL tells of its requests, which are counted.
 _TOLD = {"CPL_DEBUG": TELLING}
 #: How a GeoTIFF is opened that has nothing beside it: what GDAL has of it is kept for further handles, until
@@ -29,6 +31,15 @@ LONE = _TOLD | {
     "CPL_VSIL_CURL_NON_CACHED": "",
     "GDAL_INGESTED_BYTES_AT_OPEN": str(32 << 10),
 }
+
+
+def chosen_by_user() -> bool:
+    """Whether somebody has said what GDAL is to look for beside rasters.
+
+    >>> chosen_by_user()
+    False
+    """
+    return get_gdal_config("GDAL_DISABLE_READDIR_ON_OPEN", normalize=False) is not None
 
 
 def beside_url(path: str) -> Mapping[str, str]:
@@ -43,7 +54,7 @@ def beside_url(path: str) -> Mapping[str, str]:
     ({}, {}, {})
     """
     match = _GEOTIFF.fullmatch(path)
-    if match is None or get_gdal_config("GDAL_DISABLE_READDIR_ON_OPEN", normalize=False) is not None:
+    if match is None or chosen_by_user():
         return {}
     wanted = ",".join((match[1], *_BESIDE))
     return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted, **_TOLD}
@@ -56,4 +67,4 @@ def besides(path: str) -> Sequence[str]:
     (['https://host/a.tif.aux.xml', 'https://host/a.tif.msk', 'https://host/a.tif.MSK'], [])
     """
     is_web = path.lower().startswith(("http://", "https://")) and _GEOTIFF.fullmatch(path) is not None
-    return [path + ending for ending in (*_BESIDE, ".MSK")] if is_web else []
+    return [path + ending for ending in BESIDE] if is_web else []

@@ -182,7 +182,10 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
             return shape
         change = pyproj.Transformer.from_crs(here, there, always_xy=True)
     except errors.ProjError as error:
-        raise ValueError(f"the region's CRS {crs!r} is none that pyproj knows: {told(error)}") from error
+        raise ValueError(
+            f"the region's CRS {crs!r} is none that pyproj knows: {told(error)}; give one that it does, such "
+            f'as "EPSG:4326", or its WKT (region_crs=)'
+        ) from error
     left, bottom, right, top = map(float, shapely.bounds(shape))
     bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
     moved = shapely.transform(bent, change.transform, interleaved=False)

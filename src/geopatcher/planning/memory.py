@@ -107,7 +107,8 @@ class MemoryModel:
     ``given_bytes`` is what an operator is given for a pixel where that is made of what was cut out.
     ``views`` says that input takes no memory, as it is part of an array that is there. ``ahead`` units
     are read or wait ahead of the one in use, ``most_ahead`` are wanted, of a source ``across`` columns wide;
-    ``reading`` says what is read of the source for a patch.
+    ``working_bytes`` is what each read takes beside its pixels; ``reading`` says what is read of the source
+    for a patch.
     """
 
     patch: tuple[int, int]
@@ -129,6 +130,7 @@ class MemoryModel:
     ahead: int = READ_AHEAD
     most_ahead: int = READ_AHEAD
     across: int = 0
+    working_bytes: int = 0
     reading: Reading = field(default=Reading())
 
     @property
@@ -205,7 +207,8 @@ class MemoryModel:
         """
         unit = min(self.unit_rows, height)
         rows = min(self.buffer_rows, height) + self.ahead * unit * (1 if alone else 2)
-        return rows * read_bytes * (width + self.seen[1])
+        threads = self.ahead if self.ahead > READ_AHEAD else 1
+        return rows * read_bytes * (width + self.seen[1]) + threads * self.working_bytes
 
     def _held(self, width: int, height: int) -> int:
         """Return the bytes of state, of what becomes of it, and of patches."""
@@ -294,6 +297,8 @@ class MemoryModel:
         one = self.bytes_for(step if width is None else min(step, width), height, alone=False)
         if one > limit:
             bands = f"{self.in_bytes} bytes per input pixel"
+            if self.working_bytes:
+                bands += f", {format_bytes(self.working_bytes)} beside them while they are read"
             margin = f", read as {self.seen[0]}x{self.seen[1]}," if not self.reading.is_plain else ""
             raise MemoryLimitError(
                 f"patch {self.patch[0]}x{self.patch[1]}{margin} with {bands} and "

@@ -1,0 +1,138 @@
+"""What sources that are put together of others have in common: they are read with where they hold data."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from geopatcher.core.protocols import Concurrent, FromFiles
+from geopatcher.core.sources import reads_at_once
+from geopatcher.fields.declared import working_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array, PixelSource
+
+
+class LastRead(threading.local):
+    """Which pixels a thread read last, and where they hold data. Travels empty."""
+
+    pixels: weakref.ref[Array] | None = None
+    known: NDArray[np.bool_] | None = None
+
+    def keep(self, pixels: Array, known: NDArray[np.bool_]) -> None:
+        """Remember where pixels hold data, as long as somebody has them."""
+        self.pixels, self.known = weakref.ref(pixels), known
+
+    def take(self, pixels: Array) -> NDArray[np.bool_] | None:
+        """Return where pixels hold data, if they are the last that were read; once."""
+        same = self.pixels is not None and self.pixels() is pixels
+        known = self.known if same else None
+        self.pixels = self.known = None
+        return known
+
+    def __reduce__(self) -> tuple[type[LastRead], tuple[()]]:
+        return (LastRead, ())
+
+
+class Composed(ABC):
+    """A source put together of others, its members."""
+
+    domain: RasterDomain
+    _last: LastRead
+
+    @property
+    @abstractmethod
+    def members(self) -> Sequence[PixelSource]:
+        """What it is put together of."""
+
+    @property
+    @abstractmethod
+    def has_nodata(self) -> bool:
+        """Whether pixels may be missing."""
+
+    @abstractmethod
+    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+        """Return the pixels of a rectangle, and where integers hold data; ``None`` for everywhere."""
+
+    @property
+    def reads_concurrently(self) -> bool:
+        """Whether all members may be read by several threads."""
+        return all(isinstance(member, Concurrent) and member.reads_concurrently for member in self.members)
+
+    @property
+    def reads_at_once(self) -> int:
+        """As many as the member that is farthest away wants, where all may be read by several threads."""
+        return max(map(reads_at_once, self.members)) if self.reads_concurrently else 1
+
+    @property
+    def working_bytes(self) -> int:
+        """Bytes that a read takes beside the pixels it returns: those of the member that takes most."""
+        return max(map(working_bytes, self.members))
+
+    def read(self, box: Box) -> Array:
+        """Return the pixels of a rectangle; only what touches it is opened.
+
+        Parameters
+        ----------
+        box
+            Inside the grid.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``(bands, height, width)``. What is missing is NaN in floats; of integers `valid` tells it.
+
+        Raises
+        ------
+        SourceError
+            A member cannot be read, or GDAL says that it is damaged; names it and the window.
+
+        """
+        pixels, known = self._together(box)
+        if known is not None and pixels.dtype.kind != "f":
+            self._last.keep(pixels, known)
+        return pixels
+
+    def valid(self, box: Box, pixels: Array) -> NDArray[np.bool_] | None:
+        """Return where integers hold data.
+
+        Parameters
+        ----------
+        box
+            Inside the grid.
+        pixels
+            What `read` gave for it.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            Booleans, ``(bands, height, width)``; ``None`` where all hold data, and for floats.
+
+        """
+        if pixels.dtype.kind == "f" or not self.has_nodata:
+            return None
+        known = self._last.take(pixels)
+        if known is None:
+            known = self._together(box)[1]
+        return None if known is None or known.all() else known
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the local files of all members.
+
+        Returns
+        -------
+        tuple of Path
+            None for what is in memory or on the network.
+
+        """
+        return tuple(file for one in self.members if isinstance(one, FromFiles) for file in one.files())
