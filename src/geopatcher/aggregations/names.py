@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from geopatcher.aggregations.instances import SpatialInstances
 from geopatcher.aggregations.inverse import SpatialInvVarWeightedMean
 from geopatcher.aggregations.selecting import (
     SpatialHardVote,
@@ -33,6 +34,7 @@ AGGREGATIONS: dict[str, Callable[[], AnyCellAggregation]] = {
     "inv-var-weighted-mean": SpatialInvVarWeightedMean,
     "median": SpatialMedian,
     "mode": SpatialMode,
+    "instances": SpatialInstances,
 }
 
 #: Those that need the number of classes, written behind a colon.
