@@ -266,8 +266,8 @@ class Provisional(CellAggregation[Candidates]):
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
         """As many numbers as patches lie over a cell, three times while they are sorted; what counts."""
-        _ = n_bands, dtype
-        return candidate_bytes(min(known_depth(depth), self.n_levels))
+        _ = n_bands, dtype, depth
+        return candidate_bytes(self.n_levels)
 
 
 def candidate_bytes(depth: int) -> int:

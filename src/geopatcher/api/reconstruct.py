@@ -19,6 +19,7 @@ from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
+from geopatcher.executors.instances import carried_out
 from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
@@ -322,5 +323,5 @@ def _carried_out(
     """Run a job, and tell of its progress."""
     place = to.place()
     with reporting(progress, runner.n_patches(job)) as advance:
-        result = result_of(runner.run(replace(job, advance=advance), place))
+        result = result_of(carried_out(runner, replace(job, advance=advance), place))
     return to.drawn(result)

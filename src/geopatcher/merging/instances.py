@@ -18,7 +18,7 @@ from geopatcher.engine.watch import never
 from geopatcher.fields.plain_field import raster_domain
 from geopatcher.fields.zarr_field import zarr_source
 from geopatcher.merging.collect import Collection
-from geopatcher.merging.joining import Joining
+from geopatcher.merging.joining import Joining, Numbers
 from geopatcher.merging.merge import Planned, PlannedPatches, as_patch, checked, merge_patches
 from geopatcher.merging.placed import Layout
 from geopatcher.merging.relabelling import (
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from geopatcher.core.protocols import HasShape
-    from geopatcher.merging.joining import Numbers
     from geopatcher.merging.merge import MergeOptions
     from geopatcher.merging.relabelling import LabelSource
     from geopatcher.planning.anchors import AnchorSet
@@ -90,7 +89,8 @@ def merge_instances(
         )
         merge_patches(numbering, given, layout.domain, made, anchors)
         joining = Joining(numbering.coding, anchors.patch_shape[0], iou, folder, never)
-        numbers = joining.run(zarr_source(folder / STORE), Box.of_shape(grid.grid_shape), options.chunks)
+        joining.run(zarr_source(folder / STORE), Box.of_shape(grid.grid_shape), options.chunks)
+        numbers = Numbers(numbering.coding, folder)
         source = label_source(folder, grid, options.chunks, "labels", {})
         plan = settling_plan(source, options.chunks, None, options.memory_limit)
         settled = PlannedPatches(plan, _settled(source, numbers, plan))

@@ -161,8 +161,8 @@ class Joining:
     folder: Path
     stop: Callable[[], bool]
 
-    def run(self, store: PixelSource, region: Box, chunks: tuple[int, int]) -> Numbers:
-        """Return the final numbers of all labels in a region of a store, whose bands are provisional ones.
+    def run(self, store: PixelSource, region: Box, chunks: tuple[int, int]) -> int:
+        """Number the objects in a region of a store, whose bands are provisional numbers; return how many.
 
         Raises
         ------
@@ -176,10 +176,9 @@ class Joining:
             self._scan(store, region, chunks)
             labels = _mapped(self.folder / "labels", CODE)
             parents = self._united(labels)
-            n_objects = self._number(labels, parents)
+            return self._number(labels, parents)
         except OSError as error:
             raise TargetError(f"cannot write the table of objects to {self.folder}: {error}") from error
-        return Numbers(self.coding, self.folder, n_objects)
 
     def _scan(self, store: PixelSource, region: Box, chunks: tuple[int, int]) -> None:
         """Write down all labels, ascending, with the first cell of each, and the pairs that are one object."""
@@ -301,22 +300,19 @@ def _roots(parents: Array, members: Array) -> Array:
 
 @dataclass(frozen=True)
 class Numbers:
-    """The final numbers of objects, 1 to ``n_objects``; pickles as the folder they are in.
+    """The final numbers of objects, once `Joining` has made them; pickles as the folder they are in.
 
     Parameters
     ----------
     coding
         What the provisional numbers mean.
     folder
-        The files.
-    n_objects
-        How many objects there are.
+        Where `Joining` puts files.
 
     """
 
     coding: Coding
     folder: Path
-    n_objects: int
     _open: dict[str, Array] = field(default_factory=dict, compare=False, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
@@ -328,8 +324,8 @@ class Numbers:
     def of(self, provisional: Array) -> Array:
         """Return the final numbers of provisional ones, of any shape; 0 for background and no patch."""
         if not self._open:
-            self._open["labels"] = _mapped(self.folder / "labels", CODE)
-            self._open["numbers"] = _mapped(self.folder / "numbers", NUMBER)
+            labels, numbers = _mapped(self.folder / "labels", CODE), _mapped(self.folder / "numbers", NUMBER)
+            self._open.update(labels=labels, numbers=numbers)
         flat = provisional.reshape(-1)
         begins = np.ones(len(flat), bool)
         begins[1:] = flat[1:] != flat[:-1]

@@ -92,19 +92,17 @@ class Settled:
     Parameters
     ----------
     numbers
-        The final numbers; ``None`` while they are not known.
+        The final numbers.
     told
         What tells the operator that made the labels from others.
 
     """
 
-    numbers: Numbers | None = None
-    told: str = ""
+    numbers: Numbers
+    told: str
 
     def __call__(self, pixels: Array) -> Array:
         """Return the numbers of ``(1, h, w)`` cells."""
-        if self.numbers is None:
-            raise ValueError("objects are numbered when all patches are known")
         return self.numbers.of(pixels)
 
     def fingerprint(self) -> str:
