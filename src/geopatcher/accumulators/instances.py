@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,7 +16,6 @@ from geopatcher.core.buffers import zeros
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
-    from geopatcher.accumulators.finished import Beside
     from geopatcher.accumulators.pieces import Piece, Tile
     from geopatcher.core.protocols import Array
 
@@ -145,15 +145,14 @@ class Provisional(CellAggregation[Candidates]):
             Patches have more than one band.
 
         """
-        bands, *shape = tile.shape
+        bands, height, width = tile.shape
         if bands != 1:
             raise OperatorError(
-                f"patches have {bands} bands: aggregation='instances' wants label images, (h, w) or (1, h, w), "
-                f"in which each object has a number of its own and 0 is background"
+                f"patches have {bands} bands: aggregation='instances' wants label images, (h, w) or "
+                f"(1, h, w), in which each object has a number of its own and 0 is background"
             )
-        flat = (1, *shape)
-        stack = Stack(flat, CODE, zeros(flat, np.dtype(np.uint16)))
-        return Candidates(stack, zeros((shape[0], shape[1]), CODE), zeros((shape[0], shape[1]), CODE))
+        stack = Stack(tile.shape, CODE, zeros(tile.shape, np.dtype(np.uint16)))
+        return Candidates(stack, zeros((height, width), CODE), zeros((height, width), CODE))
 
     def update(self, state: Candidates, piece: Piece) -> Candidates:
         """Add the labels of a patch.
@@ -210,7 +209,7 @@ class Provisional(CellAggregation[Candidates]):
 
     def _require_apart(self, stack: Array) -> None:
         """Refuse two patches at one place: which of them a label is of could not be told."""
-        for above, below in zip(stack[:-1], stack[1:], strict=True):
+        for above, below in pairwise(stack):
             same = self.coding.patch(above) == self.coding.patch(below)
             same &= below != np.iinfo(CODE).max
             if same.any():
@@ -239,11 +238,10 @@ class Provisional(CellAggregation[Candidates]):
             row, col = np.argwhere(wrong)[0].tolist()
             raise OperatorError(
                 f"label {data[row, col]} in the patch at {piece.window} is no whole number from 0, which is "
-                f"background, to {limit - 1:,}: return label images, the objects of each patch numbered from 1"
+                f"background, to {limit - 1:,}: return label images, in which objects are numbered from 1"
             )
-        if valid is None:
-            return data.astype(CODE)
-        return np.where(valid, data, 0).astype(CODE)
+        labels: Array = data if valid is None else np.where(valid, data, 0)
+        return labels.astype(CODE)
 
     def out_bands(self, n_bands: int) -> int:
         """Return one for each patch over a cell."""
@@ -323,11 +321,6 @@ class Instances(CellAggregation[Candidates]):
     def __post_init__(self) -> None:
         if not 0 <= self.iou < 1:
             raise ValueError(f"iou must be from 0 to less than 1, not {self.iou}")
-
-    @property
-    def beside(self) -> dict[str, Beside]:
-        """Nothing."""
-        return {}
 
     def out_bands(self, n_bands: int) -> int:
         """Return 1."""

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 class SpatialInstances(Merging[Place_co], Instances, Generic[Place_co]):
     """One number for each object, across all seams: label images of patches become one raster of uint32.
 
-    A patch holds whole numbers, ``(h, w)`` or ``(1, h, w)``: 0 is background, and each object in it has a number
-    of its own, which need not be that of the same object in another patch. Patches have to overlap. In the
-    result objects are 1 to n in the order of their first cells, row after row, and 0 is background and no data.
-    It has the same bytes whatever the order of the patches, the workers, or interruptions.
+    A patch holds whole numbers, ``(h, w)`` or ``(1, h, w)``: 0 is background, and each object in it has a
+    number of its own, which need not be that of the same object in another patch. Patches have to overlap.
+    In the result objects are 1 to n in the order of their first cells, row after row, and 0 is background and
+    no data. It has the same bytes whatever the order of the patches, the workers, or interruptions.
 
     **Which cells an object has.** A cell is what the patch says of it in which it lies deepest, where the
     Bartlett window of the patch is largest; of several, the first. What a patch says near its border is so
@@ -39,9 +39,10 @@ class SpatialInstances(Merging[Place_co], Instances, Generic[Place_co]):
     each other: so an object that spans many patches becomes one wherever neighbours agree.
 
     What is written first are provisional numbers, those of each patch over a cell, in a folder beside the
-    result (``x.tif.instances``), or, for a result in memory, in that for temporary files. Then a table is made
-    of which are the same, in files that are mapped, and then the result. Each of both is one pass that goes on
-    where it was interrupted; the table is made anew then. Memory does not grow with the raster.
+    result (``x.tif.instances``), or, for a result in memory, in that for temporary files. Then a table is
+    made of which are the same, in files that are mapped, and then the result, and the folder goes. Labels and
+    result are a pass each, which goes on where it was interrupted; the table is then made anew. Memory does
+    not grow with the raster.
 
     Parameters
     ----------
@@ -75,9 +76,7 @@ class SpatialInstances(Merging[Place_co], Instances, Generic[Place_co]):
         Instances.__post_init__(self)
 
     @overload
-    def merge(
-        self: SpatialInstances[None], patches: Iterable[Patch[object]], domain: HasShape
-    ) -> Array: ...
+    def merge(self: SpatialInstances[None], patches: Iterable[Patch[object]], domain: HasShape) -> Array: ...
     @overload
     def merge(
         self: SpatialInstances[str | os.PathLike[str] | None],

@@ -11,8 +11,7 @@ from geopatcher.accumulators.base import CellAggregation
 from geopatcher.accumulators.reducers.values import Values, pieces_of
 from geopatcher.api.axes import Axes
 from geopatcher.api.reconstruct import reconstruct
-from geopatcher.core.patch import Patch
-from geopatcher.engine.contributions import Contribution, Operate
+from geopatcher.engine.contributions import Operate
 from geopatcher.engine.error_policy import ErrorPolicy, all_failed
 from geopatcher.engine.pipeline import prefetch
 from geopatcher.engine.prepare import Finer, name_of
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from geopatcher.api.options import PlanOptions
     from geopatcher.core.box import Box
     from geopatcher.core.operators import ArrayOperator
+    from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import (
         Array,
         PixelSource,

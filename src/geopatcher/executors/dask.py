@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from geopatcher.planning.footprint import Setting
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.tasks import Tasks
-    from geopatcher.runs.run import Outcome, Run
+    from geopatcher.runs.run import Run
     from geopatcher.targets.protocol import Target
 
 distributed = load("distributed")

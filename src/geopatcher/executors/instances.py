@@ -1,4 +1,4 @@
-"""Runs that number objects: first the labels of all patches, then a table of which are one, then the result."""
+"""Runs that number objects: the labels of all patches, then a table of which are one, then the result."""
 
 from __future__ import annotations
 
@@ -226,8 +226,8 @@ class _Steps(Executor):
         self.outcome = self.inner.run(self.labels, target)
         if begun and self.outcome.errors:
             raise TargetError(
-                f"{len(self.outcome.errors)} patches failed, and part of the result was made of labels that are "
-                f"gone: its numbers may differ; pass overwrite=True (--overwrite) to begin anew"
+                f"{len(self.outcome.errors)} patches failed, and part of the result was made of labels that "
+                f"are gone: its numbers may differ; pass overwrite=True (--overwrite) to begin anew"
             )
 
     def _claim(self) -> None:
@@ -244,18 +244,19 @@ class _Steps(Executor):
         mark = self.folder / MARK
         try:
             self.folder.mkdir(exist_ok=True)
-            if not mark.is_file():
-                if any(self.folder.iterdir()):
-                    raise TargetExistsError(
-                        f"{self.folder}, where labels go until objects are numbered, holds other things: move "
-                        f"it, or choose another target"
-                    )
+            is_ours = mark.is_file() or not any(self.folder.iterdir())
+            if is_ours:
                 mark.write_text(json.dumps({"geopatcher": __version__}))
         except OSError as error:
             raise TargetError(f"cannot make {self.folder}: {error}") from error
+        if not is_ours:
+            raise TargetExistsError(
+                f"{self.folder}, where labels go until objects are numbered, holds other things: move it, or "
+                f"choose another target"
+            )
 
     def _join(self, watch: Watch) -> int:
-        """Make the table of which labels are one object, anew each time; return how many objects there are."""
+        """Make the table of which labels are one object, anew each time; return how many there are."""
         table = self.folder / TABLE
         remove_folder(table)
         table.mkdir()

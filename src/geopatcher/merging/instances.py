@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import HasShape
     from geopatcher.merging.merge import MergeOptions
     from geopatcher.merging.relabelling import LabelSource
-    from geopatcher.planning.anchors import AnchorSet
     from geopatcher.planning.plan import Plan
     from geopatcher.targets.product import ResultArray
 

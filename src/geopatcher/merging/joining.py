@@ -138,7 +138,7 @@ def _sums(first: Array, second: Array, n_cells: Array) -> Array:
 
 @dataclass(frozen=True)
 class Joining:
-    """Joins the objects of a store of provisional numbers, and numbers them in the order of their first cells.
+    """Joins the objects of a store of provisional numbers, and numbers them by where they begin.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class Joining:
     stop: Callable[[], bool]
 
     def run(self, store: PixelSource, region: Box, chunks: tuple[int, int]) -> int:
-        """Number the objects in a region of a store, whose bands are provisional numbers; return how many.
+        """Give numbers to the objects in a region of a store of provisional ones; return how many there are.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Joining:
             raise TargetError(f"cannot write the table of objects to {self.folder}: {error}") from error
 
     def _scan(self, store: PixelSource, region: Box, chunks: tuple[int, int]) -> None:
-        """Write down all labels, ascending, with the first cell of each, and the pairs that are one object."""
+        """Write down all labels, ascending, the first cell of each, and the pairs that are one object."""
         width, n_levels = store.domain.width, store.domain.n_bands
         columns = max(1, READ_BYTES // (n_levels * CODE.itemsize * chunks[0] * chunks[1])) * chunks[1]
         seen = Seen(np.empty(0, CODE), np.empty(0, CODE))
@@ -236,7 +236,7 @@ class Joining:
                 part.start + np.flatnonzero(_begins(cells, parents, part, first, last))
                 for part in _parts(len(labels))
             ]
-            roots = np.concatenate(found)
+            roots = np.concatenate([np.empty(0, np.intp), *found])
             if n_objects + len(roots) > np.iinfo(NUMBER).max:
                 raise TargetError(
                     f"there are more than {np.iinfo(NUMBER).max:,} objects, and {NUMBER} numbers no more: "
@@ -261,7 +261,8 @@ def _begins(cells: Array, parents: Array, part: slice, first: int, last: int) ->
 def _spans(cells: Array, parents: Array) -> Iterator[tuple[int, int]]:
     """Yield spans of cells in which about `AT_ONCE` objects begin, no more than once in a while."""
     bounds: list[int] = []
-    largest = max((int(cells[part][cells[part] < UNSEEN].max(initial=0)) for part in _parts(len(cells))), default=0)
+    ends = (int(cells[part][cells[part] < UNSEEN].max(initial=0)) for part in _parts(len(cells)))
+    largest = max(ends, default=0)
     edges = np.unique(np.linspace(0, largest + 1, 4097).astype(CODE))
     counts = np.zeros(len(edges) - 1, CODE)
     for part in _parts(len(cells)):

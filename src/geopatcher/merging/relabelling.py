@@ -58,7 +58,7 @@ def _are_apart(anchors: AnchorSet, depth: int) -> bool:
     """Return whether patches lie side by side along an axis."""
     if isinstance(anchors, Lattice):
         return any(axis.count > 1 and axis.step >= axis.size for axis in (anchors.rows, anchors.cols))
-    return anchors.count > 1 and depth < 2  # noqa: PLR2004 - one patch over each cell
+    return anchors.count > 1 and depth < 2
 
 
 def depth_of(boxes: Array) -> int:
@@ -161,7 +161,7 @@ class LabelSource:
         """
         if not self._open:
             stored = zarr_source(self.path)
-            flat = len(stored.domain.shape) == 2  # noqa: PLR2004 - (height, width)
+            flat = len(stored.domain.shape) == 2
             self._open["numbers"] = stored if flat else stored.select_bands([0])
         return self._open["numbers"].read(box)
 
@@ -193,7 +193,9 @@ def label_source(
     return LabelSource(folder / STORE, domain, chunks, name, known, apart_from)
 
 
-def settling_plan(source: LabelSource, blocks: tuple[int, int], region: Box | None, memory_limit: int) -> Plan:
+def settling_plan(
+    source: LabelSource, blocks: tuple[int, int], region: Box | None, memory_limit: int
+) -> Plan:
     """Return the plan that gives all cells their final numbers, a chunk at a time."""
     size = tuple(map(min, source.block_shape, source.domain.grid_shape))
     return make_plan(
