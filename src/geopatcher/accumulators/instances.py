@@ -185,26 +185,23 @@ class Provisional(CellAggregation[Candidates]):
             Two patches lie at the same place.
 
         """
-        depth, levels = state.stack.depth[0], state.stack.levels
-        bands = zeros((self.n_levels, *depth.shape), CODE)
-        bands[0] = state.winner
-        if len(levels) > self.n_levels:
+        if len(state.stack.levels) > self.n_levels:
             raise OperatorError(
-                f"{len(levels)} patches lie over one cell, and the plan says at most {self.n_levels}"
+                f"{len(state.stack.levels)} patches lie over one cell, and the plan says at most {self.n_levels}"
             )
-        if len(levels) > 1:
-            stack = np.stack([level[0] for level in levels])
-            levels.clear()
-            for number, level in enumerate(stack):
-                np.copyto(level, np.iinfo(CODE).max, where=depth <= number)
+        bands = zeros((self.n_levels, *state.winner.shape), CODE)
+        bands[0] = state.winner
+        for span, depth, stack in state.stack.parts(np.iinfo(CODE).max):
             sort_levels(stack)
             self._require_apart(stack)
-            for number, level in enumerate(stack):
-                there = depth > number
+            winner = state.winner[span]
+            for number, level in enumerate(stack[:, 0]):
+                there = depth[0] > number
                 if number + 1 < len(stack):
-                    np.copyto(bands[number + 1], level, where=there & (level < state.winner))
+                    np.copyto(bands[number + 1, span], level, where=there & (level < winner))
                 if number:
-                    np.copyto(bands[number], level, where=there & (level > state.winner))
+                    np.copyto(bands[number, span], level, where=there & (level > winner))
+        state.stack.levels.clear()
         return Finished(bands, None)
 
     def _require_apart(self, stack: Array) -> None:
@@ -263,14 +260,14 @@ class Provisional(CellAggregation[Candidates]):
         return 0
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
-        """As many numbers as patches lie over a cell, three times while they are sorted; what counts."""
+        """As many numbers as patches lie over a cell, how many, and what counts."""
         _ = n_bands, dtype, depth
         return candidate_bytes(self.n_levels)
 
 
 def candidate_bytes(depth: int) -> int:
     """Return bytes of state per cell for as many patches over it."""
-    return CODE.itemsize * (3 * depth + 2) + 2
+    return CODE.itemsize * (depth + 2) + 2
 
 
 def depth_in(piece: Piece) -> Array:
