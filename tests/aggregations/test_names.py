@@ -35,7 +35,18 @@ def test_all_of_them_are_tested():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Median", "hard-vote", "hard-vote:", "hard-vote:x", "hard-vote:-1", "median:3", "instances:", "instances:x"]
+    "name",
+    [
+        "",
+        "Median",
+        "hard-vote",
+        "hard-vote:",
+        "hard-vote:x",
+        "hard-vote:-1",
+        "median:3",
+        "instances:",
+        "instances:x",
+    ],
 )
 def test_what_is_no_name(name):
     with pytest.raises(

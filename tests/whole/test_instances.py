@@ -94,7 +94,9 @@ def test_boxes_that_touch_stay_apart_with_half_the_union(*, seed, shape, size, c
 
     def shuffled(patch):
         names, found = np.unique(patch, return_inverse=True)
-        return (1 + np.random.default_rng(int(patch[0, 0])).permutation(len(names)))[found].reshape(patch.shape)
+        return (1 + np.random.default_rng(int(patch[0, 0])).permutation(len(names)))[found].reshape(
+            patch.shape
+        )
 
     got = gp.reconstruct(whole, shuffled, size=size, chunks=chunks, aggregation="instances").array
     assert is_one_to_one(got, whole)
@@ -259,7 +261,10 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("made", "said"),
         [
-            (lambda x: label(x) + 0.5, r"label 0.5 in the patch at rows \[0, 64\), columns \[0, 64\) is no whole"),
+            (
+                lambda x: label(x) + 0.5,
+                r"label 0.5 in the patch at rows \[0, 64\), columns \[0, 64\) is no whole",
+            ),
             (lambda x: label(x) - 1, "label -1 in the patch at rows"),
             (lambda x: label(x).astype("int64") << 31, "label 2147483648 in the patch at rows"),
             (lambda x: np.where(x > 0, np.inf, 0.0), "label inf in the patch at rows"),
@@ -291,7 +296,9 @@ class TestRefused:
     def test_a_folder_of_somebody_else(self, tmp_path):
         (tmp_path / "x.tif.instances").mkdir()
         (tmp_path / "x.tif.instances" / "mine").write_text("of value")
-        with pytest.raises(TargetExistsError, match=r"x\.tif\.instances, where labels go .* holds other things"):
+        with pytest.raises(
+            TargetExistsError, match=r"x\.tif\.instances, where labels go .* holds other things"
+        ):
             gp.reconstruct(SCENE, label, tmp_path / "x.tif", **OPTIONS)
         assert (tmp_path / "x.tif.instances" / "mine").read_text() == "of value"
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array, PixelSource
 
 #: Bytes of provisional numbers read at once, at least a block.
-READ_BYTES = 32 << 20
+READ_BYTES = 8 << 20
 #: Entries of a file that are worked on at once.
-AT_ONCE = 1 << 20
+AT_ONCE = 1 << 16
 #: Of an object no cell of which counts.
 UNSEEN = np.iinfo(CODE).max
 
