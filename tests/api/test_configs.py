@@ -19,7 +19,6 @@ def patcher(kind=gp.SpatialPatcher, window=None, **policy):
         gp.SpatialPoissonDisk(4, seed=3),
         window or gp.SpatialTukey(0.25),
         gp.SpatialHardVote(4),
-        gp.SpatialInstances(0.25),
         **policy,
     )
 

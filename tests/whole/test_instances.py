@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import rasterio
@@ -18,9 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import geopatcher as gp
-import killed
 from geopatcher.errors import OperatorError, TargetError, TargetExistsError
-from geopatcher.executors import ProcessExecutor
 
 EXACT = gp.SpatialInstances(0.0)
 
@@ -148,7 +139,7 @@ class TestImperfect:
         image[4:28, 29:50] = 1
 
         def whole_only(pixels):
-            found, n = ndimage.label(pixels)
+            found, _ = ndimage.label(pixels)
             for number, (rows, cols) in enumerate(ndimage.find_objects(found), start=1):
                 if cols.stop - cols.start < 5:
                     found[rows, cols][found[rows, cols] == number] = 0

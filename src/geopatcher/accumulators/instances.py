@@ -185,9 +185,10 @@ class Provisional(CellAggregation[Candidates]):
             Two patches lie at the same place.
 
         """
-        if len(state.stack.levels) > self.n_levels:
+        n_levels = len(state.stack.levels)
+        if n_levels > self.n_levels:
             raise OperatorError(
-                f"{len(state.stack.levels)} patches lie over one cell, and the plan says at most {self.n_levels}"
+                f"{n_levels} patches lie over one cell, and the plan says at most {self.n_levels}"
             )
         bands = zeros((self.n_levels, *state.winner.shape), CODE)
         bands[0] = state.winner
