@@ -20,7 +20,7 @@ import far
 import geopatcher as gp
 import killed
 from geopatcher.cli import main
-from geopatcher.errors import TransportError
+from geopatcher.errors import InterruptedRunError, TransportError
 from geopatcher.executors import DaskExecutor, ProcessExecutor
 from geotiffs import write_geotiff
 from places import CHILD_PATH
@@ -168,6 +168,18 @@ class TestKilled:
         assert (tmp_path / "x.tif.instances").is_dir()
         assert server(**request) == 0
         np.testing.assert_array_equal(_read(target), self.wanted())
+
+
+def test_in_memory_a_signal_interrupts_at_once():
+    """Nothing would be there to go on from."""
+
+    def asked(pixels):
+        os.kill(os.getpid(), signal.SIGINT)
+        return far.label(pixels)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        gp.reconstruct(SCENE, asked, **OPTIONS)
+    assert not isinstance(caught.value, InterruptedRunError)
 
 
 def _read(target):

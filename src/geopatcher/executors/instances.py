@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from geopatcher.accumulators.instances import Provisional
     from geopatcher.core.box import Box
+    from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import PixelSource
     from geopatcher.engine.watch import Watch
     from geopatcher.merging.relabelling import LabelSource
@@ -46,7 +47,8 @@ if TYPE_CHECKING:
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.ledger.book import Fingerprint
     from geopatcher.runs.run import Outcome, Run
-    from geopatcher.targets.protocol import Target
+    from geopatcher.targets.product import Product
+    from geopatcher.targets.protocol import BlockStore, Target
 
 #: What says that a folder is one of provisional numbers.
 MARK = "instances.json"
@@ -103,6 +105,34 @@ def _folder_of(target: Target) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(BESIDE, "geopatcher-") as folder:
         yield Path(folder) / "run"
+
+
+@dataclass
+class _Fleeting:
+    """A store that goes with this process: nothing of it is taken up again."""
+
+    store: ZarrTarget
+
+    @property
+    def path(self) -> Path:
+        """Its place."""
+        return self.store.path
+
+    def check(self) -> None:
+        """Refuse a place where it cannot be."""
+        self.store.check()
+
+    def create(self, spec: ResultSpec) -> BlockStore:
+        """Make it, empty."""
+        return self.store.create(spec)
+
+    def complete(self) -> Product:
+        """Let it appear."""
+        return self.store.complete()
+
+    def discard(self) -> None:
+        """Remove it."""
+        self.store.discard()
 
 
 @dataclass
@@ -221,9 +251,10 @@ class _Steps(Executor):
         if begun and place.exists():
             return
         self._claim()
-        durable = self._target if isinstance(self._target, DurableTarget) else ZarrTarget(place)
-        target = ZarrTarget(place, overwrite=durable.overwrite, resume=durable.resume)
-        self.outcome = self.inner.run(self.labels, target)
+        kept: Target = _Fleeting(ZarrTarget(place))
+        if isinstance(self._target, DurableTarget):
+            kept = ZarrTarget(place, overwrite=self._target.overwrite, resume=self._target.resume)
+        self.outcome = self.inner.run(self.labels, kept)
         if begun and self.outcome.errors:
             raise TargetError(
                 f"{len(self.outcome.errors)} patches failed, and part of the result was made of labels that "
