@@ -20,6 +20,7 @@ from .accumulators.strict import get_strict as get_strict
 from .accumulators.strict import set_strict as set_strict
 from .accumulators.strict import warn_if_unsafe_streaming as warn_if_unsafe_streaming
 from .aggregations.by_index import SpatialByIndex as SpatialByIndex
+from .aggregations.instances import SpatialInstances as SpatialInstances
 from .aggregations.inverse import SpatialInvVarWeightedMean as SpatialInvVarWeightedMean
 from .aggregations.reducers import SpatialApproxCardinality as SpatialApproxCardinality
 from .aggregations.reducers import SpatialApproxMode as SpatialApproxMode

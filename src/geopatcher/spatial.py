@@ -6,6 +6,7 @@ The names are those of `geopatcher` itself.
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.accumulators.strict import get_strict, set_strict
 from geopatcher.aggregations.by_index import SpatialByIndex
+from geopatcher.aggregations.instances import SpatialInstances
 from geopatcher.aggregations.inverse import SpatialInvVarWeightedMean
 from geopatcher.aggregations.reducers import (
     SpatialApproxCardinality,
@@ -74,6 +75,7 @@ __all__ = [
     "SpatialGeometry",
     "SpatialHann",
     "SpatialHardVote",
+    "SpatialInstances",
     "SpatialInvVarWeightedMean",
     "SpatialJitteredStride",
     "SpatialKNNGraph",

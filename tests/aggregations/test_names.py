@@ -21,6 +21,9 @@ from geopatcher.aggregations.names import AGGREGATIONS, aggregation_from_name
         ("mode", gp.SpatialMode()),
         ("hard-vote:5", gp.SpatialHardVote(5)),
         ("soft-vote:300", gp.SpatialSoftVote(300)),
+        ("instances", gp.SpatialInstances()),
+        ("instances:0", gp.SpatialInstances(0.0)),
+        ("instances:.25", gp.SpatialInstances(0.25)),
     ],
 )
 def test_names(name, expected):
@@ -28,11 +31,22 @@ def test_names(name, expected):
 
 
 def test_all_of_them_are_tested():
-    assert len(AGGREGATIONS) == 10
+    assert len(AGGREGATIONS) == 11
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Median", "hard-vote", "hard-vote:", "hard-vote:x", "hard-vote:-1", "median:3"]
+    "name",
+    [
+        "",
+        "Median",
+        "hard-vote",
+        "hard-vote:",
+        "hard-vote:x",
+        "hard-vote:-1",
+        "median:3",
+        "instances:",
+        "instances:x",
+    ],
 )
 def test_what_is_no_name(name):
     with pytest.raises(

@@ -45,6 +45,7 @@ AXES = [
     gp.SpatialWeightedSum(),
     gp.SpatialInvVarWeightedMean(),
     gp.SpatialHardVote(4),
+    gp.SpatialInstances(0.25),
     gp.SpatialSoftVote(4),
     gp.SpatialMedian(),
     gp.SpatialMode(),

@@ -48,6 +48,16 @@ def test_a_signal_asks_to_stop_and_the_next_one_interrupts(number):
     assert signal.getsignal(number) is before
 
 
+def test_a_run_within_another_hears_in_its_place():
+    with stop_signals(catch=True) as outer:
+        with stop_signals(catch=True) as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert inner.requested()
+        assert not outer.requested()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert outer.requested()
+
+
 def test_nothing_is_caught_where_that_is_not_wanted_or_somebody_else_does():
     def mine(*_):
         pass

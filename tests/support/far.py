@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from geopatcher.executors.workers.deadline import Overdue
 from geopatcher.executors.workers.pickling import Carried, pack, unpack
@@ -25,6 +26,11 @@ def bend(pixels):
     """A pure function of a patch that makes overlapping patches disagree."""
     factor = 1 + (abs(np.nan_to_num(pixels.astype(np.float64)).sum()) % 7) / 8
     return (pixels * factor).astype(pixels.dtype)
+
+
+def label(pixels):
+    """Return connected parts as a label image."""
+    return ndimage.label(pixels)[0]
 
 
 class Dies:

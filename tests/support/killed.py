@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 import geopatcher
 
@@ -26,6 +27,8 @@ STEPS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "o
 SIZE, STEP, CHUNK = 32, 16, 64
 #: Longest that a child may take.
 CHILD_S = 240
+#: Of the first band of `image`, with ``labels``, what is more belongs to objects.
+LABELLED = 0.45
 
 
 def image(height, width):
@@ -42,6 +45,8 @@ def operator_of(request):
         time.sleep(delay)
         if request.get("fail_on") and patch[0, 0, 0] in np.float32(request["fail_on"]):
             raise ArithmeticError("told to fail")
+        if request.get("labels"):
+            return ndimage.label(patch[0] > LABELLED)[0]
         return np.sqrt(patch[::-1]) * 3 + patch[:, ::-1]
 
     class Same:

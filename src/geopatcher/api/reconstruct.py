@@ -20,6 +20,7 @@ from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
+from geopatcher.executors.instances import carried_out
 from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
@@ -330,7 +331,7 @@ def _carried_out(
     place, count = to.place(), runner.n_patches(job)
     _LOG.info("%s over %s: %s patches", job.name, job.source.name, f"{count:,}")
     with reporting(progress, count) as advance:
-        result = result_of(runner.run(replace(job, advance=advance), place))
+        result = result_of(carried_out(runner, replace(job, advance=advance), place))
     for failed in result.errors:
         _LOG.info("patch at %s failed (%s): %s", failed.anchor, failed.kind, failed.message)
     _LOG.info("finished in %.2f s: %s", result.stats.elapsed, result.path or "in memory")

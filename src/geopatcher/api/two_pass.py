@@ -6,14 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
-from rasterio.windows import Window as RasterWindow
 
 from geopatcher.accumulators.base import CellAggregation
 from geopatcher.accumulators.reducers.values import Values, pieces_of
 from geopatcher.api.axes import Axes
 from geopatcher.api.reconstruct import reconstruct
-from geopatcher.core.patch import Patch
-from geopatcher.engine.contributions import Contribution, Operate
+from geopatcher.engine.contributions import Operate
 from geopatcher.engine.error_policy import ErrorPolicy, all_failed
 from geopatcher.engine.pipeline import prefetch
 from geopatcher.engine.prepare import Finer, name_of
@@ -21,6 +19,7 @@ from geopatcher.engine.reading import Reader
 from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.validity import validity
+from geopatcher.merging.merge import as_patch
 from geopatcher.merging.reduce import GlobalAggregation, Incoming
 from geopatcher.operators.wrappers import (
     dims_of,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from geopatcher.api.options import PlanOptions
     from geopatcher.core.box import Box
     from geopatcher.core.operators import ArrayOperator
+    from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import (
         Array,
         PixelSource,
@@ -311,15 +311,6 @@ class AppliedPatches:
         n_errors, n_good = len(self.errors), 0
         for contribution in contributions(self.plan, self.source, operate):
             n_good += 1
-            yield _patch(contribution)
+            yield as_patch(contribution)
         if not n_good and len(self.errors) > n_errors:
             raise all_failed(self.errors[n_errors:], operate.name, self.source.name)
-
-
-def _patch(made: Contribution) -> Patch[object]:
-    """Return a contribution as a patch, masked where it does not count."""
-    data = made.data if made.valid is None else np.ma.array(made.data, mask=~made.valid)
-    box = made.box
-    indices = RasterWindow(box.col0, box.row0, box.width, box.height)
-    shaped = data[0] if made.flat else data.reshape(*(made.lengths or data.shape[:1]), *data.shape[-2:])
-    return Patch(shaped, (box.row0, box.col0), indices, made.weights)

@@ -104,7 +104,7 @@ class Output:
 
         """
         out_bands = aggregation.out_bands(n_bands)
-        flat = flat or aggregation.flat
+        flat = aggregation.flat or (flat and out_bands == n_bands)
         result = self.dtype or _storable(aggregation.out_dtype(dtype))
         leading = () if flat else self._leading(source, out_bands, lengths if out_bands == n_bands else ())
         same_bands = out_bands == source.n_bands and leading == source.leading

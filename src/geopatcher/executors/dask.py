@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from geopatcher.planning.footprint import Setting
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.tasks import Tasks
-    from geopatcher.runs.run import Outcome, Run
+    from geopatcher.runs.run import Run
     from geopatcher.targets.protocol import Target
 
 distributed = load("distributed")
@@ -325,27 +325,20 @@ class DaskExecutor(Executor):
     def _tasks(self, plan: Plan, source: PixelSource) -> Tasks:
         return cut_tasks(plan, self._n_slots(), self.memory_for(plan), block_width=block_width(source))
 
-    def run(self, job: Job, target: Target) -> Outcome:
-        """Compute what is left to do and complete the target; see `Executor.run`.
+    def check(self, job: Job, target: Target) -> None:
+        """Refuse what is out of reach of the workers.
 
         Parameters
         ----------
         job
-            What is run.
+            What is to be run.
         target
-            Where its result goes.
-
-        Returns
-        -------
-        Outcome
-            The result, its arrays and what was counted.
+            Where its result is to go.
 
         Raises
         ------
         TransportError
             Something in the job cannot be where the workers are; says what to do.
-        WorkerLostError
-            The scheduler is gone, or a region ended its workers again and again.
 
         """
         if not isinstance(target, DurableTarget):
@@ -359,7 +352,6 @@ class DaskExecutor(Executor):
                 f"{job.source.name} takes {array.nbytes / 1e6:,.0f} MB in the memory of this process, out of "
                 f"reach of Dask workers: write it to a file they all reach and give its path"
             )
-        return super().run(job, target)
 
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
         """Have the regions computed.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
+from rasterio.windows import Window
 
 from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
 from geopatcher.accumulators.int64 import is_wide
@@ -17,6 +18,7 @@ from geopatcher.accumulators.labels import Disagreement, averaged
 from geopatcher.core.box import Box, box_of
 from geopatcher.core.containment import StrayError, contained
 from geopatcher.core.leading import unnamed
+from geopatcher.core.patch import Patch
 from geopatcher.engine.contributions import Contribution
 from geopatcher.engine.job import Output, peeked
 from geopatcher.engine.results import NoArrayError, as_array
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.domain import RasterDomain, ResultSpec
-    from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import Array, HasShape, Sink
     from geopatcher.targets.product import ResultArray
     from geopatcher.targets.protocol import Target
@@ -83,12 +84,13 @@ def merge_patches(
     patches: Iterable[Patch[object]],
     domain: HasShape,
     options: MergeOptions,
+    anchors: AnchorSet | None = None,
 ) -> dict[str, ResultArray]:
     """Stitch patches into the field they belong to.
 
-    Patches that carry a plan close blocks as early as it allows. Others are collected first, beyond
-    the memory limit in a scratch file, and stitched in row-major order: the result has the same
-    bits whatever order they came in.
+    Patches that carry a plan, or come in the order of ``anchors``, close blocks as early as that allows.
+    Others are collected first, beyond the memory limit in a scratch file, and stitched in row-major order:
+    the result has the same bits whatever order they came in.
 
     Raises
     ------
@@ -129,7 +131,8 @@ def merge_patches(
             output = replace(output, dims=unnamed(lengths))
         spec = output.spec(grid, aggregation, bands, dtype, options.chunks, flat=flat, lengths=lengths)
         merge = _Merge(aggregation, spec, options, bands, dtype)
-        planned = merge.plan(grid, patches.plan.anchors) if isinstance(patches, Planned) else None
+        known = patches.plan.anchors if isinstance(patches, Planned) else anchors
+        planned = None if known is None else merge.plan(grid, known)
         if planned is not None and planned.n_regions == 1:
             streams = iter([(planned, stream)])
         else:
@@ -138,8 +141,8 @@ def merge_patches(
                 stream, options.memory_limit // 2, options.scratch, copy=not isinstance(laid_out, Sequence)
             )
             stack.callback(collection.close)
-            anchors = Listed(collection.boxes, grid.grid_shape) if planned is None else planned.anchors
-            regions = merge.plan(grid, anchors).regions()
+            listed = Listed(collection.boxes, grid.grid_shape) if known is None else known
+            regions = merge.plan(grid, listed).regions()
             streams = ((region, collection.touching(region.region)) for region in regions)
         try:
             merge.run(streams, options.target.create(spec))
@@ -259,6 +262,15 @@ def _contained(patches: Iterable[Patch[object]]) -> Iterator[Patch[object]]:
             yield patch
     except StrayError as error:
         raise OperatorError(f"what makes the patches to be merged ended with {error}") from error
+
+
+def as_patch(made: Contribution) -> Patch[object]:
+    """Return a contribution as a patch, masked where it does not count."""
+    data = made.data if made.valid is None else np.ma.array(made.data, mask=~made.valid)
+    box = made.box
+    indices = Window(box.col0, box.row0, box.width, box.height)
+    shaped = data[0] if made.flat else data.reshape(*(made.lengths or data.shape[:1]), *data.shape[-2:])
+    return Patch(shaped, (box.row0, box.col0), indices, made.weights)
 
 
 def _data_of(patch: Patch[object]) -> Array:

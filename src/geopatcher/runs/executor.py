@@ -55,6 +55,19 @@ class Executor(ABC):
         """How many threads numerical libraries may start in each process; ``None``: that is not known."""
         return None
 
+    def check(self, job: Job, target: Target) -> None:
+        """Refuse, before anything is begun, what cannot be run here; nothing, where nobody says more.
+
+        Parameters
+        ----------
+        job
+            What is to be run.
+        target
+            Where its result is to go.
+
+        """
+        _ = job, target
+
     @abstractmethod
     def memory_for(self, plan: Plan) -> int:
         """Return the bytes one region may take.
@@ -208,6 +221,7 @@ class Executor(ABC):
 
         """
         started = time.perf_counter()
+        self.check(job, target)
         _require_apart(job, target)
         stats = RunStats(source_bytes=_source_bytes(job))
         operate = job.operate(stats)

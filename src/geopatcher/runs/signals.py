@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from types import MethodType
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import InterruptedRunError
@@ -54,14 +55,17 @@ def stop_signals(*, catch: bool) -> Iterator[StopSignal]:
     """Turn SIGINT and SIGTERM into a request while the context is open.
 
     Only in the main thread, where Python delivers signals, and only where nobody else has a handler
-    of their own or ignores the signal. Afterwards the handlers are as before.
+    of their own or ignores the signal; a run within another one hears in its place. Afterwards the handlers
+    are as before.
     """
     stop = StopSignal()
     before = {}
     if catch and threading.current_thread() is threading.main_thread():
         defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
         for number, default in defaults.items():
-            if signal.getsignal(number) == default:
+            handler = signal.getsignal(number)
+            outer = isinstance(handler, MethodType) and isinstance(handler.__self__, StopSignal)
+            if outer or handler == default:
                 before[number] = signal.signal(number, stop.hear)
     try:
         yield stop

@@ -14,6 +14,7 @@ from geopatcher import (
     SpatialBoxcar,
     SpatialByIndex,
     SpatialHardVote,
+    SpatialInstances,
     SpatialInvVarWeightedMean,
     SpatialLearned,
     SpatialMax,
@@ -60,6 +61,7 @@ def of_cells(image: np.ndarray, labels: np.ndarray) -> None:
 
     tiles = list(patcher.split(labels))
     print(SpatialMode().merge(tiles, labels).max(), SpatialHardVote(5).merge(tiles, labels).max())
+    print(SpatialInstances().merge(tiles, labels).max(), SpatialInstances(0.2).iou)
     chances = [patch.with_data(np.stack([patch.data == 0, patch.data > 0]).astype(float)) for patch in tiles]
     print(SpatialSoftVote(2).merge(chances, labels).max())
 
