@@ -8,7 +8,7 @@ from geopatcher.api.verify import verify as verify_result
 
 
 @click.command(short_help="Compare every byte of a result with what was written.")
-@click.argument("result", type=click.Path(exists=True))
+@click.argument("result", type=str)
 @click.pass_context
 def verify(ctx: click.Context, result: str) -> None:
     """Read every file of RESULT, and compare it with the checksums in the ledger beside it.

@@ -14,11 +14,14 @@ from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr
+from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.formats.local_files import is_elsewhere, is_here
 from geopatcher.inspect.arrays import RESULT, rasters_of, stored_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.anchors import Lattice
+from geopatcher.runs.glance import disk_target
 from geopatcher.runs.ledger.book import Account, read_ledger
+from geopatcher.targets.places import bucket_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,11 +142,16 @@ def _of_run(result: Reconstruction) -> Opened:
         stats={key: value for key, value in result.stats.as_dict().items()},  # noqa: C416 - widens the type
         failures=[Failure(each.anchor, each.kind, each.message) for each in result.errors],
         made=made,
-        path=result.path,
+        path=result.path if isinstance(result.path, Path) else None,
     )
 
 
 def _of_path(name: str) -> Opened:
+    url = bucket_url(name) if is_store_elsewhere(name) else None
+    if url is not None:
+        opened, target = Opened(url.name, stored_rasters(url)), disk_target(url)
+        account = None if target is None else read_ledger(target.publisher.ledger)
+        return opened if account is None else _with_account(opened, account)
     if is_elsewhere(name):
         raster = raster_of(as_field(name).source)
         return Opened(shown(name).rpartition("/")[2], {RESULT: raster})

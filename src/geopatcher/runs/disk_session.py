@@ -17,7 +17,7 @@ from geopatcher.runs.recovery import lost_rows, settle, survey
 from geopatcher.runs.remarks import tell_gaps
 from geopatcher.runs.session import Standing, at_least, known_spec
 from geopatcher.runs.source_watch import SourceWatch
-from geopatcher.targets.preflight import check_room
+from geopatcher.targets.protocol import ApartByIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,13 +76,15 @@ class DiskSession(Standing):
         self.target.work.claim()
         self._watch.begin()
         self._fingerprint = fingerprint_of(self.job)
+        if isinstance(self.target, ApartByIdentity):
+            self.target.require_apart(self._fingerprint)
         self._watch.expect(self._fingerprint)
         found = survey(self.target, self._fingerprint)
         if self.target.resume is True:
             warn_of_unknown(self._fingerprint)
         account, self._replaces = found.account, found.replaces
         if account is None:
-            check_room(self.target.publisher.place.parent, *at_least(self.job))
+            self.target.publisher.require_room(*at_least(self.job))
             return None
         if found.state == "done":
             return self._what_is_there(account)
