@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from geopatcher.targets.block_files import BlockFiles
     from geopatcher.targets.chunk_files import Chunked
     from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads
+    from geopatcher.targets.durable import Publishing
     from geopatcher.targets.places import Spot
-    from geopatcher.targets.protocol import Publishing
 
 #: Files that are read at once.
 THREADS = 4

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.runs.ledger.book import Account, Fingerprint
-    from geopatcher.targets.protocol import DurableTarget, LedgerPlace, Publishing
+    from geopatcher.targets.durable import LedgerPlace, Publishing
+    from geopatcher.targets.protocol import DurableTarget
 
 
 #: Most differences that are told.

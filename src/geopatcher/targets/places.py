@@ -122,8 +122,8 @@ def local_place(path: str | os.PathLike[str]) -> Path:
         raise UnsupportedTargetError(f"{text} is an address: give the path, {here}")
     name = text.rstrip("/").rpartition("/")[2].partition("?")[0] or "result.zarr"
     raise UnsupportedTargetError(
-        f"{shown(text)} is not on this machine, and results go to a local file or folder, and into a bucket as "
-        f"a .zarr that reconstruct or export writes (s3://, gs://, az://, given as text): write to {name}, and "
+        f"{shown(text)} is not on this machine, and results go to a local file or folder, or into a bucket "
+        f"(s3://, gs://, az://, as text) as a .zarr of reconstruct or export: write to {name}, and "
         f"upload that when it is complete"
     )
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.runs.ledger.known_files import Known
     from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import FileRecord, TiffRecord
-    from geopatcher.targets.protocol import LedgerPlace
+    from geopatcher.targets.durable import LedgerPlace
 
 #: Version of the format of these files.
 FORMAT = 2

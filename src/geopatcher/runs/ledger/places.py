@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.runs.ledger.lines import append
 from geopatcher.targets.digests import PIECE_BYTES
-from geopatcher.targets.protocol import LedgerPlace, Log
+from geopatcher.targets.durable import LedgerPlace, Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

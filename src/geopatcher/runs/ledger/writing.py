@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from geopatcher.runs.ledger.lines import Json, Record
     from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
-    from geopatcher.targets.protocol import LedgerPlace, Log
+    from geopatcher.targets.durable import LedgerPlace, Log
 
 #: Longest message of a failed patch.
 MAX_MESSAGE = 200

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,13 +112,25 @@ class Lease:
                 f"{self.seconds:g} s: what was finished is kept, run the same again to go on from there"
             )
 
+    def ensure(self) -> None:
+        """Refuse to go on when another run has the target; the store is asked.
+
+        Raises
+        ------
+        TargetError
+            The lease was lost.
+
+        """
+        if not self.confirm():
+            self.require()
+
     def release(self) -> None:
-        """Let go. Harmless when the lease is not held."""
+        """Let go. Harmless when the lease is not held; where the store does not answer, it ends by itself."""
         self._ended.set()
-        with self._lock:
-            if self._e_tag is not None and self.held:
+        with suppress(TargetError):
+            if self.confirm():  # else it is another's, and stays
                 self.bucket.remove([self.key])
-            self._e_tag = None
+        self._e_tag = None
 
     def _keep(self) -> None:
         while not self._ended.wait(self.seconds / RENEWALS):

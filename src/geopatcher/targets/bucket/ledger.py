@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.targets.protocol import LedgerPlace, Log
+from geopatcher.targets.durable import LedgerPlace, Log
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,7 @@ class BucketLedger(LedgerPlace):
 
     def clear(self) -> None:
         """Remove all lines."""
-        self.lease.require()
+        self.lease.ensure()
         self.lease.bucket.remove([entry.key for entry in self.lease.bucket.entries(self.prefix)])
 
 
@@ -127,8 +127,7 @@ class BucketLog(Log):
         self.lease.require()
         key = f"{self.prefix}/{_named(self._number)}"
         if self.lease.bucket.put_new(key, line) is None:
-            if not self.lease.confirm():
-                self.lease.require()
+            self.lease.ensure()
             self.lease.bucket.put(key, line)  # of a run whose lease has ended, and that did not know it yet
         self._number += 1
 

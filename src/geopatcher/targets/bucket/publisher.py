@@ -159,7 +159,7 @@ class BucketPublisher:
         _ = rows, run
         if spec.masked and self.files.size(f"{VALID}/{ROOT}") == 0:
             return False
-        self.work.lease.require()
+        self.work.lease.ensure()
         self.files.remove(ROOT)
         return True
 
@@ -168,7 +168,7 @@ class BucketPublisher:
         spec = self.blocks.spec
         documents, found = finished_documents(spec, self.blocks.open(spec))
         self._root, self._keeps_mask = documents.pop(ROOT), found.spec.masked or not spec.masked
-        self.work.lease.require()
+        self.work.lease.ensure()
         self._known = {key: self.files.put(key, content) for key, content in sorted(documents.items())}
         return found
 
@@ -195,8 +195,7 @@ class BucketPublisher:
             Another run has taken over.
 
         """
-        if not self.work.lease.confirm():
-            self.work.lease.require()
+        self.work.lease.ensure()
         bucket, key = self.files.bucket, f"{self.place.key}/{ROOT}"
         if bucket.put_new(key, self._root) is None:
             if not replace:

@@ -88,7 +88,7 @@ class BucketWork:
 
     def clear(self) -> None:
         """Remove all there is, first what makes a result of it."""
-        self.lease.require()
+        self.lease.ensure()
         files = self.place.files
         files.remove(ROOT)
         files.remove_all(files.keys())
