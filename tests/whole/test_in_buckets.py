@@ -213,19 +213,22 @@ def test_two_writers_and_a_lease_that_ends(bucket, local, tmp_path):
 
 def test_who_loses_the_lease_publishes_nothing(bucket, local):
     class Overtaken(Double):
+        def __init__(self, at):
+            super().__init__()
+            self.at = at
+
         def __call__(self, patch):
-            if self.count == self.end_at:
+            if self.count == self.at:
                 taken = {**json.loads(bucket.get(f"{KEY}.lock")), "run": "another"}
                 bucket.put(f"{KEY}.lock", json.dumps(taken).encode())
-                self.end_at = None
             return super().__call__(patch)
 
     with pytest.raises(TargetError, match="the run this was for has ended or was taken over"):
-        run(TARGET, Overtaken(end_at=120))
+        run(TARGET, Overtaken(120))
     assert json.loads(bucket.get(f"{KEY}.lock"))["run"] == "another", "it is not ours to remove"
     assert f"{KEY}/zarr.json" not in objects(bucket)
     bucket.remove([f"{KEY}.lock"])
-    run(TARGET, Overtaken())
+    run(TARGET, Overtaken(None))
     assert objects(bucket) == local
 
 
@@ -309,6 +312,37 @@ def test_blocks_that_are_damaged_are_made_again(bucket, local, how, when):
     assert 0 < operator.count < result.plan.n_patches
     assert objects(bucket) == local
     assert any("damaged since it was written" in note for note in result.stats.notes)
+
+
+def test_patches_that_failed_are_tried_again(bucket, local):
+    class Once(Double):
+        def __init__(self, fails_at):
+            super().__init__()
+            self.fails_at = fails_at
+
+        def __call__(self, patch):
+            self.count += 1
+            if self.count == self.fails_at:
+                raise ValueError("not this time")
+            return patch * 2
+
+    assert len(run(TARGET, Once(100), on_error="skip").errors) == 1
+    again = Once(None)
+    result = run(TARGET, again, on_error="skip")
+    assert 0 < again.count < result.plan.n_patches
+    assert result.errors == []
+    assert objects(bucket) == local
+
+
+def test_a_result_whose_mask_went_is_made_anew_when_it_is_damaged(bucket, tmp_path):
+    here = run(tmp_path / "x.zarr", dtype="uint8", nodata=255)
+    assert not (here.path / "valid").exists()
+    run(TARGET, dtype="uint8", nodata=255)
+    bucket.remove([CHUNK])
+    operator = Double()
+    result = run(TARGET, operator, dtype="uint8", nodata=255)
+    assert operator.count == result.stats.patches
+    assert objects(bucket) == files(here.path)
 
 
 def test_a_copied_object_is_the_same(bucket, server):

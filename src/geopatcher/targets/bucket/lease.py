@@ -98,7 +98,7 @@ class Lease:
             return e_tag is not None
 
     def require(self) -> None:
-        """Refuse to go on when another run may have the target.
+        """Refuse to go on when another run may have the target; the store is asked when that is not known.
 
         Raises
         ------
@@ -106,10 +106,10 @@ class Lease:
             The lease was lost.
 
         """
-        if not self.held:
+        if not self.held and not self.confirm():  # a process may have slept longer than its lease lasts
             raise TargetError(
-                f"another run has taken over {self.place}, or its store did not answer for "
-                f"{self.seconds:g} s: what was finished is kept, run the same again to go on from there"
+                f"another run has taken over {self.place}: what was finished is kept, run the same again to "
+                f"go on from there"
             )
 
     def ensure(self) -> None:
@@ -121,8 +121,8 @@ class Lease:
             The lease was lost.
 
         """
-        if not self.confirm():
-            self.require()
+        self._renewed_at = float("-inf")
+        self.require()
 
     def release(self) -> None:
         """Let go. Harmless when the lease is not held; where the store does not answer, it ends by itself."""
@@ -137,7 +137,7 @@ class Lease:
             try:
                 if not self.confirm():
                     return
-            except TargetError:  # it is asked again, until the lease has ended
+            except TargetError:  # it is asked again
                 continue
 
     def _content(self) -> bytes:

@@ -177,16 +177,13 @@ class BucketTarget:
             Something below it is not of a zarr store.
 
         """
-        files, ours = self.work.place.files, self.work.ledger.entries()
-        for key in files.keys():  # noqa: SIM118 - no mapping
+        for key in self.work.place.files.keys():  # noqa: SIM118 - no mapping
             name = key.rpartition("/")[2]
             if name not in METADATA and not CHUNK.fullmatch(name):
                 raise TargetExistsError(
                     f"{self.path / key} is not of a zarr store: what holds other things is never replaced; "
                     f"choose another target, or move it"
                 )
-            if ours or name in METADATA:  # what is ours, or a store, is not looked through
-                break
 
     def require_apart(self, identity: Mapping[str, str | int | float]) -> None:
         """Refuse to write where the pixels come from, whatever else is allowed.
