@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from geopatcher.targets.files import Files
 
 #: Files synced at once: the file system commits them together, five times as fast as one by one.
 SYNC_THREADS = 8
@@ -57,6 +56,18 @@ class Chunked(Pieces, Protocol):
     @property
     def metadata(self) -> ChunkKeys:
         """What names the chunks."""
+        ...
+
+
+class Sweepable(Protocol):
+    """Files by their keys, of which some are removed."""
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of all files there are."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Remove a file, if it is there."""
         ...
 
 
@@ -159,7 +170,7 @@ def remove_litter(store: Path) -> None:
         raise TargetError(f"cannot tidy {store}: {error}") from error
 
 
-def sweep_files(files: Files, arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> int:
+def sweep_files(files: Sweepable, arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> int:
     """Remove the chunks of blocks that are not finished, and what a killed writer left; return how many.
 
     ``arrays`` are those of the result by name; other arrays keep their chunks. What is there decides
