@@ -28,6 +28,7 @@ MODULES: dict[str, str] = {
     "deflate": "",
     "distributed": "dask",
     "geopandas": "features",
+    "geopatcher.formats.buckets": "cloud",
     "geopatcher.formats.object_stores": "cloud",
     "geostack": "stac",
     "georeader.geotensor": "georeader",

@@ -10,7 +10,7 @@ import pytest
 import geopatcher as gp
 from doubling import begun_ledger
 from geopatcher.runs import recorder as scribe
-from geopatcher.runs.ledger import book
+from geopatcher.runs.ledger import places
 
 IMAGE = np.random.default_rng(1).random((300, 200)).astype("float32")
 SIZES = {"size": 32, "step": 16, "chunks": 64}
@@ -49,7 +49,7 @@ def test_the_same_start_of_the_system_keeps_what_was_written(tmp_path):
 
 def test_after_another_start_only_synced_rows_are_trusted(tmp_path, monkeypatch):
     interrupted(tmp_path / "x.zarr")
-    monkeypatch.setattr(book, "boot_id", lambda: "another")
+    monkeypatch.setattr(places, "boot_id", lambda: "another")
     assert calls_to_finish(tmp_path / "x.zarr") == gp.plan(IMAGE, **SIZES).n_patches
 
 
@@ -58,7 +58,7 @@ def test_rows_that_were_synced_survive_another_start(tmp_path, monkeypatch):
     interrupted(tmp_path / "x.zarr")
     lines = begun_ledger(tmp_path / "x.zarr").read_text().splitlines()
     assert sum("synced" in json.loads(line) for line in lines) >= 1
-    monkeypatch.setattr(book, "boot_id", lambda: "another")
+    monkeypatch.setattr(places, "boot_id", lambda: "another")
     assert calls_to_finish(tmp_path / "x.zarr") < gp.plan(IMAGE, **SIZES).n_patches
 
 
@@ -67,9 +67,9 @@ def test_a_finished_result_is_trusted_after_another_start_only_if_it_was_synced(
     n_patches = gp.plan(IMAGE, **SIZES).n_patches
     assert calls_to_finish(tmp_path / name) == n_patches
     assert calls_to_finish(tmp_path / name) == 0
-    monkeypatch.setattr(book, "boot_id", lambda: "another")
+    monkeypatch.setattr(places, "boot_id", lambda: "another")
     assert calls_to_finish(tmp_path / name) == n_patches
     monkeypatch.setattr(scribe, "SYNC_SECONDS", 0.0)
     gp.reconstruct(IMAGE, Counted(), tmp_path / name, overwrite=True, resume=False, **SIZES)
-    monkeypatch.setattr(book, "boot_id", lambda: "a third")
+    monkeypatch.setattr(places, "boot_id", lambda: "a third")
     assert calls_to_finish(tmp_path / name) == 0

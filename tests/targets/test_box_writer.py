@@ -10,6 +10,7 @@ from geopatcher.targets.box_writer import BoxWriter
 from geopatcher.targets.chunk_files import files_of
 from geopatcher.targets.chunk_writer import encoder_of
 from geopatcher.targets.digests import NO_FILE, files_in, record_of
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.zarr_store import ZarrSink
 
 pytestmark = [
@@ -118,7 +119,7 @@ def put(writer, box, values):
 
 def test_boxes_of_shards_are_read_back_by_zarr_and_their_files_known_once(tmp_path):
     array = array_in(tmp_path / "g")
-    writer = BoxWriter(array, tmp_path / "g" / "a")
+    writer = BoxWriter(array, FolderFiles(tmp_path / "g" / "a"))
     cells = np.random.default_rng(0).integers(1, 99, (2, 40, 50)).astype("int16")
     for box in Box(0, 40, 0, 50).tiles((16, 50)):
         put(writer, box, cells[:, *box.slices()])
@@ -130,7 +131,7 @@ def test_boxes_of_shards_are_read_back_by_zarr_and_their_files_known_once(tmp_pa
 
 
 def test_a_shard_of_fill_loses_its_file(tmp_path):
-    writer = BoxWriter(array_in(tmp_path / "g"), tmp_path / "g" / "a")
+    writer = BoxWriter(array_in(tmp_path / "g"), FolderFiles(tmp_path / "g" / "a"))
     box = Box(0, 16, 0, 16)
     put(writer, box, np.ones((2, 16, 16), "int16"))
     assert (tmp_path / "g" / "a" / "c" / "1" / "0" / "0").exists()
@@ -141,7 +142,7 @@ def test_a_shard_of_fill_loses_its_file(tmp_path):
 
 
 def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
-    writer = BoxWriter(array_in(tmp_path / "g"), tmp_path / "gone")
+    writer = BoxWriter(array_in(tmp_path / "g"), FolderFiles(tmp_path / "gone"))
     with pytest.raises(FileNotFoundError):
         put(writer, Box(0, 16, 0, 16), np.ones((2, 16, 16), "int16"))
     assert not (tmp_path / "gone").exists()

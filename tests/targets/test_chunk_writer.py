@@ -22,6 +22,7 @@ from geopatcher.targets import chunk_writer
 from geopatcher.targets.chunk_files import files_of
 from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, run_all
 from geopatcher.targets.digests import NO_FILE, files_in, record_of
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.zarr_store import ZarrSink, create_store
 
 pytestmark = [
@@ -402,7 +403,7 @@ def test_a_chunk_that_cannot_be_encoded_leaves_the_one_before(tmp_path, error):
         raise error
 
     array = zarr.open_group(tmp_path / "x", mode="r+")["data"]
-    writer = ChunkWriter(array, tmp_path / "x" / "data", encode)
+    writer = ChunkWriter(array, FolderFiles(tmp_path / "x" / "data"), encode)
     with pytest.raises(type(error)):
         run_all(writer.tasks(BLOCK, numbers((2, 8, 29), "int16", 1)))
     assert files(tmp_path / "x") == before
@@ -476,7 +477,7 @@ def test_two_threads_in_one_chunk_leave_one_whole_file(tmp_path):
         both.wait(30)
         return cells.tobytes()
 
-    writer = ChunkWriter(array, tmp_path / "x" / "data", encode)
+    writer = ChunkWriter(array, FolderFiles(tmp_path / "x" / "data"), encode)
     for turn in range(20):
         versions = [numbers((1, 8, 8), "float64", 2 * turn + which) for which in (0, 1)]
         with ThreadPoolExecutor(2) as pool:
@@ -520,7 +521,7 @@ def encoded_in(tmp_path, n_chunks):
         return cells.tobytes()
 
     block = Box(0, 8, 0, 8 * n_chunks)
-    writer = ChunkWriter(array, tmp_path / "x" / "data", encode)
+    writer = ChunkWriter(array, FolderFiles(tmp_path / "x" / "data"), encode)
     run_all(writer.tasks(block, np.ones((1, *block.shape), "int16")))
     assert len(names) == n_chunks
     return set(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 import geopatcher as gp
 from geopatcher.cli import main
 from geopatcher.errors import UnsupportedTargetError
-from geopatcher.targets.places import check_place, local_place
+from geopatcher.targets.places import BucketUrl, bucket_url, check_place, local_place
 
 IMAGE = np.ones((64, 64), "float32")
 ELSEWHERE = [
@@ -24,6 +25,8 @@ ELSEWHERE = [
     "s3:/bucket/x.zarr",
     "memory://x.zarr",
 ]
+#: Where runs and copies write.
+IN_BUCKETS = ("s3://bucket/x.zarr", "az://container/x.zarr")
 
 
 def make(how, target):
@@ -47,8 +50,15 @@ def never(*_):
     raise AssertionError("nothing is computed")
 
 
-@pytest.mark.parametrize("how", ["reconstruct", "export", "two_pass", "merge", "cache"])
-@pytest.mark.parametrize("target", ELSEWHERE, ids=str)
+@pytest.mark.parametrize(
+    ("how", "target"),
+    [
+        pytest.param(how, target, id=f"{how} {target}")
+        for how in ("reconstruct", "export", "two_pass", "merge", "cache")
+        for target in ELSEWHERE
+        if how not in ("reconstruct", "export") or target not in IN_BUCKETS
+    ],
+)
 def test_an_address_is_refused_by_name_and_nothing_is_made(tmp_path, monkeypatch, how, target):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(
@@ -65,8 +75,8 @@ def test_the_command_line_refuses_it_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gp.export(IMAGE, "a.tif")
     for arguments in (
-        ["run", "a.tif", "s3://bucket/x.zarr", "--expr", "b1"],
-        ["export", "a.tif", "s3://bucket/x.zarr"],
+        ["run", "a.tif", "s3://bucket/x.tif", "--expr", "b1"],
+        ["export", "a.tif", "s3://bucket/x.tif"],
         ["demo", "--out", "s3://bucket/demo"],
     ):
         done = CliRunner().invoke(main, arguments)
@@ -74,6 +84,32 @@ def test_the_command_line_refuses_it_too(tmp_path, monkeypatch):
         assert "s3:/" in done.output
         assert "is not on this machine" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("address", ["s3://usr:hunter2@bucket/x.zarr", "s3://bucket/x.zarr?sig=hunter2"])
+def test_an_address_with_credentials_in_it_is_refused_without_showing_them(address):
+    with pytest.raises(UnsupportedTargetError, match="credentials are taken from the environment") as caught:
+        gp.reconstruct(IMAGE, never, address, size=32)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_in_a_bucket_has_the_parts_of_a_path_and_travels():
+    url = BucketUrl("s3://bucket/maps/x.zarr", "mine:give")
+    again = pickle.loads(pickle.dumps(url))  # noqa: S301 - our own
+    assert (again, again.credentials, (again / "data").credentials) == (url, "mine:give", "mine:give")
+    assert (url.root, url.key, url.name, url.suffix) == ("s3://bucket", "maps/x.zarr", "x.zarr", ".zarr")
+    assert bucket_url("s3:/bucket/x.zarr") is None
+
+
+def test_what_is_not_made_in_a_bucket_is_refused_before_anything_is_read():
+    for storage, words in (
+        (gp.ZarrStorage(multiscales=True), "overview levels are not made in a bucket"),
+        (gp.CogStorage(), "is for a .tif"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            gp.reconstruct(IMAGE, never, "s3://bucket/x.zarr", size=32, storage=storage)
+    with pytest.raises(ValueError, match="are for a result in a bucket, and x.zarr is none"):
+        gp.reconstruct(IMAGE, never, "x.zarr", size=32, storage=gp.ZarrStorage(credentials="a:b"))
 
 
 def test_a_file_address_is_answered_with_its_path():

@@ -7,6 +7,7 @@ import zarr
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.core.gaps import Gaps
 from geopatcher.targets import validity
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.validity import Validity, count_gaps, restore_mask
 
 
@@ -48,7 +49,9 @@ def test_gaps_are_counted_chunk_by_chunk(tmp_path, monkeypatch, alike, shards):
         "valid", shape=said.shape, dtype="uint8", chunks=(1, 8, 8), shards=shards, fill_value=0
     )
     array[...] = said
-    assert count_gaps(tmp_path / "g" / "valid", array) == Gaps(int((said == 0).sum()), int((said == 2).sum()))
+    assert count_gaps(FolderFiles(tmp_path / "g" / "valid"), array) == Gaps(
+        int((said == 0).sum()), int((said == 2).sum())
+    )
 
 
 def test_a_mask_that_was_removed_is_made_again():

@@ -16,7 +16,7 @@ from disks import Disk
 from doubling import names, tree
 from geopatcher.executors import LocalExecutor
 from geopatcher.runs import recorder as scribe
-from geopatcher.runs.ledger import book
+from geopatcher.runs.ledger import places
 
 IMAGE = np.random.default_rng(3).random((2, 100, 60), dtype="float32") + 1
 #: States tried of each case; the soak tries all.
@@ -83,7 +83,7 @@ def boots(monkeypatch):
     """Each run after a loss of power is under another start of the system."""
     numbers = itertools.count()
     now = ["the first"]
-    monkeypatch.setattr(book, "boot_id", lambda: now[0])
+    monkeypatch.setattr(places, "boot_id", lambda: now[0])
     return lambda: now.__setitem__(0, f"boot {next(numbers)}")
 
 

@@ -22,10 +22,12 @@ from geopatcher.engine.prepare import warn_of_ground
 from geopatcher.engine.progress import reporting
 from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
+from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.runs.recovery import remove_former_layers
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.open import storage_for, target_for
+from geopatcher.targets.places import Spot, bucket_url
 from geopatcher.targets.preflight import check_chunk
 from geopatcher.targets.protocol import BlockStore, Claimable, KnowsAlpha, Placed, Replacing
 from geopatcher.targets.replacing import require_apart
@@ -59,7 +61,7 @@ def export(
     memory_limit: int | str = "256MiB",
     progress: bool | Advance | None = None,
     overwrite: bool = False,
-) -> Path:
+) -> Spot:
     """Copy a raster, or a part of it, into a ``.zarr`` store or a Cloud-Optimized GeoTIFF.
 
     Values are copied as they are stored. Scales and offsets, units, tags, colors, control points and
@@ -138,7 +140,7 @@ def export(
     if isinstance(place, Placed):
         require_apart(pixels, place.places(()))
     _in_blocks(copy, spec, place, limit, progress)
-    return Path(os.fspath(target))
+    return bucket_url(target) or Path(os.fspath(target))
 
 
 def _window(
@@ -160,7 +162,7 @@ def _window(
 
 
 def _opened(source: Source, layer: str) -> PixelSource:
-    if isinstance(source, str | os.PathLike) and is_zarr(os.fspath(source)):
+    if isinstance(source, str | os.PathLike) and (is_zarr(source) or is_store_elsewhere(source)):
         return zarr_source(os.fspath(source), layer)
     if layer != "data":
         raise ValueError(f"layer {layer!r} is for a .zarr result, and the source is none: leave it out")

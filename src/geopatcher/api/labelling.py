@@ -9,16 +9,17 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
 from geopatcher.formats.attributes import metadata_attributes
+from geopatcher.inspect.arrays import at
 from geopatcher.targets.georef import dims_of, flag_attributes, leading_coordinates
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
-    from pathlib import Path
 
     import xarray
 
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array
+    from geopatcher.targets.places import Spot
 
 
 def labelled_array(values: Array, domain: RasterDomain, valid: Array | None = None) -> xarray.DataArray:
@@ -54,7 +55,7 @@ def labelled_array(values: Array, domain: RasterDomain, valid: Array | None = No
     return marked
 
 
-def opened_array(path: Path) -> xarray.DataArray:
+def opened_array(path: Spot) -> xarray.DataArray:
     """Return a result that is stored in zarr, opened lazily.
 
     Raises
@@ -65,7 +66,9 @@ def opened_array(path: Path) -> xarray.DataArray:
     """
     xr = load("xarray")
     load("rioxarray")
-    dataset = xr.open_zarr(path, consolidated=False, chunks=None, mask_and_scale=False)
+    group = at(path).group()
+    options = {"consolidated": False, "chunks": None, "mask_and_scale": False}
+    dataset = xr.open_zarr(group.store, group=group.path or None, **options)
     lazy: xarray.DataArray = dataset["data"]
     return lazy
 

@@ -129,7 +129,10 @@ def reconstruct(
         ``fingerprint() -> str``. Where it does not, a warning says so, and nothing is taken for its work
         unless ``resume="always"`` says that it is.
     target
-        Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory. A vector file (``.gpkg``,
+        Ends in ``.zarr`` or ``.tif``. Without one the result is an array in memory. A ``.zarr`` may be in a
+        bucket, ``s3://bucket/x.zarr`` (``gs://``, ``az://``; the extra ``cloud``), with the credentials of
+        the environment of each process that writes, or of ``ZarrStorage(credentials="module:function")``:
+        nothing of it is kept here, and readers find it when it is complete. A vector file (``.gpkg``,
         ``.fgb``, ``.geojson``, ``.parquet``) gets the polygons of the result, see `geopatcher.polygons`, and
         the raster stays beside it as a ``.zarr``.
     patcher

@@ -21,7 +21,6 @@ from geopatcher.targets.validity import Validity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import matplotlib.axes
     import xarray
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.run import Outcome
+    from geopatcher.targets.places import Spot
     from geopatcher.targets.product import ResultArray
 
 #: Longest side of a picture drawn from a result.
@@ -52,7 +52,7 @@ class Reconstruction:
         ``(height, width)`` or ``(bands, height, width)``, or with all leading dimensions, of the dtype of
         ``domain``: an ndarray or, on disk, something that slices like one and is read when it is.
     path
-        The file or store, ``None`` in memory.
+        The file or store, ``None`` in memory; of a store in a bucket its address, which is text.
     plan
         What was planned, with what was learnt of the operator since: ``plan.memory_bytes``.
     stats
@@ -81,7 +81,7 @@ class Reconstruction:
     """
 
     array: ResultArray
-    path: Path | None
+    path: Spot | None
     plan: Plan
     stats: RunStats
     domain: RasterDomain

@@ -18,11 +18,13 @@ from geopatcher.errors import SourceError, TargetError
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.zarr_field import StoredArray, is_zarr
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
+from geopatcher.inspect.arrays import at
 from geopatcher.planning.memory import format_bytes
 from geopatcher.runs.damage import Damage, Look, look_at_result
 from geopatcher.runs.glance import disk_target
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.targets.digests import spans_of_damage, tiff_record_of
+from geopatcher.targets.places import BucketUrl, Spot, bucket_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +57,7 @@ class Verification:
         Patches that failed when the result was made, 0 by default.
     """
 
-    path: Path
+    path: Spot
     damages: tuple[Damage, ...]
     n_files: int
     n_bytes: int
@@ -124,21 +126,28 @@ def verify(result: Verifiable) -> Verification:
     >>> folder.cleanup()
 
     """
-    path = result.path if isinstance(result, Reconstruction) else Path(os.fspath(result))
+    if isinstance(result, Reconstruction):
+        path = result.path
+    else:
+        path = bucket_url(result) or Path(os.fspath(result))
     if path is None:
         raise ValueError("the result is in memory: there are no files to verify")
-    if not path.exists():
-        raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     target = disk_target(path)
+    if isinstance(path, BucketUrl):
+        if target is None or not target.publisher.is_there:
+            raise SourceError(f"there is no result {path}: it has no zarr.json")
+    elif not path.exists():
+        raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     if target is None:
         return _read(path, [])
     try:
         account = read_ledger(target.publisher.ledger)
     except TargetError as error:
-        return _read(path, [Damage(target.publisher.ledger, f"cannot be used: {error}")])
+        ledger = target.publisher.ledger
+        return _read(path, [Damage(ledger if isinstance(ledger, Path) else path, f"cannot be used: {error}")])
     if account is None:
         return _read(path, [])
-    look = look_at_result(account, target.publisher.place, target.publisher.file_of, "all")
+    look = look_at_result(account, target.publisher, "all")
     damages = [_placed(damage, account, target) for damage in look.damages]
     return Verification(path, tuple(damages), look.n_files, look.n_bytes, True, len(account.flaws()))
 
@@ -147,7 +156,9 @@ def _placed(damage: Damage, account: Account, target: DurableTarget) -> Damage:
     """Add to the damage of a GeoTIFF which pixels lie in the bytes that changed."""
     records = {target.publisher.file_of(name): record for name, record in account.tiffs.items()}
     known = records.get(damage.file)
-    if known is None or not damage.file.is_file() or damage.file.stat().st_size != known.n_bytes:
+    if known is None or not isinstance(damage.file, Path):
+        return damage
+    if not damage.file.is_file() or damage.file.stat().st_size != known.n_bytes:
         return damage
     spans = spans_of_damage(tiff_record_of(damage.file, known.piece_bytes), known)
     boxes = list(_tiles_in(damage.file, spans))
@@ -182,10 +193,10 @@ def _tiles_in(path: Path, spans: list[tuple[int, int]]) -> Iterator[Box]:
         return
 
 
-def _read(path: Path, damages: list[Damage]) -> Verification:
+def _read(path: Spot, damages: list[Damage]) -> Verification:
     """Decode a raster from its first to its last pixel."""
     look = Look(damages=list(damages))
-    if is_zarr(path):
+    if isinstance(path, BucketUrl) or is_zarr(path):
         _read_store(path, look)
     elif path.is_dir():
         raise SourceError(f"{path} is a folder, but not a zarr store")
@@ -201,8 +212,8 @@ def _read(path: Path, damages: list[Damage]) -> Verification:
     return Verification(path, tuple(look.damages), look.n_files, look.n_bytes, compared=False)
 
 
-def _read_store(path: Path, look: Look) -> None:
-    node = zarr.open(path, mode="r")
+def _read_store(path: Spot, look: Look) -> None:
+    node = at(path).node()
     members = {"": node} if isinstance(node, zarr.Array) else dict(node.members(max_depth=None))
     for name, array in members.items():
         if not isinstance(array, zarr.Array) or len(array.shape) < 2:
@@ -216,8 +227,9 @@ def _read_store(path: Path, look: Look) -> None:
                     _ = stored[(*leading, *box.slices())]
                 except SourceError as error:
                     look.damages.append(Damage(path / name, f"cannot be read: {error}", box=box))
-    files = [file for file in path.rglob("*") if file.is_file()]
-    look.n_files, look.n_bytes = len(files), sum(file.stat().st_size for file in files)
+    if isinstance(path, Path):
+        files = [file for file in path.rglob("*") if file.is_file()]
+        look.n_files, look.n_bytes = len(files), sum(file.stat().st_size for file in files)
 
 
 def _pieces(grid: tuple[int, ...], block: tuple[int, ...], cell_bytes: int) -> Iterator[Box]:

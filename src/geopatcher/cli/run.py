@@ -49,6 +49,7 @@ NAME=SOURCE are given to the operator together, by their names. TARGET ends in .
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)"
 geopatcher run scene.tif out.zarr --operator mymodel:predict --batch-size 8
 geopatcher run scene.tif out.zarr --operator mymodel:predict --workers 4
+geopatcher run scene.tif s3://bucket/out.zarr --operator mymodel:predict --workers 4
 geopatcher run scene.tif map.tif --model clouds.onnx --outputs class,confidence
 geopatcher run s2=s2.tif dem=dem.tif out.tif --operator mymodel:predict --native dem
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --save-config run.json

@@ -17,7 +17,7 @@ from geopatcher.accumulators.instances import Numbered
 from geopatcher.core.digests import digest_of
 from geopatcher.core.protocols import FromFiles
 from geopatcher.engine.job import Job
-from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.errors import TargetError, TargetExistsError, UnsupportedTargetError
 from geopatcher.fields.zarr_field import zarr_source
 from geopatcher.merging.joining import Joining, Numbers
 from geopatcher.merging.relabelling import (
@@ -32,6 +32,7 @@ from geopatcher.runs.executor import Executor
 from geopatcher.runs.fingerprint import fingerprint_of, unknown_in
 from geopatcher.targets.folders import remove_folder
 from geopatcher.targets.open import ZarrTarget
+from geopatcher.targets.places import BucketUrl
 from geopatcher.targets.protocol import DurableTarget
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def _folder_of(target: Target) -> Iterator[Path]:
     """Give the folder for provisional numbers: beside a result that an interrupted run goes on with."""
     if isinstance(target, DurableTarget):
         place = target.publisher.place
+        if isinstance(place, BucketUrl):
+            raise UnsupportedTargetError(
+                f"{place} is in a bucket, and objects are numbered in a folder beside the result: write "
+                f"{place.name} here, and export that (geopatcher export)"
+            )
         yield place.with_name(place.name + BESIDE)
         return
     with tempfile.TemporaryDirectory(BESIDE, "geopatcher-") as folder:

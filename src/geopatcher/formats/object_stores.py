@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import HTTPStore, from_url
 from zarr.storage import ObjectStore
 
-from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
 from geopatcher.formats.gdal_messages import config_secrets
 from geopatcher.formats.traffic import TRAFFIC
@@ -44,15 +44,18 @@ ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not looked into
     """A bucket or a web server, for reading. It travels as its address, and is made anew where it arrives.
 
-    What is not there is not there; all else that goes wrong is an error, and no fill value.
+    What is not there is not there; all else that goes wrong is an error, and no fill value. ``documents`` are
+    contents by their keys that are known and not asked for.
     """
 
-    def __init__(self, root: str, credentials: str | None = None) -> None:
-        self.root, self.credentials = root, credentials
-        super().__init__(_made(root, credentials), read_only=True)
+    def __init__(
+        self, root: str, credentials: str | None = None, documents: Mapping[str, bytes] | None = None
+    ) -> None:
+        self.root, self.credentials, self.documents = root, credentials, dict(documents or {})
+        super().__init__(store_of(root, credentials), read_only=True)
 
-    def __reduce__(self) -> tuple[type[RemoteStore], tuple[str, str | None]]:
-        return (RemoteStore, (self.root, self.credentials))
+    def __reduce__(self) -> tuple[type[RemoteStore], tuple[str, str | None, dict[str, bytes]]]:
+        return (RemoteStore, (self.root, self.credentials, self.documents))
 
     def __str__(self) -> str:
         return self.root
@@ -81,6 +84,8 @@ class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not lo
             They cannot be read.
 
         """
+        if key in self.documents:
+            return prototype.buffer.from_bytes(self.documents[key])
         with named(f"{self.root}/{key}"):
             found: Buffer | None = await super().get(key, prototype, byte_range)
         TRAFFIC.add(1, 0 if found is None else len(found))
@@ -144,32 +149,42 @@ def _stamp(key: str, entry: ObjectMeta) -> str:
 
 
 @contextmanager
-def named(address: str) -> Iterator[None]:
-    """Raise what goes wrong with an address by its name, without secrets; what is not there is let through.
+def named(
+    address: str,
+    doing: str = "read",
+    refused: type[GeopatcherError] = SourceAccessError,
+    failed: type[GeopatcherError] = SourceError,
+    through: type[BaseError] | tuple[()] = (),
+) -> Iterator[None]:
+    """Raise what goes wrong with an address by its name, without secrets.
+
+    What is not there is let through, and so is what is of the class ``through``.
 
     Raises
     ------
-    SourceAccessError
+    refused
         A server says that it is not for us.
-    SourceError
-        It cannot be read.
+    failed
+        It cannot be read, or what else was ``doing``.
 
     """
     try:
         yield
+    except through:
+        raise
     except BaseError as error:
         secrets = config_secrets()
         scrub(error, secrets=secrets)
         why = _said(redacted(str(error), secrets=secrets))
-        refused = isinstance(error, PermissionDeniedError | UnauthenticatedError)
-        if refused or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
-            raise SourceAccessError(
-                f"cannot read {address}: not authorised: check the credentials in the environment, such as "
-                f"AWS_ACCESS_KEY_ID; some servers say the same of what is not there ({why})"
+        denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+        if denied or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
+            raise refused(
+                f"cannot {doing} {address}: not authorised: check the credentials in the environment, such "
+                f"as AWS_ACCESS_KEY_ID; some servers say the same of what is not there ({why})"
             ) from error
         if "NoSuchBucket" in why or "ContainerNotFound" in why:
-            raise SourceAccessError(f"cannot read {address}: there is no such bucket ({why})") from error
-        raise SourceError(f"cannot read {address}: {why}") from error
+            raise refused(f"cannot {doing} {address}: there is no such bucket ({why})") from error
+        raise failed(f"cannot {doing} {address}: {why}") from error
 
 
 def _said(message: str) -> str:
@@ -183,7 +198,7 @@ def _said(message: str) -> str:
     return f"{line} {code[1]}" if code else line
 
 
-def _made(root: str, credentials: str | None) -> Store:
+def store_of(root: str, credentials: str | None) -> Store:
     """Return what reads a bucket or a server, as the environment says.
 
     Raises

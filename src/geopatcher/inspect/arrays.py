@@ -15,8 +15,10 @@ from geopatcher.core.metadata import Ground, Metadata
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
+from geopatcher.fields.zarr_places import place_of
 from geopatcher.formats.attributes import metadata_of
 from geopatcher.inspect.levels import ArrayRaster, raster_of
+from geopatcher.targets.places import BucketUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,13 +29,20 @@ if TYPE_CHECKING:
     from geopatcher.core.arrays import Sliceable
     from geopatcher.core.domain import RasterDomain
     from geopatcher.fields.zarr_field import StoredArray
+    from geopatcher.fields.zarr_places import Place
     from geopatcher.inspect.levels import Raster
+    from geopatcher.targets.places import Spot
 
 #: What the result itself is called among its layers.
 RESULT = "result"
 
 
-def stored_rasters(path: Path) -> dict[str, Raster]:
+def at(path: Spot) -> Place:
+    """Return where a store is, with the credentials of its address."""
+    return place_of(path, path.credentials if isinstance(path, BucketUrl) else None)
+
+
+def stored_rasters(path: Spot) -> dict[str, Raster]:
     """Open a zarr store or anything GDAL opens: the result first, then the layers beside it.
 
     Raises
@@ -42,13 +51,13 @@ def stored_rasters(path: Path) -> dict[str, Raster]:
         It is neither.
 
     """
-    if is_zarr(path):
+    if isinstance(path, BucketUrl) or is_zarr(path):
         return _of_store(path)
     return {RESULT: raster_of(as_field(str(path)).source)}
 
 
 def rasters_of(
-    path: Path | None,
+    path: Spot | None,
     array: Sliceable,
     layers: Mapping[str, Sliceable],
     domain: RasterDomain,
@@ -60,7 +69,7 @@ def rasters_of(
     ``described`` is what is said of layers in memory, such as their classes.
     """
     if path is not None:
-        return {**stored_rasters(path), **file_layers(path, layers)}
+        return stored_rasters(path) | ({} if isinstance(path, BucketUrl) else file_layers(path, layers))
     block = (min(512, domain.height), min(512, domain.width))
     masks = {} if mask is None else {1: flat_bands(mask)}
     rasters: dict[str, Raster] = {RESULT: ArrayRaster(flat_bands(array), domain, block, masks=masks)}
@@ -78,12 +87,12 @@ def file_layers(path: Path, names: Iterable[str]) -> dict[str, Raster]:
     return {name: raster_of(as_field(str(place)).source) for name, place in places.items() if place.is_file()}
 
 
-def _of_store(path: Path) -> dict[str, Raster]:
+def _of_store(path: Spot) -> dict[str, Raster]:
     """Return the arrays of a zarr group that lie on the result's grid, with their smaller copies."""
-    source = zarr_source(path)
+    source = zarr_source(path, credentials=path.credentials if isinstance(path, BucketUrl) else None)
     stored = stored_array(source)
     zarr = load("zarr")
-    node = zarr.open(path, mode="r")
+    node = at(path).node()
     arrays = dict(node.arrays()) if isinstance(node, zarr.Group) else {}
     if stored is None or stored.array.basename not in arrays:
         return {RESULT: raster_of(source)}  # an array alone, or a level of a pyramid

@@ -18,14 +18,18 @@ from geopatcher.errors import SourceError
 from geopatcher.fields.labels import texts_of
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
+from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_here
+from geopatcher.inspect.arrays import at
 from geopatcher.planning.memory import format_bytes
 from geopatcher.runs.glance import glance
+from geopatcher.targets.places import BucketUrl, bucket_url
 
 if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.leading import Dimension
+    from geopatcher.targets.places import Spot
 
 #: Bands named one by one; more are counted.
 MAX_BANDS = 16
@@ -96,9 +100,10 @@ def describe(path: str | os.PathLike[str]) -> Description:
         There is nothing at ``path``, or it is neither.
 
     """
+    url = bucket_url(path) if is_store_elsewhere(path) else None
     place = Path(path)
-    if is_zarr(path):
-        return _of_store(place)
+    if url is not None or is_zarr(path):
+        return _of_store(url or place)
     here = is_here(os.fspath(path))
     if here and place.is_dir():
         raise SourceError(f"{place} is a folder, but not a zarr store")
@@ -116,21 +121,22 @@ def describe(path: str | os.PathLike[str]) -> Description:
     return replace(found, masked=masked, damage=glance(place) if here and place.is_file() else "")
 
 
-def _of_store(path: Path) -> Description:
+def _of_store(path: Spot) -> Description:
     source = zarr_source(path)
     cells = stored_array(source)
     if cells is None:  # what it opens is nothing else
         raise SourceError(f"{path} does not hold an array")
     data = cells.array
-    alone = isinstance(zarr.open(path, mode="r"), zarr.Array)
-    beside = () if alone else zarr.open_group(path, mode="r", use_consolidated=False).arrays()
+    place = at(path)
+    beside = () if isinstance(place.node(), zarr.Array) else place.group().arrays()
     masked = source.mask is not None
     apart = {data.basename, VALID if masked else data.basename}
     layers = sorted(name for name, array in beside if name not in apart and len(array.shape) >= 2)
     stored = [type(codec).__name__.removesuffix("Codec").lower() for codec in data.compressors]
     if data.shards is not None:
         stored.append("shards {}x{}".format(*cells.block))
-    n_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    files = () if isinstance(path, BucketUrl) else path.rglob("*")
+    n_bytes = sum(file.stat().st_size for file in files if file.is_file()) or None
     kind = f"zarr v{data.metadata.zarr_format}"
     found = Description(str(path), kind, source.domain, cells.chunk, tuple(stored), n_bytes)
     return replace(found, layers=tuple(layers), masked=masked, damage=glance(path))

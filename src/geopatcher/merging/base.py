@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -123,7 +124,7 @@ class Merging(Generic[Place_co]):
             output=Output(dtype=dtype, nodata=self.fill_value, storage=storage),
             chunks=storage.blocks(chunks) if self.writer == "cog" else chunks,
             memory_limit=parse_bytes(self.memory_limit),
-            scratch=None if target.path is None else target.path.parent,
+            scratch=target.path.parent if isinstance(target.path, Path) else None,
         )
 
 

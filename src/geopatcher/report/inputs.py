@@ -46,15 +46,19 @@ class Origin:
     known: Mapping[str, int] | None = None
 
     @classmethod
-    def of(cls, account: Account, result: Path) -> Origin | None:
-        """Read a ledger; ``None`` where it names nothing on this machine that could be opened again."""
+    def of(cls, account: Account, result: Path | None) -> Origin | None:
+        """Read the ledger of a result, which lies at no path in a bucket.
+
+        ``None`` where it names nothing on this machine that could be opened again.
+        """
         print_ = account.header.fingerprint
         name = print_.get("source.path")
         if not isinstance(name, str) or not name or is_elsewhere(name):
             return None
         told = account.header.how.get("source")
-        where = [result.parent / told] if isinstance(told, str) else []
-        places = (*where, result.parent / Path(name).name, Path(name))
+        beside = [] if result is None else [result.parent / Path(name).name]
+        if result is not None and isinstance(told, str):
+            beside.insert(0, result.parent / told)
         sizes = {
             key: value
             for key in ("size", "mtime_ns")
@@ -62,7 +66,7 @@ class Origin:
         }
         numbers = str(print_.get("source.bands", "")).split(",")
         bands = tuple(int(number) - 1 for number in numbers if number.isdecimal() and number != "0")
-        return cls(name, tuple(places), bands, sizes or None)
+        return cls(name, (*beside, Path(name)), bands, sizes or None)
 
     def found(self) -> tuple[Path | None, str]:
         """Return where it is, or nothing and why."""

@@ -14,12 +14,15 @@ from geopatcher.core.axis import Axis, pixel_pair
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.open import as_field
+from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.formats.local_files import is_elsewhere, is_here
 from geopatcher.inspect.arrays import RESULT, file_layers, stored_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.inputs import Origin
+from geopatcher.runs.glance import disk_target
 from geopatcher.runs.ledger.book import Account, read_ledger
+from geopatcher.targets.places import bucket_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.runs.ledger.lines import Json
+    from geopatcher.targets.places import Spot
 
 #: What is looked at: what `reconstruct` returned, or the path of what it wrote.
 Result: TypeAlias = "Reconstruction | str | os.PathLike[str]"
@@ -120,16 +124,20 @@ def _of_run(result: Reconstruction) -> Opened:
         stats={key: value for key, value in result.stats.as_dict().items()},  # noqa: C416 - widens the type
         failures=[Failure(each.anchor, each.kind, each.message) for each in result.errors],
         made=made,
-        path=result.path,
+        path=result.path if isinstance(result.path, Path) else None,
     )
-    account = None if result.path is None else read_ledger(_ledger_of(result.path))
-    if account is None or result.path is None:
+    account = None if result.path is None else _account_at(result.path)
+    if account is None:
         return opened
     labels = _gives_labels(account.header.fingerprint.get("aggregation"))
-    return replace(opened, labels=labels, origin=Origin.of(account, result.path))
+    return replace(opened, labels=labels, origin=Origin.of(account, opened.path))
 
 
 def _of_path(name: str) -> Opened:
+    url = bucket_url(name) if is_store_elsewhere(name) else None
+    if url is not None:
+        opened, account = Opened(url.name, stored_rasters(url)), _account_at(url)
+        return opened if account is None else _with_account(opened, account)
     if is_elsewhere(name):
         raster = raster_of(as_field(name).source)
         return Opened(shown(name).rpartition("/")[2], {RESULT: raster})
@@ -137,18 +145,22 @@ def _of_path(name: str) -> Opened:
     if not is_here(name):
         raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     opened = Opened(path.name, stored_rasters(path), path=path)
-    account = read_ledger(_ledger_of(path))
+    account = _account_at(path)
     return opened if account is None else _with_account(opened, account)
 
 
-def _ledger_of(path: Path) -> Path:
-    return path.with_name(path.name + ".ledger.jsonl")
+def _account_at(path: Spot) -> Account | None:
+    """Return what the ledger of a result says, if it has one."""
+    if isinstance(path, Path):
+        return read_ledger(path.with_name(path.name + ".ledger.jsonl"))
+    target = disk_target(path)
+    return None if target is None else read_ledger(target.publisher.ledger)
 
 
 def _with_account(opened: Opened, account: Account) -> Opened:
     """Add what the ledger says; a ledger of a result of another shape says nothing."""
     spec = account.header.spec
-    if spec.domain.grid_shape != opened.domain.grid_shape or opened.path is None:
+    if spec.domain.grid_shape != opened.domain.grid_shape:
         return opened
     print_ = account.header.fingerprint
     made = {
@@ -173,9 +185,10 @@ def _with_account(opened: Opened, account: Account) -> Opened:
     if account.completion is not None and account.completion.at:
         made["finished"] = account.completion.at
     failures = [Failure(flaw.anchor, flaw.kind, flaw.message) for flaw in account.flaws()]
+    layers = {} if opened.path is None else file_layers(opened.path, spec.layers)
     return replace(
         opened,
-        rasters={**opened.rasters, **file_layers(opened.path, spec.layers)},
+        rasters={**opened.rasters, **layers},
         anchors=anchors,
         boundary=boundary,
         stats=stats,

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.fields.zarr_field import StoredArray
-from geopatcher.targets.chunk_files import files_of, grid_of
-from geopatcher.targets.digests import files_in, look_at, look_at_tiff
+from geopatcher.targets.chunk_files import grid_of, keys_of
+from geopatcher.targets.digests import files_in
 from geopatcher.targets.multiscales import level_domains
-from geopatcher.targets.opened import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
-    from pathlib import Path
 
     import zarr
 
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
     from geopatcher.targets.block_files import BlockFiles
     from geopatcher.targets.chunk_files import Chunked
     from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads
+    from geopatcher.targets.durable import Publishing
+    from geopatcher.targets.places import Spot
 
 #: Files that are read at once.
 THREADS = 4
@@ -45,7 +45,7 @@ class Damage(NamedTuple):
     ``level`` is the overview level they are of, 0 for the result's own.
     """
 
-    file: Path
+    file: Spot
     what: str
     kind: Kind = "lost"
     box: Box | None = None
@@ -97,10 +97,8 @@ def told(damages: list[Damage]) -> str:
     return "; ".join(named)
 
 
-def look_at_result(
-    account: Account, place: Path, file_of: Callable[[str], Path], reads: Reads = "touched"
-) -> Look:
-    """Look at a finished result: the store at ``place``, or the GeoTIFFs ``file_of`` gives by their arrays.
+def look_at_result(account: Account, publisher: Publishing, reads: Reads = "touched") -> Look:
+    """Look at a finished result: the store that ``publisher`` published, or the GeoTIFFs of its arrays.
 
     ``reads`` as of `geopatcher.targets.digests.look_at`. Unless all is read, metadata is not looked at, to
     which people may add.
@@ -108,31 +106,33 @@ def look_at_result(
     look = Look()
     if account.tiffs:
         for name, known in account.tiffs.items():
-            finding = look_at_tiff(file_of(name), known, reads)
-            damage = Damage(file_of(name), finding.wrong, "changed") if finding.wrong else None
+            finding = publisher.look_at_tiff(name, known, reads)
+            damage = Damage(publisher.file_of(name), finding.wrong, "changed") if finding.wrong else None
             look.take(damage, known.n_bytes)
             if finding.touched:
                 look.touched_others.append(name)
         return look
     for level in account.levels():
-        look_at_level(account, place, level, look, reads)
+        look_at_level(account, publisher, level, look, reads)
     for name, record in account.others.items():
-        file = place / name
-        if reads != "all" and file.name == METADATA and file.is_file():
+        files = publisher.files
+        if reads != "all" and name.rpartition("/")[2] == METADATA and files.size(name):
             continue
-        finding = look_at(file, record, reads)
-        look.take(Damage(file, finding.wrong) if finding.wrong else None, record.n_bytes)
+        finding = files.look_at(name, record, reads)
+        look.take(Damage(publisher.place / name, finding.wrong) if finding.wrong else None, record.n_bytes)
         if finding.touched:
             look.touched_others.append(name)
     return look
 
 
-def look_at_level(account: Account, place: Path, level: int, look: Look, reads: Reads = "touched") -> None:
-    """Look at the blocks of a store at ``place``, or of an overview level of it; add to a ``look``."""
-    folder = place / str(level) if level else place
-    spec = _spec_of(account.spec, level)
+def look_at_level(
+    account: Account, publisher: Publishing, level: int, look: Look, reads: Reads = "touched"
+) -> None:
+    """Look at the blocks of a finished store, or of an overview level of it; add to a ``look``."""
+    folder = publisher.place / str(level) if level else publisher.place
+    spec = spec_of_level(account.spec, level)
     try:
-        sink = open_store(folder, spec)
+        sink = publisher.stored(spec, level)
     except TargetError as error:
         whole = Box.of_shape(spec.domain.grid_shape)
         look.take(Damage(folder, f"cannot be opened: {error}", box=whole, level=level), 0)
@@ -140,8 +140,7 @@ def look_at_level(account: Account, place: Path, level: int, look: Look, reads: 
 
     def kind_of(piece: _Piece) -> Kind:
         # zarr takes an empty shard for one of fill.
-        holds = piece.file.is_file() and piece.file.stat().st_size > 0
-        return "changed" if holds and _reads(piece, sink.arrays[piece.name]) else "lost"
+        return "changed" if sink.files.size(piece.key) and _reads(piece, sink.arrays[piece.name]) else "lost"
 
     rows = (
         (row, list(_pieces(sink, row, _of(digests, spec.arrays())))) for row, digests in account.files(level)
@@ -187,11 +186,17 @@ def _look_at(
 class _Piece(NamedTuple):
     """A file of blocks, what is known of it, and where it lies: numbers of band, row and column of files."""
 
-    file: Path
+    sink: BlockFiles
+    key: str
     known: FileRecord
     name: str
     array: Chunked
     where: tuple[int, int, int]
+
+    @property
+    def file(self) -> Spot:
+        """What messages call it."""
+        return self.sink.path / self.key
 
     @property
     def box(self) -> Box:
@@ -212,9 +217,9 @@ def _pieces(sink: BlockFiles, row: Box, digests: Digests) -> Iterator[_Piece]:
                 f"{records.shape[:3]} its ledger tells of: it was replaced; choose another target, or pass "
                 f"overwrite=True (--overwrite)"
             )
-        files = files_of(sink.path / name, array, row)
-        for file, known, where in zip(files, files_in(records), product(*grid_of(array, row)), strict=True):
-            yield _Piece(file, known, name, array, where)
+        keys = keys_of(array, row)
+        for key, known, where in zip(keys, files_in(records), product(*grid_of(array, row)), strict=True):
+            yield _Piece(sink, f"{name}/{key}", known, name, array, where)
 
 
 def _of(digests: Digests, names: Container[str]) -> Digests:
@@ -222,7 +227,7 @@ def _of(digests: Digests, names: Container[str]) -> Digests:
 
 
 def _look_at_piece(piece: _Piece, reads: Reads) -> Finding:
-    return look_at(piece.file, piece.known, reads)
+    return piece.sink.files.look_at(piece.key, piece.known, reads)
 
 
 def _reads(piece: _Piece, array: zarr.Array) -> bool:
@@ -236,7 +241,7 @@ def _reads(piece: _Piece, array: zarr.Array) -> bool:
     return True
 
 
-def _spec_of(spec: ResultSpec, level: int) -> ResultSpec:
+def spec_of_level(spec: ResultSpec, level: int) -> ResultSpec:
     """Return the spec of an overview level."""
     if not level:
         return spec

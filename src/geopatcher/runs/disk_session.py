@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from os.path import relpath
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.errors import SourceError, TargetError
@@ -19,7 +20,7 @@ from geopatcher.runs.recovery import lost_rows, settle, survey
 from geopatcher.runs.remarks import tell_gaps
 from geopatcher.runs.session import Standing, at_least, known_spec
 from geopatcher.runs.source_watch import SourceWatch
-from geopatcher.targets.preflight import check_room
+from geopatcher.targets.protocol import ApartByIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,13 +79,15 @@ class DiskSession(Standing):
         self.target.work.claim()
         self._watch.begin()
         self._fingerprint = fingerprint_of(self.job)
+        if isinstance(self.target, ApartByIdentity):
+            self.target.require_apart(self._fingerprint)
         self._watch.expect(self._fingerprint)
         found = survey(self.target, self._fingerprint)
         if self.target.resume is True:
             warn_of_unknown(self._fingerprint)
         account, self._replaces = found.account, found.replaces
         if account is None:
-            check_room(self.target.publisher.place.parent, *at_least(self.job))
+            self.target.publisher.require_room(*at_least(self.job))
             return None
         if found.state == "done":
             return self._what_is_there(account)
@@ -150,9 +153,9 @@ class DiskSession(Standing):
 
     def _how(self) -> dict[str, str | int | float]:
         """Return how the run is carried out, and where its source is, as seen from the result."""
-        name, here = self.job.source.name, self.target.path.absolute().parent
+        name, path = self.job.source.name, self.target.path
         try:
-            place = relpath(name, here) if is_here(name) else ""
+            place = relpath(name, path.absolute().parent) if isinstance(path, Path) and is_here(name) else ""
         except ValueError:  # on another drive
             place = ""
         return self.job.how | ({"source": place} if place else {})

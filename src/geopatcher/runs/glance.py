@@ -11,10 +11,10 @@ from geopatcher.targets.open import target_for
 from geopatcher.targets.protocol import DurableTarget
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from geopatcher.targets.places import Spot
 
 
-def disk_target(path: Path) -> DurableTarget | None:
+def disk_target(path: Spot) -> DurableTarget | None:
     """Return the target a result at a path was written to; ``None`` for a name that no result has."""
     try:
         target = target_for(path, overwrite=False)
@@ -23,7 +23,7 @@ def disk_target(path: Path) -> DurableTarget | None:
     return target if isinstance(target, DurableTarget) else None
 
 
-def glance(path: Path) -> str:
+def glance(path: Spot) -> str:
     """Return what of a result's damage shows without reading its files, ``""`` for nothing.
 
     Files may be gone, or have another size. A result without a ledger shows none.
@@ -35,7 +35,7 @@ def glance(path: Path) -> str:
         return f"its ledger cannot be used: {error}"
     if target is None or account is None:
         return ""
-    look = look_at_result(account, target.publisher.place, target.publisher.file_of, "none")
+    look = look_at_result(account, target.publisher, "none")
     if look.damages:
         return told(look.damages)
     return "perhaps: files were changed or copied since they were written" if look.is_unclean else ""

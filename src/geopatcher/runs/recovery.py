@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from geopatcher.errors import TargetError, TargetExistsError
-from geopatcher.runs.damage import Look, look_at_result, look_at_work, told
+from geopatcher.runs.damage import Look, look_at_result, look_at_work, spec_of_level, told
 from geopatcher.runs.fingerprint import differing, unknown_in
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.runs.ledger.writing import Ledger
 from geopatcher.targets.categories import sidecar_of
-from geopatcher.targets.digests import look_at_tiff, record_of, tiff_record_of
-from geopatcher.targets.folders import sync_folder
-from geopatcher.targets.zarr_store import ZarrSink
+from geopatcher.targets.digests import look_at_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.runs.ledger.book import Account, Fingerprint
+    from geopatcher.targets.durable import LedgerPlace, Publishing
     from geopatcher.targets.protocol import DurableTarget
-    from geopatcher.targets.publisher import Publisher
 
 
 #: Most differences that are told.
@@ -58,10 +56,10 @@ def survey(target: DurableTarget, fingerprint: Fingerprint) -> Found:
 
     """
     target.check_place()
-    folder = target.work.earlier()
-    building = None if folder is None else _read(target, target.work.ledger_in(folder))
-    if folder is not None and building is not None and building.ended:
-        building, folder = _published(target, folder, building), target.work.own
+    earlier = target.work.earlier_ledger()
+    building = None if earlier is None else _read(target, earlier)
+    if building is not None and building.ended:
+        building = _published(target, building)
     if not target.resume:
         target.check()
         return Found("begin", replaces=target.overwrite)
@@ -74,9 +72,9 @@ def survey(target: DurableTarget, fingerprint: Fingerprint) -> Found:
     replaces = target.overwrite or standing is not None
     if building is not None and not ours and not target.overwrite:
         _require_same(target, building, fingerprint)
-    if building is None or folder is None or not ours:
+    if building is None or not ours:
         return Found("begin", replaces=replaces)
-    target.work.adopt(folder)
+    target.work.adopt_earlier()
     return Found("continue", building, replaces=replaces)
 
 
@@ -94,7 +92,7 @@ def _standing(target: DurableTarget, fingerprint: Fingerprint) -> Found | None:
     return _intact(target, account)
 
 
-def _read(target: DurableTarget, path: Path) -> Account | None:
+def _read(target: DurableTarget, path: Path | LedgerPlace) -> Account | None:
     """Read a ledger; a damaged one does not stop a run that begins anew."""
     try:
         return read_ledger(path)
@@ -145,7 +143,7 @@ def _intact(target: DurableTarget, standing: Account) -> Found:
 
     """
     target.publisher.open(standing.header.spec)
-    look = look_at_result(standing, target.publisher.place, target.publisher.file_of)
+    look = look_at_result(standing, target.publisher)
     if not look.damages:
         if look.is_unclean:
             _note_touched(target, standing, look)
@@ -179,33 +177,31 @@ def _note_touched(target: DurableTarget, account: Account, look: Look) -> None:
 
     Where that cannot be done, next time is as this one.
     """
+    publisher = target.publisher
     with suppress(TargetError, OSError):
-        ledger = Ledger.reopen(target.publisher.ledger, account)
+        ledger = Ledger.reopen(publisher.ledger, account)
         try:
             for name in look.touched_others:
                 if account.tiffs:
-                    ledger.tiff(
-                        name, tiff_record_of(target.publisher.file_of(name), account.tiffs[name].piece_bytes)
-                    )
+                    ledger.tiff(name, publisher.tiff_record(name, account.tiffs[name].piece_bytes))
                 else:
-                    ledger.others({name: record_of(target.publisher.place / name)})
+                    ledger.others({name: publisher.files.record(name)})
             for level, row in look.touched:
-                sink = ZarrSink(target.publisher.place / str(level) if level else target.publisher.place)
+                sink = publisher.stored(spec_of_level(account.spec, level), level)
                 ledger.seen(row, level, sink.read_records(row))
         finally:
             ledger.close()
 
 
-def _published(target: DurableTarget, folder: Path, building: Account) -> Account | None:
+def _published(target: DurableTarget, building: Account) -> Account | None:
     """Finish what a run that was killed between its last line and its last renaming had begun."""
-    target.work.adopt(folder)
-    has_product = target.publisher.product.exists()
+    target.work.adopt_earlier()
+    has_product = target.publisher.has_product
     if has_product and building.completion is not None:
         target.publisher.publish(replace=building.completion.replaces or target.overwrite)
-    elif (
-        has_product or not target.publisher.place.exists()
-    ):  # the system went down: what was made is not trusted, or gone
-        return building if target.blocks.path.is_dir() else None
+    elif has_product or not target.publisher.is_there:
+        # The system went down, and what was made is not trusted, or gone; or it is made of its blocks again.
+        return building if target.blocks.is_there else None
     settle(target, building.tiffs, flawed=bool(building.flawed))
     return None
 
@@ -223,16 +219,12 @@ def settle(target: DurableTarget, layers: Iterable[str], *, flawed: bool) -> Non
 
     """
     remove_former_layers(target.publisher, layers)
-    try:
-        target.work.ledger.replace(target.publisher.ledger)
-        sync_folder(target.publisher.place.parent)
-    except OSError as error:
-        raise TargetError(f"cannot move the ledger to {target.publisher.ledger}: {error}") from error
+    target.publisher.keep_ledger()
     if not (flawed and target.publisher.keeps_blocks):
         target.work.tidy()
 
 
-def remove_former_layers(publisher: Publisher, layers: Iterable[str] = ()) -> None:
+def remove_former_layers(publisher: Publishing, layers: Iterable[str] = ()) -> None:
     """Remove the layer files the finished ledger tells of, if they are as it tells; not those of ``layers``.
 
     Raises
@@ -250,7 +242,9 @@ def remove_former_layers(publisher: Publisher, layers: Iterable[str] = ()) -> No
     for name, known in ({} if former is None else former.tiffs).items():
         if name == "data" or name in layers:
             continue
-        file = publisher.file_of(name)
+        file = publisher.layer_place(name)
+        if file is None:
+            continue
         try:
             if file.is_file() and not look_at_tiff(file, known).wrong:
                 file.unlink()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.runs.fingerprint import differing, unknown_in
-from geopatcher.runs.ledger.lines import append, read_lines, whole_from_json
+from geopatcher.runs.ledger.lines import append, encode, read_lines, whole_from_json
 from geopatcher.targets.folders import sync_folder
 from geopatcher.targets.run_folder import RunFolder
 
@@ -135,7 +135,7 @@ class RowFiles:
         self._descriptor = os.open(self.work.ledger, flags, 0o644)
         append(
             self._descriptor,
-            {"format": FORMAT, "columns": list(self.columns), "fingerprint": self.fingerprint},
+            encode({"format": FORMAT, "columns": list(self.columns), "fingerprint": self.fingerprint}),
         )
         sync_folder(self.work.own)
 
@@ -201,7 +201,7 @@ class RowFiles:
             sync_folder(self.work.own)
             append(
                 self._descriptor,
-                {"row": list(note.key), "digest": note.digest, "numbers": dict(note.numbers)},
+                encode({"row": list(note.key), "digest": note.digest, "numbers": dict(note.numbers)}),
             )
         except OSError as error:
             raise TargetError(f"cannot write {self.work.ledger}: {error}") from error

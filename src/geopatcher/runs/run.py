@@ -12,7 +12,6 @@ from geopatcher.targets.protocol import BlockStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.watch import Watch
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.session import Session
+    from geopatcher.targets.places import Spot
     from geopatcher.targets.product import ResultArray
 
 
@@ -31,7 +31,7 @@ class Outcome:
 
     arrays: dict[str, ResultArray]
     domain: RasterDomain
-    path: Path | None
+    path: Spot | None
     stats: RunStats
     errors: list[PatchErrorRecord]
     job: Job

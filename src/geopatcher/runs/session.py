@@ -12,7 +12,6 @@ from geopatcher.targets.preflight import check_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain, ResultSpec
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.job import Job
     from geopatcher.engine.stats import RunStats
     from geopatcher.targets.digests import Digests
+    from geopatcher.targets.places import Spot
     from geopatcher.targets.product import ResultArray
     from geopatcher.targets.protocol import Target
 
@@ -51,7 +51,7 @@ class Session(Protocol):
         ...
 
     @property
-    def path(self) -> Path | None:
+    def path(self) -> Spot | None:
         """Where the result will be."""
         ...
 
@@ -101,7 +101,7 @@ class Standing:
     sink: Sink | None = field(default=None, init=False)
 
     @property
-    def path(self) -> Path | None:
+    def path(self) -> Spot | None:
         """Where the result will be."""
         return self.target.path
 

@@ -1,4 +1,4 @@
-"""Files of blocks below one folder, whatever is in them: written, told, linked, synced and swept."""
+"""Files of blocks, whatever is in them: written, told, linked, synced and swept."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
-from geopatcher.targets.chunk_files import files_of, grid_of, keys_of, sweep_files, sync_files
+from geopatcher.targets.chunk_files import grid_of, keys_of, sweep_files
 from geopatcher.targets.chunk_writer import run_all
-from geopatcher.targets.digests import NO_FILE, record_of
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.folders import link_file, make_below
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array, FinishedTile
     from geopatcher.targets.chunk_files import Chunked
-    from geopatcher.targets.digests import Digests, FileRecord
+    from geopatcher.targets.digests import Digests
+    from geopatcher.targets.files import Files
+    from geopatcher.targets.places import Spot
 
 T = TypeVar("T")
 
@@ -38,13 +40,15 @@ class BlockWriter(Protocol):
 
 
 class BlockFiles(ABC):
-    """Whole blocks of the arrays of a result, in files below ``path``, which is never made again.
+    """Whole blocks of the arrays of a result, in ``files``; ``path`` is what messages call where they are.
 
     Which files an array has, its ``arrays`` say; what is in them, the writers do.
     """
 
-    def __init__(self, path: Path, writers: Mapping[str, BlockWriter]) -> None:
-        self.path = path
+    path: Spot
+
+    def __init__(self, path: Spot, writers: Mapping[str, BlockWriter], files: Files) -> None:
+        self.path, self.files = path, files
         self._takers = dict(writers)
 
     @property
@@ -94,31 +98,11 @@ class BlockFiles(ABC):
         """
         found = {}
         for name, array in self.arrays.items():
-            files = files_of(self.path / name, array, box)
-            records = list(map(_record_or_none, files) if pool is None else pool.map(_record_or_none, files))
+            keys, record = keys_of(array, box), self.files.below(name).record
+            records = list(map(record, keys) if pool is None else pool.map(record, keys))
             grid = map(len, grid_of(array, box))
             found[name] = np.array(records, np.int64).reshape(*grid, 3)
         return found
-
-    def link(self, source: Path, boxes: Iterable[Box]) -> None:
-        """Take over the blocks of a store of the same arrays, as links to its files.
-
-        Raises
-        ------
-        TargetError
-            They can be neither linked nor copied.
-
-        """
-        try:
-            for box in boxes:
-                for name, array in self.arrays.items():
-                    for key in keys_of(array, box):
-                        copy = self.path / name / key
-                        make_below(copy.parent, self.path / name)
-                        with suppress(FileNotFoundError):  # a block of fill only
-                            link_file(source / name / key, copy)
-        except OSError as error:
-            raise TargetError(f"cannot copy blocks of {source} to {self.path}: {error}") from error
 
     def _tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[Callable[[], None]]:
         tasks = self.tasks(box, arrays)
@@ -147,11 +131,9 @@ class BlockFiles(ABC):
             The disk could not take them.
 
         """
-        files = [
-            file for name, array in self.arrays.items() for file in files_of(self.path / name, array, box)
-        ]
+        keys = [f"{name}/{key}" for name, array in self.arrays.items() for key in keys_of(array, box)]
         try:
-            sync_files(files, self.path)
+            self.files.sync(keys)
         except OSError as error:
             raise TargetError(f"cannot write {box} of {self.path}: {error}") from error
 
@@ -165,13 +147,36 @@ class BlockFiles(ABC):
 
         """
         try:
-            return sweep_files(self.path, self.arrays, keep)
+            return sweep_files(self.files, self.arrays, keep)
         except OSError as error:
             raise TargetError(f"cannot tidy {self.path}: {error}") from error
 
 
-def _record_or_none(file: Path) -> FileRecord:
-    try:
-        return record_of(file)
-    except FileNotFoundError:
-        return NO_FILE
+class BlockFolder(BlockFiles):
+    """Whole blocks in files below a folder, which is never made again."""
+
+    path: Path
+
+    def __init__(self, path: Path, writers: Mapping[str, BlockWriter]) -> None:
+        super().__init__(path, writers, FolderFiles(path))
+        self.path = path
+
+    def link(self, source: Path, boxes: Iterable[Box]) -> None:
+        """Take over the blocks of a store of the same arrays, as links to its files.
+
+        Raises
+        ------
+        TargetError
+            They can be neither linked nor copied.
+
+        """
+        try:
+            for box in boxes:
+                for name, array in self.arrays.items():
+                    for key in keys_of(array, box):
+                        copy = self.path / name / key
+                        make_below(copy.parent, self.path / name)
+                        with suppress(FileNotFoundError):  # a block of fill only
+                            link_file(source / name / key, copy)
+        except OSError as error:
+            raise TargetError(f"cannot copy blocks of {source} to {self.path}: {error}") from error

@@ -13,18 +13,17 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.targets.chunk_files import grid_of, keys_of
-from geopatcher.targets.digests import NO_FILE, put_bytes
-from geopatcher.targets.folders import make_below
+from geopatcher.targets.digests import NO_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import zarr
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
     from geopatcher.targets.digests import FileRecord
+    from geopatcher.targets.files import Files
 
 
 class Encoded(Protocol):
@@ -36,10 +35,10 @@ class Encoded(Protocol):
 
 
 class BoxWriter:
-    """Writes boxes of whole blocks of an array that lies in ``folder``; used as `ChunkWriter` is."""
+    """Writes boxes of whole blocks of an array into ``files``; used as `ChunkWriter` is."""
 
-    def __init__(self, array: zarr.Array, folder: Path) -> None:
-        self._array, self._folder = array, folder
+    def __init__(self, array: zarr.Array, files: Files) -> None:
+        self._array, self._files = array, files
         self._encoded: dict[str, Encoded] = {}
         store = load("zarr.storage").MemoryStore(self._encoded)
         self._twin = load("zarr").from_array(store, data=array, write_data=False)
@@ -58,10 +57,9 @@ class BoxWriter:
     def _put(self, box: Box, values: Array) -> None:
         self._twin[(..., *box.slices())] = values.reshape(*self._array.shape[:-2], *values.shape[-2:])
         for key in keys_of(self._array, box):
-            file, encoded = self._folder / key, self._encoded.pop(key, None)
+            encoded = self._encoded.pop(key, None)
             if encoded is None:
-                file.unlink(missing_ok=True)
+                self._files.remove(key)
                 self._written.pop(key, None)
                 continue
-            make_below(file.parent, self._folder)
-            self._written[key] = put_bytes(file, encoded.to_bytes())
+            self._written[key] = self._files.put(key, encoded.to_bytes())

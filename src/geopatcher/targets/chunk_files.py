@@ -6,7 +6,6 @@ import itertools
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,6 +16,8 @@ from geopatcher.targets.folders import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
+
 
 #: Files synced at once: the file system commits them together, five times as fast as one by one.
 SYNC_THREADS = 8
@@ -55,6 +56,18 @@ class Chunked(Pieces, Protocol):
     @property
     def metadata(self) -> ChunkKeys:
         """What names the chunks."""
+        ...
+
+
+class Sweepable(Protocol):
+    """Files by their keys, of which some are removed."""
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of all files there are."""
+        ...
+
+    def remove(self, key: str) -> None:
+        """Remove a file, if it is there."""
         ...
 
 
@@ -157,7 +170,7 @@ def remove_litter(store: Path) -> None:
         raise TargetError(f"cannot tidy {store}: {error}") from error
 
 
-def sweep_files(store: Path, arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> int:
+def sweep_files(files: Sweepable, arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> int:
     """Remove the chunks of blocks that are not finished, and what a killed writer left; return how many.
 
     ``arrays`` are those of the result by name; other arrays keep their chunks. What is there decides
@@ -170,23 +183,21 @@ def sweep_files(store: Path, arrays: Mapping[str, Chunked], keep: Callable[[Box]
 
     """
     removed = 0
-    for folder, _, names in os.walk(store):
-        for name in names:
-            file = Path(folder, name)
-            if name.endswith(".partial") or not _is_kept(file.relative_to(store), arrays, keep):
-                file.unlink()
-                removed += 1
+    for key in files.keys():  # noqa: SIM118 - no mapping
+        if key.endswith(".partial") or not _is_kept(key.split("/"), arrays, keep):
+            files.remove(key)
+            removed += 1
     return removed
 
 
-def _is_kept(file: Path, arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> bool:
-    array = arrays.get(file.parts[0])
-    if array is None or len(file.parts) < 3:  # another array's, or metadata
+def _is_kept(parts: list[str], arrays: Mapping[str, Chunked], keep: Callable[[Box], bool]) -> bool:
+    array = arrays.get(parts[0])
+    if array is None or len(parts) < 3:  # another array's, or metadata
         return True
     *_, height, width = array.shards or array.chunks
-    if not all(part.isdecimal() for part in file.parts[-2:]):
+    if not all(part.isdecimal() for part in parts[-2:]):
         return False
-    row, col = map(int, file.parts[-2:])
+    row, col = map(int, parts[-2:])
     whole = Box.of_shape((array.shape[-2], array.shape[-1]))
     box = Box(row * height, (row + 1) * height, col * width, (col + 1) * width).intersect(whole)
     return box.n_pixels > 0 and keep(box)

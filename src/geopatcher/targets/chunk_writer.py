@@ -17,16 +17,15 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.cpu import usable_cores
 from geopatcher.targets.chunk_files import Pieces, grid_of, place_of
-from geopatcher.targets.digests import NO_FILE, put_bytes
-from geopatcher.targets.folders import make_below
+from geopatcher.targets.digests import NO_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
     from geopatcher.targets.digests import FileRecord
+    from geopatcher.targets.files import Files
 
     #: From a chunk's cells, in one piece of memory, to what is in its file.
     Encoder: TypeAlias = Callable[[Array], bytes | memoryview]
@@ -148,10 +147,9 @@ def run_all(tasks: Iterable[Callable[[], None]]) -> None:
 
 
 class ChunkWriter:
-    """Writes whole chunks of an array that lies in ``folder``, one in each of its `tasks`.
+    """Writes whole chunks of an array into ``files``, one in each of its `tasks`.
 
-    ``folder`` itself is never made: where it is gone, nothing is written. What became of the chunks is
-    kept until it is asked for, by `take`.
+    What became of the chunks is kept until it is asked for, by `take`.
 
     Raises
     ------
@@ -160,8 +158,8 @@ class ChunkWriter:
 
     """
 
-    def __init__(self, array: Stored, folder: Path, encode: Encoder) -> None:
-        self._array, self._folder, self._encode = array, folder, encode
+    def __init__(self, array: Stored, files: Files, encode: Encoder) -> None:
+        self._array, self._files, self._encode = array, files, encode
         self._dtype = array.dtype.newbyteorder("<")
         self._fill = self._dtype.type(array.fill_value)
         self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
@@ -173,14 +171,9 @@ class ChunkWriter:
         What is missing of a chunk at the end of the grid holds fill. Chunks that hold nothing else have
         no file.
         """
-        folders = set()
         for where, band, rows, cols in self._chunks(box, len(values)):
-            file = self._folder / self._array.metadata.encode_chunk_key(where)
-            if file.parent not in folders:
-                make_below(file.parent, self._folder)
-                folders.add(file.parent)
             cells = values[band, rows.start - box.row0 : rows.stop - box.row0, cols]
-            yield partial(self._put, where, file, cells)
+            yield partial(self._put, where, self._array.metadata.encode_chunk_key(where), cells)
 
     def take(self, box: Box) -> Array:
         """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
@@ -206,10 +199,10 @@ class ChunkWriter:
                     slice(col - box.col0, min(col + width, box.col1) - box.col0),
                 )
 
-    def _put(self, where: tuple[int, ...], file: Path, cells: Array) -> None:
+    def _put(self, where: tuple[int, ...], key: str, cells: Array) -> None:
         """Encode a chunk and write it."""
         if holds_only(cells, self._fill):
-            file.unlink(missing_ok=True)
+            self._files.remove(key)
             self._written.pop(where, None)
             return
         try:
@@ -219,7 +212,7 @@ class ChunkWriter:
         if cells.shape != chunk.shape:
             chunk.fill(self._fill)
         chunk[: cells.shape[0], : cells.shape[1]] = cells
-        self._written[where] = put_bytes(file, self._encode(chunk))
+        self._written[where] = self._files.put(key, self._encode(chunk))
         self._scratch.append(chunk)
 
 

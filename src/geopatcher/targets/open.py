@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError, UnsupportedTargetError
+from geopatcher.targets.bucket.target import BucketTarget
 from geopatcher.targets.disk import CogTarget, ZarrTarget
 from geopatcher.targets.memory import MemorySink
-from geopatcher.targets.places import local_place
+from geopatcher.targets.places import BucketUrl, bucket_url, local_place
 from geopatcher.targets.preflight import bytes_of, check_memory, describe
 from geopatcher.targets.protocol import MemoryStorage, Target
 from geopatcher.targets.storage import CogStorage, ZarrStorage
@@ -109,7 +110,9 @@ def storage_for(
 
 
 def _format_of(path: str | os.PathLike[str]) -> type[ZarrStorage | CogStorage]:
-    ending = local_place(path).suffix
+    url = bucket_url(path)
+    stored_there = url is not None and url.suffix == ".zarr"
+    ending = ".zarr" if stored_there else local_place(path).suffix
     found = FORMATS.get(ending if ending.lower() == ".zarr" else ending.lower())  # .TIF is usual
     if found is None:
         raise ValueError(f"target {os.fspath(path)!r} must end in .zarr or .tif (or be None for memory)")
@@ -166,6 +169,18 @@ def target_for(
                 f"made with its own"
             )
         return path
+    url = bucket_url(path)
+    if url is not None and isinstance(stored, ZarrStorage):
+        if stored.multiscales:
+            raise UnsupportedTargetError(
+                f"overview levels are not made in a bucket: leave multiscales out, or write to {url.name} on "
+                f"this machine, and upload that when it is complete"
+            )
+        return BucketTarget(BucketUrl(url, stored.credentials), overwrite, resume)
+    if isinstance(stored, ZarrStorage) and stored.credentials is not None:
+        raise ValueError(
+            f"credentials={stored.credentials!r} are for a result in a bucket, and {path} is none"
+        )
     place = local_place(path)
     if isinstance(stored, CogStorage):
         return CogTarget(place, overwrite, resume, stored)

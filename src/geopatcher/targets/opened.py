@@ -15,11 +15,15 @@ from geopatcher.targets.tiff_array import TiffArray
 from geopatcher.targets.zarr_store import ZarrSink
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
+    import zarr
+    from zarr.storage import StorePath
 
     from geopatcher.core.domain import RasterDomain, ResultSpec
+    from geopatcher.targets.places import Spot
 
 
 def layer_domain(spec: ResultSpec, name: str) -> RasterDomain:
@@ -62,7 +66,7 @@ def settled_tiff(place: Path, spec: ResultSpec) -> ResultSpec:
     return replace(spec, masked=masked, domain=replace(spec.domain, nodata=nodata))
 
 
-def settled_store(path: Path, spec: ResultSpec) -> ResultSpec:
+def settled_store(path: Path | StorePath, spec: ResultSpec) -> ResultSpec:
     """Return what a finished store came to be.
 
     Raises
@@ -96,8 +100,21 @@ def open_store(path: Path, spec: ResultSpec) -> ZarrSink:
         raise TargetError(
             f"cannot open {path}: {error}; pass overwrite=True (--overwrite) to begin anew"
         ) from error
+    require_arrays(path, sink.arrays, spec)
+    return sink
+
+
+def require_arrays(path: Spot, arrays: Mapping[str, zarr.Array], spec: ResultSpec) -> None:
+    """Refuse the arrays of a store that are not those of a result.
+
+    Raises
+    ------
+    TargetError
+        Names the one that is another, and what it should be.
+
+    """
     for name, (shape, dtype, fill) in spec.arrays().items():
-        array = sink.arrays.get(name)
+        array = arrays.get(name)
         found = None if array is None else (tuple(array.shape), array.dtype)
         if array is None or found != (shape, dtype):
             raise TargetError(
@@ -111,7 +128,6 @@ def open_store(path: Path, spec: ResultSpec) -> ZarrSink:
                 f"{spec.shards or spec.chunks} around {fill}, as its ledger tells: it was replaced; choose "
                 f"another target, or pass overwrite=True (--overwrite)"
             )
-    return sink
 
 
 def _same(one: np.generic | float, other: np.generic | float) -> bool:

@@ -1,16 +1,100 @@
-"""Where results may go: to a file or folder of this machine."""
+"""Where results may go: to a file or folder of this machine, or into a bucket."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from typing import Self, TypeAlias
 
 from geopatcher.errors import UnsupportedTargetError
 from geopatcher.errors.redaction import shown
 
 #: ``s3://bucket/x``, also as `Path` leaves it, ``s3:/bucket/x``, and GDAL's virtual paths.
 _ELSEWHERE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):/|/vsi[a-z0-9_]+[/?]")
+
+#: A bucket, and a key in it.
+_BUCKET = re.compile(r"((?:s3|gs|az)://[^/?#@:]+)/([^?#]*[^?#/])/*")
+
+
+class BucketUrl(str):  # noqa: SLOT000 - text has no slots but for what it is itself
+    """The address of a result in a bucket, such as ``s3://bucket/x.zarr``: text, with the parts a path has.
+
+    ``credentials`` names the function that gives them, ``None`` for those of the environment.
+
+    Examples
+    --------
+    >>> url = BucketUrl("s3://bucket/maps/x.zarr")
+    >>> url.name, url.suffix, url.root, url.key, url / "data"
+    ('x.zarr', '.zarr', 's3://bucket', 'maps/x.zarr', 's3://bucket/maps/x.zarr/data')
+
+    """
+
+    credentials: str | None
+
+    def __new__(cls, address: str, credentials: str | None = None) -> Self:
+        """Make one of an address."""
+        made = super().__new__(cls, address)
+        made.credentials = credentials
+        return made
+
+    def __reduce__(self) -> tuple[type[BucketUrl], tuple[str, str | None]]:
+        return (BucketUrl, (str(self), self.credentials))
+
+    @property
+    def root(self) -> str:
+        """Scheme and bucket."""
+        return "/".join(self.split("/")[:3])
+
+    @property
+    def key(self) -> str:
+        """What follows these."""
+        return "/".join(self.split("/")[3:])
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return self.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        _, dot, ending = self.name.rpartition(".")
+        return dot + ending
+
+    def __truediv__(self, name: str) -> BucketUrl:
+        return BucketUrl(f"{self}/{name}", self.credentials)
+
+
+#: Where a result is.
+Spot: TypeAlias = Path | BucketUrl
+
+
+def bucket_url(path: str | os.PathLike[str]) -> BucketUrl | None:
+    """Return a place to write to as an address in a bucket; ``None`` for what is none.
+
+    Raises
+    ------
+    UnsupportedTargetError
+        It is one with a user, a password or a query in it.
+
+    Examples
+    --------
+    >>> bucket_url("gs://bucket/x.zarr/"), bucket_url("x.zarr")
+    ('gs://bucket/x.zarr', None)
+
+    """
+    text = os.fspath(path)
+    if not re.match(r"(s3|gs|az)://", text):
+        return None
+    found = _BUCKET.fullmatch(text)
+    if found is None:
+        raise UnsupportedTargetError(
+            f"{shown(text)} has more than a bucket and a name in it, or less: credentials are taken from the "
+            f"environment, such as AWS_ACCESS_KEY_ID, or from "
+            f'storage=ZarrStorage(credentials="module:function")'
+        )
+    return BucketUrl(f"{found[1]}/{found[2]}")
 
 
 def local_place(path: str | os.PathLike[str]) -> Path:
@@ -38,8 +122,9 @@ def local_place(path: str | os.PathLike[str]) -> Path:
         raise UnsupportedTargetError(f"{text} is an address: give the path, {here}")
     name = text.rstrip("/").rpartition("/")[2].partition("?")[0] or "result.zarr"
     raise UnsupportedTargetError(
-        f"{shown(text)} is not on this machine, and results go to a local file or folder for now: "
-        f"write to {name}, and upload that when it is complete"
+        f"{shown(text)} is not on this machine, and results go to a local file or folder, or into a bucket "
+        f"(s3://, gs://, az://, as text) as a .zarr of reconstruct or export: write to {name}, and "
+        f"upload that when it is complete"
     )
 
 

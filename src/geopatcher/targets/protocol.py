@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from geopatcher.core.protocols import Sink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume
     from geopatcher.targets.digests import Digests
+    from geopatcher.targets.durable import Blocks, Publishing, Work
+    from geopatcher.targets.places import Spot
     from geopatcher.targets.product import Product
     from geopatcher.targets.publisher import Publisher
-    from geopatcher.targets.run_folder import RunFolder
-    from geopatcher.targets.work_store import WorkStore
 
 
 @runtime_checkable
@@ -35,8 +35,8 @@ class Target(Protocol):
     """
 
     @property
-    def path(self) -> Path | None:
-        """Its place on disk, ``None`` where it has none: then blocks come here from all workers."""
+    def path(self) -> Spot | None:
+        """Where it is, ``None`` where it has no place: then blocks come here from all workers."""
         ...
 
     def check(self) -> None:
@@ -89,6 +89,15 @@ class Placed(Protocol):
 
 
 @runtime_checkable
+class ApartByIdentity(Protocol):
+    """A target elsewhere: whether pixels come from there is known by what identifies their source."""
+
+    def require_apart(self, identity: Mapping[str, str | int | float]) -> None:
+        """Refuse to write where a source is that has this identity."""
+        ...
+
+
+@runtime_checkable
 class Claimable(Protocol):
     """A target that a single writer takes for itself, without going on with what another has begun."""
 
@@ -125,8 +134,8 @@ class DurableTarget(Target, Protocol):
     """
 
     @property
-    def path(self) -> Path:
-        """Its place on disk, as it was given."""
+    def path(self) -> Spot:
+        """Where it is, as it was given."""
         ...
 
     @property
@@ -140,17 +149,17 @@ class DurableTarget(Target, Protocol):
         ...
 
     @property
-    def work(self) -> RunFolder:
-        """The folder in which runs build the result, and the lock on it."""
+    def work(self) -> Work:
+        """What one run at a time has, to build the result in."""
         ...
 
     @property
-    def blocks(self) -> WorkStore:
+    def blocks(self) -> Blocks:
         """Where blocks collect."""
         ...
 
     @property
-    def publisher(self) -> Publisher:
+    def publisher(self) -> Publishing:
         """Who makes the product and puts it into its place."""
         ...
 

@@ -6,9 +6,13 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from geopatcher.errors import TargetExistsError
+from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.targets.chunk_files import sync_tree
-from geopatcher.targets.folders import put_in_place
+from geopatcher.targets.digests import look_at_tiff, tiff_record_of
+from geopatcher.targets.files import FolderFiles
+from geopatcher.targets.folders import put_in_place, sync_folder
+from geopatcher.targets.opened import open_store
+from geopatcher.targets.preflight import check_room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,11 +20,12 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
-    from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
+    from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads, TiffRecord
     from geopatcher.targets.product import Product
     from geopatcher.targets.pyramid import Found
     from geopatcher.targets.run_folder import RunFolder
     from geopatcher.targets.work_store import WorkStore
+    from geopatcher.targets.zarr_store import ZarrSink
 
 
 class FileNotes(Protocol):
@@ -62,6 +67,32 @@ class Publisher(ABC):
         """The complete result in the folder of this run, before it is renamed."""
 
     @property
+    def has_product(self) -> bool:
+        """Whether the result is made, and not yet renamed."""
+        return self.product.exists()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether something is at the place."""
+        return self.place.exists()
+
+    @property
+    def files(self) -> FolderFiles:
+        """The files of a result that is a store."""
+        return FolderFiles(self.place)
+
+    def require_room(self, n_bytes: int, what: str) -> None:
+        """Refuse a result that the disk cannot hold.
+
+        Raises
+        ------
+        TargetError
+            No compression can make it fit.
+
+        """
+        check_room(self.place.parent, n_bytes, what)
+
+    @property
     def is_taken(self) -> bool:
         """Whether something is at the place; an empty folder does not count."""
         return self.place.exists() and not (self.place.is_dir() and not any(self.place.iterdir()))
@@ -96,6 +127,25 @@ class Publisher(ABC):
         """Return where an array is, of the result (``"data"``) or of a layer."""
         layer = None if name == "data" else self.layer_place(name)
         return self.place if layer is None else layer
+
+    def look_at_tiff(self, name: str, known: TiffRecord, reads: Reads) -> Finding:
+        """Compare the GeoTIFF of an array with what is known of it."""
+        return look_at_tiff(self.file_of(name), known, reads)
+
+    def tiff_record(self, name: str, piece_bytes: int) -> TiffRecord:
+        """Read the GeoTIFF of an array for what is known of it."""
+        return tiff_record_of(self.file_of(name), piece_bytes)
+
+    def stored(self, spec: ResultSpec, level: int = 0) -> ZarrSink:
+        """Open a finished store, or an overview level of it that ``spec`` describes.
+
+        Raises
+        ------
+        TargetError
+            It cannot be opened, or is of another result.
+
+        """
+        return open_store(self.place / str(level) if level else self.place, spec)
 
     @property
     @abstractmethod
@@ -151,6 +201,21 @@ class Publisher(ABC):
                     f"{self.product}: move one of them, or run the same with overwrite=True (--overwrite)"
                 )
         self.rename_all()
+
+    def keep_ledger(self) -> None:
+        """Put the ledger of the run beside the result.
+
+        Raises
+        ------
+        TargetError
+            It cannot be moved.
+
+        """
+        try:
+            self.work.ledger.replace(self.ledger)
+            sync_folder(self.place.parent)
+        except OSError as error:
+            raise TargetError(f"cannot move the ledger to {self.ledger}: {error}") from error
 
     def rename_all(self) -> None:
         """Rename all files of the product, the result last."""

@@ -17,6 +17,7 @@ from geopatcher.core.gaps import MISSING, VALID, Gaps
 from geopatcher.errors import TargetError
 from geopatcher.targets.chunk_files import sync_files
 from geopatcher.targets.digests import record_of
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.folders import remove
 from geopatcher.targets.georef import group_attributes
 from geopatcher.targets.multiscales import halve, halve_known, known_cells, level_domains
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     import zarr
 
     from geopatcher.core.domain import ResultSpec
-    from geopatcher.targets.block_files import BlockFiles
+    from geopatcher.targets.block_files import BlockFolder
     from geopatcher.targets.digests import Digests, FileRecord
+    from geopatcher.targets.files import Files
 
 
 def finish_store(store: Path, spec: ResultSpec) -> Found:
@@ -79,14 +81,20 @@ def settle(store: Path, spec: ResultSpec) -> Found:
     group = load("zarr").open_group(store, mode="r+", use_consolidated=False)
     if VALID not in group:
         return Found(settled_spec(group, spec))
-    gaps = count_gaps(store / VALID, group[VALID])
-    settled = spec.settled(gaps)
-    group["data"].attrs.put(attributes_of("data", settled))
-    if not settled.masked:
+    found = settle_group(group, FolderFiles(store / VALID), group[VALID], spec)
+    if not found.spec.masked:
         gone = store.with_name(f"{store.name}.{VALID}")
         remove(gone)
         (store / VALID).rename(gone)
         remove(gone)
+    return found
+
+
+def settle_group(group: zarr.Group, files: Files, mask: zarr.Array, spec: ResultSpec) -> Found:
+    """Count the cells that are missing by a mask, stored in ``files``, and say in a group what was found."""
+    gaps = count_gaps(files, mask)
+    settled = spec.settled(gaps)
+    group["data"].attrs.put(attributes_of("data", settled))
     return Found(settled, gaps)
 
 
@@ -122,7 +130,7 @@ def unsettle(store: Path, spec: ResultSpec) -> None:
         raise TargetError(f"cannot write {store}: {error}") from error
 
 
-def take_over(source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+def take_over(source: Path, sink: BlockFolder, spec: ResultSpec, rows: Iterable[Box]) -> None:
     """Give a new store the ``rows`` of blocks of another one of the same result, as links to its files.
 
     Where the other one is finished, and its mask was removed, that is made anew.

@@ -82,6 +82,15 @@ class RunFolder:
         left = [folder for folder in self._work.earlier() if self.ledger_in(folder).is_file()]
         return max(left, key=lambda folder: self.ledger_in(folder).stat().st_mtime_ns, default=None)
 
+    def earlier_ledger(self) -> Path | None:
+        """Return the ledger in that folder."""
+        folder = self.earlier()
+        return None if folder is None else self.ledger_in(folder)
+
+    def adopt_earlier(self) -> None:
+        """Take over that folder, and remove those of others."""
+        self.adopt(self.earlier() or self.own)
+
     def earlier_of(self, token: str) -> Path | None:
         """Return the folder an earlier run of this token left."""
         folder = self._work.named(token)

@@ -68,6 +68,9 @@ class ZarrStorage(Storage, Configured):
         for aggregations of labels, and the average for others.
     checksum
         Put a checksum (CRC-32C) into each chunk, so that whoever reads it hears of damage.
+    credentials
+        Of a result in a bucket, ``"module:function"``: a function that gives credentials as providers of
+        obstore do, called where it is written. ``None`` takes those of the environment there.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class ZarrStorage(Storage, Configured):
     multiscales: bool = False
     overview: str | None = None
     checksum: bool = False
+    credentials: str | None = None
 
     def __post_init__(self) -> None:
         check_codec(self.codec)
@@ -132,8 +136,8 @@ class ZarrStorage(Storage, Configured):
         return levels_bytes(spec) if self.multiscales else 0
 
     def settings(self) -> dict[str, object]:
-        """Return all options by name."""
-        return _settings(self)
+        """Return all options by name, but who gives credentials: that makes no difference to the result."""
+        return {name: value for name, value in _settings(self).items() if name != "credentials"}
 
 
 @dataclass(frozen=True)

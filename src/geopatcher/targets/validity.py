@@ -13,16 +13,16 @@ from geopatcher.core.box import Box
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import MISSING, Gaps, codes, gaps_of
 from geopatcher.formats.chunk_guard import read_cells
-from geopatcher.targets.chunk_files import files_of, place_of
+from geopatcher.targets.chunk_files import keys_of, place_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import EllipsisType
 
     import zarr
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
+    from geopatcher.targets.files import Files
     from geopatcher.targets.product import ResultArray
 
 #: Chunks of at most so many bytes are remembered with what is in them: most are all alike.
@@ -70,15 +70,15 @@ class Validity:
         return self[...] if dtype is None else self[...].astype(dtype)
 
 
-def count_gaps(folder: Path, array: zarr.Array) -> Gaps:
-    """Count what a whole `VALID` array, stored in ``folder``, says.
+def count_gaps(files: Files, array: zarr.Array) -> Gaps:
+    """Count what a whole `VALID` array, stored in ``files``, says.
 
     Chunks are mostly alike, and are decoded once.
     """
     block = (array.shards or array.chunks)[-2:]
     known: dict[tuple[bytes, tuple[int, ...]], Gaps] = {}
     grid = Box.of_shape((array.shape[-2], array.shape[-1]))
-    count = partial(_count_block, folder, array, known)
+    count = partial(_count_block, files, array, known)
     missing = met = 0
     with ThreadPoolExecutor(usable_cores(), "geopatcher-gaps") as pool:
         for row in grid.tiles((block[0], grid.width)):
@@ -89,23 +89,23 @@ def count_gaps(folder: Path, array: zarr.Array) -> Gaps:
 
 
 def _count_block(
-    folder: Path,
+    files: Files,
     array: zarr.Array,
     known: dict[tuple[bytes, tuple[int, ...]], Gaps],
     box: Box,
 ) -> Gaps:
     missing = met = 0
-    for band, file in enumerate(files_of(folder, array, box)):
+    for band, key in enumerate(keys_of(array, box)):
         where: list[int | slice] = [*place_of(array, band), *box.slices()]
         try:
-            stored = file.read_bytes()
+            stored = files.read(key)
         except FileNotFoundError:  # fill only
             missing += box.n_pixels
             continue
-        key = (stored, box.shape)
-        found = known.get(key) or gaps_of(read_cells(array, where))
+        alike = (stored, box.shape)
+        found = known.get(alike) or gaps_of(read_cells(array, where))
         if len(stored) <= ALIKE_BYTES and len(known) < MAX_ALIKE:
-            known[key] = found
+            known[alike] = found
         missing += found.missing
         met += found.met
     return Gaps(missing, met)

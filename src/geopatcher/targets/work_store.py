@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
-    from geopatcher.targets.block_files import BlockFiles
+    from geopatcher.targets.block_files import BlockFolder
     from geopatcher.targets.run_folder import RunFolder
 
 
@@ -41,6 +41,11 @@ class WorkStore(ABC):
         """Where it is."""
 
     @property
+    def is_there(self) -> bool:
+        """Whether it is there."""
+        return self.path.is_dir()
+
+    @property
     def spec(self) -> ResultSpec:
         """What is being made.
 
@@ -54,7 +59,7 @@ class WorkStore(ABC):
             raise TargetError(f"{self.result} was completed before it was created")
         return self._spec
 
-    def create(self, spec: ResultSpec) -> BlockFiles:
+    def create(self, spec: ResultSpec) -> BlockFolder:
         """Make it, empty.
 
         Raises
@@ -70,11 +75,11 @@ class WorkStore(ABC):
         return sink
 
     @abstractmethod
-    def make(self, spec: ResultSpec) -> BlockFiles:
+    def make(self, spec: ResultSpec) -> BlockFolder:
         """Make the store of a result, empty, where it is."""
 
     @abstractmethod
-    def open(self, spec: ResultSpec) -> BlockFiles:
+    def open(self, spec: ResultSpec) -> BlockFolder:
         """Open what is there.
 
         Raises
@@ -89,10 +94,10 @@ class WorkStore(ABC):
         """Make of what an earlier run left, complete or not, a store that blocks are written into."""
 
     @abstractmethod
-    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+    def take_over(self, source: Path, sink: BlockFolder, spec: ResultSpec, rows: Iterable[Box]) -> None:
         """Give a new store the ``rows`` of blocks of another one of the same result, as links."""
 
-    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> BlockFiles:
+    def reopen(self, spec: ResultSpec, rows: Iterable[Box], *, went_down: bool) -> BlockFolder:
         """Open what an earlier run left, in the folder that is this run's now.
 
         When the system ``went_down`` since, only what was synced can be relied on: the store is made anew,
@@ -149,6 +154,6 @@ class ZarrWorkStore(WorkStore):
         remove_litter(self.path)
         unsettle(self.path, spec)
 
-    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+    def take_over(self, source: Path, sink: BlockFolder, spec: ResultSpec, rows: Iterable[Box]) -> None:
         """Link blocks of another store, finished or not."""
         take_over(source, sink, spec, rows)

@@ -11,10 +11,11 @@ from geopatcher.core.gaps import VALID
 from geopatcher.core.leading import BAND, PLANE
 from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
-from geopatcher.targets.block_files import BlockFiles
+from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
 from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of
 from geopatcher.targets.codecs import codecs_of
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.georef import (
     GRID_MAPPING,
     array_attributes,
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import zarr
+    from zarr.abc.store import Store
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
+    from geopatcher.targets.files import Files
 
 #: What the layers beside a result are, and their unit; ``None`` is the result's own.
 LAYERS: Mapping[str, tuple[str, str | None]] = {
@@ -173,7 +176,7 @@ def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: 
     array[:] = values
 
 
-def consolidate(path: Path) -> None:
+def consolidate(store: Path | Store) -> None:
     """Gather the metadata of a whole store in its root, where xarray finds it with one request.
 
     Raises
@@ -186,12 +189,30 @@ def consolidate(path: Path) -> None:
         with _FILTERS, warnings.catch_warnings():
             # The specification of zarr v3 leaves this to its implementations: all that matter here have it.
             warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
-            load("zarr").consolidate_metadata(path)
+            load("zarr").consolidate_metadata(store)
     except OSError as error:
-        raise TargetError(f"cannot consolidate the metadata of {path}: {error}") from error
+        raise TargetError(f"cannot consolidate the metadata of {store}: {error}") from error
 
 
-class ZarrSink(BlockFiles):
+class ZarrBlocks(BlockFiles):
+    """Whole blocks of the arrays of a zarr store, which zarr only reads; `ChunkWriter` writes."""
+
+    _arrays: Mapping[str, zarr.Array]
+    _writers: Mapping[str, ChunkWriter | BoxWriter]
+
+    @property
+    def arrays(self) -> Mapping[str, zarr.Array]:
+        """The arrays by name."""
+        return self._arrays
+
+    def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield what encodes and writes the chunks of a box, each with the name of its array."""
+        for name, values in arrays.items():
+            for task in self._writers[name].tasks(box, values):
+                yield name, task
+
+
+class ZarrSink(ZarrBlocks, BlockFolder):
     """Writes whole blocks into a store made by `create_store`, which is never made again.
 
     It pickles as its path, and opens the store anew where it arrives. zarr only reads the store: to write
@@ -206,28 +227,17 @@ class ZarrSink(BlockFiles):
 
     def __init__(self, path: Path) -> None:
         group = load("zarr").open_group(path, mode="r", use_consolidated=False)
-        self._arrays: dict[str, zarr.Array] = {
-            name: array for name, array in group.arrays() if len(array.shape) >= 2
+        self._arrays = {name: array for name, array in group.arrays() if len(array.shape) >= 2}
+        self._writers = {
+            name: writer_of(array, FolderFiles(path / name)) for name, array in self._arrays.items()
         }
-        self._writers = {name: _writer_of(array, path / name) for name, array in self._arrays.items()}
         super().__init__(path, self._writers)
-
-    @property
-    def arrays(self) -> Mapping[str, zarr.Array]:
-        """The arrays by name."""
-        return self._arrays
 
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))
 
-    def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Yield what encodes and writes the chunks of a box, each with the name of its array."""
-        for name, values in arrays.items():
-            for task in self._writers[name].tasks(box, values):
-                yield name, task
 
-
-def _writer_of(array: zarr.Array, folder: Path) -> ChunkWriter | BoxWriter:
+def writer_of(array: zarr.Array, files: Files) -> ChunkWriter | BoxWriter:
     """Return what writes an array: chunk by chunk where it is stored as ours are."""
     encode = encoder_of(array)
-    return BoxWriter(array, folder) if encode is None else ChunkWriter(array, folder, encode)
+    return BoxWriter(array, files) if encode is None else ChunkWriter(array, files, encode)

@@ -108,10 +108,10 @@ def test_appended_lines_are_read_until_the_first_that_is_torn(tmp_path):
     records = [{"a": 1}, {"b": [1, "é", None]}]
     try:
         for record in records:
-            append(descriptor, record)
+            append(descriptor, encode(record))
         whole = path.stat().st_size
         os.write(descriptor, encode({"c": 3})[:-4])
-        append(descriptor, {"d": 4}, sync=False)
+        append(descriptor, encode({"d": 4}), sync=False)
     finally:
         os.close(descriptor)
     with path.open("rb") as file:

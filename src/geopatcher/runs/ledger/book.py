@@ -5,10 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from geopatcher.core.gaps import VALID
@@ -17,12 +15,14 @@ from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.files_json import files_from_json, grids_of, others_from_json, tiff_from_json
 from geopatcher.runs.ledger.known_files import KnownFiles
 from geopatcher.runs.ledger.lines import Json, Line, Record, dtype_from_json, read_lines, whole_from_json
+from geopatcher.runs.ledger.places import ledger_at
 from geopatcher.runs.ledger.rows_json import box_from_json, flaws_from_json, level_from_json
 from geopatcher.runs.ledger.spec_json import spec_from_json, spec_to_json
 from geopatcher.targets.multiscales import level_domains
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy as np
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.runs.ledger.known_files import Known
     from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import FileRecord, TiffRecord
+    from geopatcher.targets.durable import LedgerPlace
 
 #: Version of the format of these files.
 FORMAT = 2
@@ -290,7 +291,7 @@ class Account:
         self._boot = boot
 
 
-def read_ledger(path: Path) -> Account | None:
+def read_ledger(path: Path | LedgerPlace) -> Account | None:
     """Return what a ledger says, ``None`` where there is none. Nothing in the file is executed.
 
     Raises
@@ -299,20 +300,21 @@ def read_ledger(path: Path) -> Account | None:
         The file is not a ledger, is damaged in its first line, or cannot be read.
 
     """
+    place = ledger_at(path)
     try:
-        with path.open("rb") as file:
-            account = _account_of(path, read_lines(file))
+        with place.open() as file:
+            account = _account_of(place, read_lines(file))
     except FileNotFoundError:
         return None
     except TargetError:
         raise
     except OSError as error:
-        raise TargetError(f"cannot read the ledger {path}: {error}") from error
-    account.doubt(boot_id())
+        raise TargetError(f"cannot read the ledger {place}: {error}") from error
+    account.doubt(place.boot)
     return account
 
 
-def _account_of(path: Path, lines: Iterator[Line]) -> Account:
+def _account_of(path: LedgerPlace, lines: Iterator[Line]) -> Account:
     """Return what lines say, of which one is held at a time."""
     first = next(lines, Line({}, 0))
     try:
@@ -338,26 +340,15 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
 
 
-def session_line(run: str) -> Record:
-    """Return the line a run with this token begins its session with."""
+def session_line(run: str, boot: str) -> Record:
+    """Return the line a run with this token begins its session with, under a start of the system."""
     return {
         "session": now(),
         "run": run,
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "boot": boot_id(),
+        "boot": boot,
     }
-
-
-def boot_id() -> str:
-    """Return what tells one start of the operating system from another.
-
-    What a process has written outlives it, but not the system, unless it was synced to the disk.
-    """
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:  # not Linux: nothing is trusted that is not synced, but in the same hour of the clock
-        return f"{socket.gethostname()} {int(time.time() - time.monotonic()) // 3600}"
 
 
 def _is_of_blocks(box: Box, grid: tuple[int, int], block: tuple[int, int]) -> bool:

@@ -89,7 +89,7 @@ def read_lines(file: BinaryIO) -> Iterator[Line]:
         yield Line(record, len(raw))
 
 
-def append(descriptor: int, record: Record, *, sync: bool = True) -> None:
+def append(descriptor: int, line: bytes, *, sync: bool = True) -> None:
     """Append a line in one write, and wait until it is on the disk unless a later one will be waited for.
 
     Raises
@@ -98,7 +98,6 @@ def append(descriptor: int, record: Record, *, sync: bool = True) -> None:
         The disk is full or gone. A part of the line may have been written; readers drop it.
 
     """
-    line = encode(record)
     written = os.write(descriptor, line)
     while written < len(line):  # a disk that fills up takes a part, and refuses the next one with an error
         written += os.write(descriptor, line[written:])

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING, Self
 
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.book import now, session_line
 from geopatcher.runs.ledger.files_json import files_to_json, others_to_json, tiff_to_json
-from geopatcher.runs.ledger.lines import MAX_LINE_BYTES, append, encode
-from geopatcher.targets.digests import PIECE_BYTES
+from geopatcher.runs.ledger.lines import MAX_LINE_BYTES, encode
+from geopatcher.runs.ledger.places import ledger_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from geopatcher.core.box import Box
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from geopatcher.runs.ledger.lines import Json, Record
     from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
+    from geopatcher.targets.durable import LedgerPlace, Log
 
 #: Longest message of a failed patch.
 MAX_MESSAGE = 200
@@ -37,47 +36,44 @@ class Ledger:
     Raises
     ------
     TargetError
-        From every method that writes: the disk is full or gone.
+        From every method that writes: the disk is full or gone, or another run has taken over.
 
     """
 
-    path: Path
-    _descriptor: int = field(repr=False)
+    place: LedgerPlace
+    _log: Log = field(repr=False)
     rows: int = 0
 
     @classmethod
-    def begin(cls, path: Path, header: Header, run: str) -> Self:
+    def begin(cls, path: Path | LedgerPlace, header: Header, run: str) -> Self:
         """Begin a ledger; it appears with its header or not at all. ``run`` is the token of the run."""
-        with _explained(path):
-            _put(path, [encode(header.to_json()), encode(session_line(run))])
-            return cls(path, _open(path))
+        place = ledger_at(path)
+        with _explained(place):
+            lines = [encode(header.to_json()), encode(session_line(run, place.boot))]
+            return cls(place, place.begin(lines))
 
     @classmethod
-    def go_on(cls, earlier: Path, path: Path, account: Account, run: str) -> Self:
+    def go_on(cls, earlier: Path | LedgerPlace, path: Path | LedgerPlace, account: Account, run: str) -> Self:
         """Begin a ledger at ``path`` with all that an earlier one says, the two may have one name.
 
-        It is another file than the earlier one: what a run that was taken over still writes into that is
-        lost.
+        What a run that was taken over still writes is lost, or refused.
         """
-        with _explained(path):
-            _put(path, chain(_start_of(earlier, account.good_bytes), [encode(session_line(run))]))
-            return cls(path, _open(path), account.rows)
+        place, line = ledger_at(path), session_line(run, ledger_at(path).boot)
+        with _explained(place):
+            log = place.go_on(ledger_at(earlier), account.good_bytes, encode(line))
+            return cls(place, log, account.rows)
 
     @classmethod
-    def reopen(cls, path: Path, account: Account) -> Self:
+    def reopen(cls, path: Path | LedgerPlace, account: Account) -> Self:
         """Open a ledger to add to it what nobody depends on."""
-        with _explained(path):
-            descriptor = _open(path)
-            os.ftruncate(descriptor, account.good_bytes)
-            return cls(path, descriptor, account.rows)
+        place = ledger_at(path)
+        with _explained(place):
+            return cls(place, place.reopen(account.good_bytes), account.rows)
 
     @property
     def is_current(self) -> bool:
-        """Whether it is still the file of its name, and no other run has taken over."""
-        try:
-            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
-        except OSError:
-            return False
+        """Whether this is still who writes it, and no other run has taken over."""
+        return self._log.is_current
 
     def row(self, box: Box, files: Digests, flaws: Iterable[Flaw] = ()) -> None:
         """Write down a finished row of blocks, what its files hold, and the patches missing in it."""
@@ -111,27 +107,25 @@ class Ledger:
 
     def close(self) -> None:
         """Write nothing more."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._log.close()
 
     def _append(self, record: Record, *, sync: bool = True) -> None:
-        with _explained(self.path):
-            append(self._descriptor, record, sync=sync)
+        with _explained(self.place):
+            self._log.append(encode(record), sync=sync)
 
 
 class _explained:  # noqa: N801 - a context manager, named as one reads it
     """Turns an error of the disk into one that names the ledger."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: LedgerPlace) -> None:
+        self._place = place
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and not isinstance(error, TargetError):
-            raise TargetError(f"cannot write the ledger {self._path}: {error}") from error
+            raise TargetError(f"cannot write the ledger {self._place}: {error}") from error
 
 
 def _named(flaws: Iterable[Flaw]) -> list[Json]:
@@ -149,30 +143,3 @@ def _named(flaws: Iterable[Flaw]) -> list[Json]:
 
 def _corners(box: Box) -> list[Json]:
     return [box.row0, box.row1, box.col0, box.col1]
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-
-
-def _start_of(path: Path, n_bytes: int) -> Iterator[bytes]:
-    """Yield the first bytes of a file, piece by piece."""
-    with path.open("rb") as file:
-        while n_bytes > 0 and (piece := file.read(min(PIECE_BYTES, n_bytes))):
-            n_bytes -= len(piece)
-            yield piece
-
-
-def _put(path: Path, content: Iterable[bytes]) -> None:
-    """Let a file appear with all of its content, on the disk."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("wb") as file:
-        file.writelines(content)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
-from geopatcher.targets.block_files import BlockFiles
+from geopatcher.targets.block_files import BlockFolder
 from geopatcher.targets.cog.tile_arrays import arrays_from_json, arrays_to_json
 from geopatcher.targets.cog.tile_writer import TileWriter
 
@@ -41,7 +41,7 @@ def create_tiles(path: Path, arrays: Mapping[str, TileArray]) -> TileStore:
     return TileStore(path)
 
 
-class TileStore(BlockFiles):
+class TileStore(BlockFolder):
     """Writes whole blocks into a folder made by `create_tiles`, which is never made again.
 
     It pickles as its path. A mask goes into the file of the block; where there is an array of it, too, it

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain, ResultSpec
-    from geopatcher.targets.block_files import BlockFiles
+    from geopatcher.targets.block_files import BlockFolder
 
 
 @dataclass
@@ -81,7 +81,7 @@ class TileWorkStore(WorkStore):
     def restore(self, spec: ResultSpec) -> None:
         """Do nothing: a finished result leaves its tiles as they were written."""
 
-    def take_over(self, source: Path, sink: BlockFiles, spec: ResultSpec, rows: Iterable[Box]) -> None:
+    def take_over(self, source: Path, sink: BlockFolder, spec: ResultSpec, rows: Iterable[Box]) -> None:
         """Link the files of another folder."""
         _ = spec
         sink.link(source, rows)

@@ -1,0 +1,88 @@
+"""Objects in a bucket against moto, whatever becomes of requests on their way."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+import buckets
+from bucket_faults import Fault, faulty
+from geopatcher.errors import TargetError
+from geopatcher.formats.buckets import Bucket
+
+
+@pytest.fixture(scope="module")
+def server():
+    with faulty() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(server, gdal_variables):
+    gdal_variables(**buckets.variables(server.server_port))
+    server.begin_anew()
+    return Bucket("s3://bucket")
+
+
+def test_what_is_put_is_there_until_it_is_removed(bucket):
+    tag = bucket.put("a/b", b"one")
+    assert (bucket.get("a/b"), bucket.head("a/b")[:3]) == (b"one", ("a/b", 3, tag))
+    bucket.put("a/c/d", b"")
+    bucket.put("ab", b"beside")
+    assert sorted(entry.key for entry in bucket.entries("a")) == ["a/b", "a/c/d"]
+    bucket.remove(["a/b", "never there"])
+    bucket.remove([])
+    assert bucket.head("a/b") is None
+    with pytest.raises(FileNotFoundError):
+        bucket.get("a/b")
+
+
+def test_only_one_is_put_where_there_is_none(bucket):
+    tag = bucket.put_new("k", b"one")
+    assert tag
+    assert bucket.put_new("k", b"two") is None
+    assert bucket.put_new("k", b"one") == tag, "the same bytes are as good"
+    assert bucket.get("k") == b"one"
+
+
+def test_one_that_was_seen_is_swapped_once(bucket):
+    first = bucket.put("k", b"one")
+    second = bucket.swap("k", b"two", first)
+    assert bucket.swap("k", b"three", first) is None
+    assert bucket.swap("k", b"two", first) == second, "that was the answer that was lost"
+    assert bucket.get("k") == b"two"
+    assert bucket.swap("none", b"x", first) is None
+
+
+@pytest.mark.parametrize("kind", [503, 500, "reset", "lost"])
+@pytest.mark.parametrize("how", ["put", "put_new", "swap", "get"])
+def test_what_passes_is_tried_again(bucket, server, how, kind):
+    tag = bucket.put("k", b"old")
+    if how == "put_new":
+        bucket.remove(["k"])
+    server.faults.append(Fault("GET" if how == "get" else "PUT", "/k", kind))
+    if how == "get":
+        assert bucket.get("k") == b"old"
+    else:
+        further = (tag,) if how == "swap" else ()
+        assert getattr(bucket, how)("k", b"new", *further) == bucket.head("k").e_tag
+        assert bucket.get("k") == b"new"
+    assert server.faults[0].count == 0
+
+
+def test_what_does_not_pass_is_an_error_by_name(bucket, server):
+    server.faults.append(Fault("PUT", "/k", 403, 99))
+    with pytest.raises(TargetError, match=r"cannot write s3://bucket/k: not authorised") as caught:
+        bucket.put_new("k", b"x")
+    assert buckets.SECRET not in str(caught.value)
+    with pytest.raises(TargetError, match="cannot list s3://nobody/a: there is no such bucket"):
+        list(Bucket("s3://nobody").entries("a"))
+
+
+def test_it_travels_as_its_address(bucket):
+    bucket.put("k", b"x")
+    sent = pickle.dumps(bucket)
+    assert buckets.SECRET.encode() not in sent
+    assert buckets.KEY.encode() not in sent
+    assert pickle.loads(sent).get("k") == b"x"  # noqa: S301 - our own
