@@ -39,7 +39,7 @@ def main() -> None:
         resume="always",
     )
     path = geopatcher.export("roots.zarr", "roots.tif", storage=CogStorage(compress="deflate"))
-    print(path.stat().st_size > 0)
+    print(Path(path).stat().st_size > 0)
     checked: Verification = geopatcher.verify("roots.zarr")
     print(checked.is_intact, result.array[0, :4, :4].mean(), result.quicklook().shape)
     seams = geopatcher.measure_seams(result)
