@@ -304,8 +304,9 @@ def test_secrets_of_an_address_reach_no_output(server, kind, tmp_path, caplog):
             def on_error(self, anchor, exc):
                 heard.extend(messages(exc))
 
-        server.fails("503", least=30_000)
         POOL.close()
+        gp.plan(address)  # which asks what lies beside it, as long as that is answered
+        server.fails("503", least=30_000)
         with (
             rasterio.Env(GDAL_HTTP_MAX_RETRY=1, GDAL_HTTP_RETRY_DELAY=0.05),
             pytest.raises(gp.GeopatcherError, match="all 49 patches of .* failed") as caught,

@@ -23,7 +23,7 @@ from geopatcher.formats.rasterio_warnings import no_georeference_warning
 from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
-from geopatcher.formats.urls import LONE, ONLY_SUCH, beside_url, besides, chosen_by_user
+from geopatcher.formats.urls import INGESTED, LONE, NOT_KEPT, ONLY_SUCH, beside_url, besides, chosen_by_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +41,9 @@ MOSAICS = ("VRT", "GTI", "STACIT")
 MAX_LONE = 1024
 #: How a GeoTIFF is opened for whose files beside it we ask ourselves.
 ASKED = dict(LONE)
+#: The same with as much of a file at first as GDAL asks for by itself.
+LESS = {option: value for option, value in LONE.items() if option != INGESTED}
+LESS_ASKED = dict(LESS)
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -202,14 +205,14 @@ class HandlePool:
         try:
             with opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
-                is_lone = (ONLY_SUCH in options or (options is LONE or options is ASKED)) and len(
-                    dataset.files
-                ) == 1
+                is_lone = (ONLY_SUCH in options or NOT_KEPT in options) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
             self._forget_bytes(path)
+            if INGESTED in options:  # a server that gives less of it says with the next answer what is wrong
+                return self._open(path, LESS_ASKED if options is ASKED else LESS)
             raise failure(error, doing, path, address) from error
         lost = heard.unanswered or left_out(path, dataset)
-        if lost is None and options is ASKED:
+        if lost is None and (options is ASKED or options is LESS_ASKED):
             lost = lost_beside(path)
         if lost is not None:
             _close([dataset])

@@ -24,12 +24,16 @@ _BESIDE = (".aux.xml", ".msk")
 BESIDE = (*_BESIDE, ".MSK")
 #: GDAL tells of its requests, which are counted.
 _TOLD = {"CPL_DEBUG": TELLING}
+#: The option of GDAL that names files of which nothing is kept.
+NOT_KEPT = "CPL_VSIL_CURL_NON_CACHED"
+#: The option of GDAL that says how much of a file comes in its first answer.
+INGESTED = "GDAL_INGESTED_BYTES_AT_OPEN"
 #: How a GeoTIFF is opened that has nothing beside it: what GDAL has of it is kept for further handles, until
 #: `geopatcher.formats.dataset_pool` has it forgotten, and its header comes in one answer.
 LONE = _TOLD | {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "CPL_VSIL_CURL_NON_CACHED": "",
-    "GDAL_INGESTED_BYTES_AT_OPEN": str(32 << 10),
+    NOT_KEPT: "",
+    INGESTED: str(32 << 10),
 }
 
 
