@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 
+import racing
 from geopatcher.core.area import MANY, SQUARE, Area
 from geopatcher.core.box import Box
 
@@ -103,3 +106,12 @@ def test_it_travels_without_what_it_remembers_and_is_known_by_its_outline():
 
 def test_bounds_are_the_cells_around_it():
     assert Area(shapely.box(2.5, 3, 7 + 1e-9, 9)).bounds == Box(3, 9, 2, 7)
+
+
+@pytest.mark.parametrize("whose", ["of_area", "of_patches", "of_points"])
+def test_threads_that_ask_one_polygon_at_once_get_one_answer(whose):
+    """What GEOS keeps beside a geometry is for one thread: others end the process."""
+    done = subprocess.run(
+        [sys.executable, racing.__file__, whose], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -36,10 +36,11 @@ OUTSIDE, INSIDE = False, True
 
 @dataclass
 class _Squares:
-    """What was found last; it does not travel."""
+    """What was found last, and whose turn it is with the shape; they do not travel."""
 
     found: OrderedDict[tuple[int, int], NDArray[np.bool_] | bool] = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def __reduce__(self) -> tuple[type[_Squares], tuple[()]]:
         return (_Squares, ())
@@ -65,6 +66,7 @@ class Area:
     _squares: _Squares = field(default_factory=_Squares, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", own_copy(self.shape))
         shapely.prepare(self.shape)
 
     @property
@@ -79,7 +81,8 @@ class Area:
     def touches(self, box: Box) -> bool:
         """Whether some of a rectangle lies in it, by more than an edge."""
         cells = _rectangle(box)
-        return bool(shapely.intersects(self.shape, cells) and not shapely.touches(self.shape, cells))
+        with self._squares.turn:
+            return bool(shapely.intersects(self.shape, cells) and not shapely.touches(self.shape, cells))
 
     def cells(self, box: Box) -> NDArray[np.bool_] | bool:
         """Return which cells of a rectangle are in it, shaped like that; one answer where all are or none."""
@@ -104,7 +107,9 @@ class Area:
         start: int | None = None
         for lo, hi in pairwise(edges):
             near = Box(box.row0 - rows, box.row1 + rows, lo - cols, hi + cols)
-            if shapely.intersects(self.shape, _rectangle(near)):
+            with self._squares.turn:
+                is_near = shapely.intersects(self.shape, _rectangle(near))
+            if is_near:
                 start = max(lo, box.col0) if start is None else start
             elif start is not None:
                 yield Box(box.row0, box.row1, start, lo)
@@ -123,7 +128,8 @@ class Area:
             if key in squares.found:
                 squares.found.move_to_end(key)
                 return squares.found[key]
-        said = self._looked_at(square)
+        with squares.turn:
+            said = self._looked_at(square)
         with squares.lock:
             squares.found[key] = said
             while len(squares.found) > REMEMBERED:
@@ -149,6 +155,15 @@ class Area:
             boxes = shapely.box(x, y, x + 1, y + 1)
             cells[rows, cols] = shapely.intersects(near, boxes) & ~shapely.touches(near, boxes)
         return cells
+
+
+def own_copy(shape: shapely.Geometry) -> shapely.Geometry:
+    """Return a geometry that nobody else has.
+
+    One that is prepared, which shapely does by itself too, is for one thread at a time: what GEOS keeps
+    beside it is made while it is asked, and two threads at once end the process.
+    """
+    return shapely.from_wkb(shapely.to_wkb(shape))
 
 
 def _rectangle(box: Box) -> shapely.Geometry:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 import shapely
 
+from geopatcher.core.area import own_copy
 from geopatcher.core.places import FeatureSet, PointSet
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _sharing(shape: shapely.Geometry, domain: Places) -> NDArray[np.int64]:
     if isinstance(domain, FeatureSet):
         return domain.touching(shape)
     if isinstance(domain, PointSet):
-        shapely.prepare(shape)
-        return np.flatnonzero(shapely.intersects_xy(shape, domain.coords[:, 0], domain.coords[:, 1]))
+        return np.flatnonzero(
+            shapely.intersects_xy(own_copy(shape), domain.coords[:, 0], domain.coords[:, 1])
+        )
     raise TypeError(f"{type(domain).__name__} does not say where its places are: select them by number")

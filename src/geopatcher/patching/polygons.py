@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from geopatcher.core.area import own_copy
 from geopatcher.core.box import Box
 from geopatcher.core.places import FeatureSet, PointSet
 from geopatcher.patching.cells import Cells
@@ -110,7 +111,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         """
         polygon = self._polygon(domain, anchor)
         if isinstance(domain, PointSet):
-            inside = shapely.intersects_xy(polygon, domain.coords[:, 0], domain.coords[:, 1])
+            inside = shapely.intersects_xy(own_copy(polygon), domain.coords[:, 0], domain.coords[:, 1])
             return _numbers(np.flatnonzero(inside))
         if isinstance(domain, FeatureSet):
             return _numbers(domain.touching(polygon))
@@ -122,8 +123,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
                 f"outside the raster of {cells.shape[0]}x{cells.shape[1]}: check its CRS"
             )
         x, y = cells.centres(box)
-        shapely.prepare(polygon)
-        inside = shapely.intersects_xy(polygon, x, y)
+        inside = shapely.intersects_xy(own_copy(polygon), x, y)
         return Neighborhood(cells.indices({}, box, inside), box.shape, inside)
 
     def extent(self, domain: HasShape) -> tuple[int, ...]:
