@@ -31,9 +31,9 @@ def list_of(given: object, what: str) -> list[object]:
     """Return a list of JSON, an empty one for nothing."""
     if given is None:
         return []
-    if not isinstance(given, list):
+    if not isinstance(given, list | tuple):
         raise ValueError(f"{what} is {given!r}: it must be a list")  # noqa: TRY004 - of JSON
-    return given
+    return [*given]
 
 
 def texts_of(given: object, what: str) -> tuple[str, ...] | None:
