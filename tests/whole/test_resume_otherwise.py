@@ -133,6 +133,7 @@ def test_the_ledger_says_how_a_result_was_begun(scene, tmp_path):
     )
     ledger = tmp_path / "x.zarr.ledger.jsonl"
     header = read_ledger(ledger).header
+    assert (tmp_path / header.how.pop("source")).samefile(scene)
     assert header.how == {"batch_size": 4, "memory_limit": 200 << 20}
     assert "batch_size" not in header.fingerprint
     assert "batch_size" in json.loads(Path(ledger).read_text().splitlines()[0])["how"]
