@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 SECOND := .venv313
 BIN := $(VENV)/bin
-PYTEST := -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+# A worker that crashes ends the run: the tests of its file would never be run by another.
+PYTEST := -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile
 # Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time.
 COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) --cov --cov-report=
 

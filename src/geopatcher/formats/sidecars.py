@@ -53,7 +53,7 @@ class _Found:
 def is_signed_tiff(path: str) -> bool:
     """Whether a path is a GeoTIFF on a web server by an address that is for this one file.
 
-    >>> [is_signed_tiff(f"https://host/{name}") for name in ("a.tif?sig=1", "a.tif", "a.vrt?sig=1")]
+    >>> [is_signed_tiff(f"https://example.org/{name}") for name in ("a.tif?sig=1", "a.tif", "a.vrt?sig=1")]
     [True, False, False]
     """
     address = SIGNED.of(path)
