@@ -260,7 +260,7 @@ def _against(findings: Findings) -> str:
     """Say what the borders were compared with, beside what lies next to them."""
     worst = findings.worst
     said = [escape(findings.compared[0].upper() + findings.compared[1:])] if findings.compared else []
-    if worst is not None and not np.isnan(worst.both.natural):
+    if worst is not None and worst.both.natural is not None:
         said.append(
             f"Ratios are over those of the same places in the input, {charts.number(worst.both.natural)} "
             f"together: what jumps there too is no seam"

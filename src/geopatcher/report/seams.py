@@ -63,8 +63,8 @@ class Seam:
         Relative jumps at the distances ``-REACH … REACH`` from a border; NaN where that is always another
         border, or lies in another way in a picture that repeats. Not told of ridges.
     natural
-        The same ratio in the raster the result was made from, which ``ratio`` is divided by; NaN where that
-        was not at hand.
+        The same ratio in the raster the result was made from, which ``ratio`` is divided by; ``None`` where
+        that was not at hand.
     period
         After how many cells the picture repeats, 1 where it does not.
 
@@ -80,7 +80,7 @@ class Seam:
     borders: int
     segments: int
     profile: tuple[float, ...] = ()
-    natural: float = float("nan")
+    natural: float | None = None
     period: int = 1
 
     @property
@@ -107,7 +107,7 @@ class Seam:
             beside = "nothing to compare the borders with"
             reason = beside if self.borders else "no border lies inside the raster"
             return f"seams were not measured: {reason}"
-        against = "" if np.isnan(self.natural) else " to the input"
+        against = "" if self.natural is None else " to the input"
         return f"{known[self.verdict]} (ratio{against} {self.ratio:.2f}, 95 % {self.low:.2f}-{self.high:.2f})"
 
     def __str__(self) -> str:
@@ -213,7 +213,7 @@ def estimate(samples: Samples, kind: str = "jump") -> Seam:
     jumps = jumps[usable]
     shares = _shares(jumps)
     ratio, low, high = _bootstrap(shares, control)
-    natural = np.nan if control is None else float(_ratios(control.sum(axis=0, keepdims=True))[0])
+    natural = None if control is None else float(_ratios(control.sum(axis=0, keepdims=True))[0])
     return Seam(
         axis=samples.axis,
         kind=kind,
