@@ -40,12 +40,20 @@ def process():
     return options, variables, Path.cwd()
 
 
+#: Where stacks are written while pytest has stderr for itself.
+STDERR = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.stash[STDERR] = os.dup(sys.__stderr__.fileno())
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     """End the process of a test that hangs where no signal reaches it, with the stacks of all threads."""
     said = item.get_closest_marker("timeout")
     limit = float(said.args[0] if said else item.config.getini("timeout"))
-    faulthandler.dump_traceback_later(limit + 120, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(limit + 120, exit=True, file=item.config.stash[STDERR])
     try:
         return (yield)
     finally:

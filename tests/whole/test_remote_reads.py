@@ -149,6 +149,7 @@ def test_a_mask_and_a_nodata_value_beside_it_are_found(server):
     assert gp.RasterField(f"{server.url}/beside.tif").domain.nodata == 33
 
 
+@pytest.mark.timeout(900)  # each piece on its way opens the file again to ask why, one after the other
 @pytest.mark.parametrize("fault", ["503", "reset", "truncate"])
 def test_a_piece_that_fails_for_good_is_an_error_that_names_it(server, gdal_variables, fault):
     gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_RETRY_DELAY="0.05")
