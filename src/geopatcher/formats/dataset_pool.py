@@ -20,7 +20,7 @@ from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failur
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
-from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
+from geopatcher.formats.sidecars import is_signed_tiff, lost_beside, refused_with
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import INGESTED, LONE, NOT_KEPT, ONLY_SUCH, beside_url, besides, chosen_by_user
@@ -107,7 +107,7 @@ class HandlePool:
 
     def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
         SIGNED.of(path)
-        version = _Version.of(path)
+        signed, version = SIGNED.count(path), _Version.of(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
         # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
@@ -123,6 +123,8 @@ class HandlePool:
                 failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
+                if SIGNED.count(path) != signed:  # by who read another piece, when it had expired
+                    raise SourceAccessError(f"{doing}: its signature was renewed meanwhile") from error
                 raise self._refused(path, failed, doing) or failed from error
             except BaseException:
                 dataset.close()  # its state is unknown after an error
@@ -208,9 +210,11 @@ class HandlePool:
                 is_lone = (ONLY_SUCH in options or NOT_KEPT in options) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
             self._forget_bytes(path)
-            if INGESTED in options:  # a server that gives less of it says with the next answer what is wrong
+            failed = failure(error, doing, path, address)
+            if INGESTED in options and not isinstance(failed, SourceAccessError):
+                # A server that gives less of it says with the next answer what is wrong.
                 return self._open(path, LESS_ASKED if options is ASKED else LESS)
-            raise failure(error, doing, path, address) from error
+            raise failed from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is None and (options is ASKED or options is LESS_ASKED):
             lost = lost_beside(path)
@@ -234,6 +238,10 @@ class HandlePool:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
         if isinstance(failed, SourceAccessError) or not is_elsewhere(path):
             return None
+        code = refused_with(path) if SIGNED.count(path) and is_signed_tiff(path) else 0
+        if code:
+            again = failure(failed, doing, path, SIGNED.of(path), answer=f"HTTP response code: {code}")
+            return again if isinstance(again, SourceAccessError) else None
         try:
             with self._open(path, {}) as dataset, opening() as heard:
                 dataset.read(1, window=Window(0, 0, 1, 1))
