@@ -16,11 +16,12 @@ from rasterio.windows import Window
 
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
+from geopatcher.formats.asking import Answers
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
-from geopatcher.formats.sidecars import is_signed_tiff, lost_beside, refused_with
+from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import INGESTED, LONE, NOT_KEPT, ONLY_SUCH, beside_url, besides, chosen_by_user
@@ -80,6 +81,7 @@ class HandlePool:
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
         self._turns = Turns(self._forget_tiles)
+        self._answers = Answers()
         self._lone: OrderedDict[str, None] = OrderedDict()  # files elsewhere that have none beside them
 
     @property
@@ -107,7 +109,7 @@ class HandlePool:
 
     def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
         SIGNED.of(path)
-        signed, version = SIGNED.count(path), _Version.of(path)
+        version = _Version.of(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
         # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
@@ -123,7 +125,7 @@ class HandlePool:
                 failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
-                if SIGNED.count(path) != signed:  # by who read another piece, when it had expired
+                if SIGNED.count(path) != version.signature:  # by who read another piece, when it had expired
                     raise SourceAccessError(f"{doing}: its signature was renewed meanwhile") from error
                 raise self._refused(path, failed, doing) or failed from error
             except BaseException:
@@ -186,6 +188,7 @@ class HandlePool:
         self._lock = threading.Lock()
         self._idle = OrderedDict()
         self._turns = Turns(self._forget_tiles)
+        self._answers = Answers()
         self._lone = OrderedDict()
 
     def _forget_tiles(self) -> None:
@@ -238,21 +241,23 @@ class HandlePool:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
         if isinstance(failed, SourceAccessError) or not is_elsewhere(path):
             return None
-        code = refused_with(path) if SIGNED.count(path) and is_signed_tiff(path) else 0
-        if code:
-            again = failure(failed, doing, path, SIGNED.of(path), answer=f"HTTP response code: {code}")
-            return again if isinstance(again, SourceAccessError) else None
+        refusal = self._answers.of(path, partial(self._refusal, path))
+        return SourceAccessError(f"{doing}: {refusal}") if refusal else None
+
+    def _refusal(self, path: str) -> str:
+        """Return how a server refuses a file, ``""`` where it does not, or nothing is said of that."""
+        asking = f"asking for {shown(path)} again"
         try:
             with self._open(path, {}) as dataset, opening() as heard:
                 dataset.read(1, window=Window(0, 0, 1, 1))
         except SourceAccessError as refusal:
-            return SourceAccessError(f"{doing}: {refusal}")
+            return str(refusal)
         except GDAL_ERRORS as error:
-            again = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
-            return again if isinstance(again, SourceAccessError) else None
+            again = failure(error, asking, path, SIGNED.of(path), answer=heard.answer)
+            return str(again) if isinstance(again, SourceAccessError) else ""
         except SourceError:
-            return None
-        return None
+            return ""
+        return ""
 
     def _of_a_tile(self, path: str, failed: SourceError, doing: str, window: Window) -> SourceError:
         """Ask again for the tiles of a mosaic alone, whether they are refused.

@@ -61,18 +61,6 @@ def is_signed_tiff(path: str) -> bool:
     return found is not None and (found[2] is not None or address != path)
 
 
-def refused_with(path: str) -> int:
-    """Return how a server refuses the first byte of a file at its signed address, 0 where it does not."""
-    try:
-        with opener().open(request_for(SIGNED.of(path), "GET", {"Range": "bytes=0-0"}), timeout=TIMEOUT_S):
-            return 0
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code if error.code in _REFUSED else 0
-    except (OSError, HTTPException, ValueError):
-        return 0
-
-
 def lost_beside(path: str) -> str | None:
     """Return what GDAL leaves out of a GeoTIFF for which `is_signed_tiff` holds, ``None`` for nothing.
 
