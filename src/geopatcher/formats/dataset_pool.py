@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.asking import Answers
+from geopatcher.formats.doors import Doors
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
@@ -82,6 +83,7 @@ class HandlePool:
         self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
+        self._doors = Doors()
         self._lone: OrderedDict[str, None] = OrderedDict()  # files elsewhere that have none beside them
 
     @property
@@ -116,13 +118,15 @@ class HandlePool:
         with (opening if is_elsewhere(path) else environment)(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
-                yield dataset
+                with self._doors.reading(path):
+                    yield dataset
                 heard.require_sound()
             except GDAL_ERRORS as error:
                 is_mosaic = dataset.driver in MOSAICS
+                address = dataset.name
                 dataset.close()
-                self._forget_bytes(path)
-                failed = failure(error, doing, path, SIGNED.of(path), answer=heard.answer)
+                self._forget_bytes(path, address)
+                failed = failure(error, doing, path, address, SIGNED.of(path), answer=heard.answer)
                 if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
                 if SIGNED.count(path) != version.signature:  # by who read another piece, when it had expired
@@ -189,6 +193,7 @@ class HandlePool:
         self._idle = OrderedDict()
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
+        self._doors = Doors()
         self._lone = OrderedDict()
 
     def _forget_tiles(self) -> None:
@@ -208,11 +213,11 @@ class HandlePool:
         if ONLY_SUCH in options and besides(path) and all_absent(besides(path)):
             options = LONE
         try:
-            with opening(**options) as heard, no_georeference_warning():
+            with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
                 is_lone = (ONLY_SUCH in options or NOT_KEPT in options) and len(dataset.files) == 1
         except GDAL_ERRORS as error:
-            self._forget_bytes(path)
+            self._forget_bytes(path, address)
             failed = failure(error, doing, path, address)
             if INGESTED in options and not isinstance(failed, SourceAccessError):
                 # A server that gives less of it says with the next answer what is wrong.
@@ -228,14 +233,21 @@ class HandlePool:
             self._note_lone(path)
         return dataset
 
-    def _forget_bytes(self, path: str) -> None:
+    def _forget_bytes(self, path: str, address: str | None = None) -> None:
         """Have GDAL forget what it keeps of a file elsewhere: what failed, came in half, or is of old.
+
+        It is kept by the ``address`` that was opened, whose signature may have been renewed since.
 
         It does when a file is closed that it was not to keep anything of. It may be asked for once more.
         """
         if is_elsewhere(path) and (beside_url(path) or is_signed_tiff(path)):
-            with suppress(*GDAL_ERRORS), opening(**TILES_ALONE), no_georeference_warning():
-                rasterio.open(SIGNED.of(path)).close()
+            with (
+                self._doors.opening(path),
+                suppress(*GDAL_ERRORS),
+                opening(**TILES_ALONE),
+                no_georeference_warning(),
+            ):
+                rasterio.open(address or SIGNED.of(path)).close()
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""
@@ -248,7 +260,7 @@ class HandlePool:
         """Return how a server refuses a file, ``""`` where it does not, or nothing is said of that."""
         asking = f"asking for {shown(path)} again"
         try:
-            with self._open(path, {}) as dataset, opening() as heard:
+            with self._open(path, {}) as dataset, opening() as heard, self._doors.reading(path):
                 dataset.read(1, window=Window(0, 0, 1, 1))
         except SourceAccessError as refusal:
             return str(refusal)
@@ -267,7 +279,8 @@ class HandlePool:
         """
         try:
             with self._open(path, TILES_ALONE) as dataset, environment(**TILES_ALONE) as heard:
-                dataset.read(1, window=window)
+                with self._doors.reading(path):
+                    dataset.read(1, window=window)
                 heard.require_sound()
         except SourceAccessError:
             return failed
