@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from geopatcher.core.operators import Shown
-    from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.protocol import ModelLike
     from geopatcher.operators.models.scaling import Batch
@@ -75,7 +74,7 @@ class Augmented(Combined):
         """
         rasters = [*patch.values()] if isinstance(patch, Mapping) else [np.asanyarray(patch)]
         for pixels in rasters:
-            self._check_square((pixels.shape[-2], pixels.shape[-1]))
+            self.check_size((pixels.shape[-2], pixels.shape[-1]))
         model = self.models[0]
         total: Batch = np.zeros((), np.float32)
         for turns, mirrored in VIEWS[self.views]:
@@ -84,52 +83,20 @@ class Augmented(Combined):
             total = total + made
         return np.asarray(total / np.float32(len(VIEWS[self.views])), np.float32)
 
-    def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
-        """Refuse what the model cannot take, and patches that cannot be turned.
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuse patches that cannot be turned.
 
         Parameters
         ----------
-        n_bands, band_names
-            Bands of the source; no names where it has none.
         size
-            Height and width of a patch, with its margin, in pixels.
+            Height and width in pixels.
 
         Raises
         ------
         ValueError
-            Says why.
+            They are not square, and views are turned.
 
         """
-        super().check(n_bands, band_names, size)
-        self._check_square(size)
-
-    def bound_together(self, members: Sequence[Member], size: tuple[int, int]) -> Self:
-        """Return it for patches of several rasters, as the model is, and refuse what cannot be turned.
-
-        Parameters
-        ----------
-        members
-            The rasters.
-        size
-            Height and width of a patch, with its margin, in pixels of the first.
-
-        Returns
-        -------
-        Self
-            The same, of a model that takes its own bands.
-
-        Raises
-        ------
-        ValueError
-            Names, bands or sizes do not match, or patches are not square.
-        TypeError
-            The model takes one raster only.
-
-        """
-        self._check_square(size)
-        return super().bound_together(members, size)
-
-    def _check_square(self, size: tuple[int, int]) -> None:
         if self.views == "d4" and size[0] != size[1]:
             raise ValueError(
                 f"patches of {size[0]}x{size[1]} pixels cannot be turned: use square ones, or tta='flips'"

@@ -85,8 +85,20 @@ class Combined(ABC):
             Says which, and why.
 
         """
+        self.check_size(size)
         for model in self.models:
             model.check(n_bands, band_names, size)
+
+    def check_size(self, size: tuple[int, int]) -> None:
+        """Refuse patches that it cannot take itself, whatever its models can; most take all.
+
+        Parameters
+        ----------
+        size
+            Height and width in pixels.
+
+        """
+        _ = size
 
     def bound_to(self, n_bands: int, band_names: Sequence[str] | None) -> Self:
         """Return it for patches that hold all bands of a source.
@@ -123,11 +135,12 @@ class Combined(ABC):
         Raises
         ------
         ValueError
-            Names, bands or sizes do not match one of the models.
+            Names, bands or sizes do not match.
         TypeError
             One of the models takes one raster only.
 
         """
+        self.check_size(size)
         alone = [name_of_model(model) for model in self.models if not isinstance(model, TakesTogether)]
         if alone:
             raise TypeError(f"{alone[0]}, of {name_of_model(self)}, takes one raster: stack them (BandStack)")

@@ -80,9 +80,8 @@ class Model(Recorded, ConfiguredModel):
         Name or number of the part that is the result, of a model that returns a dict or a tuple: activation
         and classes are of this one. All of them are there for ``outputs=``.
     inputs
-        Of a model that takes several arrays: a `ModelInput` or a name for each, in the order it takes them.
-        Names are those of rasters, and of an ONNX model its inputs; bands and scaling are theirs. Networks of
-        torch with parameters of these names are called by name, those of one parameter with a dict.
+        Of a model that takes several arrays: a `ModelInput` or a name for each, those of rasters, in its
+        order. A torch network with parameters of these names is called by name, of one alone with a dict.
     record
         A `ModelRecord`, its path, or its properties as a dict.
 
