@@ -86,3 +86,14 @@ def test_readers_do_not_wait_for_each_other_and_nothing_is_left_behind():
     assert not doors._readers
     assert not doors._wanting
     assert not doors._busy
+
+
+def test_who_opens_it_may_open_it_again_and_read_of_it():
+    doors = Doors()
+    with doors.opening("a"), doors.reading("a"), doors.opening("a"):
+        assert doors._busy == {"a"}
+        assert not doors._readers
+    assert not doors._busy
+    assert not doors._wanting
+    with doors.reading("a"):
+        assert doors._readers == {"a": 1}

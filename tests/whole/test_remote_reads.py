@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from rasterio.enums import Resampling
 
 import geopatcher as gp
 from faulty import Faulty
@@ -47,6 +48,16 @@ def serving(tmp_path_factory):
     ):
         dataset.write(PIXELS)
         dataset.write_mask(PIXELS[0] > 1000)
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(
+            folder / "spread.tif", "w", **known, **place, **KINDS["tiled"], compress="deflate"
+        ) as dataset,
+    ):
+        dataset.write(PIXELS)
+        dataset.write_mask(PIXELS[0] > 0)
+    with rasterio.open(folder / "spread.tif", "r+") as dataset:
+        dataset.build_overviews([2, 4], Resampling.nearest)
     with rasterio.open(folder / "beside.tif", "w", **known, **place) as dataset:
         dataset.write(PIXELS)
     (folder / "beside.tif.aux.xml").write_text(
@@ -123,6 +134,16 @@ def test_several_strips_of_what_is_put_together_are_on_their_way_at_once(server,
     for each in found:
         np.testing.assert_array_equal(each, PIXELS)
     assert MOST_PIECES < server.most() <= 4 * IN_FLIGHT  # one strip alone is no more than that many
+
+
+@pytest.mark.parametrize("name", ["spread", "masked", "cog", "beside"])
+def test_what_a_file_is_is_asked_while_it_is_opened(server, name):
+    """A read asks for masks and nodata values with Python held, while others fetch what it may wait for."""
+    with POOL.borrow(f"{server.url}/{name}.tif") as dataset:
+        asked = len(server.paths())
+        assert asked > 0
+        assert len(dataset.mask_flag_enums) == len(dataset.nodatavals) == SHAPE[0]
+        assert len(server.paths()) == asked
 
 
 def test_what_does_not_fit_into_memory_is_not_read_ahead(server):

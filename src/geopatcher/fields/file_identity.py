@@ -84,7 +84,7 @@ class SourceFiles:
         """
         if POOL.is_lone(path):  # known when it was opened; GDAL would ask the server again
             return cls((path,))
-        with POOL.borrow(path) as dataset:
+        with POOL.look_at(path) as dataset:
             driver = dataset.driver
             address = SIGNED.of(path)
             whole = (address, f"/vsicurl/{address}")
@@ -192,7 +192,7 @@ def _is_dataset(name: str) -> bool:
 def _inside(name: str) -> Iterator[str]:
     """Yield the files of a dataset within another; one that cannot be opened tells nothing more."""
     try:
-        with POOL.borrow(name) as dataset:
+        with POOL.look_at(name) as dataset:
             yield from _files(dataset)
     except SourceError:
         return

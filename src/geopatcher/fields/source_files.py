@@ -143,7 +143,7 @@ def _is_list(file: Path) -> bool:
 
 def _listed(name: str) -> list[str]:
     try:
-        with POOL.borrow(name) as dataset:
+        with POOL.look_at(name) as dataset:
             return [str(file) for file in dataset.files]
     except SourceError:  # it is named, and that is all that is known of it
         return []

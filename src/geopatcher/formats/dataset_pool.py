@@ -28,9 +28,12 @@ from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import INGESTED, LONE, NOT_KEPT, ONLY_SUCH, beside_url, besides, chosen_by_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from rasterio.io import DatasetReader
+
+    Door = Callable[[str], AbstractContextManager[None]]
 
 #: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
 #: use at once for one raster elsewhere.
@@ -107,9 +110,9 @@ class HandlePool:
 
         """
         with self._turns.turn():
-            yield from self._lent(path, doing or f"cannot read {shown(path)}", window)
+            yield from self._lent(path, doing or f"cannot read {shown(path)}", window, self._doors.reading)
 
-    def _lent(self, path: str, doing: str, window: Window | None) -> Iterator[DatasetReader]:
+    def _lent(self, path: str, doing: str, window: Window | None, door: Door) -> Iterator[DatasetReader]:
         SIGNED.of(path)
         version = _Version.of(path)
         options = self._options(path, version)
@@ -118,7 +121,7 @@ class HandlePool:
         with (opening if is_elsewhere(path) else environment)(**options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
-                with self._doors.reading(path):
+                with door(path):
                     yield dataset
                 heard.require_sound()
             except GDAL_ERRORS as error:
@@ -139,9 +142,12 @@ class HandlePool:
 
     @contextmanager
     def look_at(self, path: str) -> Iterator[DatasetReader]:
-        """Give a dataset as `borrow` does, of which no pixel is read: metadata may make GDAL print."""
-        with opening(), self.borrow(path) as dataset:
-            yield dataset
+        """Give a dataset as `borrow` does, of which no pixel is read: metadata may make GDAL print.
+
+        Nobody else reads of it meanwhile.
+        """
+        with opening(), self._turns.turn():
+            yield from self._lent(path, f"cannot read {shown(path)}", None, self._doors.opening)
 
     def close(self) -> None:
         """Close every idle dataset, and forget what was kept of those elsewhere."""
@@ -216,6 +222,8 @@ class HandlePool:
             with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
                 is_lone = (ONLY_SUCH in options or NOT_KEPT in options) and len(dataset.files) == 1
+                if is_elsewhere(path):  # each read asks for them, and then nobody needs to wait
+                    _ = dataset.nodatavals, dataset.mask_flag_enums
         except GDAL_ERRORS as error:
             self._forget_bytes(path, address)
             failed = failure(error, doing, path, address)

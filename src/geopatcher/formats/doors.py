@@ -1,7 +1,8 @@
 """Files elsewhere are opened while nobody reads of them: else both may wait for each other for ever.
 
-While GDAL opens a file rasterio keeps the interpreter. GDAL waits there for bytes of the file that a reader
-is fetching already, and what GDAL says while it fetches them waits for the interpreter.
+While GDAL is asked what a file is (its files, masks, nodata values, levels) rasterio keeps the interpreter.
+GDAL waits there for bytes of the file that a reader is fetching already, and what GDAL says while it fetches
+them waits for the interpreter. It answers from memory what it was asked before.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
 
 class _Local(threading.local):
-    """How often one thread is within the reading of each file."""
+    """How often one thread is within the reading of each file, and which it is opening."""
 
     def __init__(self) -> None:
         self.held: Counter[str] = Counter()
+        self.open: set[str] = set()
 
 
 class Doors:
@@ -34,8 +36,11 @@ class Doors:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
-        """Read of a file; one that reads of it already never waits."""
+        """Read of a file; who reads of it already, or opens it, never waits."""
         held = self._local.held
+        if path in self._local.open:
+            yield
+            return
         with self._changed:
             if not held[path]:
                 self._changed.wait_for(lambda: not self._wanting[path])
@@ -52,6 +57,9 @@ class Doors:
     @contextmanager
     def opening(self, path: str) -> Iterator[None]:
         """Open a file while nobody reads of it; the reading of who opens it rests meanwhile."""
+        if path in self._local.open:
+            yield
+            return
         own = self._local.held[path]
         with self._changed:
             self._wanting[path] += 1
@@ -59,9 +67,11 @@ class Doors:
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._readers[path] and path not in self._busy)
             self._busy.add(path)
+        self._local.open.add(path)
         try:
             yield
         finally:
+            self._local.open.discard(path)
             with self._changed:
                 self._busy.discard(path)
                 _less(self._wanting, path)
