@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pytest
+import xarray
 
 import geopatcher as gp
 from geopatcher.core.box import Box
-from geopatcher.core.html_cards import card, corner_of, facts_of, thumbnail
+from geopatcher.core.html_cards import card, corner_of, facts_of, plain_card, thumbnail
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.raster import RasterField
 from pages import Page
@@ -62,3 +64,65 @@ def test_a_result_shows_its_summary_and_a_thumbnail():
     assert "63,000 (700 x 90)" in html
     assert html.count("data:image/png;base64,") == 1
     assert len(html) < 200_000
+
+
+def test_a_card_folds_and_a_table_keeps_its_columns():
+    page = Page(plain_card(NASTY, f"a  b\n{NASTY}"))
+    assert page.tags[:2] == ["details", "summary"]
+    assert page.texts == [NASTY, f"a  b\n{NASTY}"]
+
+
+class Wet:
+    classes_ = ("land", "water")
+
+    def predict_proba(self, rows):
+        raise AssertionError("it was run")
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """What a cell of a notebook may end with, by name; and a text that its card must hold."""
+    array = np.random.default_rng(0).random((96, 96)).astype("float32")
+    labelled = xarray.DataArray(array, dims=("y", "x"))
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular((32, 32)), gp.SpatialRegularStride((16, 16)), gp.SpatialHann(), gp.SpatialMean()
+    )
+    stream = patcher.split(array)
+    path = tmp_path / "made.zarr"
+    result = gp.reconstruct(array, np.copy, path, size=32)
+    field = gp.RasterField(str(path))
+    return {
+        "plan": (gp.plan(array, size=32), "25 of 32x32, overlap 50%"),
+        "result": (result, str(path)),
+        "field": (field, "96 x 96 pixels, 1 x float32"),
+        "xarray": (gp.XarrayField(labelled), "96 x 96 pixels, 1 x float32"),
+        "mosaic": (gp.Mosaic([str(path), str(path)]), "96 x 96 pixels, 1 x float32"),
+        "patcher": (patcher, repr(gp.SpatialHann())),
+        "patch": (next(stream), "row 0, column 0"),
+        "window": (gp.SpatialTukey(alpha=0.3), "0.3"),
+        "temporal": (gp.TemporalFixedLookback(3), "3"),
+        "model": (gp.Model(Wet(), bands=[2], scale=2), "Wet"),
+        "seams": (gp.measure_seams(path)[0], "borders"),
+        "tuning": (gp.tune(array, np.copy, size=32, samples=1), "recommended"),
+        "verified": (gp.verify(path), "was compared with its ledger"),
+    }
+
+
+KINDS = ["plan", "result", "field", "xarray", "mosaic", "patcher", "patch", "window", "temporal"]
+KINDS += ["model", "seams", "tuning", "verified"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_a_cell_ends_with_is_a_card(shown, kind):
+    thing, text = shown[kind]
+    page = Page(thing._repr_html_())
+    assert page.tags[:2] == ["details", "summary"]
+    assert any(text in each for each in page.texts)
+
+
+def test_patches_are_counted_as_they_are_taken():
+    stream = gp.SpatialPatcher(
+        gp.SpatialRectangular((32, 32)), gp.SpatialRegularStride((32, 32)), gp.SpatialHann(), gp.SpatialMean()
+    ).split(np.zeros((64, 64)))
+    assert "patches left" in repr(stream)
+    assert "4 patches" in stream._repr_html_()

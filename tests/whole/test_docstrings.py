@@ -30,6 +30,7 @@ MODULES = (
     "geopatcher.dask",
     "geopatcher.jax",
     "geopatcher.torch",
+    "geopatcher.xarray",
     "geopatcher.training",
     "geopatcher.hooks",
     "geopatcher.errors",

@@ -25,6 +25,7 @@ FACES = {
     "spatial",
     "time",
     "torch",
+    "xarray",
 }
 FACE_FOLDERS = {"_src", "samplers"}
 MOST_LINES, MOST_IN_A_FUNCTION = 400, 60

@@ -15,6 +15,7 @@ from rasterio.windows import Window as RasterWindow
 
 from geopatcher.api.cached_cuts import CachedCuts
 from geopatcher.core.box import Box
+from geopatcher.core.html_cards import plain_card
 from geopatcher.core.patch import Patch
 from geopatcher.core.typevars import D_co
 from geopatcher.engine.cuts import cut_patches, cut_strips
@@ -67,6 +68,12 @@ class PatchStream(Iterator[Patch[D_co]], Generic[D_co]):
 
     def __next__(self) -> Patch[D_co]:
         return next(self._patches)
+
+    def __repr__(self) -> str:
+        return f"PatchStream({len(self):,} patches left of {self.plan!r})"
+
+    def _repr_html_(self) -> str:
+        return plain_card("PatchStream", f"{len(self):,} patches left\n{self.plan}")
 
     def __len__(self) -> int:
         return remaining(self.plan, self._done)

@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 
 from geopatcher.api.result import Reconstruction
 from geopatcher.core.box import Box
+from geopatcher.core.html_cards import plain_card
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.zarr_field import StoredArray, is_zarr
@@ -72,6 +73,9 @@ class Verification:
     def __repr__(self) -> str:
         found = "intact" if self.is_intact else f"{len(self.damages):,} damaged"
         return f"Verification({self.path}, {found}, {self.n_files:,} files, {format_bytes(self.n_bytes)})"
+
+    def _repr_html_(self) -> str:
+        return plain_card("Verification", str(self))
 
     def __str__(self) -> str:
         looked = f"{self.n_files:,} file{'s' if self.n_files != 1 else ''}, {format_bytes(self.n_bytes)}"

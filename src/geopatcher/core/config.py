@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
+from geopatcher.core.html_cards import card
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -62,6 +64,13 @@ class Configured:
 
         """
         return {name: plain(attrgetter(name)(self)) for name in parameters_of(type(self))}
+
+    def _repr_html_(self) -> str:
+        return card(type(self).__name__, self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return the parameters by name, as Python writes them."""
+        return [(name, repr(attrgetter(name)(self))) for name in parameters_of(type(self))]
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Self:

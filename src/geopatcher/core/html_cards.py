@@ -1,4 +1,4 @@
-"""Small pieces of HTML that notebooks show for a plan and a result."""
+"""Small pieces of HTML that notebooks show for what a cell ends with."""
 
 from __future__ import annotations
 
@@ -30,23 +30,41 @@ def facts_of(text: str) -> list[tuple[str, str]]:
 def card(title: str, facts: Sequence[tuple[str, str]], picture: str = "") -> str:
     """Return a table of facts beside a picture (HTML that is put in as it is); all text is escaped.
 
-    Colours are the notebook's own, so that it suits a light and a dark one.
+    It can be folded to its title. Colours are the notebook's own, so that it suits a light and a dark one.
 
     >>> "&lt;b&gt;" in card("<b>", [("a", "1")])
     True
     """
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left;padding:1px 12px 1px 0;font-weight:500;opacity:.7">'
-        f'{escape(name)}</th><td style="text-align:left;padding:1px 0">{escape(value)}</td></tr>'
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding:1px 12px 1px 0;'
+        f'font-weight:500;opacity:.7">{escape(name)}</th>'
+        f'<td style="text-align:left;padding:1px 0;overflow-wrap:anywhere">{escape(value)}</td></tr>'
         for name, value in facts
     )
-    return (
-        '<div style="display:flex;flex-wrap:wrap;gap:20px;align-items:flex-start;padding:10px 14px;'
-        'border:1px solid rgba(128,128,128,.35);border-radius:8px;width:fit-content;max-width:100%">'
-        f'<div><div style="font-weight:600;margin-bottom:6px">{escape(title)}</div>'
-        f'<table style="border-collapse:collapse;font-size:90%;margin:0">{rows}</table></div>'
-        f"<div>{picture}</div></div>"
+    beside = f"<div>{picture}</div>" if picture else ""
+    return framed(
+        title, f'<table style="border-collapse:collapse;font-size:90%;margin:0">{rows}</table>', beside
     )
+
+
+def framed(title: str, inside: str, beside: str = "") -> str:
+    """Return pieces of HTML, which are put in as they are, in a frame that folds to its title."""
+    return (
+        '<details open style="padding:10px 14px;border:1px solid rgba(128,128,128,.35);border-radius:8px;'
+        'width:fit-content;max-width:100%">'
+        f'<summary style="font-weight:600;cursor:pointer">{escape(title)}</summary>'
+        '<div style="display:flex;flex-wrap:wrap;gap:20px;align-items:flex-start;margin-top:6px">'
+        f"<div>{inside}</div>{beside}</div></details>"
+    )
+
+
+def plain_card(title: str, text: str) -> str:
+    """Return a text whose columns stand under each other, such as a table that a terminal shows.
+
+    >>> "a  b" in plain_card("Table", "a  b")
+    True
+    """
+    return framed(title, f'<pre style="margin:0;font-size:90%;overflow-x:auto">{escape(text)}</pre>')
 
 
 def thumbnail(uri: str, alt: str) -> str:

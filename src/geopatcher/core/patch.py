@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from geopatcher.core.closing import Closing
+from geopatcher.core.html_cards import card
 from geopatcher.core.typevars import D_co
 
 if TYPE_CHECKING:
@@ -68,6 +69,17 @@ class Patch(Closing, Generic[D_co]):
     def __repr__(self) -> str:
         shape = f" {tuple(self.data.shape)}" if isinstance(self.data, Shaped) else ""
         return f"Patch({type(self.data).__name__}{shape} at {self.anchor})"
+
+    def _repr_html_(self) -> str:
+        shape = tuple(self.data.shape) if isinstance(self.data, Shaped) else ""
+        weights = "ones" if self.weights is None else f"a taper of {tuple(self.weights.shape)}"
+        row, col = self.anchor
+        facts = [
+            ("data", f"{type(self.data).__name__} {shape}".strip()),
+            ("anchor", f"row {row}, column {col}"),
+            ("weights", weights),
+        ]
+        return card(type(self).__name__, facts)
 
     def with_data(self, data: E) -> Patch[E]:
         """Return the same patch carrying other data.

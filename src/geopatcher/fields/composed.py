@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from geopatcher.core.protocols import Concurrent, FromFiles
 from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.declared import working_bytes
+from geopatcher.fields.facts import field_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,9 @@ class Composed(ABC):
 
     domain: RasterDomain
     _last: LastRead
+
+    def _repr_html_(self) -> str:
+        return field_card(self, repr(self), self.domain)
 
     @property
     @abstractmethod

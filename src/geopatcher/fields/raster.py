@@ -15,6 +15,7 @@ from geopatcher.core.typevars import D_co
 from geopatcher.fields.array_source import ArraySource, flattened
 from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.declared import outline_of
+from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.grids import CRS_ADVICE
 from geopatcher.fields.rasterio_source import RasterioSource
@@ -140,6 +141,9 @@ class RasterField(Generic[D_co]):
         domain = self.domain
         what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
         return f"{type(self).__name__}({self.source.name}, {what})"
+
+    def _repr_html_(self) -> str:
+        return field_card(self, self.source.name, self.domain)
 
     @property
     def domain(self) -> RasterDomain:

@@ -16,6 +16,7 @@ from geopatcher.core.leading import BAND, unnamed
 from geopatcher.fields.array_source import ArraySource, is_mask
 from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.dask_field import pieces
+from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import along_all, flat_bands
 from geopatcher.fields.labelled import HasRio, LabelledArray
 from geopatcher.fields.labelled_grid import Grid, grid_of
@@ -133,6 +134,9 @@ class XarrayField:
         domain = self.domain
         what = f"{domain.n_bands} x {domain.dtype}, {domain.height:,} x {domain.width:,} pixels"
         return f"{type(self).__name__}({self.source.name}, {what})"
+
+    def _repr_html_(self) -> str:
+        return field_card(self, self.source.name, self.domain)
 
     @property
     def domain(self) -> RasterDomain:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import zarr
-from pyproj import CRS
 from rasterio.enums import MaskFlags
 
 from geopatcher.core.gaps import VALID
 from geopatcher.engine.prepare import ground_notice
 from geopatcher.errors import SourceError
-from geopatcher.fields.labels import texts_of
+from geopatcher.fields.facts import facts_about
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.fields.zarr_places import is_store_elsewhere
@@ -28,13 +26,10 @@ from geopatcher.targets.places import BucketUrl, bucket_url
 
 if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.leading import Dimension
     from geopatcher.targets.places import Spot
 
-#: Bands named one by one; more are counted.
-MAX_BANDS = 16
-#: Labels along a dimension that are named one by one.
-MAX_LABELS = 6
+#: Facts that stand behind what is said of the blocks.
+LAST = ("scale", "classes")
 
 
 @dataclass(frozen=True)
@@ -57,27 +52,18 @@ class Description:
     damage: str = ""
 
     def __str__(self) -> str:
-        domain = self.domain
-        left, bottom, right, top = domain.bounds
         size = "" if self.n_bytes is None else f", {format_bytes(self.n_bytes)} on disk"
         stored = "".join(f", {part}" for part in self.stored)
+        told = facts_about(self.domain, self._missing())
         lines = [
             f"file       {self.name} ({self.kind}{size})",
-            f"raster     {domain.height:,} x {domain.width:,} pixels, {_by(domain)} x {domain.dtype}",
-            f"crs        {_crs_line(domain.crs)}",
-            f"resolution {_resolution_line(domain)}",
-            f"bounds     left {left:.10g}, bottom {bottom:.10g}, right {right:.10g}, top {top:.10g}",
-            f"nodata     {self._missing()}",
-            *([f"dimensions {_dims_line(domain)}"] if domain.leading else []),
-            *([] if domain.leading else [f"bands      {_bands_line(domain)}"]),
+            *(f"{name:<10} {said}" for name, said in told if name not in LAST),
             f"blocks     {self.blocks[0]}x{self.blocks[1]}{stored}",
         ]
-        notice = ground_notice(domain)
+        notice = ground_notice(self.domain)
         if notice is not None:
             lines.append(f"ground     {notice}")
-        if domain.metadata.scaled:
-            lines.append(f"scale      {_scale_line(domain)}")
-        lines += [f"classes    {said}" for said in _class_lines(domain)]
+        lines += [f"{name:<10} {said}" for name, said in told if name in LAST]
         if self.layers:
             lines.append(f"layers     {', '.join(self.layers)}")
         if self.damage:
@@ -140,65 +126,3 @@ def _of_store(path: Spot) -> Description:
     kind = f"zarr v{data.metadata.zarr_format}"
     found = Description(str(path), kind, source.domain, cells.chunk, tuple(stored), n_bytes)
     return replace(found, layers=tuple(layers), masked=masked, damage=glance(path))
-
-
-def _by(domain: RasterDomain) -> str:
-    """Return how many bands there are along each leading dimension."""
-    return " x ".join(map(str, domain.lengths)) or "1"
-
-
-def _dims_line(domain: RasterDomain) -> str:
-    """Return each leading dimension: its name, its length, and what lies along it."""
-    return "; ".join(_along(dimension) for dimension in domain.leading)
-
-
-def _along(dimension: Dimension) -> str:
-    labels = dimension.labels()
-    if labels is None:
-        return f"{dimension.name} {dimension.length}"
-    texts = texts_of(labels, dict(dimension.attributes))
-    between = f"{texts[0]} to {texts[-1]}" if len(texts) > MAX_LABELS else ", ".join(texts)
-    return f"{dimension.name} {dimension.length} ({between})"
-
-
-def _crs_line(crs: str | None) -> str:
-    if crs is None:
-        return "none"
-    known = CRS.from_user_input(crs)
-    authority = known.to_authority()
-    return known.name if authority is None else f"{':'.join(authority)} ({known.name})"
-
-
-def _resolution_line(domain: RasterDomain) -> str:
-    """Length of a pixel's sides, in units of the CRS."""
-    a, b, _, d, e, _ = domain.transform[:6]
-    axes = () if domain.crs is None else CRS.from_user_input(domain.crs).axis_info
-    unit = f" {axes[0].unit_name}" if axes else ""
-    rotated = ", rotated" if b or d else ""
-    return f"{math.hypot(a, d):.10g} x {math.hypot(b, e):.10g}{unit}{rotated}"
-
-
-def _scale_line(domain: RasterDomain) -> str:
-    """Return what values mean, of each band where that differs."""
-    said = [f"{band.scale:.10g} * value + {band.offset:.10g}" for band in domain.metadata.bands]
-    if len(set(said)) == 1:
-        return said[0]
-    listed = [f"{number} {each}" for number, each in enumerate(said[:MAX_BANDS], start=1)]
-    more = len(said) - len(listed)
-    return ", ".join([*listed, f"and {more} more"] if more else listed)
-
-
-def _class_lines(domain: RasterDomain) -> list[str]:
-    """Return the values and names of classes, a line for each band that has other ones."""
-    said = [", ".join(f"{value} {name}" for value, name in band.classes) for band in domain.metadata.bands]
-    return [line for line in dict.fromkeys(said) if line]
-
-
-def _bands_line(domain: RasterDomain) -> str:
-    units = domain.units or ("",) * len(domain.band_names)
-    named = [
-        f"{name} [{unit}]" if unit else name for name, unit in zip(domain.band_names, units, strict=True)
-    ]
-    listed = [f"{number} {name}" for number, name in enumerate(named[:MAX_BANDS], start=1)]
-    more = len(named) - len(listed)
-    return ", ".join([*listed, f"and {more} more"] if more else listed) or "1"

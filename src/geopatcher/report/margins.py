@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.api.models import as_run, matched, reading_for
 from geopatcher.core.axis import pixel_pair
+from geopatcher.core.html_cards import plain_card
 from geopatcher.engine.prepare import name_of
 from geopatcher.fields.open import as_field
 from geopatcher.report.margin_trials import Differences, Layout
@@ -103,6 +104,9 @@ class MarginTuning:
     def _listed(self) -> list[int]:
         last = self.widest if self.needed is None else self.needed
         return sorted({*(margin for margin in LISTED if margin < last), max(0, last - 1), last})
+
+    def _repr_html_(self) -> str:
+        return plain_card("MarginTuning", str(self))
 
     def __str__(self) -> str:
         rows, cols = self.shown

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.html_cards import card, facts_of
 from geopatcher.report.segments import MAX_SEGMENTS, REACH, Samples, row_means, sample
 
 if TYPE_CHECKING:
@@ -152,6 +153,9 @@ class Seams:
 
     def __str__(self) -> str:
         return "\n".join(str(seam) for seam in (self.rows, self.columns, self.both, self.ridges))
+
+    def _repr_html_(self) -> str:
+        return card(f"Seams of {self.band}", facts_of(str(self)))
 
 
 def measure(

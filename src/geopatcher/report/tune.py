@@ -16,6 +16,7 @@ from geopatcher._optional import load
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.api.models import as_run, matched, reading_for
 from geopatcher.core.axis import pixel_pair
+from geopatcher.core.html_cards import plain_card
 from geopatcher.engine.prepare import name_of
 from geopatcher.fields.open import as_field
 from geopatcher.report.seams import UNSEEN
@@ -171,10 +172,12 @@ class Tuning:
         self.plot(figure.add_subplot())
         figure.savefig(path, dpi=130)
 
+    def _repr_html_(self) -> str:
+        return plain_card("Tuning", str(self))
+
     def __str__(self) -> str:
-        what = (
-            "other labels in other patches" if any(each.of_labels for each in self.choices) else "seam (95 %)"
-        )
+        of_labels = any(each.of_labels for each in self.choices)
+        what = "other labels in other patches" if of_labels else "seam (95 %)"
         head = f"{'step':>9}  {'window':<9}{'overlap':>8}{'patches/Mpx':>13}{'s/Mpx':>9}  {what}"
         rows, cols = self.size
         lines = [f"{self.operator}, patches of {rows} x {cols}, {self.samples} samples", head]

@@ -21,6 +21,20 @@ class ConfiguredModel(Configured):
     _given: object
     _holder: Holder
 
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return what was told of the model; reads nothing."""
+        source, settings = self._holder.model, self._holder.settings
+        whose = str(source) if isinstance(source, os.PathLike) else type(source).__name__
+        told = [(name, repr(value)) for name, value in self._told.arguments.items() if value is not None]
+        given = [] if self._given is None else [("record", type(self._given).__name__)]
+        return [
+            ("model", whose),
+            *told,
+            *given,
+            ("device", settings.device),
+            ("precision", settings.precision),
+        ]
+
     def get_config(self) -> dict[str, object]:
         """Return the path of the model and what was told of it, all JSON values; reads nothing.
 
