@@ -249,8 +249,8 @@ def reconstruct(
     log_json
         A file that gets a line of JSON for each strip.
     progress
-        ``True`` draws a bar on stderr, ``False`` none, ``None`` (by default) one where stderr is a terminal;
-        a function hears how many patches were done since its last call.
+        ``True`` draws a bar, ``False`` none, ``None`` (by default) one where stderr is a terminal or this is
+        a notebook; a function hears how many patches were done since its last call.
     resume
         Whether to go on with what an earlier run of the same left, by default; ``"always"`` even where it
         cannot be known whether the operator is the same.

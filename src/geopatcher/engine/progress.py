@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher._optional import load
+from geopatcher.engine.notebook_progress import NotebookBar, in_notebook
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -56,8 +57,9 @@ def reporting(progress: bool | Advance | None, total: int, what: str = "patches"
     Parameters
     ----------
     progress
-        A function is used as it is; ``True`` draws a bar on stderr, ``False`` is quiet, ``None``
-        draws one when stderr is a terminal, and else logs a line a minute to ``geopatcher.progress``.
+        A function is used as it is; ``True`` draws a bar, under the cell in a notebook and else on stderr;
+        ``False`` is quiet; ``None`` draws one in a notebook and when stderr is a terminal, and else logs a
+        line a minute to ``geopatcher.progress``.
     total
         How many patches there will be.
     what
@@ -75,6 +77,13 @@ def reporting(progress: bool | Advance | None, total: int, what: str = "patches"
     """
     if callable(progress):
         yield progress
+        return
+    if progress is not False and in_notebook():
+        shown = NotebookBar(total, what)
+        try:
+            yield shown.advance
+        finally:
+            shown.show()
         return
     if not wants_bar(progress, sys.stderr):
         yield no_progress if progress is False else _Lines(total, what).advance

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from geopatcher.errors.redaction import clean
+from geopatcher.errors.short_traceback import short_traceback
 
 
 class GeopatcherError(Exception):
@@ -16,6 +17,9 @@ class GeopatcherError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Dask pickles exceptions that do not say how by making them without arguments, which some cannot be.
         return (type(self), self.args, dict(vars(self)))
+
+    def _render_traceback_(self) -> list[str]:  # by that name IPython asks for it
+        return short_traceback(self)
 
 
 class IncompleteScanConfiguration(GeopatcherError, ValueError):  # noqa: N818 - a published name
