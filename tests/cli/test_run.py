@@ -222,3 +222,15 @@ def test_a_signal_is_a_line_and_the_code_of_the_shell(scene, tmp_path, operator,
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith(said)
     assert done.stderr.count("\n") == 1
+
+
+def test_a_run_that_is_watched_says_where_the_page_is(scene, tmp_path):
+    path, _ = scene
+    result = run("run", path, tmp_path / "a.zarr", "--expr", "b1", "--size", 64, "--watch")
+    assert result.exit_code == 0, result.output
+    assert "  follows the run" in result.output
+    assert "http://127.0.0.1:" in result.output
+    log = tmp_path / "own.jsonl"
+    again = run("run", path, tmp_path / "b.zarr", "--expr", "b1", "--size", 64, "--watch", "--log-json", log)
+    assert again.exit_code == 0, again.output
+    assert log.read_text().count('"event": "end"') == 1

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 
 import geopatcher as gp
+from geopatcher.report.live import watched
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
@@ -242,3 +243,22 @@ def test_the_report_is_drawn_without_a_request(browser, folder, tmp_path, scheme
     assert browser.get_log("browser") == []
     assert {urlsplit(url).scheme for url in asked_for(browser)} <= {"file"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_page_follows_a_run_to_its_end(browser, tmp_path):
+    with watched(None) as (viewer, log):
+        browser.get(viewer.url)
+        assert browser.find_element(By.ID, "state").text == "WAITING FOR THE RUN"
+        image = np.zeros((HEIGHT, WIDTH), "float32")
+        gp.reconstruct(image, np.copy, tmp_path / "<b>.zarr", size=64, step=64, log_json=log)
+        WebDriverWait(browser, 20).until(lambda _: browser.find_element(By.ID, "state").text == "COMPLETE")
+        assert browser.find_element(By.ID, "patches").text == "20 of 20"
+        assert browser.find_element(By.ID, "target").text.endswith("<b>.zarr")
+        assert browser.find_element(By.ID, "left").text == "none"
+        drawn = browser.execute_script(
+            "const map = document.getElementById('map'), pen = map.getContext('2d');"
+            "const cells = pen.getImageData(0, 0, map.width, map.height).data;"
+            "let n = 0; for (let at = 3; at < cells.length; at += 4) n += cells[at] > 0; return n;"
+        )
+        assert drawn > 10_000
+    assert {urlsplit(address).netloc for address in asked_for(browser)} == {f"127.0.0.1:{viewer.server_port}"}

@@ -12,7 +12,8 @@ import pytest
 import rasterio
 
 import geopatcher as gp
-from geopatcher.report.viewer import PortError, Viewer, view
+from geopatcher.report.server import PortError, Viewer
+from geopatcher.report.viewer import view
 
 pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
 

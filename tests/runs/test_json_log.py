@@ -21,7 +21,7 @@ def test_each_strip_tells_what_came_since_the_one_before(tmp_path):
     first, second = list(plan.strips())[:2]
     stats = RunStats()
     log = RunLog(tmp_path / "log", stats)
-    log.began("a.tif", "b.zarr", 12)
+    log.began("a.tif", "b.zarr", 12, (30, 40))
     stats.patches, stats.bytes_read, stats.failed = 3, 100, 1
     stats.spend("read", 0.25)
     log.strip_done(plan, first)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -22,6 +22,7 @@ from geopatcher.inspect.arrays import RESULT as DATA
 from geopatcher.inspect.styles import is_seen_soon, seen
 from geopatcher.operators.models.augmentation import VIEWS
 from geopatcher.operators.named import NamedOperator
+from geopatcher.report.live import watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +88,7 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
     help="Go on even where it cannot be known whether the operator is the same.",
 )
 @click.option("--no-progress", is_flag=True, help="Draw no bar, and print no line a minute.")
+@click.option("--watch", is_flag=True, help="Serve a page on this machine that follows the run.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done and what it takes, and do nothing.")
 @options(JSON)
 @takes_looks
@@ -111,6 +113,7 @@ def run(
     dask: str | None,
     resume_always: bool,
     no_progress: bool,
+    watch: bool,
     dry_run: bool,
     as_json: bool,
     operator_args: dict[str, object],
@@ -132,8 +135,7 @@ def run(
         asked = {**keywords, "workers": workers}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
-    progress = False if no_progress or is_quiet() else None
-    with _cluster(dask) as executor:
+    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext():
         result = geopatcher.reconstruct(
             task.field,
             call,
@@ -142,7 +144,7 @@ def run(
             device=device,
             nodata=nodata,
             storage=storage,
-            progress=progress,
+            progress=False if no_progress or is_quiet() else None,
             executor=executor,
             workers=workers,
             **opening,
@@ -151,6 +153,15 @@ def run(
     if expr is not None and task.nodata is None:
         _warn_of_ones(result, keywords["dtype"])
     _tell(result, as_json=as_json)
+
+
+@contextmanager
+def _page(keywords: RunKeywords) -> Iterator[None]:
+    """Serve a page that follows the run by its log, a temporary one where none is asked for."""
+    with watched(keywords["log_json"]) as (viewer, log):
+        keywords["log_json"] = str(log)
+        click.echo(f"{viewer.url}  follows the run", err=True)
+        yield
 
 
 def _refuse(

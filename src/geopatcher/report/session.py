@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from importlib import resources
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +17,7 @@ from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.classes import css_colors
 from geopatcher.inspect.png import LABELS, RAMPS, USUAL, ramp_colours
 from geopatcher.planning.anchors import Lattice
+from geopatcher.report.answers import Answer, not_found, pages_of
 from geopatcher.report.inputs import input_for
 from geopatcher.report.results import open_result
 from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
@@ -46,20 +46,6 @@ _VALUE = re.compile(r"/value/([0-9]{1,3})")
 _JSON = "application/json; charset=utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: a status, a type and the bytes."""
-
-    status: int
-    kind: str
-    content: bytes
-
-
-def not_found() -> Answer:
-    """Say that there is no such thing, and no more."""
-    return Answer(404, "text/plain; charset=utf-8", b"not found\n")
-
-
 @dataclass(frozen=True, eq=False)
 class Session:
     """The layers on show, and how patches lie over them. Any thread may ask."""
@@ -84,16 +70,11 @@ class Session:
         origin, _ = input_for(source, opened.origin, opened.domain)
         if origin is not None:
             rasters[INPUT] = origin.raster
-        folder = resources.files("geopatcher.report") / "static"
-        pages = {
-            address: Answer(200, kind, (folder / name).read_bytes())
-            for address, (name, kind) in PAGES.items()
-        }
         given = opened.labels if labels is None else labels
         layers = [
             Layer.of(name, raster, given if name == RESULT else None) for name, raster in rasters.items()
         ]
-        return cls(opened.name, layers, opened.anchors, pages)
+        return cls(opened.name, layers, opened.anchors, pages_of(PAGES))
 
     @property
     def domain(self) -> RasterDomain:

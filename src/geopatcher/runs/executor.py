@@ -283,7 +283,7 @@ class Executor(ABC):
         n_patches = sum(map(job.plan.anchors.count_in, regions))
         job.advance(max(0, self.n_patches(job) - n_patches))
         if log is not None:
-            log.began(job.source.name, str(session.path or "memory"), n_patches)
+            log.began(job.source.name, str(session.path or "memory"), n_patches, job.plan.domain.grid_shape)
         job.hooks.split_start(n_patches)
         job.hooks.merge_start(n_patches)
         try:

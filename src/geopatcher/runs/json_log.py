@@ -45,10 +45,11 @@ class RunLog:
     _seconds: dict[str, float] = field(default_factory=dict)
     _broken: bool = False
 
-    def began(self, source: str, target: str, total: int) -> None:
-        """Write that a run begins, and of how many patches."""
+    def began(self, source: str, target: str, total: int, raster: tuple[int, int]) -> None:
+        """Write that a run begins, of how many patches, and over how many rows and columns."""
         self.total = total
-        self._write({"event": "begin", "time": _now(), "source": source, "target": target, "total": total})
+        what = {"source": source, "target": target, "total": total, "raster": list(raster)}
+        self._write({"event": "begin", "time": _now(), **what})
 
     def strip_done(self, plan: Plan, strip: Strip) -> None:
         """Write the line of a strip."""

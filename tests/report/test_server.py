@@ -1,0 +1,46 @@
+"""A local page's server, whatever it shows: what is in `test_viewer` holds for each page."""
+
+from __future__ import annotations
+
+import http.client
+
+import pytest
+
+from geopatcher.report.answers import Answer
+from geopatcher.report.server import ADDRESS, PortError, Viewer
+
+
+class Echo:
+    """Answers with what it was asked."""
+
+    closed = False
+
+    def answer(self, target):
+        return Answer(200, "text/plain; charset=utf-8", target.encode())
+
+    def close(self):
+        self.closed = True
+
+
+def get(viewer, target, host=None):
+    line = http.client.HTTPConnection(ADDRESS, viewer.server_port, timeout=10)
+    line.request("GET", target, headers={"Host": host} if host else {})
+    answer = line.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_whoever_asks_by_its_own_name_is_answered_and_nobody_else():
+    with Viewer(Echo()) as viewer:
+        assert viewer.url == f"http://127.0.0.1:{viewer.server_port}/"
+        assert get(viewer, "/a?b=1") == (200, "/a?b=1")
+        assert get(viewer, "/a", "example.org")[0] == 403
+
+
+def test_closing_closes_what_is_shown_and_lets_go_of_the_port():
+    echo = Echo()
+    with Viewer(echo) as viewer:
+        port = viewer.server_port
+        with pytest.raises(PortError, match=f"cannot listen on 127.0.0.1:{port}"):
+            Viewer(Echo(), port)
+    assert echo.closed
+    Viewer(Echo(), port).close()
