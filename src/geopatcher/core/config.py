@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from operator import attrgetter
@@ -161,9 +161,27 @@ def arguments_of(cls: type[Configured], config: Mapping[str, object]) -> dict[st
         It is none, names what is not there, or names a function.
 
     """
+    given = known_only(cls, config, parameters_of(cls))
+    named = given.get(cls.function_parameter)
+    if isinstance(named, str):
+        raise TypeError(
+            f"{cls.__name__} was made with the function {named}, which a configuration only names: make it "
+            f"in Python, as {cls.__name__}({cls.function_parameter}=...)"
+        )
+    return {name: revived(value) for name, value in given.items()}
+
+
+def known_only(cls: type, config: Mapping[str, object], known: Sequence[str]) -> dict[str, object]:
+    """Return a configuration of a class.
+
+    Raises
+    ------
+    TypeError
+        It is none, or names what is not among those that are known.
+
+    """
     if not isinstance(config, Mapping):
         raise TypeError(f"the configuration of a {cls.__name__} is a dict, not {type(config).__name__}")
-    known = parameters_of(cls)
     # Configurations used to say the class among the parameters.
     given = {name: value for name, value in config.items() if name != "type" or "type" in known}
     unknown = [str(name) for name in given if name not in known]
@@ -174,13 +192,7 @@ def arguments_of(cls: type[Configured], config: Mapping[str, object]) -> dict[st
             f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}: it has "
             f"{', '.join(known) or 'none'}"
         )
-    named = given.get(cls.function_parameter)
-    if isinstance(named, str):
-        raise TypeError(
-            f"{cls.__name__} was made with the function {named}, which a configuration only names: make it "
-            f"in Python, as {cls.__name__}({cls.function_parameter}=...)"
-        )
-    return {name: revived(value) for name, value in given.items()}
+    return given
 
 
 def revived(value: object) -> object:
