@@ -18,7 +18,7 @@ from geopatcher.patchers.streams import bytes_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.matched_field import MatchedField
 
 #: The patcher of the primary source.
@@ -66,7 +66,7 @@ class MatchedPatcher(ConfiguredParts, ABC, Generic[C, A, Q]):
         self,
         patches: Iterable[Q],
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> dict[str, object]:
         """Put the patches of each source together, all in one pass.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.patch import Patch
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.matched_field import MatchedField
     from geopatcher.patchers.streams import Stream
 
@@ -60,7 +60,7 @@ class MatchedSpatialPatcher(MatchedPatcher[SpatialPatcher[object], Merges[object
     def split(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
     ) -> Stream[MatchedPatch]:
@@ -107,7 +107,7 @@ class MatchedSpatialPatcher(MatchedPatcher[SpatialPatcher[object], Merges[object
     def asplit(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
     ) -> AsyncGenerator[MatchedPatch, None]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.cubes import Cube
     from geopatcher.patchers.matched_field import MatchedField
     from geopatcher.patchers.space_time import SpaceTime
@@ -127,7 +127,7 @@ class MatchedSpatioTemporalPatcher(
     def split(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -182,7 +182,7 @@ class MatchedSpatioTemporalPatcher(
     def asplit(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.matched_field import MatchedField
     from geopatcher.patchers.series import Series, TimeAxis
     from geopatcher.patchers.streams import Stream
@@ -67,7 +67,7 @@ class MatchedTemporalPatcher(
         self,
         mfield: MatchedField,
         time_axis: TimeAxis = 0,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -126,7 +126,7 @@ class MatchedTemporalPatcher(
         self,
         mfield: MatchedField,
         time_axis: TimeAxis = 0,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
