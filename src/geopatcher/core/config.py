@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -15,6 +16,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from typing import Self
+
+#: What names a number that is not finite, which JSON has not.
+NOT_FINITE = "float"
 
 
 @runtime_checkable
@@ -99,8 +103,8 @@ def parameters_of(cls: type) -> list[str]:
 def plain(value: object) -> object:
     """Return a value as JSON has it.
 
-    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs)
-    ('float32', [3, None], 'builtins:abs')
+    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs), plain(float("nan"))
+    ('float32', [3, None], 'builtins:abs', {'float': 'nan'})
 
     Raises
     ------
@@ -108,6 +112,8 @@ def plain(value: object) -> object:
         JSON has nothing for it.
 
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NOT_FINITE: str(float(value))}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     for kind, tell in _TOLD:
@@ -137,8 +143,8 @@ def _type(value: type) -> str:
 
 #: Of each kind of value, what is told.
 _TOLD: tuple[tuple[Any, Callable[..., object]], ...] = (
-    (np.generic, lambda value: value.item()),
-    (np.ndarray, lambda value: value.tolist()),
+    (np.generic, lambda value: plain(value.item())),
+    (np.ndarray, lambda value: plain(value.tolist())),
     (np.dtype, lambda value: value.name),
     (type, _type),
     (os.PathLike, os.fspath),
@@ -196,10 +202,12 @@ def known_only(cls: type, config: Mapping[str, object], known: Sequence[str]) ->
 
 
 def revived(value: object) -> object:
-    """Return what a JSON value stands for: parts are made, lists are tuples, objects stay."""
+    """Return what a JSON value stands for: parts and NaN are made, lists are tuples, objects stay."""
     if isinstance(value, Mapping):
         if set(value) == {"class", "config"}:
             return made(value)
+        if set(value) == {NOT_FINITE}:
+            return float(str(value[NOT_FINITE]))
         return {name: revived(part) for name, part in value.items()}
     return tuple(map(revived, value)) if isinstance(value, list | tuple) else value
 
