@@ -125,7 +125,7 @@ class Stencil(Configured):
         times = [isinstance(value, np.timedelta64) for value in (first, last, by)]
         if any(times) and not all(times):
             raise TypeError(f"start={start!r}, stop={stop!r} and step={step!r} mix numbers and times")
-        if not by > type(by)(0):
+        if not by > by * 0:  # in its own unit
             raise ValueError(f"step is the way from a point to the next, more than 0, not {step!r}")
         for name, value in (("start", first), ("stop", last), ("step", by), ("closed", closed)):
             object.__setattr__(self, name, value)
