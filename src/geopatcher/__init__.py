@@ -11,11 +11,14 @@ from geopatcher._optional import uncollected
 __version__ = "0.1.0"
 
 _load, _, _NAMES = lazy_loader.attach_stub(__name__, __file__)
-__all__ = sorted([*_NAMES, "__version__"])  # noqa: PLE0605 - the stub has the names
+#: Modules of ours that are called as others are: ``from geopatcher import *`` must not take these away.
+_NAMESAKES = ("dask", "jax", "time", "torch")
+_KNOWN = sorted([*_NAMES, "__version__"])
+__all__ = [name for name in _KNOWN if name not in _NAMESAKES]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _KNOWN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with uncollected():
         value: object = _load(name)
@@ -24,4 +27,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return list(__all__)
+    return list(_KNOWN)

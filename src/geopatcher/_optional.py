@@ -22,6 +22,7 @@ MODULES: dict[str, str] = {
     "cloudpickle": "dask",
     "dask": "dask",
     "async_geotiff": "cloud",
+    "cftime": "netcdf",
     "dask.array": "dask",
     "dask.bag": "dask",
     "datasketches": "sketches",

@@ -1,6 +1,7 @@
 """What may hear of a run: the protocols a hook is made of."""
 
 from geopatcher.engine.hooks import (
+    AnyHook,
     HearsError,
     HearsMergeEnd,
     HearsMergeStart,
@@ -13,6 +14,7 @@ from geopatcher.engine.hooks import (
 )
 
 __all__ = [
+    "AnyHook",
     "HearsError",
     "HearsMergeEnd",
     "HearsMergeStart",

@@ -51,8 +51,7 @@ def test_batches_are_the_patches_of_a_split(size, step, batch, boundary):
 
 def test_scattered_patches_too():
     patcher = patcher_of(8, 4, sampler=SpatialRandom(40, seed=1))
-    batches = dask.compute(*patcher.to_delayed(IMAGE), scheduler="sync")
-    same([patch for patches in batches for patch in patches], list(patcher.split(IMAGE)))
+    same(dask.compute(*patcher.to_delayed(IMAGE), scheduler="sync"), list(patcher.split(IMAGE)))
 
 
 def test_a_bag_of_patches():
@@ -64,9 +63,8 @@ def test_a_bag_of_patches():
 
 def test_an_operator_is_applied_inside_the_task():
     patcher = patcher_of(16, 8)
-    batches = dask.compute(*patcher.to_delayed(IMAGE, far.bend), scheduler="sync")
-    wanted = [patch.with_data(far.bend(patch.data)) for patch in patcher.split(IMAGE)]
-    same([patch for patches in batches for patch in patches], wanted)
+    patches = dask.compute(*patcher.to_delayed(IMAGE, far.bend), scheduler="sync")
+    same(patches, [patch.with_data(far.bend(patch.data)) for patch in patcher.split(IMAGE)])
 
 
 def test_no_pixel_is_in_the_graph_and_a_batch_is_read_at_once(tmp_path, monkeypatch):
@@ -75,7 +73,7 @@ def test_no_pixel_is_in_the_graph_and_a_batch_is_read_at_once(tmp_path, monkeypa
     with rasterio.open(path, "w", **profile) as out:
         out.write(IMAGE)
     patcher = patcher_of(8, 4)
-    tasks = patcher.to_delayed(path)
+    tasks = patcher.to_delayed(path, batch_size=64)
     assert sum(len(pack(dict(task.__dask_graph__()))) for task in tasks) / len(tasks) < 6000
     reads = []
     source = type(gp.RasterField(path).source)

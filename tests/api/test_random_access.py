@@ -242,6 +242,18 @@ def test_what_is_written_into_a_patch_stays_there():
     np.testing.assert_array_equal(IMAGE, np.random.default_rng(0).normal(size=(2, 20, 30)).astype(np.float32))
 
 
+@pytest.mark.parametrize("options", [{}, {"cache": True}, {"preload": True}])
+def test_a_sampler_without_places_makes_an_empty_view(options):
+    patcher = SpatialPatcher(SpatialRectangular(8), SpatialExplicit([]), SpatialHann(), SpatialOverlapAdd())
+    view = IndexedPatchView(patcher, np.zeros((20, 30)), **options)
+    again = pickle.loads(pickle.dumps(view))  # noqa: S301 - our own
+    for empty in (view, again):
+        assert (len(empty), list(empty), empty[:], list(empty.anchors)) == (0, [], [], [])
+        assert repr(empty) == "IndexedPatchView(ndarray float64 (20, 30), no patches)"
+        with pytest.raises(IndexError, match="there is no patch 0: the view has 0"):
+            empty[0]
+
+
 def test_sizes_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="cache_size must be 1 or more, not 0: pass None"):
         IndexedPatchView(patcher(), IMAGE, cache_size=0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rasterio.features import rasterize
 
 import racing
-from geopatcher.core.area import MANY, SQUARE, Area
+from geopatcher.core.area import MANY, SQUARE, Area, exact_wkt
 from geopatcher.core.box import Box
 
 GRID = (700, 900)
@@ -106,6 +106,12 @@ def test_it_travels_without_what_it_remembers_and_is_known_by_its_outline():
 
 def test_bounds_are_the_cells_around_it():
     assert Area(shapely.box(2.5, 3, 7 + 1e-9, 9)).bounds == Box(3, 9, 2, 7)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=3))
+def test_text_of_a_geometry_has_all_digits(place):
+    point = shapely.Point(place)
+    assert shapely.equals_identical(shapely.from_wkt(exact_wkt([point])[0]), point)
 
 
 @pytest.mark.parametrize("whose", ["of_area", "of_patches", "of_points"])

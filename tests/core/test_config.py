@@ -170,3 +170,10 @@ def test_values_of_python_become_those_of_json():
     }
     with pytest.raises(TypeError, match="cannot be told in a configuration"):
         plain(object())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), np.float32("nan")])
+def test_numbers_that_are_not_finite_are_json_too(value):
+    config = json.loads(json.dumps(gp.SpatialRectangular(8, "pad", value).get_config(), allow_nan=False))
+    assert str(gp.SpatialRectangular.from_config(config).pad_value) == str(float(value))
+    assert json.dumps(plain(np.array([1.0, value])), allow_nan=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import geopatcher
-from geopatcher.engine.hooks import Hooks
+from geopatcher.engine.hooks import Hooks, PatcherHook
 
 IMAGE = np.random.default_rng(2).random((2, 80, 64), dtype="float32")
 
@@ -127,3 +127,23 @@ def test_what_is_no_hook_is_refused():
         Hooks.of(["hello"])
     assert not Hooks.of(None)
     assert not Hooks.of([])
+
+
+class Counting(PatcherHook):
+    """Inherits what it does not want to hear."""
+
+    def __init__(self):
+        self.n = 0
+
+    def on_patch_done(self, anchor, seconds, nbytes):
+        super().on_patch_done(anchor, seconds, nbytes)
+        self.n += 1
+
+
+def test_a_hook_may_inherit_what_it_does_not_want():
+    hook = Counting()
+    assert isinstance(hook, PatcherHook)
+    assert isinstance(Everything(), PatcherHook)
+    assert not isinstance(OnlyDone(), PatcherHook)
+    result = geopatcher.reconstruct(IMAGE, lambda x: x, size=16, hooks=hook)
+    assert hook.n == result.plan.n_patches

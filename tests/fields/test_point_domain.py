@@ -1,8 +1,12 @@
+import json
 import pickle
 
 import numpy as np
+import pyproj
 import pytest
 from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 from scipy.spatial import cKDTree
 
@@ -120,3 +124,27 @@ def test_what_are_no_points_is_refused():
         PointDomain([(0, 0), (0, np.nan)])
     with pytest.raises(ValueError, match="interp 'cubic' is none of nearest, linear"):
         PointDomain([(0, 0)], interp="cubic")
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=1, max_size=5),
+    st.sampled_from([None, "EPSG:4326", 3035, pyproj.CRS("EPSG:32633")]),
+    st.sampled_from(["nearest", "linear"]),
+)
+def test_any_points_go_through_json(coords, crs, interp):
+    domain = PointDomain(coords, crs=crs, interp=interp)
+    back = PointDomain.from_config(json.loads(json.dumps(domain.get_config(), allow_nan=False)))
+    assert back == domain
+    assert hash(back) == hash(domain)
+    assert domain != PointDomain([*coords, (0, 0)], crs=crs, interp=interp)
+    assert domain != PointDomain(coords, crs="EPSG:3857", interp=interp)
+    assert domain != "points"
+
+
+def test_what_is_no_configuration_of_points_is_refused():
+    with pytest.raises(TypeError, match=r"PointDomain has no parameter 'kdtree': it has coords, crs, interp"):
+        PointDomain.from_config({"coords": [[0, 0]], "kdtree": None})
+    with pytest.raises(TypeError, match="coords"):
+        PointDomain.from_config({})
+    with pytest.raises(ValueError, match="coords are pairs"):
+        PointDomain.from_config({"coords": [0, 0]})

@@ -149,7 +149,7 @@ def test_on_the_other_ways_they_are_the_same(whole):
         "two passes": grid.two_pass(
             IMAGE, reduce_with=SpatialMeanStd(), apply=gp.positioned(noisy_with, seed=7)
         ),
-        "delayed": grid.merge((p for task in grid.to_delayed(IMAGE, noisy) for p in task.compute()), IMAGE),
+        "delayed": grid.merge((task.compute() for task in grid.to_delayed(IMAGE, noisy)), IMAGE),
         "chips": patch_ops.Stitch(SpatialOverlapAdd(), IMAGE)(
             patch_ops.ApplyToChips(noisy)(patch_ops.GridSampler(grid)(IMAGE))
         ),

@@ -102,6 +102,16 @@ def test_resampling_is_checked_when_it_is_made():
     assert both.fields["dem"].source.name == MatchedField(IMAGE, {"dem": HEIGHT}).fields["dem"].source.name
 
 
+def test_ways_to_choose_steps_are_checked_when_it_is_made():
+    for more, message in [
+        ({"reindex": {"demm": "nearest"}}, "reindex=, of the secondaries, has no source 'demm': it has dem"),
+        ({"reindex": {"dem": "linear"}}, "is one of exact, nearest, ffill, bfill, not 'linear'"),
+        ({"tolerance": {"dem": 3}}, "tolerance=, of those in reindex=, has no source 'dem': it has none"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            MatchedField(IMAGE, {"dem": HEIGHT}, **more)
+
+
 def test_grids_are_one_if_the_georeference_is():
     domain = gp.RasterDomain((4, 5), Affine(10, 0, 5, 0, -10, 7), "EPSG:32725")
     assert on_one_grid(domain, gp.RasterDomain((4, 5), Affine(10, 0, 5 + 1e-9, 0, -10, 7), "EPSG:32725"))

@@ -31,6 +31,7 @@ def test_what_is_no_fixed_span_is_refused(text):
 
 def test_spans_pass_and_others_do_not():
     assert duration(timedelta(hours=2)) == np.timedelta64(2, "h")
+    assert duration(pd.Timedelta(7)) == np.timedelta64(7, "ns")
     assert duration(np.timedelta64(5, "D")) == np.timedelta64(5, "D")
     for calendar in (np.timedelta64(1, "M"), np.timedelta64("NaT", "s"), np.timedelta64(3)):
         with pytest.raises(ValueError, match="fixed length"):

@@ -27,6 +27,7 @@ CLOSED = ("left", "right", "both", "neither")
 def test_whole_quotients_are_exact(n, step):
     assert divide_evenly(n * step, step) == n
     assert divide_evenly(np.timedelta64(n * step, "h"), np.timedelta64(step * 60, "m")) == n
+    assert divide_evenly(timedelta(hours=n * step), f"{step * 60}min") == n
     assert divide_evenly(n * step / 10, step / 10) == n
 
 

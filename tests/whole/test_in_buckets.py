@@ -165,7 +165,8 @@ def test_killed_at_any_instant_and_gone_on_with_from_another_folder(bucket, loca
             process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-            assert f"{KEY}/zarr.json" not in [entry.key for entry in bucket.entries(KEY)]
+            if f"{KEY}/zarr.json" in [entry.key for entry in bucket.entries(KEY)]:  # it is put last
+                assert objects(bucket) == local
     assert objects(bucket) == local
     assert beside(bucket) == []
     plan = gp.plan(image(), **SIZES)

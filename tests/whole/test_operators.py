@@ -396,7 +396,7 @@ def test_nor_on_other_ways(operator):
         grid.merge(list(parallel_map(grid, array, operator, n_workers=1, batch_size=8)), array),
         grid.two_pass(array, reduce_with=SpatialMeanStd(), apply=operator),
         grid.merge((patch.with_data(operator(patch.data)) for patch in grid.split(array)), array),
-        grid.merge((p for task in grid.to_delayed(array, in_place) for p in task.compute()), array),
+        grid.merge((task.compute() for task in grid.to_delayed(array, in_place)), array),
         patch_ops.Stitch(SpatialOverlapAdd(), array)(
             patch_ops.ApplyToChips(operator)(patch_ops.GridSampler(grid)(array))
         ),

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 import zipfile
 from email.parser import Parser
@@ -51,11 +52,19 @@ def test_what_the_main_job_needs_imports_nothing_slow_or_optional(statement):
     assert loaded & slow == set()
 
 
+def test_all_names_at_once_leave_modules_of_others_alone():
+    found: dict[str, object] = {}
+    exec("import time\nfrom geopatcher import *", found)  # noqa: S102 - what people write
+    assert found["time"] is time
+    assert geopatcher.time is not time
+    assert found["SpatialPatcher"] is geopatcher.SpatialPatcher
+
+
 def test_every_public_name_is_there_and_documented():
     for name in geopatcher.__all__:
         value = getattr(geopatcher, name)
         assert name == "__version__" or value.__doc__, name
-    assert set(geopatcher.__all__) == set(dir(geopatcher))
+    assert set(dir(geopatcher)) - set(geopatcher.__all__) == {"dask", "jax", "time", "torch"}
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = geopatcher.nothing
 

@@ -119,7 +119,7 @@ def test_every_way_to_a_patch_fills_alike(tmp_path):
         seen.append(patcher.patch_at(source, (40, 60)).data)
         seen += [list(patcher.split(source, cache=kept))[-1].data for kept in (None, cache, cache)]
         seen += [gp.IndexedPatchView(patcher, source, preload=preload)[-1].data for preload in (False, True)]
-        seen.append(patcher.to_delayed(source)[-1].compute(scheduler="synchronous")[-1].data)
+        seen.append(patcher.to_delayed(source)[-1].compute(scheduler="synchronous").data)
         statistics = gp.SpatialMeanStd()
         patcher.two_pass(source, reduce_with=statistics, apply=lambda x, _: (applied.append(x.copy()), x)[1])
         seen.append(applied[-1])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from geopatcher.api.split import DoneAnchors
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.fields.open import Arrays, Lending, Source
 
 D = TypeVar("D")
@@ -34,7 +34,7 @@ class AsyncCutter(PatchCutter[R_co], Generic[R_co]):
         self,
         field: Lending[D],
         *,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         journal: DoneAnchors | None = None,
         max_in_flight: int | None = None,
         max_in_flight_bytes: int | str | None = None,
@@ -44,7 +44,7 @@ class AsyncCutter(PatchCutter[R_co], Generic[R_co]):
         self,
         field: Arrays,
         *,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         journal: DoneAnchors | None = None,
         max_in_flight: int | None = None,
         max_in_flight_bytes: int | str | None = None,
@@ -53,7 +53,7 @@ class AsyncCutter(PatchCutter[R_co], Generic[R_co]):
         self,
         field: Source,
         *,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         journal: DoneAnchors | None = None,
         max_in_flight: int | None = None,
         max_in_flight_bytes: int | str | None = None,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import RectGeometry, Sampler, SourceField, Window
     from geopatcher.engine.error_policy import OnError, PatchErrorRecord
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.fields.open import Arrays, Lending, Source
     from geopatcher.planning.plan import Plan
 
@@ -202,7 +202,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     def split(
         self,
         field: Lending[D],
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
         journal: DoneAnchors | None = None,
@@ -214,7 +214,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     def split(
         self,
         field: Arrays,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
         journal: DoneAnchors | None = None,
@@ -225,7 +225,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     def split(
         self,
         field: Source,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
         journal: DoneAnchors | None = None,
@@ -298,7 +298,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     def splitting(
         self,
         field: Source,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         journal: DoneAnchors | None = None,
         cache: PatchCache | None = None,
     ) -> Splitting:

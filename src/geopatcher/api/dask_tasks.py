@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 def to_delayed(
-    patcher: SpatialPatcher[object], field: Source, operator: Callable[[Array], Array] | None = None
+    patcher: SpatialPatcher[object],
+    field: Source,
+    operator: Callable[[Array], Array] | None = None,
+    *,
+    batch_size: int | None = None,
 ) -> list[Delayed]:
     """Return Dask tasks that give the patches of a field, as `SpatialPatcher.to_delayed` does.
 
@@ -28,11 +32,13 @@ def to_delayed(
         The field.
     operator
         Takes the data of one patch, ``(bands, h, w)`` or ``(h, w)``, and returns its result.
+    batch_size
+        Most patches of a task, which then gives a list of them; by default it gives a patch.
 
     Returns
     -------
     list of dask.delayed.Delayed
-        Each a list of up to 64 neighbouring patches, in the order of `split`.
+        Each a `geopatcher.Patch`, or a list of them, in the order of `split`.
 
     Raises
     ------
@@ -40,7 +46,7 @@ def to_delayed(
         Dask is not installed.
 
     """
-    return patcher.to_delayed(field, operator)
+    return patcher.to_delayed(field, operator, batch_size=batch_size)
 
 
 def to_dask_bag(patcher: SpatialPatcher[object], field: Source) -> Bag:

@@ -1,4 +1,4 @@
-"""Patches as Dask tasks, for people with their own graph: a batch of patches per task, read inside it."""
+"""Patches as Dask tasks, for people with their own graph: one or a batch of them, read inside the task."""
 
 from __future__ import annotations
 
@@ -72,6 +72,18 @@ class Cutting:
             yield self.field.dress(cut.pixels, cut.box), cut.box, cut.crop
 
 
+class _One:
+    """A task: the rectangle of a patch."""
+
+    def __init__(self, box: Box) -> None:
+        self.box = box
+
+    def __call__(self, cutting: Cutting) -> Patch[object]:
+        """Return the patch."""
+        (patch,) = cutting.batch([self.box])
+        return patch
+
+
 class _Batch:
     """A task: the rectangles of some patches. Not a dataclass, which Dask would look into."""
 
@@ -83,8 +95,8 @@ class _Batch:
         return cutting.batch(self.boxes)
 
 
-def delayed_batches(cutting: Cutting, batch_size: int) -> list[Delayed]:
-    """Return one Dask task per batch of up to ``batch_size`` neighbouring patches of a row.
+def delayed_patches(cutting: Cutting, batch_size: int | None) -> list[Delayed]:
+    """Return one Dask task per patch, or per batch of up to ``batch_size`` neighbouring patches of a row.
 
     Raises
     ------
@@ -92,16 +104,16 @@ def delayed_batches(cutting: Cutting, batch_size: int) -> list[Delayed]:
         ``batch_size`` is less than 1.
 
     """
-    if batch_size < 1:
+    if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {batch_size}")
     delayed = load("dask").delayed
     name = f"geopatcher-{uuid.uuid4().hex[:12]}"
     shared = delayed(cutting, name=f"{name}-field", traverse=False)
+    batches = _batches(cutting.plan, batch_size or 1)
+    tasks = ((_One(boxes[0]) if batch_size is None else _Batch(boxes)) for boxes in batches)
     return [
-        delayed(_Batch(boxes), name=f"{name}-batch-{index}", traverse=False)(
-            shared, dask_key_name=f"{name}-{index}"
-        )
-        for index, boxes in enumerate(_batches(cutting.plan, batch_size))
+        delayed(task, name=f"{name}-task-{index}", traverse=False)(shared, dask_key_name=f"{name}-{index}")
+        for index, task in enumerate(tasks)
     ]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.engine.job import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.grids import CrsLike
@@ -82,7 +82,7 @@ class RunOptions(SharedOptions, total=False):
     max_retries: int
     retry_on: tuple[type[Exception], ...]
     timeout: float | None
-    hooks: Iterable[PatcherHook] | PatcherHook | None
+    hooks: Iterable[AnyHook] | AnyHook | None
     log_json: str | os.PathLike[str] | None
     progress: bool | Advance | None
     resume: Resume

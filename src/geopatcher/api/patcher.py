@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, Unpack, overload
 
 from geopatcher._optional import load
-from geopatcher.api.delayed import Cutting, delayed_batches
+from geopatcher.api.delayed import Cutting, delayed_patches
 from geopatcher.api.options import RunOptions, check_known
 from geopatcher.api.placed import reduce_placed
 from geopatcher.api.reconstruct import reconstruct
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PatchStream", "SpatialPatcher"]
 
+#: Patches of a partition of a bag.
+BAG_SIZE = 64
 D = TypeVar("D")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -94,14 +96,19 @@ class SpatialPatcher(PatchStitcher[R_co]):
         return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
 
     def to_delayed(
-        self, field: Source, operator: Callable[[Array], Array] | None = None, *, batch_size: int = 64
+        self,
+        field: Source,
+        operator: Callable[[Array], Array] | None = None,
+        *,
+        batch_size: int | None = None,
     ) -> list[Delayed]:
         """Return Dask tasks that give the patches of a field, for a graph of your own; needs ``dask``.
 
-        Each task is a list of up to ``batch_size`` neighbouring patches, which it reads by itself, in
-        one piece; with an ``operator`` their data is what that returns. No pixel is in the graph, but
-        of a field in memory. To stitch a whole raster on a cluster, `geopatcher.reconstruct` with a
-        `geopatcher.executors.DaskExecutor` reads and computes less twice, and holds less.
+        Each task is a `Patch`, which it reads by itself; with an ``operator`` its data is what that returns.
+        Of many patches let each be a list of neighbours, by ``batch_size=64`` say: it is read in one
+        piece, and Dask has less to do. No pixel is in the graph, but of a field in memory. To stitch a
+        whole raster on a cluster, `geopatcher.reconstruct` with a `geopatcher.executors.DaskExecutor`
+        reads and computes less twice, and holds less.
 
         Parameters
         ----------
@@ -110,7 +117,7 @@ class SpatialPatcher(PatchStitcher[R_co]):
         operator
             Takes the data of one patch, ``(bands, h, w)`` or ``(h, w)``, and returns its result.
         batch_size
-            Most patches of a task, 64 by default.
+            Most patches of a task, which then gives a list of them; by default it gives a patch.
 
         Returns
         -------
@@ -127,7 +134,7 @@ class SpatialPatcher(PatchStitcher[R_co]):
         """
         source_field = self.opened(field)
         cutting = Cutting(source_field, self.plan(source_field), self.window.weights(self.geometry), operator)
-        return delayed_batches(cutting, batch_size)
+        return delayed_patches(cutting, batch_size)
 
     def to_dask_bag(self, field: Source) -> Bag:
         """Return the patches of a field as a Dask bag, in partitions of 64; see `to_delayed`.
@@ -148,7 +155,7 @@ class SpatialPatcher(PatchStitcher[R_co]):
             Dask is not installed.
 
         """
-        bag: Bag = load("dask.bag").from_delayed(self.to_delayed(field))
+        bag: Bag = load("dask.bag").from_delayed(self.to_delayed(field, batch_size=BAG_SIZE))
         return bag
 
     def reconstruct(

@@ -151,8 +151,9 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self._reading: AbstractContextManager[object] = nullcontext() if safe else threading.Lock()
 
     def __repr__(self) -> str:
-        patch = "x".join(map(str, self.plan.anchors.patch_shape))
-        return f"IndexedPatchView({self.plan.source_name}, {len(self):,} patches of {patch})"
+        size = "x".join(map(str, self.plan.anchors.patch_shape))
+        many = f"{len(self):,} patches of {size}" if len(self) else "no patches"
+        return f"IndexedPatchView({self.plan.source_name}, {many})"
 
     def __len__(self) -> int:
         return self.plan.n_patches

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.engine.job import Job, Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Sources
@@ -87,7 +87,7 @@ def reconstruct(
     max_retries: int = 0,
     retry_on: tuple[type[Exception], ...] = (OSError, TimeoutError),
     timeout: float | None = None,
-    hooks: Iterable[PatcherHook] | PatcherHook | None = (),
+    hooks: Iterable[AnyHook] | AnyHook | None = (),
     log_json: str | os.PathLike[str] | None = None,
     progress: bool | Advance | None = None,
     resume: Resume = True,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.patch import Patch
     from geopatcher.core.protocols import Array, HasShape
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.fields.open import Source
     from geopatcher.merging.merge import MergeOptions
 
@@ -55,7 +55,7 @@ class PatchStitcher(AsyncCutter[R_co], Generic[R_co]):
         self,
         patches: Iterable[Patch[object]],
         domain: HasShape,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> R_co:
         """Stitch patches with this patcher's aggregation.
 
@@ -102,7 +102,7 @@ class PatchStitcher(AsyncCutter[R_co], Generic[R_co]):
         self,
         patches: AsyncIterable[Patch[object]] | Iterable[Patch[object]],
         domain: HasShape,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> R_co:
         """Stitch patches that are awaited; it is `merge`, in a thread that takes each patch as it comes.
 
@@ -141,7 +141,7 @@ class PatchStitcher(AsyncCutter[R_co], Generic[R_co]):
         self,
         patches: Iterable[Patch[object]],
         field: Source,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> xarray.DataArray | xarray.Dataset:
         """Stitch patches into a DataArray with the field's coordinates and CRS; needs the extra ``xarray``.
 

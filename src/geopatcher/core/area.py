@@ -17,7 +17,7 @@ from rasterio.features import rasterize
 from geopatcher.core.box import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,8 @@ REMEMBERED = 256
 SLACK_PX = 1e-6
 #: An outline of more corners is cut to each square first.
 MANY = 1000
+#: Decimals of WKT, of which no double has more than 21 in the notation of GEOS; its "full" precision is 16.
+WKT_DECIMALS = 30
 #: No cell, and all of them.
 OUTSIDE, INSIDE = False, True
 
@@ -164,6 +166,15 @@ def own_copy(shape: shapely.Geometry) -> shapely.Geometry:
     beside it is made while it is asked, and two threads at once end the process.
     """
     return shapely.from_wkb(shapely.to_wkb(shape))
+
+
+def exact_wkt(shapes: Iterable[shapely.Geometry | None]) -> list[str | None]:
+    """Return geometries as WKT that gives the same numbers again, ``None`` for those that are missing.
+
+    >>> exact_wkt([shapely.Point(1 / 3, 0.027), None])
+    ['POINT (0.3333333333333333 0.027)', None]
+    """
+    return [None if shape is None else shapely.to_wkt(shape, WKT_DECIMALS) for shape in shapes]
 
 
 def _rectangle(box: Box) -> shapely.Geometry:

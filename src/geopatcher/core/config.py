@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from operator import attrgetter
@@ -17,6 +18,9 @@ from geopatcher.core.html_cards import card
 
 if TYPE_CHECKING:
     from typing import Self
+
+#: What names a number that is not finite, which JSON has not.
+NOT_FINITE = "float"
 
 
 @runtime_checkable
@@ -108,8 +112,8 @@ def parameters_of(cls: type) -> list[str]:
 def plain(value: object) -> object:
     """Return a value as JSON has it.
 
-    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs)
-    ('float32', [3, None], 'builtins:abs')
+    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs), plain(float("nan"))
+    ('float32', [3, None], 'builtins:abs', {'float': 'nan'})
 
     Raises
     ------
@@ -117,6 +121,8 @@ def plain(value: object) -> object:
         JSON has nothing for it.
 
     """
+    if isinstance(value, float) and not math.isfinite(value):
+        return {NOT_FINITE: str(float(value))}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     for kind, tell in _TOLD:
@@ -146,8 +152,8 @@ def _type(value: type) -> str:
 
 #: Of each kind of value, what is told.
 _TOLD: tuple[tuple[Any, Callable[..., object]], ...] = (
-    (np.generic, lambda value: value.item()),
-    (np.ndarray, lambda value: value.tolist()),
+    (np.generic, lambda value: plain(value.item())),
+    (np.ndarray, lambda value: plain(value.tolist())),
     (np.dtype, lambda value: value.name),
     (type, _type),
     (os.PathLike, os.fspath),
@@ -170,9 +176,27 @@ def arguments_of(cls: type[Configured], config: Mapping[str, object]) -> dict[st
         It is none, names what is not there, or names a function.
 
     """
+    given = known_only(cls, config, parameters_of(cls))
+    named = given.get(cls.function_parameter)
+    if isinstance(named, str):
+        raise TypeError(
+            f"{cls.__name__} was made with the function {named}, which a configuration only names: make it "
+            f"in Python, as {cls.__name__}({cls.function_parameter}=...)"
+        )
+    return {name: revived(value) for name, value in given.items()}
+
+
+def known_only(cls: type, config: Mapping[str, object], known: Sequence[str]) -> dict[str, object]:
+    """Return a configuration of a class.
+
+    Raises
+    ------
+    TypeError
+        It is none, or names what is not among those that are known.
+
+    """
     if not isinstance(config, Mapping):
         raise TypeError(f"the configuration of a {cls.__name__} is a dict, not {type(config).__name__}")
-    known = parameters_of(cls)
     # Configurations used to say the class among the parameters.
     given = {name: value for name, value in config.items() if name != "type" or "type" in known}
     unknown = [str(name) for name in given if name not in known]
@@ -183,20 +207,16 @@ def arguments_of(cls: type[Configured], config: Mapping[str, object]) -> dict[st
             f"{cls.__name__} has no parameter {', '.join(map(repr, unknown))}: it has "
             f"{', '.join(known) or 'none'}"
         )
-    named = given.get(cls.function_parameter)
-    if isinstance(named, str):
-        raise TypeError(
-            f"{cls.__name__} was made with the function {named}, which a configuration only names: make it "
-            f"in Python, as {cls.__name__}({cls.function_parameter}=...)"
-        )
-    return {name: revived(value) for name, value in given.items()}
+    return given
 
 
 def revived(value: object) -> object:
-    """Return what a JSON value stands for: parts are made, lists are tuples, objects stay."""
+    """Return what a JSON value stands for: parts and NaN are made, lists are tuples, objects stay."""
     if isinstance(value, Mapping):
         if set(value) == {"class", "config"}:
             return made(value)
+        if set(value) == {NOT_FINITE}:
+            return float(str(value[NOT_FINITE]))
         return {name: revived(part) for name, part in value.items()}
     return tuple(map(revived, value)) if isinstance(value, list | tuple) else value
 

@@ -11,6 +11,7 @@ from affine import Affine
 from geopatcher.core.gaps import VALID, Gaps
 from geopatcher.core.leading import check_leading, lengths_of
 from geopatcher.core.metadata import Metadata
+from geopatcher.core.raster_config import ConfiguredRaster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from geopatcher.core.leading import Leading
 
 
-@dataclass(frozen=True, slots=True)
-class RasterDomain:
+@dataclass(frozen=True, slots=True, eq=False)
+class RasterDomain(ConfiguredRaster):
     """Grid, georeference and band records of a raster.
 
     Parameters
@@ -55,6 +56,9 @@ class RasterDomain:
     --------
     >>> RasterDomain((3, 20, 30)).bounds
     (0.0, 20.0, 30.0, 0.0)
+    >>> domain = RasterDomain((20, 30), Affine(10, 0, 5e5, 0, -10, 4e6), "EPSG:32633", nodata=float("nan"))
+    >>> domain.get_config()["transform"], RasterDomain.from_config(domain.get_config()) == domain
+    ([10.0, 0.0, 500000.0, 0.0, -10.0, 4000000.0], True)
 
     """
 

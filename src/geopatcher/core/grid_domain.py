@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.config import Configured, known_only
+from geopatcher.core.coordinate_json import coordinate_from_json, coordinate_to_json
+from geopatcher.core.domain_json import crs_to_json
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
+    from typing import Self
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -20,7 +26,7 @@ DEGREES = ("lat", "latitude", "lon", "longitude")
 
 
 @dataclass(frozen=True, init=False, eq=False)
-class GridDomain:
+class GridDomain(Configured):
     """A grid with named dimensions: anchors on it are ``{dim: index}``.
 
     Rows and columns are found by their names (``y``, ``lat``, ``northing`` ...; ``x``, ``lon`` ...), or else
@@ -43,6 +49,8 @@ class GridDomain:
     >>> domain = GridDomain({"lat": [60.0, 50.0, 40.0], "lon": [0.0, 10.0]})
     >>> domain.shape, domain.bounds
     ((3, 2), (0.0, 40.0, 10.0, 60.0))
+    >>> GridDomain.from_config(domain.get_config()) == domain
+    True
 
     """
 
@@ -96,9 +104,76 @@ class GridDomain:
         """Whether the names of the dimensions say that coordinates are longitudes and latitudes."""
         return all(str(dim).lower() in DEGREES for dim in (self.rows, self.cols))
 
+    def get_config(self) -> dict[str, object]:
+        """Return ``"coords"``, of each dimension its dtype and its values, dates as text, and ``"crs"``.
+
+        Returns
+        -------
+        dict
+            What `from_config` takes.
+
+        Raises
+        ------
+        TypeError
+            The name of a dimension is no text, or coordinates are neither numbers, texts nor dates.
+
+        """
+        unnamed = [dim for dim in self.dims if not isinstance(dim, str)]
+        if unnamed:
+            raise TypeError(f"the dimension {unnamed[0]!r} cannot be told in a configuration: give it a name")
+        told = {dim: coordinate_to_json(values) for dim, values in self.coords.items()}
+        return {"coords": told, "crs": crs_to_json(self.crs)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Make a grid of what `get_config` gave.
+
+        Parameters
+        ----------
+        config
+            ``"coords"``, and perhaps ``"crs"``.
+
+        Returns
+        -------
+        Self
+            Equal to what the configuration was asked of.
+
+        Raises
+        ------
+        TypeError
+            There is no such parameter, or no ``"coords"``.
+        ValueError
+            Coordinates are of another kind.
+
+        """
+        given = known_only(cls, config, ("coords", "crs"))
+        told = given.get("coords")
+        if not isinstance(told, Mapping):
+            raise TypeError(f"the configuration of a {cls.__name__} has coords, a dict by dimension")
+        return cls({dim: coordinate_from_json(values) for dim, values in told.items()}, given.get("crs"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GridDomain):
+            return NotImplemented
+        pairs = zip(self.coords.values(), other.coords.values(), strict=False)
+        same = self.dims == other.dims and self.crs == other.crs
+        return same and all(same_coordinate(mine, its) for mine, its in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.dims, self.shape))
+
     def __repr__(self) -> str:
         sizes = ", ".join(f"{dim}: {len(values)}" for dim, values in self.coords.items())
         return f"GridDomain({sizes}{'' if self.crs is None else f', {self.crs}'})"
+
+
+def same_coordinate(one: NDArray[np.generic], other: NDArray[np.generic]) -> bool:
+    """Return whether two coordinates have the same values; those that are missing (NaN, NaT) are the same.
+
+    >>> same_coordinate(np.array([1.0, np.nan]), np.array([1.0, np.nan]))
+    True
+    """
+    return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind in "fcmM")
 
 
 def _named(dims: tuple[Hashable, ...], names: tuple[str, ...]) -> Hashable | None:

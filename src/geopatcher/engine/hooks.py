@@ -119,8 +119,37 @@ class HearsError(Protocol):
         """
 
 
+@runtime_checkable
+class PatcherHook(  # noqa: N818 - it is no exception, one of its bases hears of them
+    HearsSplitStart,
+    HearsPatchStart,
+    HearsPatchDone,
+    HearsSplitEnd,
+    HearsMergeStart,
+    HearsMergeEnd,
+    HearsError,
+    Protocol,
+):
+    """A hook with all methods, which do nothing: a class to inherit from, and to override some of them in.
+
+    It need not be: an object with any one of them is a hook as well.
+
+    Examples
+    --------
+    >>> class Count(PatcherHook):
+    ...     patches = 0
+    ...     def on_patch_done(self, anchor, seconds, nbytes):
+    ...         self.patches += 1
+    >>> count = Count()
+    >>> Hooks.of(count).patch_done((0, 0), 0.1, 4)
+    >>> count.patches
+    1
+
+    """
+
+
 #: An object with any of the methods above.
-PatcherHook: TypeAlias = (
+AnyHook: TypeAlias = (
     HearsSplitStart
     | HearsPatchStart
     | HearsPatchDone
@@ -169,7 +198,7 @@ class Hooks:
     any: bool = field(default=False)
 
     @classmethod
-    def of(cls, hooks: Iterable[PatcherHook] | PatcherHook | None) -> Self:
+    def of(cls, hooks: Iterable[AnyHook] | AnyHook | None) -> Self:
         """Take one hook, several, or none.
 
         Parameters

@@ -9,12 +9,17 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.box import Box
+from geopatcher.core.config import Configured, known_only
+from geopatcher.core.domain_json import crs_to_json
 from geopatcher.core.sphere import unit_vectors
 from geopatcher.fields.open import as_field
 from geopatcher.patching.cells import Cells
 from geopatcher.patching.lonlat import DEGREES, to_degrees, transformed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Self
+
     from numpy.typing import ArrayLike, NDArray
 
     from geopatcher.core.places import Tree
@@ -29,7 +34,7 @@ TILE = 512
 EDGE = 1e-6
 
 
-class PointDomain:
+class PointDomain(Configured):
     """Numbered points: a domain of stations, soundings or nodes of a mesh. Anchors are their numbers.
 
     Parameters
@@ -55,6 +60,8 @@ class PointDomain:
     >>> domain = PointDomain([(10.0, 50.0), (12.0, 48.0)], crs="EPSG:4326")
     >>> domain.shape, domain.bounds
     ((2,), (10.0, 48.0, 12.0, 50.0))
+    >>> PointDomain.from_config(domain.get_config()) == domain
+    True
 
     """
 
@@ -75,6 +82,50 @@ class PointDomain:
         self.kdtree = kdtree
         self.crs = crs
         self.interp = interp
+
+    def get_config(self) -> dict[str, object]:
+        """Return ``"coords"``, ``"crs"`` and ``"interp"``; a KD-tree follows from the coordinates.
+
+        Returns
+        -------
+        dict
+            What `from_config` takes.
+
+        """
+        return {"coords": self.coords.tolist(), "crs": crs_to_json(self.crs), "interp": self.interp}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Make points of what `get_config` gave.
+
+        Parameters
+        ----------
+        config
+            ``"coords"``, and perhaps ``"crs"`` and ``"interp"``.
+
+        Returns
+        -------
+        Self
+            Equal to what the configuration was asked of.
+
+        Raises
+        ------
+        TypeError
+            There is no such parameter, or no ``"coords"``.
+        ValueError
+            As of the class.
+
+        """
+        return cls(**known_only(cls, config, ("coords", "crs", "interp")))  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PointDomain):
+            return NotImplemented
+        same = np.array_equal(self.coords, other.coords) and self.interp == other.interp
+        return same and bool(self.crs == other.crs)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.interp))
 
     def __repr__(self) -> str:
         return f"PointDomain({len(self.coords):,} points{'' if self.crs is None else f', {self.crs}'})"

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 import shapely
 
+from geopatcher.core.area import exact_wkt
+from geopatcher.core.config import Configured, known_only
+from geopatcher.core.domain_json import crs_to_json
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Self
 
     from numpy.typing import NDArray
 
@@ -22,7 +27,7 @@ class SpatialIndex(Protocol):
         ...
 
 
-class VectorDomain:
+class VectorDomain(Configured):
     """Numbered features: a domain of parcels, rivers or boxes. Anchors are their numbers.
 
     Parameters
@@ -48,6 +53,8 @@ class VectorDomain:
     >>> domain = VectorDomain([shapely.box(0, 0, 1, 1), shapely.box(5, 5, 6, 7)], crs="EPSG:3035")
     >>> domain.shape, domain.bounds
     ((2,), (0.0, 0.0, 6.0, 7.0))
+    >>> VectorDomain.from_config(domain.get_config()) == domain
+    True
 
     """
 
@@ -63,6 +70,60 @@ class VectorDomain:
         if wrong.size:
             raise TypeError(f"feature {wrong[0]} is no geometry: {self.shapes[wrong[0]]!r}"[:200])
         self._given = sindex
+
+    def get_config(self) -> dict[str, object]:
+        """Return ``"geometry"`` as WKT, ``None`` for those that are missing, and ``"crs"``.
+
+        Returns
+        -------
+        dict
+            What `from_config` takes; the spatial index follows from the geometries.
+
+        """
+        return {"geometry": exact_wkt(self.shapes), "crs": crs_to_json(self.crs)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Make features of what `get_config` gave.
+
+        Parameters
+        ----------
+        config
+            ``"geometry"``, and perhaps ``"crs"``.
+
+        Returns
+        -------
+        Self
+            Equal to what the configuration was asked of.
+
+        Raises
+        ------
+        TypeError
+            There is no such parameter, or ``"geometry"`` is no list of WKT.
+        ValueError
+            A text is no WKT.
+
+        """
+        given = known_only(cls, config, ("geometry", "crs"))
+        told = given.get("geometry")
+        if not isinstance(told, list | tuple) or not all(isinstance(wkt, str | None) for wkt in told):
+            raise TypeError(f"the configuration of a {cls.__name__} has geometry, a list of WKT")
+        try:
+            shapes = shapely.from_wkt(np.array(told, dtype=object))
+        except shapely.errors.ShapelyError as error:
+            raise ValueError(f"a geometry of the configuration is no WKT: {error}") from error
+        return cls(shapes, crs=given.get("crs"))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, VectorDomain):
+            return NotImplemented
+        if self.shape != other.shape or not bool(self.crs == other.crs):
+            return False
+        both = shapely.is_missing(self.shapes) & shapely.is_missing(other.shapes)
+        return bool((both | shapely.equals_identical(self.shapes, other.shapes)).all())
+
+    def __hash__(self) -> int:
+        return hash(self.shape)
 
     def __repr__(self) -> str:
         return f"VectorDomain({len(self.shapes):,} features{'' if self.crs is None else f', {self.crs}'})"

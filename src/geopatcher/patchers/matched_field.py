@@ -19,6 +19,7 @@ from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.scenes import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
+from geopatcher.patchers.placed_steps import METHODS as STEP_METHODS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import SourceField
     from geopatcher.patchers.cubes import CubeLike
+    from geopatcher.patchers.placed_steps import Method, Tolerance
 
 #: Brings what a secondary source has onto the pixels or steps of the primary one.
 Coreg: TypeAlias = Callable[[object, object], object]
@@ -56,12 +58,19 @@ class MatchedField:
     resampling
         How pixels are made where a secondary source is warped, by GDAL's names: one for all, or for some by
         their own name. ``{"label": "nearest"}`` is for classes.
+    reindex
+        Of series with other steps, by their names, which step stands for one of the primary source, by their
+        labels as xarray and pandas find it: ``"nearest"`` (of two that are equally near the later one),
+        ``"ffill"``, the last one before, ``"bfill"``, the first one after, or ``"exact"``. Where none does,
+        there is NaN, and integers become floats. It comes before ``coreg``.
+    tolerance
+        For some of these, how far away the label of that step may be: a number, or a span such as ``"3D"``.
 
     Raises
     ------
     ValueError
-        A secondary source is called ``"primary"``; ``coreg`` or ``resampling`` names one that is not there,
-        or both the same; or there is no such resampling.
+        A secondary source is called ``"primary"``; ``coreg``, ``resampling``, ``reindex`` or ``tolerance``
+        names one that is not there, or the first two the same; or there is no such method.
     TypeError
         A function of ``coreg`` cannot be called.
 
@@ -83,6 +92,8 @@ class MatchedField:
     coreg: Mapping[str, Coreg] = field(default_factory=dict)
     valid_mask: bool = True
     resampling: Mapping[str, str] | str = field(default_factory=dict)
+    reindex: Mapping[str, Method] = field(default_factory=dict)
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "secondaries", dict(self.secondaries))
@@ -99,6 +110,12 @@ class MatchedField:
                 raise ValueError(f"resampling is one of {', '.join(METHODS)}, not {method!r}")
             if name in self.coreg:
                 raise ValueError(f"{name!r} is in resampling and in coreg: one of them brings it here")
+
+        check_names(self.reindex, self.secondaries, "reindex=, of the secondaries,")
+        check_names(self.tolerance, self.reindex, "tolerance=, of those in reindex=,")
+        for name, how in self.reindex.items():
+            if how not in STEP_METHODS:
+                raise ValueError(f"reindex[{name!r}] is one of {', '.join(STEP_METHODS)}, not {how!r}")
 
     @property
     def methods(self) -> Mapping[str, str]:
@@ -207,13 +224,10 @@ class MatchedField:
 
         """
         mine, its = self.domain, raster_domain(self.fields[name].domain)
+        placed = is_placed(mine) and is_placed(its)
         box = box_of(indexer)
-        if not self.is_aligned(name) and _is_placed(mine) and _is_placed(its):
-            inner = box.intersect(Box.of_shape(mine.grid_shape))
-            bounds = mine.cut(inner).bounds
-            if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
-                bounds = transform_bounds(mine.crs, its.crs, *bounds)
-            box = box_of_bounds(its, bounds)
+        if not self.is_aligned(name) and placed:
+            box = touched(mine, its, box)
         return Window(box.col0, box.row0, box.width, box.height)
 
     def brought(self, name: str, raw: object, primary: object) -> object:
@@ -282,7 +296,23 @@ class MatchedField:
         return known
 
 
-def _is_placed(domain: RasterDomain) -> bool:
+def touched(mine: RasterDomain, its: RasterDomain, box: Box) -> Box:
+    """Return the pixels of one grid that a rectangle of another one touches; both are on the ground.
+
+    Raises
+    ------
+    ValueError
+        There are none.
+
+    """
+    bounds = mine.cut(box.intersect(Box.of_shape(mine.grid_shape))).bounds
+    if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
+        bounds = transform_bounds(mine.crs, its.crs, *bounds)
+    return box_of_bounds(its, bounds)
+
+
+def is_placed(domain: RasterDomain) -> bool:
+    """Return whether it is known where on the ground a grid lies."""
     return domain.crs is not None or not domain.transform.is_identity
 
 
@@ -290,7 +320,7 @@ def on_one_grid(one: RasterDomain, other: RasterDomain) -> bool:
     """Return whether height and width are equal, and the georeference where both have one."""
     if one.grid_shape != other.grid_shape:
         return False
-    if not (_is_placed(one) and _is_placed(other)):
+    if not (is_placed(one) and is_placed(other)):
         return True
     tolerance = 1e-6 * max(abs(one.transform.a), abs(one.transform.b))
     same = np.allclose(one.transform[:6], other.transform[:6], rtol=0.0, atol=tolerance)
@@ -300,7 +330,7 @@ def on_one_grid(one: RasterDomain, other: RasterDomain) -> bool:
 def told_grid(domain: RasterDomain) -> str:
     """Return the size of a grid, and where it lies, for people."""
     size = f"{domain.height} x {domain.width} pixels"
-    return f"{size} at {domain.bounds} in {domain.crs or 'no CRS'}" if _is_placed(domain) else size
+    return f"{size} at {domain.bounds} in {domain.crs or 'no CRS'}" if is_placed(domain) else size
 
 
 def known_cells(data: object, nodata: float | int | None = None) -> NDArray[np.bool_]:

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from geopatcher.api.configs import ConfiguredParts
+from geopatcher.accumulators.protocols import Merges
+from geopatcher.api.patcher import SpatialPatcher
 from geopatcher.core.box import box_of
 from geopatcher.engine.hooks import Hooks
-from geopatcher.patchers.fan_out import fan_out
+from geopatcher.patchers.matched_base import MatchedPatcher, members_of
 from geopatcher.patchers.matched_field import known_cells
-from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedPatch, check_names
-from geopatcher.patchers.matching import all_known, check_members, same_extent, together
-from geopatcher.patchers.streams import Pass, awaited, bytes_of
+from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedPatch
+from geopatcher.patchers.matching import all_known, same_grid, together
+from geopatcher.patchers.streams import Pass, awaited
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from geopatcher.accumulators.protocols import Merges
-    from geopatcher.api.patcher import SpatialPatcher
     from geopatcher.core.patch import Patch
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.matched_field import MatchedField
     from geopatcher.patchers.streams import Stream
 
 
-@dataclass
-class MatchedSpatialPatcher(ConfiguredParts):
+class MatchedSpatialPatcher(MatchedPatcher[SpatialPatcher[object], Merges[object], MatchedPatch]):
     """Cuts several fields at the same places, and stitches each by itself.
 
     Parameters
@@ -60,13 +57,10 @@ class MatchedSpatialPatcher(ConfiguredParts):
 
     """
 
-    primary: SpatialPatcher[object]
-    secondary_aggregators: Mapping[str, Merges[object]] = field(default_factory=dict)
-
     def split(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
     ) -> Stream[MatchedPatch]:
@@ -95,7 +89,7 @@ class MatchedSpatialPatcher(ConfiguredParts):
             no ``coreg`` brings it here.
 
         """
-        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
+        self.check(mfield)
         aligned = [name for name in mfield.secondaries if mfield.is_aligned(name)]
         primary = mfield.fields[PRIMARY_KEY]
 
@@ -113,7 +107,7 @@ class MatchedSpatialPatcher(ConfiguredParts):
     def asplit(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
     ) -> AsyncGenerator[MatchedPatch, None]:
@@ -162,13 +156,11 @@ class MatchedSpatialPatcher(ConfiguredParts):
 
         """
         primary = found[PRIMARY_KEY]
-        members = {PRIMARY_KEY: primary}
-        for name in mfield.secondaries:
-            raw = found[name].data if name in found else self._elsewhere(mfield, name, primary)
-            data = mfield.brought(name, raw, primary.data)
-            if name in mfield.coreg:
-                same_extent(name, data, primary.data, slice(-2, None))
-            members[name] = primary.with_data(data)
+
+        def raw(name: str) -> object:
+            return found[name].data if name in found else self._elsewhere(mfield, name, primary)
+
+        members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
             told = self._marks(mfield, found) if marks is None else marks
@@ -194,45 +186,7 @@ class MatchedSpatialPatcher(ConfiguredParts):
             raise ValueError(f"the patch at {primary.anchor} does not say which pixels it has")
         return mfield.fields[name].select(mfield.window_of(name, primary.indices))
 
-    def merge(
-        self,
-        patches: Iterable[MatchedPatch],
-        mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
-    ) -> dict[str, object]:
-        """Stitch the patches of each source, all in one pass.
-
-        Parameters
-        ----------
-        patches
-            Any iterable of `MatchedPatch`; lazily, where it is lazy.
-        mfield
-            The sources, for their grid.
-        hooks
-            Objects that hear of begin and end; none by default.
-
-        Returns
-        -------
-        dict
-            ``{"primary": result, name: result}``: what the aggregation of each makes of its patches.
-
-        Raises
-        ------
-        ValueError
-            A patch has a source that is not there, or lacks one.
-
-        """
-        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
-        told = Hooks.of(hooks)
-        told.merge_start(len(patches) if isinstance(patches, Sized) else None)
-        results = fan_out(
-            check_members(patches, mfield.sources),
-            {name: partial(self._stitch, mfield, name) for name in mfield.sources},
-        )
-        told.merge_end(bytes_of(results))
-        return results
-
-    def _stitch(self, mfield: MatchedField, name: str, patches: Iterator[MatchedPatch]) -> object:
+    def _merged(self, mfield: MatchedField, name: str, patches: Iterator[MatchedPatch]) -> object:
         grid = mfield.domain.with_bands((), n_bands=None, dtype=mfield.domain.dtype)
         domain = replace(grid, nodata=None if name in mfield.coreg else mfield.missing(name))
         aggregation = self.secondary_aggregators.get(name, self.primary.aggregation)

@@ -2,35 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sized
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+from rasterio.windows import Window
 
 from geopatcher.accumulators.base import SpatialAggregation
-from geopatcher.api.configs import ConfiguredParts
+from geopatcher.core.box import box_of
 from geopatcher.engine.hooks import Hooks
+from geopatcher.fields.open import as_field
 from geopatcher.patchers.cubes import cube_of, domain_of
-from geopatcher.patchers.fan_out import fan_out
-from geopatcher.patchers.matched_field import known_cells, on_one_grid, told_grid
-from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedSpatioTemporalPatch, check_names
-from geopatcher.patchers.matching import all_known, check_members, same_extent, time_axis_of, together
-from geopatcher.patchers.streams import Pass, awaited, bytes_of
+from geopatcher.patchers.matched_base import MatchedPatcher, members_of
+from geopatcher.patchers.matched_field import is_placed, known_cells, on_one_grid, told_grid, touched
+from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedSpatioTemporalPatch
+from geopatcher.patchers.matching import all_known, same_grid, time_axis_of, together
+from geopatcher.patchers.placed_steps import PlacedCube, choice_of
+from geopatcher.patchers.spatiotemporal import SpatioTemporalPatcher
+from geopatcher.patchers.streams import Pass, awaited
 from geopatcher.temporal.aggregations import TemporalAggregation
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Generator, Iterable, Iterator, Mapping
 
     from numpy.typing import ArrayLike, NDArray
 
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.cubes import Cube
     from geopatcher.patchers.matched_field import MatchedField
-    from geopatcher.patchers.spatiotemporal import SpatioTemporalPatcher
+    from geopatcher.patchers.space_time import SpaceTime
     from geopatcher.patchers.streams import Stream
     from geopatcher.temporal.patch import SpatioTemporalPatch
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A field with an axis of time on another grid than the primary one."""
+
+    cube: Cube
+    primary_grid: RasterDomain
+    grid: RasterDomain
+
+    @classmethod
+    def of(
+        cls, name: str, mfield: MatchedField, cube: Cube, primary_grid: RasterDomain, grid: RasterDomain
+    ) -> Elsewhere:
+        """Return it, if something brings its patches to the grid of the primary field.
+
+        Raises
+        ------
+        ValueError
+            Nothing does, or one of the two does not say where on the ground it lies.
+
+        """
+        both = f"{name!r} is on another grid than the primary field: {told_grid(grid)}, and not "
+        if name not in mfield.coreg:
+            raise ValueError(
+                f"{both}{told_grid(primary_grid)}. Give coreg={{{name!r}: f}} with a function f(raw, "
+                f"primary) that brings a patch onto the pixels of the primary one, or of a file "
+                f"resampling={{{name!r}: 'nearest'}}"
+            )
+        if not (is_placed(primary_grid) and is_placed(grid)):
+            raise ValueError(
+                f"{both}{told_grid(primary_grid)}, and not both say where on the ground they lie: which of "
+                f"its pixels belong to a patch cannot be known. Give DataArrays with coordinates of x and y"
+            )
+        return cls(cube, primary_grid, grid)
+
+    def around(self, patch: SpatioTemporalPatch[object]) -> object:
+        """Return what it has at the steps of a patch, on the pixels that the patch touches."""
+        if patch.spatial_indices is None or patch.temporal_indices is None:
+            raise ValueError(f"the patch at {patch.anchor} does not say which pixels and steps it has")
+        box = touched(self.primary_grid, self.grid, box_of(patch.spatial_indices))
+        field = as_field(self.cube.at(patch.temporal_indices))
+        data = field.select(Window(box.col0, box.row0, box.width, box.height))
+        return self.cube.dress(data, patch.temporal_indices)
+
 
 #: How a source is put together: over space, over time, or both.
 Aggregator: TypeAlias = (
@@ -38,12 +86,16 @@ Aggregator: TypeAlias = (
 )
 
 
-@dataclass
-class MatchedSpatioTemporalPatcher(ConfiguredParts):
+class MatchedSpatioTemporalPatcher(
+    MatchedPatcher[SpatioTemporalPatcher[object], Aggregator, MatchedSpatioTemporalPatch]
+):
     """Cuts several fields at the same places and steps, and puts each together by itself.
 
-    All sources of a `MatchedField` have the height, width and steps of the primary one. A function of
-    ``coreg`` is given the patch of its source and that of the primary one.
+    Sources of a `MatchedField` have the grid and the steps of the primary one, or are brought there: to other
+    steps by ``reindex``, and to another grid by ``resampling``, if they are files, or by a function of
+    ``coreg``. That is given the pixels which the primary patch touches, where both say where on the ground
+    they lie; and, of other steps without ``reindex``, those from the first label of the primary patch to the
+    last.
 
     Parameters
     ----------
@@ -72,13 +124,10 @@ class MatchedSpatioTemporalPatcher(ConfiguredParts):
 
     """
 
-    primary: SpatioTemporalPatcher[object]
-    secondary_aggregators: Mapping[str, Aggregator] = field(default_factory=dict)
-
     def split(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -104,29 +153,36 @@ class MatchedSpatioTemporalPatcher(ConfiguredParts):
         Raises
         ------
         ValueError
-            ``secondary_aggregators`` names a field that is not there, or one has another height, width or
-            number of steps than the primary one.
+            ``secondary_aggregators`` names a field that is not there; or one has another grid or other steps
+            than the primary one, and nothing brings it there, or it cannot be known where it lies.
 
         """
-        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
+        self.check(mfield)
         where = self.primary.space_time(mfield.primary, coord)
+        grid, axis = domain_of(where.cube), self.primary.time_axis
+        aligned: dict[str, SpaceTime] = {PRIMARY_KEY: where}
+        elsewhere: dict[str, Elsewhere] = {}
         for name, source in mfield.secondaries.items():
-            _check_cube(name, cube_of(source, self.primary.time_axis), where.cube)
+            cube = cube_of(mfield.fields[name] if name in mfield.methods else source, axis)
+            choice = choice_of(name, cube, where.cube, coord, mfield, axis)
+            placed = cube if choice is None else PlacedCube(cube, choice)
+            its = domain_of(cube)
+            if on_one_grid(grid, its):
+                aligned[name] = replace(where, cube=placed)
+            else:
+                elsewhere[name] = Elsewhere.of(name, mfield, placed, grid, its)
 
         def read() -> Generator[MatchedSpatioTemporalPatch, None, None]:
-            given = where.timing.coord
-            streams = {
-                name: self.primary.split(source, coord=given) for name, source in mfield.sources.items()
-            }
-            for members in together(where.pairs(), streams):
-                yield self._matched(mfield, members)
+            streams = {name: one.patches() for name, one in aligned.items()}
+            for found in together(where.pairs(), streams):
+                yield self._matched(mfield, found, elsewhere)
 
         return Pass(where.pairs, read, where.count, Hooks.of(hooks), prefetch).stream()
 
     def asplit(
         self,
         mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -147,15 +203,17 @@ class MatchedSpatioTemporalPatcher(ConfiguredParts):
         return awaited(self.split(mfield, hooks, coord=coord, prefetch=prefetch))
 
     def _matched(
-        self, mfield: MatchedField, found: Mapping[str, SpatioTemporalPatch[object]]
+        self,
+        mfield: MatchedField,
+        found: Mapping[str, SpatioTemporalPatch[object]],
+        elsewhere: Mapping[str, Elsewhere],
     ) -> MatchedSpatioTemporalPatch:
         primary = found[PRIMARY_KEY]
-        members = {PRIMARY_KEY: primary}
-        for name in mfield.secondaries:
-            data = mfield.brought(name, found[name].data, primary.data)
-            if name in mfield.coreg:
-                same_extent(name, data, primary.data, slice(-2, None))
-            members[name] = primary.with_data(data)
+
+        def raw(name: str) -> object:
+            return elsewhere[name].around(primary) if name in elsewhere else found[name].data
+
+        members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
             known = (self._known(patch.data) for patch in members.values())
@@ -168,42 +226,6 @@ class MatchedSpatioTemporalPatcher(ConfiguredParts):
         if known.ndim < 3:  # a function of coreg may return one picture for all steps
             return known
         return np.moveaxis(known, time_axis_of(data, self.primary.time_axis), -3)
-
-    def merge(
-        self,
-        patches: Iterable[MatchedSpatioTemporalPatch],
-        mfield: MatchedField,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
-    ) -> dict[str, object]:
-        """Put the patches of each field together, all in one pass.
-
-        Parameters
-        ----------
-        patches
-            Any iterable of `MatchedSpatioTemporalPatch`, those of one step together, as `split` gives them.
-        mfield
-            The fields, for their grid.
-        hooks
-            Objects that hear of begin and end; none by default.
-
-        Returns
-        -------
-        dict
-            ``{"primary": result, name: result}``, each as of `SpatioTemporalPatcher.merge`.
-
-        Raises
-        ------
-        ValueError
-            A patch has a field that is not there, or lacks one.
-
-        """
-        check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
-        told = Hooks.of(hooks)
-        told.merge_start(len(patches) if isinstance(patches, Sized) else None)
-        takers = {name: partial(self._merged, mfield, name) for name in mfield.sources}
-        results = fan_out(check_members(patches, mfield.sources), takers)
-        told.merge_end(bytes_of(results))
-        return results
 
     def _merged(
         self, mfield: MatchedField, name: str, patches: Iterator[MatchedSpatioTemporalPatch]
@@ -221,22 +243,3 @@ class MatchedSpatioTemporalPatcher(ConfiguredParts):
             else:
                 spatial = replace(spatial, aggregation=aggregation)
         return replace(self.primary, spatial=spatial, temporal=temporal)
-
-
-def _check_cube(name: str, cube: Cube, primary: Cube) -> None:
-    """Refuse a field that has other places or steps than the primary one."""
-    its, mine = domain_of(cube), domain_of(primary)
-    if cube.n_steps != primary.n_steps or not on_one_grid(its, mine):
-        raise ValueError(
-            f"{name!r} has {cube.n_steps} steps of {told_grid(its)}, and the primary field "
-            f"{primary.n_steps} of {told_grid(mine)}: bring it to the grid and the steps of that first"
-        )
-    labels, others = primary.labels(), cube.labels()
-    if (
-        labels is not None
-        and others is not None
-        and not np.array_equal(np.asarray(labels), np.asarray(others))
-    ):
-        raise ValueError(
-            f"{name!r} has other labels along time than the primary field: interpolate it to those first"
-        )

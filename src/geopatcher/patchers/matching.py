@@ -88,16 +88,16 @@ def together(
                 yield members
 
 
-def same_extent(name: str, data: object, primary: object, axes: slice) -> None:
-    """Refuse data that was brought to other pixels or steps than those of the primary source.
+def same_grid(name: str, data: object, primary: object) -> None:
+    """Refuse data that was brought to other pixels than those of the primary source.
 
     Raises
     ------
     ValueError
-        It has other lengths along ``axes``.
+        It has another height or width.
 
     """
-    found, wanted = array_of(data).shape[axes], array_of(primary).shape[axes]
+    found, wanted = array_of(data).shape[-2:], array_of(primary).shape[-2:]
     if found != wanted:
         raise ValueError(
             f"the data of {name!r} came back as {found}, and the patch of the primary source is {wanted}: "

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from geopatcher.api.patcher import SpatialPatcher
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.cubes import CubeLike
     from geopatcher.patchers.streams import Stream
     from geopatcher.patchers.temporal import TemporalPatcher
@@ -113,7 +113,7 @@ class SpatioTemporalPatcher(ConfiguredParts, Generic[R_co]):
     def split(
         self,
         field: CubeLike,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -152,7 +152,7 @@ class SpatioTemporalPatcher(ConfiguredParts, Generic[R_co]):
     def asplit(
         self,
         field: CubeLike,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -178,7 +178,7 @@ class SpatioTemporalPatcher(ConfiguredParts, Generic[R_co]):
         self,
         patches: Iterable[SpatioTemporalPatch[object]],
         field: CubeLike,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> R_co:
         """Return what becomes of patches: stitched over space at each step, then aggregated over time.
 

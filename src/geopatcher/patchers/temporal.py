@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from geopatcher.engine.hooks import PatcherHook
+    from geopatcher.engine.hooks import AnyHook
     from geopatcher.patchers.series import Series, SeriesLike, TimeAxis
     from geopatcher.patchers.streams import Stream
     from geopatcher.temporal.aggregations import TemporalAggregation
@@ -171,7 +171,7 @@ class TemporalPatcher(ConfiguredParts, Generic[R_co]):
         self,
         series: SeriesLike,
         time_axis: TimeAxis = 0,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -231,7 +231,7 @@ class TemporalPatcher(ConfiguredParts, Generic[R_co]):
         self,
         series: SeriesLike,
         time_axis: TimeAxis = 0,
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         coord: ArrayLike | None = None,
         prefetch: int = 0,
@@ -256,7 +256,7 @@ class TemporalPatcher(ConfiguredParts, Generic[R_co]):
     def merge(
         self,
         patches: Iterable[TemporalPatch[object]],
-        hooks: Iterable[PatcherHook] | PatcherHook | None = None,
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
     ) -> R_co:
         """Return what this patcher's aggregation makes of patches.
 

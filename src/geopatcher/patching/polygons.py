@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from geopatcher.core.area import own_copy
+from geopatcher.core.area import exact_wkt, own_copy
 from geopatcher.core.box import Box
 from geopatcher.core.places import FeatureSet, PointSet
 from geopatcher.patching.cells import Cells
@@ -137,7 +137,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
     def get_config(self) -> dict[str, object]:
         """Return ``"polygons"`` as WKT, and ``"crs"``, the text of their CRS."""
         return {
-            "polygons": [polygon.wkt for polygon in self.polygons],
+            "polygons": exact_wkt(self.polygons),
             "crs": None if self.crs is None else crs_of(self.crs).to_string(),
         }
 

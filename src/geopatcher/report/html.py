@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.json_values import Json
     from geopatcher.fields.open import Source
     from geopatcher.report.findings import Findings, Look
     from geopatcher.report.results import Pixels, Result
-    from geopatcher.runs.ledger.lines import Json
 
 #: Failed patches listed one by one; more are counted.
 MAX_FAILURES = 50

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.json_values import Json
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.anchors import AnchorSet
-    from geopatcher.runs.ledger.lines import Json
     from geopatcher.targets.places import Spot
 
 #: What is looked at: what `reconstruct` returned, or the path of what it wrote.

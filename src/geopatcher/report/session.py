@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from geopatcher.core.axis import Axis
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.json_values import Json
     from geopatcher.fields.open import Source
     from geopatcher.inspect.styles import BandStyle
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.report.results import Pixels, Result
-    from geopatcher.runs.ledger.lines import Json
 
 #: The page itself: address -> file of this package and its type. Nothing else is ever read from a name.
 PAGES = {

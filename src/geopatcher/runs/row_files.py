@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.core.digests import digest_of
+from geopatcher.core.json_values import whole_from_json
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.runs.fingerprint import differing, unknown_in
-from geopatcher.runs.ledger.lines import append, encode, read_lines, whole_from_json
+from geopatcher.runs.ledger.lines import append, encode, read_lines
 from geopatcher.targets.folders import sync_folder
 from geopatcher.targets.run_folder import RunFolder
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
+    from geopatcher.core.json_values import Json, Record
     from geopatcher.core.protocols import Resume
     from geopatcher.runs.ledger.book import Fingerprint
-    from geopatcher.runs.ledger.lines import Json, Record
 
 #: Version of the ledger.
 FORMAT = "rows of patches 1"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +23,15 @@ _UNITS: dict[str, str] = {
     for name in names.split()
 }
 _SHORT = {"m": "min"}
+
+
+@runtime_checkable
+class FineTimedelta(Protocol):
+    """A ``pandas.Timedelta``, which counts nanoseconds."""
+
+    def to_timedelta64(self) -> np.timedelta64:
+        """Return all of it."""
+        ...
 
 
 def duration(value: str | timedelta | np.timedelta64) -> np.timedelta64:
@@ -46,6 +56,8 @@ def duration(value: str | timedelta | np.timedelta64) -> np.timedelta64:
         if np.isnat(value) or np.datetime_data(value.dtype)[0] in ("generic", "M", "Y"):
             raise ValueError(f"{value!r} is no span of time of a fixed length: say days, hours or less")
         return value
+    if isinstance(value, FineTimedelta):
+        return duration(value.to_timedelta64())  # a timedelta, whose nanoseconds NumPy would drop
     if isinstance(value, timedelta):
         return np.timedelta64(value)
     if not isinstance(value, str):

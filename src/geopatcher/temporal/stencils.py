@@ -26,13 +26,13 @@ _CLOSED: tuple[Closed, ...] = ("left", "right", "both", "neither")
 _ROUNDING = 1e-9
 
 
-def divide_evenly(x: Offset, y: Offset, *, label: str = "value") -> int:
+def divide_evenly(x: Offset | Span, y: Offset | Span, *, label: str = "value") -> int:
     """Return how many times ``y`` goes into ``x``, which has to be a whole number.
 
     Parameters
     ----------
     x, y
-        Two numbers or two spans of time.
+        Two numbers or two spans of time: text such as ``"6h"``, a ``timedelta`` or a ``timedelta64``.
     label
         What messages call ``x``.
 
@@ -52,13 +52,14 @@ def divide_evenly(x: Offset, y: Offset, *, label: str = "value") -> int:
     --------
     >>> divide_evenly(12, 4), divide_evenly(0.3, 0.1)
     (3, 3)
-    >>> divide_evenly(np.timedelta64(1, "D"), np.timedelta64(6, "h"))
+    >>> divide_evenly(np.timedelta64(1, "D"), "6h")
     4
     >>> divide_evenly(10, 4, label="span")
     Traceback (most recent call last):
     ValueError: span 10 is not a whole number of steps of 4
 
     """
+    x, y = (duration(value) if isinstance(value, str | timedelta) else value for value in (x, y))
     if isinstance(x, np.timedelta64) != isinstance(y, np.timedelta64):
         raise TypeError(f"{label} {x!r} and the step {y!r} are not of one kind: both numbers, or both times")
     if not y:
@@ -124,7 +125,7 @@ class Stencil(Configured):
         times = [isinstance(value, np.timedelta64) for value in (first, last, by)]
         if any(times) and not all(times):
             raise TypeError(f"start={start!r}, stop={stop!r} and step={step!r} mix numbers and times")
-        if not by > type(by)(0):
+        if not by > by * 0:  # in its own unit
             raise ValueError(f"step is the way from a point to the next, more than 0, not {step!r}")
         for name, value in (("start", first), ("stop", last), ("step", by), ("closed", closed)):
             object.__setattr__(self, name, value)

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import tracemalloc
 import zlib
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,12 +13,8 @@ from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.runs.ledger.lines import (
     append,
     decode,
-    dtype_from_json,
     encode,
-    number_from_json,
-    number_to_json,
     read_lines,
-    whole_from_json,
 )
 from ledgers import HEADER
 
@@ -53,18 +47,6 @@ def test_a_line_with_one_bit_flipped_says_nothing(data):
 def test_rubbish_is_no_line(rubbish):
     assert decode(rubbish + b"\n") is None
     assert decode(b'{"a":' + b"[" * 200_000 + b',"crc":1}\n') is None
-
-
-@pytest.mark.parametrize("value", [0, -3, 0.1, None, math.inf, -math.inf, 2**60])
-def test_numbers_come_back(value):
-    assert number_from_json(json.loads(json.dumps(number_to_json(value), allow_nan=False))) == value
-
-
-def test_nan_comes_back_and_rubbish_is_no_number():
-    assert math.isnan(number_from_json(number_to_json(math.nan)))
-    for wrong in (True, [1], "many"):
-        with pytest.raises(ValueError, match=r"is not a number|could not convert"):
-            number_from_json(wrong)
 
 
 @pytest.mark.parametrize(
@@ -118,17 +100,3 @@ def test_appended_lines_are_read_until_the_first_that_is_torn(tmp_path):
         found = list(read_lines(file))
     assert [line.record for line in found] == records
     assert sum(line.n_bytes for line in found) == whole
-
-
-@pytest.mark.parametrize("value", [True, 3.0, -1, "3", None, [3]])
-def test_what_is_no_whole_number(value):
-    assert whole_from_json(3, 3) == 3
-    with pytest.raises(ValueError, match="is not a whole number of 0 or more"):
-        whole_from_json(value)
-
-
-@pytest.mark.parametrize("text", ["object", "O", "<U3", "<M8", "f4,f4", "(3,)f4", "<f3", "", 4, None])
-def test_only_plain_numbers_are_the_dtype_of_a_raster(text):
-    assert dtype_from_json(">u2") == np.dtype(">u2")
-    with pytest.raises(ValueError, match=r"is not the dtype of a raster|is not a dtype"):
-        dtype_from_json(text)

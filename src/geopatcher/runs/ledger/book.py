@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from geopatcher.core.gaps import VALID
+from geopatcher.core.json_values import Json, Record, dtype_from_json, whole_from_json
 from geopatcher.core.remaining import Finished
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.files_json import files_from_json, grids_of, others_from_json, tiff_from_json
 from geopatcher.runs.ledger.known_files import KnownFiles
-from geopatcher.runs.ledger.lines import Json, Line, Record, dtype_from_json, read_lines, whole_from_json
+from geopatcher.runs.ledger.lines import Line, read_lines
 from geopatcher.runs.ledger.places import ledger_at
 from geopatcher.runs.ledger.rows_json import box_from_json, flaws_from_json, level_from_json
 from geopatcher.runs.ledger.spec_json import spec_from_json, spec_to_json

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.json_values import Json, Record
     from geopatcher.core.protocols import Array
-    from geopatcher.runs.ledger.lines import Json, Record
     from geopatcher.targets.digests import Digests
 
     #: Bands, rows and columns of files, by the name of the array.

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import re
 import zlib
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from typing import BinaryIO
 
-#: What JSON holds.
-Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
-#: One line.
-Record: TypeAlias = "Mapping[str, Json]"
+    from geopatcher.core.json_values import Record
 
 #: Longest line that is read: a longer one was not written by us.
 MAX_LINE_BYTES = 16 << 20
 #: Most values in a line: a short text can hold many, and each takes memory.
 MAX_VALUES = 2_000_000
-#: Longest text that stands for a number.
-MAX_NUMBER = 40
 
 
 class Line(NamedTuple):
@@ -103,64 +94,3 @@ def append(descriptor: int, line: bytes, *, sync: bool = True) -> None:
         written += os.write(descriptor, line[written:])
     if sync:
         os.fsync(descriptor)
-
-
-def number_to_json(value: float | int | None) -> Json:
-    """Return a number as JSON can hold it: one that is not finite becomes text.
-
-    >>> number_to_json(3), number_to_json(0.5), number_to_json(float("nan"))
-    (3, 0.5, 'nan')
-    """
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def whole_from_json(value: Json, least: int = 0) -> int:
-    """Return a whole number that is not below ``least``; JSON's true is none, nor is 3.0.
-
-    Raises
-    ------
-    ValueError
-        It is something else.
-
-    """
-    if type(value) is not int or value < least:
-        raise ValueError(f"{value!r:.40} is not a whole number of {least} or more")
-    return value
-
-
-def dtype_from_json(value: Json) -> np.dtype:
-    """Return the dtype a text stands for, of numbers of one size and nothing else.
-
-    >>> dtype_from_json("<f4")
-    dtype('float32')
-
-    Raises
-    ------
-    ValueError
-        It is something else, such as one of objects or records.
-
-    """
-    if not isinstance(value, str) or not re.fullmatch(r"[<>|=]?[biufc][0-9]{1,2}", value):
-        raise ValueError(f"{value!r:.40} is not the dtype of a raster")
-    try:
-        return np.dtype(value)
-    except TypeError as error:
-        raise ValueError(f"{value!r:.40} is not a dtype") from error
-
-
-def number_from_json(value: Json) -> float | int | None:
-    """Return what `number_to_json` was given.
-
-    Raises
-    ------
-    ValueError
-        It is not a number.
-
-    """
-    if isinstance(value, str):
-        if len(value) > MAX_NUMBER:
-            raise ValueError(f"{value[:MAX_NUMBER]!r}... is not a number")
-        return float(value)
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
-    raise ValueError(f"{value!r:.40} is not a number")

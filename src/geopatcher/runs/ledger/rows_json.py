@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.core.box import Box
-from geopatcher.runs.ledger.lines import whole_from_json
+from geopatcher.core.json_values import whole_from_json
 
 if TYPE_CHECKING:
-    from geopatcher.runs.ledger.lines import Json
+    from geopatcher.core.json_values import Json
 
 
 class Flaw(NamedTuple):

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from affine import Affine
-
 from geopatcher.accumulators.casting import fits
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
-from geopatcher.runs.ledger.leading_json import leading_from_json, leading_to_json
-from geopatcher.runs.ledger.lines import dtype_from_json, number_from_json, number_to_json, whole_from_json
-from geopatcher.runs.ledger.metadata_json import metadata_from_json, metadata_to_json
+from geopatcher.core.domain_json import domain_arguments, domain_to_json
+from geopatcher.core.json_values import dtype_from_json, number_from_json, number_to_json, whole_from_json
+from geopatcher.core.metadata_json import metadata_from_json, metadata_to_json
 from geopatcher.targets.codecs import check_codec
 
 if TYPE_CHECKING:
-    from geopatcher.runs.ledger.lines import Json, Record
+    from geopatcher.core.json_values import Json, Record
+
+#: What each ledger says of the domain.
+DOMAIN = ("shape", "transform", "crs", "nodata", "dtype", "band_names", "units")
 
 
 def spec_to_json(spec: ResultSpec) -> Record:
     """Return everything of a spec."""
-    domain = spec.domain
     return {
-        "shape": list(domain.shape),
-        "transform": [number_to_json(float(value)) for value in domain.transform[:6]],
-        "crs": domain.crs,
-        "nodata": number_to_json(domain.nodata),
-        "dtype": domain.dtype.str,
-        "band_names": list(domain.band_names),
-        "units": list(domain.units),
-        "metadata": metadata_to_json(domain.metadata),
-        "leading": leading_to_json(domain.leading),
+        **domain_to_json(spec.domain),
         "chunks": list(spec.chunks),
         "fill": number_to_json(spec.fill),
         "layers": {
@@ -63,17 +55,9 @@ def spec_from_json(record: Json) -> ResultSpec:
     if not isinstance(record, dict):
         raise ValueError(f"the record of the result is damaged: {record!r:.80} is not an object")  # noqa: TRY004
     try:
-        domain = RasterDomain(
-            shape=tuple(whole_from_json(length, 1) for length in _list(record["shape"])),
-            transform=Affine(*(float(_number(value)) for value in _list(record["transform"]))),
-            crs=None if record["crs"] is None else _text(record["crs"]),
-            nodata=number_from_json(record["nodata"]),
-            dtype=dtype_from_json(record["dtype"]),
-            band_names=tuple(map(_text, _list(record["band_names"]))),
-            units=tuple(map(_text, _list(record["units"]))),
-            metadata=metadata_from_json(record.get("metadata", {})),  # earlier ledgers have none
-            leading=leading_from_json(record.get("leading", [])),  # nor these
-        )
+        told = {name: record[name] for name in DOMAIN}
+        told |= {name: record[name] for name in ("metadata", "leading") if name in record}  # of earlier ones
+        domain = RasterDomain(**domain_arguments(told))  # type: ignore[arg-type] # each is of its kind
         spec = ResultSpec(
             domain=domain,
             chunks=_pair(record["chunks"]),

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.box import Box
+    from geopatcher.core.json_values import Json, Record
     from geopatcher.runs.ledger.book import Account, Completion, Header
-    from geopatcher.runs.ledger.lines import Json, Record
     from geopatcher.runs.ledger.rows_json import Flaw
     from geopatcher.targets.digests import Digests, FileRecord, TiffRecord
     from geopatcher.targets.durable import LedgerPlace, Log

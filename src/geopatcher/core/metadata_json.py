@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from geopatcher.core.json_values import number_from_json, number_to_json
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
-from geopatcher.runs.ledger.lines import number_from_json, number_to_json
 
 if TYPE_CHECKING:
+    from geopatcher.core.json_values import Json, Record
     from geopatcher.core.metadata import Color, Tags, TagValue
-    from geopatcher.runs.ledger.lines import Json, Record
 
 
 def metadata_to_json(metadata: Metadata) -> Record:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from geopatcher.core.leading import Dimension
-from geopatcher.runs.ledger.leading_json import leading_from_json, leading_to_json
+from geopatcher.core.leading_json import leading_from_json, leading_to_json
 
 LEADING = (
     Dimension.of(

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from geopatcher.core.metadata import BandMetadata, Metadata
-from geopatcher.runs.ledger.metadata_json import metadata_from_json, metadata_to_json
+from geopatcher.core.metadata_json import metadata_from_json, metadata_to_json
 from ledgers import SPEC
 
 

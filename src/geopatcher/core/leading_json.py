@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geopatcher.core.leading import Dimension, Leading
-from geopatcher.runs.ledger.lines import (
+from geopatcher.core.json_values import (
     Json,
     Record,
     dtype_from_json,
@@ -13,7 +12,8 @@ from geopatcher.runs.ledger.lines import (
     number_to_json,
     whole_from_json,
 )
-from geopatcher.runs.ledger.metadata_json import tags_from_json, tags_to_json
+from geopatcher.core.leading import Dimension, Leading
+from geopatcher.core.metadata_json import tags_from_json, tags_to_json
 
 #: The dtype of labels that are true or false.
 BOOL = "|b1"
