@@ -156,13 +156,12 @@ def takes_scenes(
             scale_offset: bool,
             credentials: str | None,
             sign: str | None,
-            stack: str | None = None,
-            labels: str | None = None,
             **keywords: object,
         ) -> None:
             if not target:
                 is_found = keywords.get("stac") is not None
                 sources, keywords["target"] = _with_target(sources, several=several, is_found=is_found)
+            stack, labels = (keywords.pop(name) if several else None for name in ("stack", "labels"))
             named = _Named(
                 sources,
                 Choices(variable, scale_offset, credentials, sign),
@@ -170,8 +169,8 @@ def takes_scenes(
                 Grid(to_crs, resolution),
                 resampling,
                 native,
-                stack,
-                labels,
+                cast("str | None", stack),
+                cast("str | None", labels),
             )
             wanted = Wanted.taken_from(keywords, scale_offset=scale_offset) if several else None
             if wanted is None:

@@ -95,7 +95,18 @@ def as_field(source: Source) -> SourceField[object]:
         source = ArraySource.of(source)
     if isinstance(source, GeoArray | PixelSource):
         return RasterField(source if isinstance(source, GeoArray) else with_blocks(source))
-    raise TypeError(
+    raise TypeError(_refusal(source))
+
+
+def _refusal(source: object) -> str:
+    """Return what to say of what is no source."""
+    if isinstance(source, dict):
+        names = ", ".join(map(str, source))
+        return (
+            f"several rasters by name ({names}) are for reconstruct, plan, detect, split, reduce, two_pass "
+            f"and tune: give one of them here, or all bands as one raster, geopatcher.BandStack({{...}})"
+        )
+    return (
         f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "
         f"one variable), a Dask array, a Field or a list of paths, not {type(source).__name__}"
     )

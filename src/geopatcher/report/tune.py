@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
 import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.api.models import as_run, matched, reading_for
+from geopatcher.api.opening import opened
+from geopatcher.api.options import SourceOptions
 from geopatcher.core.axis import pixel_pair
+from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import name_of
-from geopatcher.fields.open import as_field
 from geopatcher.report.seams import UNSEEN
 from geopatcher.report.trials import PATCHES, Manner, Measured, Remembered, areas_of, reference_of
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from geopatcher.api.axes import Scale
     from geopatcher.api.models import Runnable
     from geopatcher.core.protocols import Array, PixelSource
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.report.results import Pixels
     from geopatcher.report.seams import Seams
 
@@ -172,9 +174,8 @@ class Tuning:
         figure.savefig(path, dpi=130)
 
     def __str__(self) -> str:
-        what = (
-            "other labels in other patches" if any(each.of_labels for each in self.choices) else "seam (95 %)"
-        )
+        of_labels = any(each.of_labels for each in self.choices)
+        what = "other labels in other patches" if of_labels else "seam (95 %)"
         head = f"{'step':>9}  {'window':<9}{'overlap':>8}{'patches/Mpx':>13}{'s/Mpx':>9}  {what}"
         rows, cols = self.size
         lines = [f"{self.operator}, patches of {rows} x {cols}, {self.samples} samples", head]
@@ -194,7 +195,7 @@ class Tuning:
 
 
 def tune(
-    source: Source,
+    source: Sources,
     operator: Runnable,
     *,
     size: Pixels = 256,
@@ -206,13 +207,14 @@ def tune(
     batch_size: int = 1,
     aggregation: str = "overlap-add",
     labels: bool | None = None,
+    **opening: Unpack[SourceOptions],
 ) -> Tuning:
     """Try a few steps and windows on samples of a raster; measure how visible the seams are, and the cost.
 
     Parameters
     ----------
     source
-        What the operator will be run over.
+        What the operator will be run over; or several rasters by name in a dict, on the grid of the first.
     operator
         As for `reconstruct`: a function, a model, or the path of one. Of a model with classes it is their
         probabilities whose seams are measured.
@@ -229,6 +231,8 @@ def tune(
     labels
         Whether results are labels, such as classes, of which it is counted how many differ where patches lie
         otherwise; by default known by the aggregation, or by their having few values.
+    **opening
+        How the source is read, as for `reconstruct`: ``bands``, ``native``, ``variable``, ...
 
     Returns
     -------
@@ -254,7 +258,8 @@ def tune(
     run = as_run(operator, None)
     manner = Manner((rows, cols), reading_for(run, margin, output_scale), aggregation, batch_size)
     tried = _candidates((rows, cols), steps, windows)
-    run, pixels = matched(run, as_field(source).source, manner.size, manner.reading.margin)
+    given = opened(source, opening, ErrorPolicy(), "tune", SourceOptions.__optional_keys__, run)
+    run, pixels = matched(run, given, manner.size, manner.reading.margin)
     known = True if labels is None and aggregation_from_name(aggregation).gives_labels else labels
     found, looked_at = _try(pixels, run, manner, tried, samples, known)
     per_patch_s = _per_patch_s(found)
@@ -313,9 +318,7 @@ def _choice(key: Key, size: tuple[int, int], found: Mapping[Key, Measured], per_
     )
 
 
-def _per_patch_s(
-    found: Mapping[Key, Measured],
-) -> float:
+def _per_patch_s(found: Mapping[Key, Measured]) -> float:
     """Return what a patch takes, operated on and stitched: no step or window changes that much.
 
     The first window of a step called the operator; the others remembered.
