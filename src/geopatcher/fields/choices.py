@@ -63,16 +63,17 @@ class Choices:
         if is_store_elsewhere(path) or is_zarr(path):
             self._refuse_sign(f"the zarr store {shown(path)}")
             return zarr_source(path, self.variable or RESULT, self.credentials)
+        if self.variable is not None:
+            self._refuse_sign("variables that xarray reads")
+            return variable_of(path, self.variable, self.credentials)
         self._refuse_credentials("what GDAL opens, which takes them from the environment")
-        if self.variable is None:
-            return field_at(path, None if self.sign is None else signer(self.sign)).source
-        self._refuse_sign("files of this machine")
-        return variable_of(path, self.variable).source
+        return field_at(path, None if self.sign is None else signer(self.sign)).source
 
     def _refuse_credentials(self, what: str) -> None:
         if self.credentials is not None:
             raise ValueError(
-                f"credentials={self.credentials!r} are for zarr stores in buckets, not for {what}"
+                f"credentials={self.credentials!r} are for zarr stores, and variables of files, in buckets, "
+                f"not for {what}"
             )
 
     def _refuse_sign(self, what: str) -> None:
