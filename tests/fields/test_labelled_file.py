@@ -189,6 +189,7 @@ def test_variables_of_a_grib_file_on_other_levels(tmp_path):
                 "iDirectionIncrementInDegrees": 0.1,
                 "jDirectionIncrementInDegrees": 0.1,
                 "dataDate": day,
+                "dataTime": 0,
                 "typeOfLevel": "heightAboveGround",
                 "level": 2 if name == "2t" else 10,
                 "shortName": name,
