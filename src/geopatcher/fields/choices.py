@@ -15,6 +15,7 @@ from geopatcher.fields.labelled_file import in_dataset, variable_of
 from geopatcher.fields.open import as_field
 from geopatcher.fields.scaled import Scaled
 from geopatcher.fields.zarr_field import RESULT, is_zarr, zarr_source
+from geopatcher.fields.zarr_group import ZarrGroup
 from geopatcher.fields.zarr_places import is_store_elsewhere
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Choices:
         if not isinstance(given, str | os.PathLike):
             self._refuse_credentials(type(given).__name__)
             self._refuse_sign(type(given).__name__)
+            if isinstance(given, ZarrGroup):
+                return zarr_source(given, self.variable or RESULT)
             return (as_field(given) if self.variable is None else in_dataset(given, self.variable)).source
         path = os.fspath(given)
         if is_store_elsewhere(path) or is_zarr(path):
