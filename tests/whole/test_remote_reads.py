@@ -190,6 +190,16 @@ def test_what_lies_beside_a_file_is_asked_for_by_the_first_handles_only(server, 
     assert len(absent) <= 10
 
 
+@pytest.mark.parametrize("kind", KINDS_OF_SOURCES)
+def test_masks_of_what_is_put_together_are_those_of_its_members(server, kind):
+    source = KINDS_OF_SOURCES[kind](f"{server.url}/masked.tif", f"{server.url}/cog.tif")
+    operator = (lambda patch: patch["other"]) if kind == "dict" else np.copy
+    made = gp.reconstruct(source, operator, size=128, step=128, window="boxcar")
+    own = np.broadcast_to(MASKED, SHAPE)
+    wanted = {"dict": own, "stack": np.stack([own, own | True]), "bands": np.concatenate([own, own | True])}
+    np.testing.assert_array_equal(np.asarray(made.valid), wanted.get(kind, own | True))
+
+
 @pytest.mark.parametrize("after", [0, 3, 6, 9, 14, 20])
 @pytest.mark.parametrize("fault", ["503", "404"])
 def test_a_mask_is_never_lost_where_it_fails_for_a_while(server, gdal_variables, fault, after):
