@@ -31,6 +31,7 @@ MODULES: dict[str, str] = {
     "geopandas": "features",
     "geopatcher.formats.buckets": "cloud",
     "geopatcher.formats.object_stores": "cloud",
+    "geopatcher.formats.remote_file": "cloud",
     "geostack": "stac",
     "georeader.geotensor": "georeader",
     "georeader.rasterio_reader": "georeader",

@@ -98,3 +98,27 @@ def test_windows_that_reach_over_the_edge_are_refused(box):
     with pytest.raises(ValueError, match="is not inside the raster of 20 rows and 30 columns"):
         box_within(RasterDomain((20, 30)), box)
     assert gp.Box is Box
+
+
+CUBE = np.random.default_rng(4).random((3, 2, 20, 30))
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_bands_of_a_cube_are_those_along_its_last_leading_dimension(masked):
+    held = CUBE > 0.3
+    cube = np.ma.MaskedArray((CUBE * 100).astype("uint8"), ~held) if masked else CUBE
+    result = gp.reconstruct(cube, np.copy, size=8, step=8, window="boxcar", bands=[2])
+    assert [one.length for one in result.domain.leading] == [3, 1]
+    np.testing.assert_array_equal(
+        np.asarray(result.array)[held[:, 1:]] if masked else np.asarray(result.array),
+        np.asarray(cube)[:, 1:][held[:, 1:]] if masked else cube[:, 1:],
+    )
+    if masked:
+        np.testing.assert_array_equal(np.asarray(result.valid), held[:, 1:])
+
+
+def test_bands_of_a_masked_array_keep_their_masks():
+    held = np.random.default_rng(5).random((3, 20, 30)) > 0.4
+    source = ArraySource.of(np.ma.MaskedArray(np.ones((3, 20, 30), "uint8"), ~held))
+    picked, box = pick_bands(source, [3, 1]), Box(2, 9, 3, 30)
+    np.testing.assert_array_equal(picked.valid(box, picked.read(box)), held[[2, 0]][:, *box.slices()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 import numpy as np
 import pytest
@@ -208,9 +210,11 @@ def test_a_plan_of_rasters_by_name(named):
         (["plan", "s2.tif", "--resampling", "cubic,s2=cubic"], "neither a method nor NAME=METHOD"),
         (["plan", "a=s2.tif", "a=dem.tif"], "two rasters have one name"),
         (
-            ["plan", "s2.tif", "dem.tif", "out.tif"],
+            ["detect", "s2.tif", "dem.tif", "out.gpkg"],
             "give one SOURCE, or several as NAME=SOURCE, and at most one",
         ),
+        (["plan", "a=s2.tif", "b=dem.tif", "c.tif", "d.tif"], "and at most one TARGET"),
+        (["plan", "s2.tif", "fine.tif", "dem.tif"], "the last argument is TARGET, as for run, and dem.tif"),
         (["plan", "a=s2.tif", "b=dem.tif", "--native", "c"], "native names 'c'"),
     ],
 )
@@ -239,6 +243,27 @@ def test_scenes_are_stacked_along_time(folder):
     assert done.exit_code == 0, done.output
     with rasterio.open("out.tif") as dataset:
         assert dataset.count == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "n_bands"),
+    [
+        (["--stack", "time", "--labels", "2024-01-01,2024-02-01"], 4),
+        (["--stack", "time", "--bands", "2"], 2),
+        (["--order", "median", "--bands", "b2"], 1),
+        (["--to-crs", "EPSG:32632"], 2),
+    ],
+)
+def test_a_plan_takes_what_a_run_takes(folder, how, n_bands):
+    for name in ("0.tif", "1.tif"):
+        write_geotiff(folder / name, PIXELS, transform=Affine(10, 0, 500_000, 0, -10, 4_000_000))
+    given = ["0.tif", "1.tif", "out.tif", "--size", 16, "--json", *how]
+    planned, ready = run("plan", *given), run("run", *given, "--dry-run", "--operator", "numpy:copy")
+    assert planned.exit_code == ready.exit_code == 0, planned.output + ready.output
+    said, wanted = json.loads(planned.output), json.loads(ready.output)
+    varies = {"memory_bytes"}  # of the process, as it is
+    assert {key: said[key] for key in {*said} - varies} == {key: wanted[key] for key in {*wanted} - varies}
+    assert said["disk_bytes"] == n_bands * 4 * said["height"] * said["width"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import click
 import numpy as np
 import pytest
@@ -71,3 +73,19 @@ def test_sizes_are_read_one_by_one():
     context, option = click.Context(tune), tune.params[-1]
     assert read_sizes(context, option, "256,128,64x128") == [256, 128, (64, 128)]
     assert read_sizes(context, option, None) is None
+
+
+def test_several_rasters_and_scenes(scene, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny.py").write_text("def both(x): return x['a'][:1] * 2.0 + x['b'][:1]\n")
+    how = ["--size", 16, "--samples", 1, "--steps", "16,8", "--json"]
+    done = run("tune", f"a={scene}", f"b={scene}", "--operator", "tiny.py:both", *how)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.output)["recommended"]["step"] == [16, 16]
+    margin = run(
+        "tune", f"a={scene}", f"b={scene}", "--operator", "tiny.py:both", "--measure", "margin", "--size", 8
+    )
+    assert "recommended: margin 0" in margin.output
+    assert run("tune", scene, scene, "--expr", "b1", "--to-crs", "EPSG:32632", *how).exit_code == 0
+    refused = run("tune", f"a={scene}", f"b={scene}", "--expr", "b1", *how)
+    assert "--expr is for one raster, and there are a, b" in refused.output

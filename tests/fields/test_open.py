@@ -70,7 +70,7 @@ def test_paths_that_lead_nowhere_name_the_folder_they_were_looked_for_in(name, m
         as_field("https://127.0.0.1:9/none.tif")
 
 
-@pytest.mark.parametrize("thing", [None, 5, [[1, 2]], {"a": 1}, object()])
+@pytest.mark.parametrize("thing", [None, 5, [[1, 2]], object()])
 def test_other_things_are_refused(thing):
     with pytest.raises(TypeError, match=rf"a source is a path, an ndarray, .*, not {type(thing).__name__}$"):
         as_field(thing)

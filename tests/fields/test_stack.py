@@ -14,6 +14,7 @@ from rasterio.vrt import WarpedVRT
 import geopatcher as gp
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
+from geopatcher.fields.rasterio_source import RasterioSource
 
 PLACE = Affine(10, 0, 5e5, 0, -10, 5e6)
 DAYS = ("2024-01-03", "2024-01-08", "2024-01-13")
@@ -177,3 +178,39 @@ def test_a_median_over_time_in_windows(scenes, tmp_path, how):
 @gp.masked
 def median(patch):
     return np.ma.median(patch, axis=0)
+
+
+def test_bands_are_those_of_each_raster(scenes):
+    paths, cells = scenes
+    stack = gp.Stack(paths, labels=DAYS)
+    for bands, own in ((["B08"], [1]), ([2, 1], [1, 0]), (["b04"], [0])):
+        result = gp.reconstruct(stack, np.copy, size=16, window="boxcar", step=16, bands=bands)
+        np.testing.assert_array_equal(np.asarray(result.array), cells[:, own])
+        np.testing.assert_array_equal(np.asarray(result.valid), cells[:, own] != 0)
+        assert [one.name for one in result.domain.leading] == ["time", "band"]
+        assert result.domain.leading[0] == stack.domain.leading[0]
+    assert result.domain.band_names == tuple(f"{day} B04" for day in DAYS)
+    with pytest.raises(ValueError, match=r"has no band called B11; its bands are B04, B08"):
+        gp.plan(stack, bands=["B11"])
+    with pytest.raises(ValueError, match=r"has bands 1 to 2; asked for \[3\]"):
+        gp.plan(stack, bands=[3])
+
+
+def test_any_of_its_bands(scenes):
+    paths, cells = scenes
+    stack, box = gp.Stack(paths), Box(3, 20, 5, 40)
+    flat = cells.reshape(6, 60, 50)[:, *box.slices()]
+    some = stack.select_bands([5, 1, 0])
+    assert (some.domain.leading, some.domain.band_names[0]) == ((), "time 3 B08")
+    np.testing.assert_array_equal(some.read(box), flat[[5, 1, 0]])
+    np.testing.assert_array_equal(some.select_bands([2, 0]).read(box), flat[[0, 5]])
+    assert some.identity() != stack.identity()
+    assert len(some.members) == 2
+
+
+def test_only_the_bands_that_are_wanted_are_read(scenes, monkeypatch):
+    read = []
+    whole = RasterioSource.read
+    monkeypatch.setattr(RasterioSource, "read", lambda self, box: read.append(self.bands) or whole(self, box))
+    gp.reconstruct(gp.Stack(scenes[0]), np.copy, size=32, bands=["B08"])
+    assert set(read) == {(2,)}

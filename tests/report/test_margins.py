@@ -119,3 +119,13 @@ def test_the_table_ends_where_it_is_enough():
 
 def test_a_result_of_one_value_needs_no_margin():
     assert tune_margin(IMAGE, np.zeros_like, size=32, samples=1).recommended == 0
+
+
+def test_several_rasters_need_what_the_one_needs_that_is_looked_around_in():
+    smooth = mean_of(7)
+    found = tune_margin({"a": IMAGE, "b": IMAGE[0]}, lambda patch: smooth(patch["a"]) + patch["b"], size=64)
+    assert found.needed == 3
+    with pytest.raises(
+        ValueError, match=r"several rasters are not mirrored, .* 220x260 pixels: give a smaller"
+    ):
+        tune_margin({"a": IMAGE, "b": IMAGE[0]}, lambda patch: patch["a"], size=128)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
+from geopatcher.report.choices import Choice
 from geopatcher.report.seams import Seam, Seams
-from geopatcher.report.tune import Choice, Tuning, tune
+from geopatcher.report.tune import Tuning, tune
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +219,33 @@ def test_disagreement_is_drawn(slope, tmp_path):
     tuning = tune(slope, majority, size=64, samples=1, aggregation="mode", steps=(64, 32))
     ax = tuning.plot()
     assert ax.get_ylabel() == "share of labels that differ"
+
+
+def test_several_rasters_are_tried_together(image):
+    """One that is smoothed with bad borders needs what it needs alone, whatever lies beside it."""
+    other = np.arange(image.size, dtype="float64").reshape(image.shape)
+    how = {"size": 64, "samples": 2, "steps": (64, 32), "windows": ("boxcar", "hann")}
+    alone = tune(image, shaded, **how)
+    both = tune({"a": image, "b": other}, lambda patch: shaded(patch["a"][0]) + 0 * patch["b"][0], **how)
+    assert [str(choice.seams) for choice in both.choices] == [str(choice.seams) for choice in alone.choices]
+    assert both.recommended.window == "hann"
+    fine = other.repeat(2, 0).repeat(2, 1)
+    native = tune({"a": image, "b": fine}, lambda patch: patch["b"][:, ::2, ::2], native="b", **how)
+    assert native.recommended.step == (64, 64)
+
+
+def test_how_a_source_is_read(image):
+    tuning = tune(np.stack([image, image]), lambda patch: patch[0], size=32, samples=1, bands=[2])
+    assert tuning.recommended.step == (32, 32)
+    with pytest.raises(TypeError, match=r"tune\(\) got an unexpected keyword argument 'codec'"):
+        tune(image, np.copy, codec="zstd")
+
+
+def test_one_that_fills_a_raster_from_another_sees_both_here_too(image):
+    def filled(patch):
+        return np.where(patch["a"].mask, patch["b"].filled(0), patch["a"].filled(0))
+
+    filled.wants_mask = True
+    holes = np.where(image < 0.9, np.nan, image)
+    tuning = tune({"a": holes, "b": image}, filled, size=32, samples=1)
+    assert tuning.recommended.step == (32, 32)

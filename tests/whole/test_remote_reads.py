@@ -170,6 +170,82 @@ def test_a_mask_and_a_nodata_value_beside_it_are_found(server):
     assert gp.RasterField(f"{server.url}/beside.tif").domain.nodata == 33
 
 
+MASKED = PIXELS[0] > 1000
+
+
+@pytest.mark.parametrize(("name", "most"), [("masked", 130), ("beside", 90)])
+def test_what_lies_beside_a_file_is_asked_for_by_the_first_handles_only(server, name, most):
+    server.fails(latency=0.05)  # so that all handles are in use at once
+    made = gp.reconstruct(f"{server.url}/{name}.tif", np.copy, size=128, step=128, window="boxcar")
+    valid = np.broadcast_to(MASKED, SHAPE) if name == "masked" else PIXELS != 33
+    np.testing.assert_array_equal(np.asarray(made.valid), valid)
+    np.testing.assert_array_equal(np.asarray(made.array)[valid], PIXELS[valid])
+    asked = server.paths()
+    assert len(asked) <= most
+    absent = [
+        path
+        for path in asked
+        if path not in {"/masked.tif", "/masked.tif.msk", "/beside.tif", "/beside.tif.aux.xml"}
+    ]
+    assert len(absent) <= 10
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_SOURCES)
+def test_masks_of_what_is_put_together_are_those_of_its_members(server, kind):
+    source = KINDS_OF_SOURCES[kind](f"{server.url}/masked.tif", f"{server.url}/cog.tif")
+    operator = (lambda patch: patch["other"]) if kind == "dict" else np.copy
+    made = gp.reconstruct(source, operator, size=128, step=128, window="boxcar")
+    own = np.broadcast_to(MASKED, SHAPE)
+    wanted = {"dict": own, "stack": np.stack([own, own | True]), "bands": np.concatenate([own, own | True])}
+    np.testing.assert_array_equal(np.asarray(made.valid), wanted.get(kind, own | True))
+
+
+@pytest.mark.parametrize("after", [0, 3, 6, 9, 14, 20])
+@pytest.mark.parametrize("fault", ["503", "404"])
+def test_a_mask_is_never_lost_where_it_fails_for_a_while(server, gdal_variables, fault, after):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_RETRY_DELAY="0.05")
+    path = f"{server.url}/masked.tif"
+    gp.plan(path)  # which has found it
+    server.fails(fault, after=after, count=3, only=".msk")
+    try:
+        made = gp.reconstruct(path, np.copy, size=128, step=128, window="boxcar")
+    except gp.SourceError:
+        return
+    np.testing.assert_array_equal(np.asarray(made.valid), np.broadcast_to(MASKED, SHAPE))
+
+
+def test_what_lies_beside_a_file_is_read_anew_when_it_has_changed(server):
+    folder, pixels = server.folder, PIXELS[:, :200, :300]
+    known = {"driver": "GTiff", "count": 2, "height": 200, "width": 300, "dtype": "uint16"}
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
+    address, other = f"{server.url}/new.tif", f"{server.url}/other.tif"
+
+    def check(least):
+        valid = np.asarray(gp.reconstruct(address, np.copy, size=64).valid)
+        np.testing.assert_array_equal(valid, np.broadcast_to(pixels[0] > least, pixels.shape))
+
+    def write(least, nodata):
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
+            rasterio.open(folder / "new.tif", "w", **place, **known) as out,
+        ):
+            out.write(pixels)
+            out.write_mask(pixels[0] > least)
+        (folder / "other.tif").write_bytes((folder / "new.tif").read_bytes())
+        says = f"'><NoDataValue>{nodata}</NoDataValue></PAMRasterBand>"
+        both = f"<PAMRasterBand band='1{says}<PAMRasterBand band='2{says}"
+        (folder / "other.tif.aux.xml").write_text(f"<PAMDataset>{both}</PAMDataset>")
+
+    for least, nodata in ((500, 7), (2000, 8), (3000, 9)):
+        write(least, nodata)
+        POOL.close()
+        check(least)
+        assert gp.RasterField(other).domain.nodata == nodata
+    write(100, 10)
+    POOL.drop(address)
+    check(100)
+
+
 @pytest.mark.timeout(900)  # each piece on its way opens the file again to ask why, one after the other
 @pytest.mark.parametrize("fault", ["503", "reset", "truncate"])
 def test_a_piece_that_fails_for_good_is_an_error_that_names_it(server, gdal_variables, fault):

@@ -167,6 +167,20 @@ class TestRun:
             middle = np.rint(np.where(held, both, 0).sum(0) / np.maximum(1, held.sum(0)))
         np.testing.assert_array_equal(found, middle.astype("uint16"))
 
+    def test_a_plan_of_it_is_that_of_the_run_and_reads_no_file(self, api, server, tmp_path):
+        how = ("--stac", "sentinel-2-l2a", "--bbox", NEAR, "--bands", "B04,B11", "--json")
+        planned = shell(api, "plan", *how, tmp_path / "out.tif")
+        assert planned.exit_code == 0, planned.output
+        assert {method for method, _ in server.asked("")} <= {"HEAD"}
+        ready = shell(api, "run", *how, "--dry-run", tmp_path / "out.tif")
+        assert ready.exit_code == 0, ready.output
+        said, wanted = json.loads(planned.output), json.loads(ready.output)
+        assert said | {"memory_bytes": 0} == wanted | {"memory_bytes": 0}  # it is of the process, too
+        assert not (tmp_path / "out.tif").exists()
+        assert shell(api, "plan", *how, "--workers", "2").exit_code == 0
+        done = shell(api, "plan", *how, "scene.tif", "out.tif")
+        assert "--stac finds the scenes: leave scene.tif out" in done.output
+
     def test_only_what_lies_in_the_box_is_read(self, api, server, tmp_path):
         everything = bbox(0, 2000, 60_000, 0)
         near = f"{EAST + 100},{NORTH - 1500},{EAST + 1200},{NORTH - 200}"

@@ -19,11 +19,11 @@ from geopatcher.core.html_cards import facts_of
 from geopatcher.core.typevars import R_co
 from geopatcher.engine.error_policy import ErrorPolicy, persist
 from geopatcher.engine.hooks import Hooks
-from geopatcher.fields.open import as_field
+from geopatcher.fields.aligned_field import field_over
 from geopatcher.inspect.plotting import draw_patches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import matplotlib.figure
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from geopatcher.api.patch_cache import PatchCache
     from geopatcher.api.split import DoneAnchors
     from geopatcher.core.patch import Patch
-    from geopatcher.core.protocols import RectGeometry, Sampler, SourceField, Window
+    from geopatcher.core.protocols import Array, RectGeometry, Sampler, SourceField, Window
     from geopatcher.engine.error_policy import OnError, PatchErrorRecord
     from geopatcher.engine.hooks import AnyHook
-    from geopatcher.fields.open import Arrays, Lending, Source
+    from geopatcher.fields.open import Arrays, Lending, Source, Sources
     from geopatcher.planning.plan import Plan
 
 D = TypeVar("D")
@@ -62,13 +62,15 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         """What becomes of patches that fail."""
         return ErrorPolicy(self.on_error, self.max_retries, self.retry_on, self.capture_traceback)
 
-    def opened(self, field: Source) -> SourceField[object]:
+    def opened(self, field: Sources, *, either: bool = False) -> SourceField[object]:
         """Return what a source is as a field; tried as often as the policy says.
 
         Parameters
         ----------
         field
-            A path, an array, a reader, a field.
+            A path, an array, a reader, a field; or a dict of these by name.
+        either
+            Whether a pixel of several counts as data where any of them holds some.
 
         Returns
         -------
@@ -81,16 +83,16 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
             It cannot be opened.
 
         """
-        return persist(partial(as_field, field), self.policy)
+        return persist(partial(field_over, field, either=either), self.policy)
 
-    def _placing(self, field: Source, cache: PatchCache | None = None) -> Placing | None:
+    def _placing(self, field: Sources, cache: PatchCache | None = None) -> Placing | None:
         """Return how patches are cut that are no rectangles of a raster; ``None`` where they are."""
         placing = Placing.needed(field, self.geometry, self.sampler, self.window, self.policy, self.errors)
         if placing is not None and cache is not None:
             raise TypeError("cache= is for rectangles of a raster: leave it out")
         return placing
 
-    def plan(self, field: Source, **options: Unpack[PlanOptions]) -> Plan:
+    def plan(self, field: Sources, **options: Unpack[PlanOptions]) -> Plan:
         """Return the plan over a field; no pixel is read.
 
         Parameters
@@ -125,7 +127,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         check_known(options, PlanOptions.__optional_keys__, "SpatialPatcher.plan")
         return plan_of(field, patcher=self, **options)
 
-    def plot(self, field: Source) -> matplotlib.figure.Figure:
+    def plot(self, field: Sources) -> matplotlib.figure.Figure:
         """Draw where patches fall on a field, how deep they overlap, and the four axes at a glance.
 
         No pixel is read, and of a plan of many patches one corner is drawn. Needs the extra ``viz``.
@@ -151,7 +153,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         ]
         return draw_patches(plan, self.window.weights(self.geometry), axes)
 
-    def anchors(self, field: Source) -> LazySequence[tuple[int, int]]:
+    def anchors(self, field: Sources) -> LazySequence[tuple[int, int]]:
         """Return where patches of a field sit, without reading any.
 
         Parameters
@@ -181,7 +183,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         placing = self._placing(field)
         return Anchors(self.plan(field)) if placing is None else placing.anchors()
 
-    def n_anchors(self, field: Source) -> int:
+    def n_anchors(self, field: Sources) -> int:
         """Return how many patches a field has.
 
         Parameters
@@ -222,9 +224,21 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         max_in_flight: int | None = None,
         max_in_flight_bytes: int | str | None = None,
     ) -> PatchStream: ...
+    @overload
     def split(
         self,
-        field: Source,
+        field: Mapping[str, Source],
+        hooks: Iterable[AnyHook] | AnyHook | None = None,
+        *,
+        prefetch: int = 0,
+        journal: DoneAnchors | None = None,
+        cache: PatchCache | None = None,
+        max_in_flight: int | None = None,
+        max_in_flight_bytes: int | str | None = None,
+    ) -> PatchStream[dict[str, Array]]: ...
+    def split(
+        self,
+        field: Sources,
         hooks: Iterable[AnyHook] | AnyHook | None = None,
         *,
         prefetch: int = 0,
@@ -247,7 +261,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         Parameters
         ----------
         field
-            The field.
+            The field; or several rasters by name in a dict, on the grid of the first.
         hooks
             Objects that hear of patches, see `geopatcher.hooks`; none by default.
         prefetch
@@ -266,7 +280,8 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         -------
         PatchStream
             An iterator of `Patch` with a length, ``plan`` and ``close()``. ``data`` is ``(bands, h, w)``, or
-            ``(h, w)`` of a field ``(height, width)``; ``weights`` ``(h, w)`` floats.
+            ``(h, w)`` of a field ``(height, width)``, or of several rasters a dict of ``(bands, h, w)`` each;
+            ``weights`` ``(h, w)`` floats.
 
         Raises
         ------
@@ -297,7 +312,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
 
     def splitting(
         self,
-        field: Source,
+        field: Sources,
         hooks: Iterable[AnyHook] | AnyHook | None = None,
         journal: DoneAnchors | None = None,
         cache: PatchCache | None = None,
@@ -330,8 +345,12 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
     def patch_at(
         self, field: Arrays, anchor: tuple[int, int], *, cache: PatchCache | None = None
     ) -> Patch: ...
+    @overload
     def patch_at(
-        self, field: Source, anchor: tuple[int, int], *, cache: PatchCache | None = None
+        self, field: Mapping[str, Source], anchor: tuple[int, int], *, cache: PatchCache | None = None
+    ) -> Patch[dict[str, Array]]: ...
+    def patch_at(
+        self, field: Sources, anchor: tuple[int, int], *, cache: PatchCache | None = None
     ) -> Patch[object]:
         """Return the patch at one anchor, as `split` gives it.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from geopatcher.api.subset import pick_bands
 from geopatcher.core.leading import BAND, named_by
 from geopatcher.core.protocols import BandSelectable, OverDims, Shareable
 from geopatcher.core.sources import packing_of
@@ -147,7 +146,7 @@ def matched(
     in_memory = isinstance(source, Shareable) and source.held() is not None  # where all are read anyway
     if places is None or in_memory or len(source.domain.shape) == 2 or not isinstance(source, BandSelectable):
         return operator.bound_to(source.domain.n_bands, names), source
-    picked = pick_bands(source, [place + 1 for place in places])
+    picked = source.select_bands(places)
     return operator.bound_to(picked.domain.n_bands, None), picked
 
 

@@ -15,12 +15,13 @@ from geopatcher.api.stitcher import PatchStitcher
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
 from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
+from geopatcher.operators.wrappers import wants_mask
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.places import check_place
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from dask.bag import Bag
     from dask.delayed import Delayed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.protocols import Array
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Source, Sources
     from geopatcher.targets.product import ResultArray
 
 __all__ = ["PatchStream", "SpatialPatcher"]
@@ -214,7 +215,11 @@ class SpatialPatcher(PatchStitcher[R_co]):
         self.errors += result.errors
         return result
 
-    def reduce(self, field: Source, aggregation: Merges[R]) -> R:
+    @overload
+    def reduce(self, field: Source, aggregation: Merges[R]) -> R: ...
+    @overload
+    def reduce(self, field: Mapping[str, Source], aggregation: Merges[R]) -> dict[str, R]: ...
+    def reduce(self, field: Sources, aggregation: Merges[R]) -> R | dict[str, R]:
         """Reduce a field to what ``aggregation`` makes of it; the field is streamed, nothing is kept.
 
         A global one such as `SpatialMeanStd` sees each pixel under this patcher's patches once, however
@@ -223,14 +228,15 @@ class SpatialPatcher(PatchStitcher[R_co]):
         Parameters
         ----------
         field
-            The field.
+            The field; or several rasters by name in a dict, each reduced by itself on the grid of the first.
         aggregation
             Anything with ``merge(patches, domain)``.
 
         Returns
         -------
         object
-            What the aggregation gives: of a global one, a value or an array with one for each band.
+            What the aggregation gives: of a global one, a value or an array with one for each band. Of
+            several rasters a dict of that by name.
 
         Raises
         ------
@@ -279,12 +285,22 @@ class SpatialPatcher(PatchStitcher[R_co]):
         aggregation: Merges[object] | None = None,
         target: str | os.PathLike[str],
     ) -> ResultArray: ...
+    @overload
     def two_pass(
         self,
-        field: Source,
+        field: Mapping[str, Source],
         *,
         reduce_with: Merges[T],
-        apply: Callable[[Array, T], Array],
+        apply: Callable[[dict[str, Array], dict[str, T]], Array],
+        aggregation: Merges[object] | None = None,
+        target: str | os.PathLike[str] | None = None,
+    ) -> object: ...
+    def two_pass(
+        self,
+        field: Sources,
+        *,
+        reduce_with: Merges[T],
+        apply: Callable[..., Array],
         aggregation: Merges[object] | None = None,
         target: str | os.PathLike[str] | None = None,
     ) -> object:
@@ -295,12 +311,13 @@ class SpatialPatcher(PatchStitcher[R_co]):
         Parameters
         ----------
         field
-            The field.
+            The field; or several rasters by name in a dict, on the grid of the first.
         reduce_with
             Gives the statistics, as in `reduce`.
         apply
             ``apply(data, statistics) -> data``: takes a patch ``(bands, h, w)``, or ``(h, w)`` of a field
-            ``(height, width)``, and what ``reduce_with`` gave; returns ``(h, w)`` or any number of bands.
+            ``(height, width)``, and what ``reduce_with`` gave, of several rasters a dict of each; returns
+            ``(h, w)`` or any number of bands.
             Its attributes ``margin`` and ``output_scale`` are heeded, as by `reconstruct`.
         aggregation
             Stitches the second pass; this patcher's own by default.
@@ -338,7 +355,7 @@ class SpatialPatcher(PatchStitcher[R_co]):
 
         """
         check_place(target)
-        source_field = self.opened(field)
+        source_field = self.opened(field, either=wants_mask(apply))
         with unchanged(source_field.source, "read twice"):
             operator = Applied(apply, reduce_field(self, source_field, reduce_with))
             return apply_to_field(self, source_field, operator, aggregation, target)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Sampler, Window
     from geopatcher.engine.error_policy import PatchErrorRecord
     from geopatcher.engine.hooks import Hooks
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Source, Sources
 
 
 R = TypeVar("R")
@@ -120,7 +120,7 @@ class Placing:
     @classmethod
     def needed(
         cls,
-        given: Source,
+        given: Sources,
         geometry: object,
         sampler: Sampler,
         window: Window,
@@ -131,7 +131,7 @@ class Placing:
         own = isinstance(given, Selects) and not is_raster(given.domain)
         if isinstance(geometry, RectGeometry) and not own:
             return None
-        source = cast("Selects", given if own else as_field(given))
+        source = cast("Selects", given if own else as_field(cast("Source", given)))
         return cls(source, geometry, sampler, window, policy, errors)
 
     @property

@@ -17,6 +17,7 @@ from geopatcher.api.cached_cuts import CachedCuts
 from geopatcher.core.box import Box
 from geopatcher.core.html_cards import plain_card
 from geopatcher.core.patch import Patch
+from geopatcher.core.sources import packing_of
 from geopatcher.core.typevars import D_co
 from geopatcher.engine.cuts import cut_patches, cut_strips
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt, persist
@@ -166,7 +167,9 @@ class Splitting:
 
     def mask(self, box: Box) -> object:
         """Return NaN in the place of a patch; integers become floats for it."""
-        domain = self.source.domain
+        packing, domain = packing_of(self.source.source), self.source.domain
+        if packing is not None:
+            return packing.blank(box.shape)
         dtype = np.result_type(domain.dtype, np.float32)
         return self.source.dress(np.full((domain.n_bands, *box.shape), np.nan, dtype), box)
 

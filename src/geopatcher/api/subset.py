@@ -11,8 +11,10 @@ import numpy as np
 from geopatcher.core.area import SLACK_PX
 from geopatcher.core.band_names import bands_called
 from geopatcher.core.box import Box
+from geopatcher.core.leading import at_each_place
 from geopatcher.core.protocols import BandSelectable
 from geopatcher.engine.prepare import check_region
+from geopatcher.fields.labels import names_along
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 def pick_bands(source: PixelSource, bands: Sequence[int | str]) -> PixelSource:
     """Return a source of some bands, by number from 1 or by name, in the order given; others are not read.
 
+    Of several leading dimensions, such as ``(time, band)``, these are along the last, at each place of the
+    others.
+
     Raises
     ------
     ValueError
@@ -34,26 +39,42 @@ def pick_bands(source: PixelSource, bands: Sequence[int | str]) -> PixelSource:
     """
     if isinstance(bands, str):
         raise TypeError(f"bands are numbers from 1 or names in a list, such as [{bands!r}], not {bands!r}")
+    names = bands_of_each(source.domain)
     try:
-        numbers = [_number(band, source) if isinstance(band, str) else index(band) for band in bands]
+        numbers = [_number(band, source, names) if isinstance(band, str) else index(band) for band in bands]
     except TypeError as error:
         raise TypeError(
             f"bands are whole numbers from 1, or names, in a list, such as [4, 3, 2], not {bands!r}"
         ) from error
-    n_bands = source.domain.n_bands
+    leading = source.domain.leading
+    n_bands = leading[-1].length if leading else source.domain.n_bands
     wrong = [band for band in numbers if not 1 <= band <= n_bands]
     if wrong or not numbers:
         raise ValueError(f"{source.name} has bands 1 to {n_bands}; asked for {wrong or 'none'}")
     if len(source.domain.shape) == 2:
         return source
     if isinstance(source, BandSelectable):
-        return source.select_bands([band - 1 for band in numbers])
+        picked = [band - 1 for band in numbers]
+        return source.select_bands(at_each_place(leading, picked) if leading else picked)
     raise ValueError(f"bands cannot be chosen from {source.name}: give its path, or an array")
 
 
-def _number(name: str, source: PixelSource) -> int:
+def bands_of_each(domain: RasterDomain) -> tuple[str, ...]:
+    """Return what bands are called at each place along all leading dimensions but the last.
+
+    >>> from affine import Affine
+    >>> from geopatcher.core.domain import RasterDomain
+    >>> from geopatcher.core.leading import Dimension
+    >>> leading = (Dimension("time", 2), Dimension("band", 2, ("B04", "B08"), "str"))
+    >>> bands_of_each(RasterDomain((4, 5, 6), Affine.identity(), leading=leading))
+    ('B04', 'B08')
+    """
+    own = domain.leading[-1:]
+    return names_along(own, own[0].length) if len(domain.leading) > 1 else domain.band_names
+
+
+def _number(name: str, source: PixelSource, names: Sequence[str]) -> int:
     """Return which band, from 1, has a name."""
-    names = source.domain.band_names
     found = bands_called(name, names)
     if len(found) != 1:
         known = ", ".join(names) or "no names: choose by number"

@@ -11,6 +11,7 @@ from geopatcher.accumulators.base import CellAggregation
 from geopatcher.accumulators.reducers.values import Values, pieces_of
 from geopatcher.api.axes import Axes
 from geopatcher.api.reconstruct import reconstruct
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.contributions import Operate
 from geopatcher.engine.error_policy import ErrorPolicy, all_failed
 from geopatcher.engine.pipeline import prefetch
@@ -19,6 +20,7 @@ from geopatcher.engine.reading import Reader
 from geopatcher.engine.run import contributions
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.validity import validity
+from geopatcher.fields.aligned_field import AlignedField
 from geopatcher.merging.merge import as_patch
 from geopatcher.merging.reduce import GlobalAggregation, Incoming
 from geopatcher.operators.wrappers import (
@@ -90,8 +92,14 @@ class TwoPass(Protocol):
         ...
 
 
-def reduce_field(patcher: TwoPass, field: SourceField[object], aggregation: Merges[R]) -> R:
+def reduce_field(patcher: TwoPass, field: SourceField[object], aggregation: Merges[R]) -> R | dict[str, R]:
     """Return what an aggregation makes of a field; see `geopatcher.SpatialPatcher.reduce`."""
+    if isinstance(field, AlignedField):
+        return {name: _reduced(patcher, one, aggregation) for name, one in field.members.items()}
+    return _reduced(patcher, field, aggregation)
+
+
+def _reduced(patcher: TwoPass, field: SourceField[object], aggregation: Merges[R]) -> R:
     if isinstance(aggregation, GlobalAggregation):
         reader = FieldReader(patcher.plan(field), field.source, patcher.policy, patcher.errors)
         with unchanged(field.source, "reduced"):
@@ -305,6 +313,7 @@ class AppliedPatches:
             masked=wants_mask(self.operator),
             grid=self.source.domain if wants_position(self.operator) else None,
             reading=self.plan.reading,
+            packing=packing_of(self.source),
             skip_empty=self.source.has_nodata,
             errors=self.errors,
         )

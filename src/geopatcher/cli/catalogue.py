@@ -190,7 +190,7 @@ class Wanted:
     def complete(self, keywords: dict[str, object]) -> None:
         """Have a command compute what lies in the box of the question, as it is, unless it is told more."""
         west, _, east, _ = self.question.bbox
-        if all(keywords[name] is None for name in ("operator", "expr", "model")):
+        if "operator" in keywords and all(keywords[name] is None for name in ("operator", "expr", "model")):
             keywords["operator"] = UNCHANGED
         if all(keywords[name] is None for name in ("bounds", "aoi", "like")) and west < east:
             keywords |= {"bounds": self.question.bbox, "bounds_crs": DEGREES, "crop": True}

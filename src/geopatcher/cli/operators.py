@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import click
 
-from geopatcher.api.subset import pick_bands
+from geopatcher.api.subset import bands_of_each, pick_bands
 from geopatcher.core.containment import contained, told
 from geopatcher.core.protocols import BandSelectable
 from geopatcher.errors import OperatorError, SourceError
@@ -69,7 +69,7 @@ def expression_task(
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
     field = as_field(source)
-    expression = expression_of(text, field.source.domain.band_names)
+    expression = expression_of(text, bands_of_each(field.source.domain))
     given: tuple[int, ...] | None = None
     if isinstance(field.source, BandSelectable):
         field, given = _picked(field, expression.bands), expression.bands

@@ -73,7 +73,7 @@ def _told(plan: Plan) -> dict[str, object]:
 
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
-@takes_scenes(several=False)
+@takes_scenes(several=True)
 @click.option("--model", metavar="FILE", help="The model that would be run: its margin, bands, classes.")
 @options(SELECTION, PATCHES)
 @takes_area
@@ -101,8 +101,9 @@ def plan(
 ) -> None:
     """Say what a run over SOURCE would do and cost; no pixel is read, and nothing is written.
 
-    TARGET is that of the run, which need not be there: a GeoTIFF takes memory to be assembled. Without one
-    the result is taken for a zarr store.
+    SOURCE is what it is of run: a raster, several, NAME=SOURCE, or what --stac finds. TARGET is that of the
+    run, the last of several arguments, which need not be there: a GeoTIFF takes memory to be assembled.
+    Without one the result is taken for a zarr store.
     """
     if model is not None and expr is not None:
         raise click.UsageError("give either --expr or --model: a run has one of them")

@@ -63,7 +63,7 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
 
 
 @click.command(cls=SavedCommand, help=HELP)
-@takes_scenes(several=True)
+@takes_scenes(several=True, target=True)
 @click.argument("target")
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
 @click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")

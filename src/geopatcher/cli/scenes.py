@@ -131,12 +131,15 @@ STACKING = (
 )
 
 
-def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def takes_scenes(
+    *, several: bool, target: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator of a command that gives it a ``source``, whatever way it was named.
 
     It is given ``opening``, too: the keywords it is to be opened with. With ``several`` there may be many
-    arguments that are scenes of one map, or a catalogue is asked instead, and without, one, and a ``target``
-    that may be left out. Each may be a folder, a pattern or a list in any case.
+    arguments that are scenes of one map, or a catalogue is asked instead, and without, one. Each may be a
+    folder, a pattern or a list in any case. A command that says nothing of a ``target`` of its own is given
+    the last of several arguments as one, ``None`` where there is but one.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -153,12 +156,12 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
             scale_offset: bool,
             credentials: str | None,
             sign: str | None,
-            stack: str | None = None,
-            labels: str | None = None,
             **keywords: object,
         ) -> None:
-            if not several:
-                sources, keywords["target"] = _with_target(sources)
+            if not target:
+                is_found = keywords.get("stac") is not None
+                sources, keywords["target"] = _with_target(sources, several=several, is_found=is_found)
+            stack, labels = (keywords.pop(name) if several else None for name in ("stack", "labels"))
             named = _Named(
                 sources,
                 Choices(variable, scale_offset, credentials, sign),
@@ -166,8 +169,8 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
                 Grid(to_crs, resolution),
                 resampling,
                 native,
-                stack,
-                labels,
+                cast("str | None", stack),
+                cast("str | None", labels),
             )
             wanted = Wanted.taken_from(keywords, scale_offset=scale_offset) if several else None
             if wanted is None:
@@ -182,7 +185,7 @@ def takes_scenes(*, several: bool) -> Callable[[Callable[..., None]], Callable[.
             call = option(call)
         if several:
             call = options(CATALOGUE)(call)
-        metavar = "SOURCE..." if several else "SOURCE... [TARGET]"
+        metavar = "SOURCE..." if target else "SOURCE... [TARGET]"
         return click.argument("sources", metavar=metavar, nargs=-1, required=not several)(call)
 
     return decorate
@@ -257,10 +260,30 @@ class _Named:
         return together_of(self.arguments, self.order, self.choices), opening
 
 
-def _with_target(arguments: Sequence[str]) -> tuple[Sequence[str], str | None]:
-    """Return what is named as a source, and the target behind it, if there is one."""
+def _with_target(
+    arguments: Sequence[str], *, several: bool, is_found: bool
+) -> tuple[Sequence[str], str | None]:
+    """Return what is named as a source, and the target behind it, if there is one.
+
+    Of what ``is_found`` in a catalogue nothing is named. Of more than two arguments the last is the target,
+    as of ``run``: a scene that a shell has put there would be left out in silence, so that what is there is
+    refused.
+
+    Raises
+    ------
+    click.UsageError
+        There are more arguments than that, or the last of several is there.
+
+    """
     n_named = sum(1 for _ in itertools.takewhile(read_named, arguments))
-    n_sources = max(1, n_named)
+    n_sources = 0 if is_found else max(1, n_named)
+    if several and not n_named and len(arguments) > n_sources + 1:
+        n_sources = len(arguments) - 1
+        if is_here(arguments[-1]) and not is_found:
+            raise click.UsageError(
+                f"the last argument is TARGET, as for run, and {arguments[-1]} is there: name what is not, "
+                f"such as result.tif, behind the scenes"
+            )
     if len(arguments) > n_sources + 1:
         raise click.UsageError(
             f"give one SOURCE, or several as NAME=SOURCE, and at most one TARGET, not {' '.join(arguments)}"

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from geopatcher._optional import load
-from geopatcher.cli.operators import model_from, task_of
+from geopatcher.cli.operators import model_from, task_over
 from geopatcher.cli.options import FUNCTION, SELECTION, options, read_size
 from geopatcher.cli.output import JSON, say_json
+from geopatcher.cli.scenes import takes_scenes
 from geopatcher.report.margins import tune_margin
 from geopatcher.report.tune import WINDOWS
 from geopatcher.report.tune import tune as tune_over
 
 if TYPE_CHECKING:
+    from geopatcher.api.options import SourceOptions
+    from geopatcher.fields.open import Sources
+    from geopatcher.report.choices import Choice
     from geopatcher.report.margins import MarginTuning
-    from geopatcher.report.tune import Choice, Tuning
+    from geopatcher.report.tune import Tuning
 
 #: What can be found out.
 MEASURES = ("overlap", "margin")
@@ -33,7 +37,7 @@ def read_sizes(
 
 
 @click.command(short_help="Find the step, window or margin an operator needs.")
-@click.argument("source")
+@takes_scenes(several=False, target=True)
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
 @click.option("--model", metavar="FILE", help="A model, as for run.")
 @options(SELECTION)
@@ -54,7 +58,8 @@ def read_sizes(
 @click.option("--save", metavar="PICTURE", help="Write the trade-off as a picture, such as tune.png.")
 @options(JSON)
 def tune(
-    source: str,
+    source: Sources,
+    opening: SourceOptions,
     operator: str | None,
     model: str | None,
     expr: str | None,
@@ -83,9 +88,11 @@ def tune(
         _refuse([name for name, value in given.items() if value is not None])
     if save is not None:
         load("matplotlib.figure")  # say what is missing before the work, not after it
-    task = task_of(source, operator, expr, bands, None if model is None else model_from(model))
+    task = task_over(source, operator, expr, bands, None if model is None else model_from(model))
     if of_margin:
-        found = tune_margin(task.field, task.operator, size=size, samples=samples, output_scale=output_scale)
+        found = tune_margin(
+            task.field, task.operator, size=size, samples=samples, output_scale=output_scale, **opening
+        )
         if as_json:
             say_json(_of_margin(found))
         else:
@@ -103,6 +110,7 @@ def tune(
         batch_size=batch_size,
         aggregation=aggregation,
         labels=labels,
+        **opening,
     )
     if as_json:
         say_json(_told(tuning))

@@ -9,7 +9,7 @@ import numpy as np
 from affine import Affine
 
 from geopatcher.core.gaps import VALID, Gaps
-from geopatcher.core.leading import check_leading, lengths_of
+from geopatcher.core.leading import check_leading, leading_of_picked, lengths_of
 from geopatcher.core.metadata import Metadata
 from geopatcher.core.raster_config import ConfiguredRaster
 
@@ -232,7 +232,9 @@ class RasterDomain(ConfiguredRaster):
         )
 
     def of_bands(self, picked: tuple[int, ...]) -> RasterDomain:
-        """Return the same grid with some of the bands, along one leading dimension.
+        """Return the same grid with some of the bands.
+
+        Leading dimensions stay where the same is picked of the last one at each place along the others.
 
         Parameters
         ----------
@@ -252,7 +254,7 @@ class RasterDomain(ConfiguredRaster):
             band_names=names,  # bands without a name keep their number, as those of a file do
             units=tuple(self.units[band] for band in picked) if self.units else (),
             metadata=self.metadata.of_bands(picked),
-            leading=(self.leading[0].picked(picked),) if len(self.leading) == 1 else (),
+            leading=leading_of_picked(self.leading, picked),
         )
 
 

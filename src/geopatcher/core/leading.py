@@ -136,6 +136,32 @@ def check_leading(leading: Leading, n_bands: int) -> None:
         )
 
 
+def at_each_place(leading: Leading, picked: Sequence[int]) -> tuple[int, ...]:
+    """Return which bands are meant, counted from 0, by numbers along the last leading dimension.
+
+    >>> at_each_place((Dimension("time", 3), Dimension("band", 4)), [3, 1])
+    (3, 1, 7, 5, 11, 9)
+    """
+    inner = leading[-1].length
+    outer = math.prod(lengths_of(leading[:-1]))
+    return tuple(place * inner + band for place in range(outer) for band in picked)
+
+
+def leading_of_picked(leading: Leading, picked: Sequence[int]) -> Leading:
+    """Return the dimensions of some bands: none where these are not the same at each place.
+
+    >>> both = (Dimension("time", 2), Dimension("band", 3))
+    >>> text_of(leading_of_picked(both, (2, 0, 5, 3))), leading_of_picked(both, (0, 1, 2))
+    ('time: 2, band: 2', ())
+    """
+    if not leading:
+        return ()
+    own = tuple(picked[: len(picked) // math.prod(lengths_of(leading[:-1]))])
+    if not own or max(own) >= leading[-1].length or at_each_place(leading, own) != tuple(picked):
+        return ()
+    return (*leading[:-1], leading[-1].picked(own))
+
+
 def unnamed(lengths: Sequence[int]) -> Leading:
     """Return dimensions of an array without names; the last one has the bands. None where there is but one.
 

@@ -185,6 +185,13 @@ class Packing:
         """
         return {name: arrays[0] for name, arrays in self.batch([records], masked=masked).items()}
 
+    def blank(self, shape: tuple[int, int]) -> dict[str, Array]:
+        """Return NaN for each raster in a patch of ``(h, w)``; integers become floats for it."""
+        return {
+            member.name: np.full(member.shape(shape), np.nan, np.result_type(member.dtype, np.float32))
+            for member in self.members
+        }
+
     def batch(self, patches: Sequence[Array], *, masked: bool = False) -> dict[str, Array]:
         """Return the pixels of several patches of one shape, ``(n, bands, h, w)`` of each raster."""
         return {

@@ -116,7 +116,12 @@ class ArraySource:
     def select_bands(self, bands: Sequence[int]) -> ArraySource:
         """Return a source of some bands of a three-dimensional array, counted from 0."""
         picked = tuple(bands)
-        return replace(self, array=SomeBands(self.array, picked), domain=self.domain.of_bands(picked))
+        mask = self.mask
+        if mask is not None and len(mask.shape) > 2:
+            mask = SomeBands(mask, picked)
+        return replace(
+            self, array=SomeBands(self.array, picked), mask=mask, domain=self.domain.of_bands(picked)
+        )
 
     def held(self) -> HeldArrays | None:
         """Return the array and the mask that are in memory; ``None`` where the array is not."""

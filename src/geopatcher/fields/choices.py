@@ -15,6 +15,7 @@ from geopatcher.fields.labelled_file import in_dataset, variable_of
 from geopatcher.fields.open import as_field
 from geopatcher.fields.scaled import Scaled
 from geopatcher.fields.zarr_field import RESULT, is_zarr, zarr_source
+from geopatcher.fields.zarr_group import ZarrGroup
 from geopatcher.fields.zarr_places import is_store_elsewhere
 
 if TYPE_CHECKING:
@@ -58,21 +59,24 @@ class Choices:
         if not isinstance(given, str | os.PathLike):
             self._refuse_credentials(type(given).__name__)
             self._refuse_sign(type(given).__name__)
+            if isinstance(given, ZarrGroup):
+                return zarr_source(given, self.variable or RESULT)
             return (as_field(given) if self.variable is None else in_dataset(given, self.variable)).source
         path = os.fspath(given)
         if is_store_elsewhere(path) or is_zarr(path):
             self._refuse_sign(f"the zarr store {shown(path)}")
             return zarr_source(path, self.variable or RESULT, self.credentials)
+        if self.variable is not None:
+            self._refuse_sign("variables that xarray reads")
+            return variable_of(path, self.variable, self.credentials)
         self._refuse_credentials("what GDAL opens, which takes them from the environment")
-        if self.variable is None:
-            return field_at(path, None if self.sign is None else signer(self.sign)).source
-        self._refuse_sign("files of this machine")
-        return variable_of(path, self.variable).source
+        return field_at(path, None if self.sign is None else signer(self.sign)).source
 
     def _refuse_credentials(self, what: str) -> None:
         if self.credentials is not None:
             raise ValueError(
-                f"credentials={self.credentials!r} are for zarr stores in buckets, not for {what}"
+                f"credentials={self.credentials!r} are for zarr stores, and variables of files, in buckets, "
+                f"not for {what}"
             )
 
     def _refuse_sign(self, what: str) -> None:

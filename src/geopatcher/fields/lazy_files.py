@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
-from geopatcher.fields.lazy_identity import Graph, Graphed, HoldsVariable
+from geopatcher.fields.lazy_identity import Graph, Graphed, held_by, innermost
 from geopatcher.fields.source_files import files_under
 
 if TYPE_CHECKING:
@@ -16,46 +16,15 @@ if TYPE_CHECKING:
 FEW = 4
 
 
-@runtime_checkable
-class _Variable(Protocol):
-    """What is in a `DataArray`; xarray has no public way to ask for it without reading it."""
-
-    @property
-    def _data(self) -> object: ...
-
-
-@runtime_checkable
-class _Wrapping(Protocol):
-    """An adapter of xarray around another array."""
-
-    @property
-    def array(self) -> object: ...
-
-
-@runtime_checkable
-class _Opening(Protocol):
-    """A variable in a store, as xarray's backends hold it."""
-
-    def get_array(self) -> object: ...
-
-
 def files_of_lazy(array: object) -> tuple[Path, ...]:
     """Return the files and stores a `DataArray` reads; those only that can be known without reading it.
 
     >>> files_of_lazy(3)
     ()
     """
-    variable = array.variable if isinstance(array, HoldsVariable) else None
-    held = variable._data if isinstance(variable, _Variable) else None  # noqa: SLF001 - see `_Variable`
-    found = dict.fromkeys(file for each in (held, *_in_graph(held)) for file in files_under(_innermost(each)))
+    held = held_by(array)
+    found = dict.fromkeys(file for each in (held, *_in_graph(held)) for file in files_under(innermost(each)))
     return tuple(found)
-
-
-def _innermost(array: object) -> object:
-    """Return the array behind all adapters."""
-    while isinstance(array, _Wrapping):
-        array = array.array
-    return array.get_array() if isinstance(array, _Opening) else array
 
 
 def _in_graph(array: object) -> Iterator[object]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from geopatcher.core.digests import array_digest, cells_digest, digest_of
 from geopatcher.fields.origin import FileOrigin, NamedOrigin
+from geopatcher.fields.zarr_group import snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,22 +84,45 @@ class HoldsVariable(Protocol):
         ...
 
 
+@runtime_checkable
+class _HoldsAny(Protocol):
+    """What is in a `DataArray`; xarray has no public way to ask for it without reading it."""
+
+    @property
+    def _data(self) -> object: ...
+
+
+@runtime_checkable
+class _Wrapping(Protocol):
+    """An adapter of xarray around another array."""
+
+    @property
+    def array(self) -> object: ...
+
+
+@runtime_checkable
+class _Opening(Protocol):
+    """A variable in a store, as xarray's backends hold it."""
+
+    def get_array(self) -> object: ...
+
+
 @dataclass(frozen=True)
 class _WithSample:
-    """A lazy array of a file; rows of it tell it from others there, such as another band."""
+    """A lazy array of a file or a snapshot; rows of it tell it from others there, such as another band."""
 
-    origin: FileOrigin
+    origin: Origin
     cells: Sliceable
 
     def identity(self) -> Mapping[str, str | int | float]:
-        """Return what is known of the file, and a digest of some rows."""
+        """Return what is known of the file or snapshot, and a digest of some rows."""
         height, width = self.cells.shape[-2:]
         step = max(1, height // SAMPLE_ROWS)
         rows = [self.cells[..., slice(row, row + 1), slice(0, width)] for row in range(0, height, step)]
         return {**self.origin.identity(), "rows": digest_of(*map(array_digest, rows))}
 
     def version(self) -> str:
-        """Return the version of the file."""
+        """Return the version of the file or snapshot."""
         return self.origin.version()
 
 
@@ -128,14 +152,34 @@ def origin_of_labelled(array: LabelledArray, cells: Sliceable) -> Origin:
         if isinstance(path, str):
             return FileOrigin(path, {**known, "key": _key(data)})
         return NamedOrigin({**known, "key": _key(data)}, _trouble(data))
-    if not isinstance(path, str) or _is_in_memory(array):
+    if _is_in_memory(array):
+        return _InMemory(cells, coordinates)
+    snapshot = snapshot_of(innermost(held_by(array)))
+    if snapshot:
+        return _WithSample(NamedOrigin(known | {"snapshot": snapshot}), cells)
+    if not isinstance(path, str):
         return _InMemory(cells, coordinates)
     return _WithSample(FileOrigin(path, known), cells)
 
 
 def origin_of_chunked(array: object) -> Origin:
-    """Return what identifies a Dask array: how it is computed, by its name."""
-    return NamedOrigin({"array": type(array).__name__, "key": _key(array)}, _trouble(array))
+    """Return what identifies a Dask array: how it is computed, by its name; of Icechunk, which snapshot."""
+    known = {"array": type(array).__name__, "key": _key(array)}
+    snapshot = snapshot_of(array)
+    return NamedOrigin(known | {"snapshot": snapshot}) if snapshot else NamedOrigin(known, _trouble(array))
+
+
+def held_by(array: object) -> object:
+    """Return what is in a `DataArray`, as it is held; ``None`` of another object."""
+    variable = array.variable if isinstance(array, HoldsVariable) else None
+    return variable._data if isinstance(variable, _HoldsAny) else None  # noqa: SLF001 - see `_HoldsAny`
+
+
+def innermost(array: object) -> object:
+    """Return the array behind all adapters."""
+    while isinstance(array, _Wrapping):
+        array = array.array
+    return array.get_array() if isinstance(array, _Opening) else array
 
 
 def _is_in_memory(array: LabelledArray) -> bool:

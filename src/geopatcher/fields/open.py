@@ -22,6 +22,8 @@ from geopatcher.fields.plain_field import PlainField
 from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
 from geopatcher.fields.xarray_field import XarrayField
+from geopatcher.fields.zarr_field import zarr_source
+from geopatcher.fields.zarr_group import InSnapshot, Snapshot, ZarrGroup
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -55,10 +57,10 @@ class Labelled(Protocol[D_co]):
 
 #: Sources whose patches are of a type of their own.
 Lending: TypeAlias = Field[D_co] | AsyncField[D_co] | Windowed[D_co] | Labelled[D_co]
+#: Arrays, in memory or not, and groups that hold some.
+Held: TypeAlias = "ChunkedArray | ZarrGroup | Array"
 #: Sources whose patches are arrays; several scenes are a mosaic.
-Arrays: TypeAlias = (
-    "PixelSource | Catalogued | ChunkedArray | Array | str | os.PathLike[str] | Sequence[SceneLike]"
-)
+Arrays: TypeAlias = "PixelSource | Catalogued | Held | str | os.PathLike[str] | Sequence[SceneLike]"
 #: What the public verbs take as a source.
 Source: TypeAlias = "Lending[object] | Arrays"
 #: One source, or several by the names that an operator is given their pixels by.
@@ -87,15 +89,31 @@ def as_field(source: Source) -> SourceField[object]:
         return source
     if isinstance(source, Field | AsyncField):
         return PlainField.of(source if isinstance(source, Field) else AwaitedField(source))
-    if isinstance(source, LabelledArray):
-        return XarrayField(source)
-    if isinstance(source, ChunkedArray):
-        return DaskField(source)
+    if isinstance(source, LabelledArray | ChunkedArray):
+        return XarrayField(source) if isinstance(source, LabelledArray) else DaskField(source)
+    if isinstance(source, ZarrGroup):
+        source = zarr_source(source)
     if isinstance(source, np.ndarray) and not isinstance(source, GeoArray):
         source = ArraySource.of(source)
     if isinstance(source, GeoArray | PixelSource):
         return RasterField(source if isinstance(source, GeoArray) else with_blocks(source))
-    raise TypeError(
+    raise TypeError(_refusal(source))
+
+
+def _refusal(source: object) -> str:
+    """Return what to say of what is no source."""
+    if isinstance(source, dict):
+        names = ", ".join(map(str, source))
+        return (
+            f"several rasters by name ({names}) are for reconstruct, plan, detect, split, reduce, two_pass "
+            f"and tune: give one of them here, or all bands as one raster, geopatcher.BandStack({{...}})"
+        )
+    if isinstance(source, Snapshot | InSnapshot):
+        return (
+            "of an Icechunk session a source is zarr.open_group(session.store, mode='r'), with variable=, or "
+            "an array of it as xarray opens it"
+        )
+    return (
         f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "
         f"one variable), a Dask array, a Field or a list of paths, not {type(source).__name__}"
     )

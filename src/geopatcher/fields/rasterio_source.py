@@ -214,7 +214,11 @@ class RasterioSource:
     def _fetch_signed(self, pixels: Array, box: Box, *, masks: bool) -> None:
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
-        with POOL.borrow(self.path, f"cannot read {self.name}, {box}", window) as dataset:
+        doing = f"cannot read {self.name}, {box}"
+        with POOL.borrow(self.path, doing, window) as dataset:
+            if masks and not _is_masked([dataset.mask_flag_enums[band - 1] for band in self.indexes]):
+                POOL.drop(self.path)
+                raise SourceError(f"{doing}: its mask was there when it was opened, and is there no more")
             read = dataset.read_masks if masks else dataset.read
             if masks or self._record.one_dtype:
                 read(list(self.indexes), out=pixels, window=window)
@@ -282,7 +286,7 @@ class _Record:
                 )
             except ValueError as error:
                 raise SourceError(f"{name} cannot be used: {error}") from error
-        has_mask = any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
+        has_mask = _is_masked(flags)
         one_dtype, block = len(set(dtypes)) == 1, (height, width)
         return cls(domain, block, indexes, nodata, has_mask, one_dtype, apart)
 
@@ -292,6 +296,15 @@ class _Record:
         if not inside:
             raise SourceError(f"window {window} is not inside the raster of {self.domain.grid_shape} pixels")
         return replace(self, domain=self.domain.cut(window))
+
+
+def _is_masked(flags: Sequence[Sequence[MaskFlags]]) -> bool:
+    """Whether a mask or a band of alpha says which pixels of bands are missing.
+
+    >>> _is_masked([[MaskFlags.per_dataset], [MaskFlags.nodata]]), _is_masked([[MaskFlags.all_valid]])
+    (True, False)
+    """
+    return any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
 
 
 def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -20,6 +21,7 @@ from geopatcher.fields.grids import same_crs, whole_shift
 from geopatcher.fields.labels import names_along
 from geopatcher.fields.mosaic import Mosaic, grid_of, source_of
 from geopatcher.fields.ranking import date_of, parsed_date
+from geopatcher.fields.some_bands import some_bands
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +44,129 @@ FROM_TAGS = "date"
 TIME = "time"
 
 
-class Stack(Composed):
+class Series(Composed):
+    """Rasters on one grid, the bands of one behind those of another; see `Stack`, which makes it."""
+
+    def __init__(self, steps: Sequence[PixelSource], domain: RasterDomain) -> None:
+        self._steps = tuple(steps)
+        self.domain = domain
+        self._last = LastRead()
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.domain.lengths))
+        grid = f"{self.domain.height:,} x {self.domain.width:,} pixels"
+        return f"{type(self).__name__}({shape} x {self.domain.dtype}, {grid})"
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """As the first raster is stored."""
+        return self._steps[0].block_shape
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether pixels may be missing in one of them."""
+        return any(step.has_nodata for step in self._steps)
+
+    @property
+    def name(self) -> str:
+        """How many rasters, and which is the first."""
+        return f"a stack of {len(self._steps)} raster(s), {self._steps[0].name} first"
+
+    @property
+    def members(self) -> Sequence[PixelSource]:
+        """The rasters, in their order."""
+        return self._steps
+
+    def select_bands(self, bands: Sequence[int]) -> Series:
+        """Return a source of some of its bands.
+
+        Parameters
+        ----------
+        bands
+            Their numbers over all rasters, counted from 0, in the order wanted.
+
+        Returns
+        -------
+        PixelSource
+            On the same grid; rasters of which none is wanted are not read. It has the dimension of the stack
+            where the same bands of each raster are wanted.
+
+        Raises
+        ------
+        ValueError
+            A raster is of a kind of source of which bands cannot be chosen.
+
+        """
+        places = [(step, own) for step, whole in self._parts() for own in range(whole.stop - whole.start)]
+        wanted = [places[band] for band in bands]
+        runs = itertools.groupby(wanted, lambda place: id(place[0]))
+        each = [[*run] for _, run in runs]
+        picked = [some_bands(run[0][0], [own for _, own in run]) for run in each]
+        return Series(picked, self.domain.of_bands(tuple(bands)))
+
+    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
+        """Read one raster after the other."""
+        pixels = empty((self.domain.n_bands, *box.shape), self.domain.dtype)
+        known: NDArray[np.bool_] | None = None
+        for step, bands in self._parts():
+            part = step.read(box)
+            pixels[bands] = part
+            held = None if pixels.dtype.kind == "f" else step.valid(box, part)
+            if held is not None:
+                known = np.ones(pixels.shape, np.bool_) if known is None else known
+                known[bands] = held
+        return pixels, known
+
+    def identity(self) -> Mapping[str, str | int | float]:
+        """Return which version it is of each raster.
+
+        Returns
+        -------
+        dict
+            An entry for each, and ``"unknown"`` where one cannot be known.
+
+        Raises
+        ------
+        SourceError
+            A raster is not what it was when this object was made.
+
+        """
+        known: dict[str, str | int | float] = {"rasters": len(self._steps)}
+        for number, step in enumerate(self._steps, start=1):
+            own = dict(step.identity())
+            if "unknown" in own:
+                known["unknown"] = f"{step.name}: {own.pop('unknown')}"
+            if "size" in own:  # a local file may have been mounted elsewhere since
+                own["path"] = os.path.basename(str(own.get("path", "")))  # noqa: PTH119 - a URL is no path
+            known[f"raster {number}"] = digest_of(*(f"{key}={own[key]}" for key in sorted(own)))
+        return known
+
+    def version(self) -> str:
+        """Return a text that changes when a file of one of the rasters does.
+
+        Returns
+        -------
+        str
+            A digest of what each of them says.
+
+        Raises
+        ------
+        SourceError
+            A server does not answer.
+
+        """
+        return digest_of(*(step.version() for step in self._steps if isinstance(step, Versioned)))
+
+    def _parts(self) -> Iterator[tuple[PixelSource, slice]]:
+        """Yield each raster and its bands."""
+        first = 0
+        for step in self._steps:
+            bands = slice(first, first + step.domain.n_bands)
+            yield step, bands
+            first = bands.stop
+
+
+class Stack(Series):
     """Several rasters of one grid as one source with a dimension more: an operator sees all of them at once.
 
     It is given ``(time, bands, h, w)``, or ``(time, h, w)`` of rasters without bands, and may return any
@@ -104,96 +228,11 @@ class Stack(Composed):
             raise ValueError(f"resampling={resampling!r} says how pixels are made on another grid: give grid")
         if grid is None:
             _require_one_grid(given)
-            self._steps: tuple[PixelSource, ...] = tuple(given)
+            steps: tuple[PixelSource, ...] = tuple(given)
         else:
             onto = grid_of(grid, given)
-            self._steps = tuple(Mosaic([one], onto, resampling=resampling) for one in given)
-        self.domain = _stacked(domain_of(self._steps, self._steps[0].domain), self._steps[0].domain, along)
-        self._last = LastRead()
-
-    def __repr__(self) -> str:
-        shape = " x ".join(map(str, self.domain.lengths))
-        grid = f"{self.domain.height:,} x {self.domain.width:,} pixels"
-        return f"{type(self).__name__}({shape} x {self.domain.dtype}, {grid})"
-
-    @property
-    def block_shape(self) -> tuple[int, int]:
-        """As the first raster is stored."""
-        return self._steps[0].block_shape
-
-    @property
-    def has_nodata(self) -> bool:
-        """Whether pixels may be missing in one of them."""
-        return any(step.has_nodata for step in self._steps)
-
-    @property
-    def name(self) -> str:
-        """How many rasters, and which is the first."""
-        return f"a stack of {len(self._steps)} raster(s), {self._steps[0].name} first"
-
-    @property
-    def members(self) -> Sequence[PixelSource]:
-        """The rasters, in their order."""
-        return self._steps
-
-    def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
-        """Read one raster after the other."""
-        pixels = empty((self.domain.n_bands, *box.shape), self.domain.dtype)
-        known: NDArray[np.bool_] | None = None
-        for step, bands in self._parts():
-            part = step.read(box)
-            pixels[bands] = part
-            held = None if pixels.dtype.kind == "f" else step.valid(box, part)
-            if held is not None:
-                known = np.ones(pixels.shape, np.bool_) if known is None else known
-                known[bands] = held
-        return pixels, known
-
-    def identity(self) -> Mapping[str, str | int | float]:
-        """Return which version it is of each raster.
-
-        Returns
-        -------
-        dict
-            An entry for each, and ``"unknown"`` where one cannot be known.
-
-        Raises
-        ------
-        SourceError
-            A raster is not what it was when this object was made.
-
-        """
-        known: dict[str, str | int | float] = {"rasters": len(self._steps)}
-        for number, step in enumerate(self._steps, start=1):
-            own = dict(step.identity())
-            if "unknown" in own:
-                known["unknown"] = f"{step.name}: {own.pop('unknown')}"
-            if "size" in own:  # a local file may have been mounted elsewhere since
-                own["path"] = os.path.basename(str(own.get("path", "")))  # noqa: PTH119 - a URL is no path
-            known[f"raster {number}"] = digest_of(*(f"{key}={own[key]}" for key in sorted(own)))
-        return known
-
-    def version(self) -> str:
-        """Return a text that changes when a file of one of the rasters does.
-
-        Returns
-        -------
-        str
-            A digest of what each of them says.
-
-        Raises
-        ------
-        SourceError
-            A server does not answer.
-
-        """
-        return digest_of(*(step.version() for step in self._steps if isinstance(step, Versioned)))
-
-    def _parts(self) -> Iterator[tuple[PixelSource, slice]]:
-        """Yield each raster and its bands."""
-        count = self.domain.n_bands // len(self._steps)
-        for number, step in enumerate(self._steps):
-            yield step, slice(number * count, (number + 1) * count)
+            steps = tuple(Mosaic([one], onto, resampling=resampling) for one in given)
+        super().__init__(steps, _stacked(domain_of(steps, steps[0].domain), steps[0].domain, along))
 
 
 def _labelled(dim: str, labels: StackLabels, scenes: Sequence[PixelSource]) -> Dimension:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from geopatcher.core.box import PixelWindow
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.patch import Patch
-    from geopatcher.core.protocols import Array, PixelSource, Sliceable
+    from geopatcher.core.protocols import Array, Sliceable
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class XarrayField:
         self.da = da
         sizes = ", ".join(f"{dim}: {n}" for dim, n in self._grid.lengths.items())
         cells = _Slices(self.da, self._grid)
-        self.source: PixelSource = ArraySource(
+        self.source = ArraySource(
             flat_bands(cells),
             self._grid.domain,
             label=f"DataArray {self.domain.dtype} ({sizes})",

@@ -25,10 +25,21 @@ from geopatcher.formats.rasterio_warnings import no_georeference_warning
 from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
-from geopatcher.formats.urls import INGESTED, LONE, NOT_KEPT, ONLY_SUCH, beside_url, besides, chosen_by_user
+from geopatcher.formats.urls import (
+    INGESTED,
+    LONE,
+    NOT_KEPT,
+    ONLY_SUCH,
+    beside_url,
+    besides,
+    chosen_by_user,
+    endings_beside,
+    endings_of,
+    kept_with,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rasterio.io import DatasetReader
@@ -42,8 +53,8 @@ MAX_IDLE = 32
 
 #: Drivers of datasets that are made of others.
 MOSAICS = ("VRT", "GTI", "STACIT")
-#: Files elsewhere of which it is remembered that they have none beside them.
-MAX_LONE = 1024
+#: Files elsewhere of which it is remembered what lies beside them.
+MAX_KNOWN = 1024
 #: How a GeoTIFF is opened for whose files beside it we ask ourselves.
 ASKED = dict(LONE)
 #: The same with as much of a file at first as GDAL asks for by itself.
@@ -87,7 +98,9 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        self._lone: OrderedDict[str, None] = OrderedDict()  # files elsewhere that have none beside them
+        self._beside: OrderedDict[str, tuple[str, ...]] = (
+            OrderedDict()
+        )  # endings of what is beside files elsewhere
 
     @property
     def failures(self) -> int:
@@ -151,47 +164,52 @@ class HandlePool:
 
     def close(self) -> None:
         """Close every idle dataset, and forget what was kept of those elsewhere."""
-        paths = self.end()
-        for path in paths:
+        for path in self.end():
             self._forget_bytes(path)
+        with self._lock:
+            self._beside.clear()
 
     def end(self) -> set[str]:
         """Close every idle dataset, and return their paths."""
         with self._lock:
             idle = [*self._idle.values()]
             self._idle.clear()
-            self._lone.clear()
         _close([dataset for _, dataset in idle])
         return {known.path for known, _ in idle}
 
     def _options(self, path: str, version: _Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
-        if self.is_lone(path):
-            return LONE
+        endings = self._endings(path)
+        if endings is not None:
+            return kept_with(path, endings)
         if not chosen_by_user() and is_signed_tiff(path):
             return ASKED
         return options_for(path, version.size, version.mtime_ns) or beside_url(path)
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
-        with self._lock:
-            return path in self._lone
+        return self._endings(path) == ()
 
-    def _note_lone(self, path: str) -> None:
-        """Remember that a file elsewhere has none beside it: further handles need not look again."""
+    def _endings(self, path: str) -> tuple[str, ...] | None:
+        """Return endings of the files beside one elsewhere, ``None`` where they are not known."""
         with self._lock:
-            self._lone[path] = None
-            while len(self._lone) > MAX_LONE:
-                self._lone.popitem(last=False)
+            return self._beside.get(path)
+
+    def _note_beside(self, path: str, endings: tuple[str, ...]) -> None:
+        """Remember what lies beside a file elsewhere: further handles need not look again."""
+        with self._lock:
+            self._beside[path] = endings
+            while len(self._beside) > MAX_KNOWN:
+                self._beside.popitem(last=False)
 
     def drop(self, path: str) -> None:
         """Close the idle datasets of a path, so that it is opened anew."""
         with self._lock:
-            self._lone.pop(path, None)
+            endings = self._beside.pop(path, ())
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
-        self._forget_bytes(path)
+        self._forget_bytes(path, endings=endings)
 
     def forget(self) -> None:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""
@@ -200,7 +218,7 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        self._lone = OrderedDict()
+        self._beside = OrderedDict()
 
     def _forget_tiles(self) -> None:
         self.close()
@@ -216,12 +234,15 @@ class HandlePool:
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
         doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
-        if ONLY_SUCH in options and besides(path) and all_absent(besides(path)):
+        is_known = NOT_KEPT in options  # what lies beside it
+        if ONLY_SUCH in options and not is_known and besides(path) and all_absent(besides(path)):
             options = LONE
         try:
             with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
-                is_lone = (ONLY_SUCH in options or NOT_KEPT in options) and len(dataset.files) == 1
+                endings = (
+                    endings_beside(dataset.files) if ONLY_SUCH in options or NOT_KEPT in options else None
+                )
                 if is_elsewhere(path):  # each read asks for them, and then nobody needs to wait
                     _ = dataset.nodatavals, dataset.mask_flag_enums
         except GDAL_ERRORS as error:
@@ -237,25 +258,33 @@ class HandlePool:
         if lost is not None:
             _close([dataset])
             raise SourceError(f"{doing}: {lost}")
-        if is_lone:  # and every question what lies beside it was answered
-            self._note_lone(path)
+        if is_known and endings != endings_of(options):
+            _close([dataset])
+            self.drop(path)
+            gone = ", ".join(endings_of(options))
+            raise SourceError(f"{doing}: {gone} beside it was there and is there no more: open it again")
+        if endings is not None:  # and every question what lies beside it was answered
+            self._note_beside(path, endings)
         return dataset
 
-    def _forget_bytes(self, path: str, address: str | None = None) -> None:
+    def _forget_bytes(self, path: str, address: str | None = None, endings: Sequence[str] = ()) -> None:
         """Have GDAL forget what it keeps of a file elsewhere: what failed, came in half, or is of old.
 
-        It is kept by the ``address`` that was opened, whose signature may have been renewed since.
+        It is kept by the ``address`` that was opened, whose signature may have been renewed since. So are the
+        files beside it, with these ``endings`` or those that are known.
 
         It does when a file is closed that it was not to keep anything of. It may be asked for once more.
         """
-        if is_elsewhere(path) and (beside_url(path) or is_signed_tiff(path)):
+        if not is_elsewhere(path) or not (beside_url(path) or is_signed_tiff(path)):
+            return
+        for ending in ("", *(endings or self._endings(path) or ())):
             with (
                 self._doors.opening(path),
                 suppress(*GDAL_ERRORS),
                 opening(**TILES_ALONE),
                 no_georeference_warning(),
             ):
-                rasterio.open(address or SIGNED.of(path)).close()
+                rasterio.open((address or SIGNED.of(path)) + ending).close()
 
     def _refused(self, path: str, failed: SourceError, doing: str) -> SourceAccessError | None:
         """Ask a server again why it no longer gives bytes: GDAL's readers drop its answer."""

@@ -64,6 +64,46 @@ def beside_url(path: str) -> Mapping[str, str]:
     return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted, **_TOLD}
 
 
+def kept_with(path: str, endings: Sequence[str]) -> Mapping[str, str]:
+    """Return how a GeoTIFF is opened again of which it is known what lies beside it; no more is asked for.
+
+    What GDAL has of these files is kept for further handles, as with `LONE`, for those that have none.
+
+    >>> kept_with("https://host/a.tif", [".msk"])["CPL_VSIL_CURL_ALLOWED_EXTENSIONS"]
+    '.tif,.msk'
+    >>> kept_with("https://host/a.tif", []) is LONE
+    True
+    """
+    match = _GEOTIFF.fullmatch(path)
+    if match is None or not endings:
+        return LONE
+    return LONE | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: ",".join((match[1], *endings))}
+
+
+def endings_of(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the endings that options of `kept_with` were made of.
+
+    >>> endings_of(kept_with("https://host/a.tif", [".aux.xml", ".msk"])), endings_of(LONE)
+    (('.aux.xml', '.msk'), ())
+    """
+    return tuple(options.get(ONLY_SUCH, "").split(",")[1:])
+
+
+def endings_beside(files: Sequence[str]) -> tuple[str, ...] | None:
+    """Return what is added to the name of a GeoTIFF by those of the files beside it; ``None`` of other ones.
+
+    ``files`` are those of the dataset, its own first.
+
+    >>> endings_beside(["/vsis3/b/a.tif", "/vsis3/b/a.tif.msk"]), endings_beside(["https://host/a.tif"])
+    (('.msk',), ())
+    >>> endings_beside(["https://host/a.tif", "https://host/a.tfw"]) is None
+    True
+    """
+    own, *others = files
+    endings = tuple(name.removeprefix(own) for name in others)
+    return endings if all(ending in BESIDE for ending in endings) else None
+
+
 def besides(path: str) -> Sequence[str]:
     """Return the addresses of what may lie beside a GeoTIFF on a web server; none for other sources.
 

@@ -239,7 +239,8 @@ def cube_of(field: CubeLike, time_axis: TimeAxis = 0) -> Cube:
     if not isinstance(field, str | os.PathLike | Field | PixelSource) and isinstance(field, ArrayOnDisk):
         return _stack(field, axis_of(time_axis, field.shape), series_of(field, time_axis))
     opened = as_field(field)
-    if isinstance(opened.source, BandSelectable) and not opened.gives_windows:
+    in_one = len(opened.domain.leading) < 2
+    if in_one and isinstance(opened.source, BandSelectable) and not opened.gives_windows:
         _not_spatial(axis_of(time_axis, opened.domain.shape), opened.domain.shape, opened.source.name)
         return _Bands(opened.source)
     own = field if isinstance(field, Field) else opened

@@ -15,9 +15,9 @@ import numpy as np
 from geopatcher.api.axes import Axes
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.core.box import Box
+from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import name_of
-from geopatcher.fields.array_source import ArraySource
-from geopatcher.fields.raster import RasterField
+from geopatcher.fields.held_part import held_field, held_part
 from geopatcher.operators.models.protocol import ModelLike
 from geopatcher.planning.reading import Reading
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from fractions import Fraction
 
     from geopatcher.core.protocols import Array
+    from geopatcher.fields.raster import RasterField
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,14 @@ def _grown(area: RasterField, extent: tuple[int, int]) -> RasterField:
     shape = area.domain.grid_shape
     pixels = area.source.read(Box.of_shape(shape))
     more = [(0, max(0, wanted - length)) for wanted, length in zip(extent, shape, strict=True)]
+    if any(after for _, after in more) and packing_of(area.source) is not None:
+        raise ValueError(
+            f"several rasters are not mirrored, and a margin is measured over {extent[0]}x{extent[1]} of "
+            f"their {shape[0]}x{shape[1]} pixels: give a smaller size"
+        )
     pixels = np.pad(pixels, [(0, 0), *more], mode="reflect")
     domain = area.domain.cut(Box.of_shape((pixels.shape[1], pixels.shape[2])))
-    return RasterField(ArraySource(pixels[0] if len(domain.shape) == 2 else pixels, domain))
+    return held_field(area.source, pixels, domain)
 
 
 def _seen(
@@ -161,9 +167,7 @@ def _seen(
 ) -> Array:
     """Return what an operator makes of the common pixels in a window; floats, NaN where missing."""
     box = Box.of_shape(layout.shown).shift(*corner)
-    pixels = whole.source.read(box)
-    domain = whole.domain.cut(box)
-    window = RasterField(ArraySource(pixels[0] if len(domain.shape) == 2 else pixels, domain))
+    window = held_part(whole.source, whole.source.read(box), box)
     once = Axes.of(layout.shown, layout.shown, "boxcar", "overlap-add", "cover")
     made = reconstruct(window, operator, patcher=once, margin=0, output_scale=layout.scale, progress=False)
     cells: Array = np.where(made.valid[...], made.array, np.nan)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.models import as_run, matched, reading_for
+from geopatcher.api.opening import opened
+from geopatcher.api.options import SourceOptions
 from geopatcher.core.axis import pixel_pair
 from geopatcher.core.html_cards import plain_card
+from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import name_of
-from geopatcher.fields.open import as_field
 from geopatcher.report.margin_trials import Differences, Layout
 from geopatcher.report.trials import areas_of
 
 if TYPE_CHECKING:
     from geopatcher.api.axes import Scale
     from geopatcher.api.models import Runnable
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.report.results import Pixels
 
 #: Differences that are no larger than this share of the range of values are those of float32.
@@ -130,12 +132,13 @@ class MarginTuning:
 
 
 def tune_margin(
-    source: Source,
+    source: Sources,
     operator: Runnable,
     *,
     size: Pixels = 256,
     samples: int = 4,
     output_scale: Scale | None = None,
+    **opening: Unpack[SourceOptions],
 ) -> MarginTuning:
     """Measure how wide a margin an operator needs for its tiles to equal the whole raster.
 
@@ -146,7 +149,7 @@ def tune_margin(
     Parameters
     ----------
     source
-        What the operator will be run over.
+        What the operator will be run over; or several rasters by name in a dict, on the grid of the first.
     operator
         As for `reconstruct`: a function, a model, or the path of one.
     size
@@ -155,6 +158,8 @@ def tune_margin(
         How many places are looked at, spread over the raster.
     output_scale
         As for `reconstruct`.
+    **opening
+        How the source is read, as for `reconstruct`: ``bands``, ``native``, ``variable``, ...
 
     Returns
     -------
@@ -176,8 +181,8 @@ def tune_margin(
     3
 
     """
-    pixels = as_field(source).source
     run = as_run(operator, None)
+    pixels = opened(source, opening, ErrorPolicy(), "tune_margin", SourceOptions.__optional_keys__, run)
     layout = Layout.of(run, pixel_pair(size, "size"), reading_for(run, 0, output_scale).scale)
     run, pixels = matched(run, pixels, layout.shown, (0, 0))
     found = Differences(layout)

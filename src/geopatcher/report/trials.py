@@ -10,8 +10,7 @@ import numpy as np
 
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.core.box import Box
-from geopatcher.fields.array_source import ArraySource
-from geopatcher.fields.raster import RasterField
+from geopatcher.fields.held_part import held_part
 from geopatcher.inspect.levels import ArrayRaster
 from geopatcher.inspect.styles import is_labels
 from geopatcher.operators.wrappers import wants_mask, wants_position
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.fields.raster import RasterField
     from geopatcher.report.seams import Seams
 
 #: A sample is so many patches a side.
@@ -55,11 +55,13 @@ class Remembered:
         self.wants_mask = wants_mask(operator)
         self.wants_position = wants_position(operator)
 
-    def __call__(self, data: Array, *position: object) -> Array:
+    def __call__(self, data: Array | dict[str, Array], *position: object) -> Array:
         """Operate, or remember."""
-        digest = hashlib.blake2b(f"{data.shape} {data.dtype} {position}".encode(), digest_size=16)
-        digest.update(np.ma.getdata(data).tobytes())
-        digest.update(np.ma.getmaskarray(data).tobytes() if self.wants_mask else b"")
+        digest = hashlib.blake2b(str(position).encode(), digest_size=16)
+        for array in data.values() if isinstance(data, dict) else (data,):
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(np.ma.getdata(array).tobytes())
+            digest.update(np.ma.getmaskarray(array).tobytes() if self.wants_mask else b"")
         key = digest.digest()
         known = self._kept.get(key)
         if known is not None:
@@ -175,11 +177,9 @@ def areas_of(
         seen.add(box)
         pixels = source.read(box)
         valid = source.valid(box, pixels)
-        known = np.isfinite(pixels) if valid is None else valid
-        if known.any():
-            flat = len(source.domain.shape) == 2
-            domain = source.domain.cut(box)
-            yield RasterField(ArraySource(pixels[0] if flat else pixels, domain))
+        known = np.isfinite(pixels) if valid is None and pixels.dtype.kind != "V" else valid
+        if known is None or known.any():
+            yield held_part(source, pixels, box)
             samples -= 1
         if not samples:
             return
@@ -195,9 +195,7 @@ def reference_of(area: RasterField, operator: Callable[..., Array], manner: Mann
     eighths = [max(1, side // (8 * unit)) * unit for side in manner.size]
     first = [min(eighth, length - unit) for eighth, length in zip(eighths, shape, strict=True)]
     inner = Box(first[0], shape[0], first[1], shape[1])
-    pixels = area.source.read(inner)
-    flat = len(area.domain.shape) == 2
-    part = RasterField(ArraySource(pixels[0] if flat else pixels, area.domain.cut(inner)))
+    part = held_part(area.source, area.source.read(inner), inner)
     result = manner.run(part, operator, None, "hann")
     made = result.domain.grid_shape
     raster = ArrayRaster(result.array, result.domain, made)

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, Unpack
 
 import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.aggregations.names import aggregation_from_name
 from geopatcher.api.models import as_run, matched, reading_for
+from geopatcher.api.opening import opened
+from geopatcher.api.options import SourceOptions
 from geopatcher.core.axis import pixel_pair
 from geopatcher.core.html_cards import plain_card
+from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import name_of
-from geopatcher.fields.open import as_field
+from geopatcher.report.choices import Choice
 from geopatcher.report.seams import UNSEEN
 from geopatcher.report.trials import PATCHES, Manner, Measured, Remembered, areas_of, reference_of
 
@@ -32,9 +35,8 @@ if TYPE_CHECKING:
     from geopatcher.api.axes import Scale
     from geopatcher.api.models import Runnable
     from geopatcher.core.protocols import Array, PixelSource
-    from geopatcher.fields.open import Source
+    from geopatcher.fields.open import Sources
     from geopatcher.report.results import Pixels
-    from geopatcher.report.seams import Seams
 
 #: A step and a window.
 Key: TypeAlias = "tuple[tuple[int, int], str]"
@@ -51,50 +53,6 @@ SOFT = "#77756d"
 AGREED = 0.001
 #: Hues of the windows.
 HUES = ("#2a78d6", "#1b9e6a", "#e2632e", "#8a5cd1", "#b58900")
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A step and a window that were tried.
-
-    ``patches_per_mpx`` is how many patches a million pixels take on a large raster, ``seconds_per_mpx``
-    what operating and stitching them took here; patches cost the same whatever their step. ``disagreement``
-    is the share of labels, such as classes, that are others where patches lie otherwise; NaN of quantities.
-    """
-
-    step: tuple[int, int]
-    window: str
-    overlap: float
-    patches_per_mpx: float
-    seconds_per_mpx: float
-    seams: Seams
-    disagreement: float = float("nan")
-
-    @property
-    def of_labels(self) -> bool:
-        """Whether labels were compared."""
-        return not np.isnan(self.disagreement)
-
-    @property
-    def is_measured(self) -> bool:
-        """Whether anything could be told of it."""
-        return self.of_labels or not np.isnan(self.seams.strongest.ratio)
-
-    @property
-    def found(self) -> str:
-        """What was measured, in a few words."""
-        if self.of_labels:
-            return f"{self.disagreement:.3%} of the labels differ"
-        seam = self.seams.strongest
-        if not self.is_measured:
-            return seam.verdict
-        return f"{seam.ratio:.2f} ({seam.low:.2f}-{seam.high:.2f}) {seam.verdict}"
-
-    @property
-    def name(self) -> str:
-        """Such as ``hann, step 64``."""
-        rows, cols = self.step
-        return f"{self.window}, step {rows if rows == cols else f'{rows}x{cols}'}"
 
 
 @dataclass(frozen=True)
@@ -197,7 +155,7 @@ class Tuning:
 
 
 def tune(
-    source: Source,
+    source: Sources,
     operator: Runnable,
     *,
     size: Pixels = 256,
@@ -209,13 +167,14 @@ def tune(
     batch_size: int = 1,
     aggregation: str = "overlap-add",
     labels: bool | None = None,
+    **opening: Unpack[SourceOptions],
 ) -> Tuning:
     """Try a few steps and windows on samples of a raster; measure how visible the seams are, and the cost.
 
     Parameters
     ----------
     source
-        What the operator will be run over.
+        What the operator will be run over; or several rasters by name in a dict, on the grid of the first.
     operator
         As for `reconstruct`: a function, a model, or the path of one. Of a model with classes it is their
         probabilities whose seams are measured.
@@ -232,6 +191,8 @@ def tune(
     labels
         Whether results are labels, such as classes, of which it is counted how many differ where patches lie
         otherwise; by default known by the aggregation, or by their having few values.
+    **opening
+        How the source is read, as for `reconstruct`: ``bands``, ``native``, ``variable``, ...
 
     Returns
     -------
@@ -257,7 +218,8 @@ def tune(
     run = as_run(operator, None)
     manner = Manner((rows, cols), reading_for(run, margin, output_scale), aggregation, batch_size)
     tried = _candidates((rows, cols), steps, windows)
-    run, pixels = matched(run, as_field(source).source, manner.size, manner.reading.margin)
+    given = opened(source, opening, ErrorPolicy(), "tune", SourceOptions.__optional_keys__, run)
+    run, pixels = matched(run, given, manner.size, manner.reading.margin)
     known = True if labels is None and aggregation_from_name(aggregation).gives_labels else labels
     found, looked_at = _try(pixels, run, manner, tried, samples, known)
     per_patch_s = _per_patch_s(found)
@@ -316,9 +278,7 @@ def _choice(key: Key, size: tuple[int, int], found: Mapping[Key, Measured], per_
     )
 
 
-def _per_patch_s(
-    found: Mapping[Key, Measured],
-) -> float:
+def _per_patch_s(found: Mapping[Key, Measured]) -> float:
     """Return what a patch takes, operated on and stitched: no step or window changes that much.
 
     The first window of a step called the operator; the others remembered.

@@ -1,0 +1,110 @@
+"""Files that are read in ranges, against the bytes that are served."""
+
+from __future__ import annotations
+
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+import buckets
+from faulty import Faulty
+from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.formats.remote_file import KEPT_BYTES, PAGE_BYTES, RemoteFile
+
+BYTES = np.random.default_rng(0).bytes(KEPT_BYTES + 5 * PAGE_BYTES + 77)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "a file.bin").write_bytes(BYTES)
+    with Faulty(tmp_path) as server:
+        yield server
+
+
+def opened(server):
+    return RemoteFile(server.url, "a file.bin")
+
+
+def test_any_ranges(server):
+    file, draw = opened(server), np.random.default_rng(1)
+    assert file.n_bytes == len(BYTES)
+    for _ in range(60):
+        start = int(draw.integers(0, len(BYTES) + 10))
+        length = int(draw.integers(0, 3 * PAGE_BYTES))
+        assert file.seek(start) == start
+        assert file.read(length) == BYTES[start : start + length]
+        assert file.tell() == max(start, min(start + length, len(BYTES)))
+    assert file.seek(-5, os.SEEK_END) == len(BYTES) - 5
+    assert file.read() == BYTES[-5:]
+    file.seek(10)
+    assert file.seek(5, os.SEEK_CUR) == 15
+
+
+def test_pages_are_fetched_once_and_those_side_by_side_together(server):
+    file = opened(server)
+    file.seek(3 * PAGE_BYTES + 5)
+    file.read(10)
+    file.seek(PAGE_BYTES)
+    assert file.read(6 * PAGE_BYTES) == BYTES[PAGE_BYTES : 7 * PAGE_BYTES]
+    file.seek(2 * PAGE_BYTES)
+    file.read(PAGE_BYTES)
+    pages = [(first // PAGE_BYTES, (last + 1) // PAGE_BYTES) for first, last in server.spans()]
+    assert pages == [(3, 4), (1, 3), (4, 7)]
+
+
+def test_no_more_is_kept_than_is_said(server):
+    file = opened(server)
+    assert file.readall() == BYTES
+    assert sum(map(len, file._pages.values())) <= KEPT_BYTES
+
+
+def test_it_travels_as_an_address_and_knows_its_version(server):
+    file = opened(server)
+    file.read(4)
+    sent = pickle.dumps(file)
+    assert len(sent) < 400
+    again = pickle.loads(sent)  # noqa: S301 - our own
+    assert again.read(100) == BYTES[:100]
+    assert again.stamp() == file.stamp()
+    (server.folder / "a file.bin").write_bytes(BYTES[::-1])
+    assert again.stamp() != pickle.loads(sent)._version  # noqa: S301 - what travelled
+    with pytest.raises(SourceError, match=r"a file\.bin has changed since it was opened: open it again"):
+        pickle.loads(sent).read(1)  # noqa: S301 - our own
+
+
+def test_what_is_not_there(server):
+    with pytest.raises(SourceAccessError, match=r"there is no file http://.*/nothing\.nc: check the address"):
+        RemoteFile(server.url, "nothing.nc").read(1)
+
+
+@pytest.mark.parametrize("fault", ["503", "403", "404", "reset", "truncate"])
+def test_bytes_that_do_not_come_are_an_error_that_stays_known(server, fault, monkeypatch):
+    monkeypatch.setattr("geopatcher.formats.object_stores.RETRIES", {"max_retries": 0})
+    file = opened(server)
+    file.read(1)
+    server.fails(fault)
+    file.seek(PAGE_BYTES)
+    with pytest.raises(SourceError, match=r"a file\.bin") as raised:
+        file.read(1)
+    assert file.trouble is raised.value
+    server.fails()
+    assert file.read(3) == BYTES[PAGE_BYTES : PAGE_BYTES + 3]
+
+
+def test_of_a_bucket_no_secret_travels(tmp_path, gdal_variables):
+    (tmp_path / "a.bin").write_bytes(BYTES[:1000])
+    with buckets.moto() as port:
+        gdal_variables(**buckets.variables(port))
+        buckets.upload(tmp_path, port, "files", "deep")
+        file = RemoteFile("s3://files", "deep/a.bin")
+        assert file.read(1000) == BYTES[:1000]
+        sent = pickle.dumps(file)
+        for name, value in buckets.variables(port).items():
+            if "SECRET" in name or "KEY" in name:
+                assert value.encode() not in sent
+        with pytest.raises(SourceAccessError, match="no such bucket|there is no file"):
+            RemoteFile("s3://nobody", "a.bin").read(1)
