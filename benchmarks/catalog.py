@@ -18,6 +18,7 @@ SCRATCH = ROOT / "benchmarks" / "scratch"
 RESULTS = ROOT / "benchmarks" / "results"
 
 SCALE = 1e-4  # the operator: uint16 digital numbers to float32 reflectance
+CLASSES = 10  # of the works that make probabilities or labels
 SIZE, STEP = 256, 128  # patch and step, in pixels
 CHUNK = 512  # of every zarr, and the tile of every GeoTIFF
 MEMORY_LIMIT = "256MiB"  # given to geopatcher in every run
@@ -67,6 +68,12 @@ class Method:
     packages: tuple[str, ...] = ()  # distributions of a peer; empty for what needs no peer
     needs_float_twin: bool = False
     most_repeats: int = 1000
+    group: str = ""  # a name for several, that ``--only`` takes in their place
+
+    @property
+    def work(self) -> str:
+        """What is made of the pixels: a name in `benchmarks.works`."""
+        return self.options.get("work", "scale")
 
     @property
     def peer(self) -> bool:
@@ -164,10 +171,106 @@ METHODS: tuple[Method, ...] = (
         "copy-memory",
         packages=("torchio", "torch"),
     ),
+    Method(
+        "classes-loop",
+        "numpy_loop",
+        MEMORY,
+        "NumPy overlap-add loop, 10 classes",
+        "classes-loop",
+        options={"work": "probabilities"},
+        group="classes",
+    ),
+    Method(
+        "classes-memory",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, 10 classes, array",
+        "classes-loop",
+        options={"work": "probabilities"},
+        group="classes",
+    ),
+    Method(
+        "classes-scores",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, 10 classes to class and confidence, arrays",
+        "classes-loop",
+        options={"work": "scores", "aggregation": f"soft-vote:{CLASSES}"},
+        group="classes",
+    ),
+    Method(
+        "classes-copy",
+        "plain_copy",
+        DISK,
+        "plain copy of 10 classes, zarr default codec",
+        "classes-copy",
+        ".zarr",
+        {"codec": "zstd", "work": "probabilities"},
+        group="classes",
+    ),
+    Method(
+        "classes-zarr",
+        "patcher",
+        DISK,
+        "**geopatcher**, 10 classes, zarr default codec",
+        "classes-copy",
+        ".zarr",
+        {"codec": "zstd", "work": "probabilities"},
+        group="classes",
+    ),
+    Method(
+        "chosen-mean",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, overlap-add",
+        "chosen-mean",
+        group="chosen",
+    ),
+    Method(
+        "chosen-max",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, max",
+        "chosen-mean",
+        options={"aggregation": "max"},
+        group="chosen",
+    ),
+    Method(
+        "chosen-median",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, median",
+        "chosen-mean",
+        options={"aggregation": "median"},
+        group="chosen",
+    ),
+    Method(
+        "chosen-mode",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, mode of labels",
+        "chosen-mean",
+        options={"work": "labels", "aggregation": "mode"},
+        group="chosen",
+    ),
+    Method(
+        "chosen-hard-vote",
+        "patcher",
+        MEMORY,
+        "**geopatcher**, hard vote of labels",
+        "chosen-mean",
+        options={"work": "labels", "aggregation": f"hard-vote:{CLASSES}"},
+        group="chosen",
+    ),
 )
 
 BY_NAME = {method.name: method for method in METHODS}
 ALL = tuple(BY_NAME)
+ONE_BAND = tuple(method.name for method in METHODS if not method.group)
+GROUPS = {
+    group: tuple(method.name for method in METHODS if method.group == group)
+    for group in dict.fromkeys(method.group for method in METHODS if method.group)
+}
 PAIR = ("copy-zarr", "geopatcher-zarr")
 
 TARGETS: tuple[Target, ...] = (
@@ -226,10 +329,13 @@ def scenes(width: int = FULL[0], height: int = FULL[1]) -> tuple[Scene, ...]:
     """Return the scenes, derived from the size of the first."""
     full = (width, height) == FULL
     wide, tall = (400_000, 2048) if full else (8 * width, max(SIZE, height // 2))
+    square = (4096, 4096) if full else (width, height)
     return (
-        Scene("s2", width, height, "one band", ALL),
+        Scene("s2", width, height, "one band", ONE_BAND),
         Scene("s2-nodata70", width, height, "70 % nodata", PAIR, valid=0.3),
         Scene("s2-bands4", width, height, "four bands", PAIR, bands=4),
+        Scene("classes", *square, "10 classes of one band", GROUPS["classes"]),
+        Scene("chosen", *square, "one value of several", GROUPS["chosen"]),
         Scene("s2-x4", 2 * width, 2 * height, "four times as large", PAIR, most_repeats=3),
         Scene("wide", wide, tall, "very wide", PAIR, most_repeats=3),
         Scene("s2-x16", 4 * width, 4 * height, "sixteen times as large", PAIR, most_repeats=1),
@@ -246,9 +352,9 @@ def pick_scenes(known: tuple[Scene, ...], names: Iterable[str]) -> tuple[Scene, 
 
 
 def pick_methods(scene: Scene, names: Iterable[str]) -> tuple[Method, ...]:
-    """Return the named methods that run on ``scene``; all of its own for no names."""
-    wanted = set(names)
+    """Return the named methods that run on ``scene``, alone or as a group; all of its own for no names."""
+    wanted = {method for name in names for method in GROUPS.get(name, (name,))}
     unknown = wanted - set(ALL)
     if unknown:
-        raise SystemExit(f"no method {sorted(unknown)}: choose from {list(ALL)}")
+        raise SystemExit(f"no method {sorted(unknown)}: choose from {[*ALL, *GROUPS]}")
     return tuple(BY_NAME[name] for name in scene.methods if not wanted or name in wanted)

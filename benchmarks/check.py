@@ -1,7 +1,7 @@
-"""Compares a result with its input at every pixel: ``python -m benchmarks.check SCENE RESULT``.
+"""Compares a result with its input at every pixel: ``python -m benchmarks.check SCENE RESULT WORK``.
 
-What is right is computed here from the scene alone: ``input * SCALE``. Where the scene has no data, the
-result has to say so: NaN, its own nodata value, or zero. Prints one line of JSON.
+What is right is computed here from the scene alone, by the work: see `benchmarks.works`. Where the scene has
+no data, the result has to say so: NaN, its own nodata value, or zero. Prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rasterio.windows import Window
 
 from benchmarks import catalog
+from benchmarks.works import WORKS, Work
 
 Array = NDArray[Any]
 
@@ -105,11 +106,16 @@ def open_result(path: Path) -> Result:
 
 
 def compare(
-    verdict: Verdict, top: int, pixels: Array, found: Array, missing: tuple[float | None, float | None]
+    verdict: Verdict,
+    top: int,
+    pixels: Array,
+    found: Array,
+    missing: tuple[float | None, float | None],
+    work: Work = WORKS["scale"],
 ) -> None:
     """Take in the strip that starts at row ``top``; ``missing`` is the nodata of scene and of result."""
     scene_nodata, result_nodata = missing
-    error = np.abs(found.astype(np.float64) - pixels * catalog.SCALE)
+    error = work.error(pixels, found)
     if scene_nodata is not None:
         outside = pixels == scene_nodata
         nothing = np.isnan(found) | (found == 0)
@@ -126,26 +132,26 @@ def compare(
         verdict.max_error, verdict.worst = largest, (band, top + row, col)
 
 
-def check(scene: Path, result: Path) -> Verdict:
+def check(scene: Path, result: Path, work: str = "scale") -> Verdict:
     """Compare strip by strip, so that a result larger than memory can be checked."""
     found = open_result(result)
     verdict = Verdict(found.shape)
     with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(scene) as source:
-        expected = (source.count, source.height, source.width)
+        expected = (WORKS[work].out_bands(source.count), source.height, source.width)
         if found.shape != expected:
             verdict.problem = f"shape {found.shape} instead of {expected}"
             return verdict
-        rows = max(1, min(catalog.CHUNK, 2**25 // (source.width * source.count)))
+        rows = max(1, min(catalog.CHUNK, 2**25 // (source.width * expected[0])))
         for top in range(0, source.height, rows):
             stop = min(top + rows, source.height)
             pixels = source.read(window=Window(0, top, source.width, stop - top))
-            compare(verdict, top, pixels, found.rows(top, stop), (source.nodata, found.nodata))
+            compare(verdict, top, pixels, found.rows(top, stop), (source.nodata, found.nodata), WORKS[work])
     return verdict
 
 
 def main(arguments: list[str]) -> None:
     """Check one result."""
-    verdict = check(Path(arguments[0]), Path(arguments[1]))
+    verdict = check(Path(arguments[0]), Path(arguments[1]), *arguments[2:])
     print(json.dumps({**asdict(verdict), "fine": verdict.fine}))
 
 

@@ -42,6 +42,7 @@ class Run:
     round: int
     seconds: float | None = None  # the whole process; in memory, until the array stands
     inner_seconds: float | None = None  # without start-up and imports
+    cpu_seconds: float | None = None  # of all threads, start-up and imports included
     peak_mib: float | None = None
     written_bytes: object = None
     read_bytes: object = None
@@ -129,12 +130,13 @@ def _measure(run: Run, source: Path, method: catalog.Method, out: Path, timeout:
         return
     run.seconds = ended.seconds_to_report if method.kind == catalog.MEMORY else ended.seconds
     run.inner_seconds = float(str(ended.report["inner_seconds"]))
+    run.cpu_seconds = float(str(ended.report["cpu_seconds"]))
     run.peak_mib = ended.peak_mib
     run.read_bytes = ended.report["read_bytes"]
     run.plan, run.stats = ended.report.get("plan"), ended.report.get("stats")
     if method.kind == catalog.DISK:
         run.written_bytes, run.result_bytes = ended.report["written_bytes"], size_on_disk(out)
-    verdict = start("benchmarks.check", [str(source), str(out)], timeout)
+    verdict = start("benchmarks.check", [str(source), str(out), method.work], timeout)
     if verdict.error or verdict.report is None:
         run.error = f"the result cannot be checked: {verdict.error}"
         return

@@ -23,6 +23,8 @@ HEAD = [
     "fastest to slowest",
     "ratio to the copy",
     "without start-up, s",
+    "CPU, s",
+    "ratio of CPU",
     "peak RSS, MiB",
 ]
 DISK_HEAD = ["written, MiB", "result, MiB"]
@@ -53,6 +55,8 @@ def line_of(row: Row, kind: str) -> str:
         span,
         number(row["ratio"], ".2f"),
         number(row["inner_seconds"], ".2f"),
+        number(row.get("cpu_seconds"), ".2f"),
+        number(row.get("cpu_ratio"), ".2f"),
         number(row["peak_mib"], ".0f"),
     ]
     if kind == catalog.DISK:

@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> None:
     run = importlib.import_module(f"benchmarks.methods.{method.module}").run
     started = time.perf_counter()
     result = run(scene, out, **method.options)
-    report = {"method": name, "inner_seconds": time.perf_counter() - started, **process_io()}
+    seconds = {"inner_seconds": time.perf_counter() - started, "cpu_seconds": time.process_time()}
+    report = {"method": name, **seconds, **process_io()}
     print(json.dumps(report), flush=True)
     if method.kind == catalog.MEMORY:
         dump(result, out)

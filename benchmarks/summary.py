@@ -25,6 +25,8 @@ class Row:
     fastest: float | None = None
     slowest: float | None = None
     inner_seconds: float | None = None
+    cpu_seconds: float | None = None
+    cpu_ratio: float | None = None  # the same of what processors did, which others on a machine hardly change
     ratio: float | None = None  # seconds over those of its baseline on the same scene
     peak_mib: float | None = None
     written_mib: float | None = None
@@ -75,6 +77,7 @@ def row_of(scene: str, method: str, runs: Sequence[Run]) -> Row:
         fastest=min(seconds, default=None),
         slowest=max(seconds, default=None),
         inner_seconds=median([run.inner_seconds for run in runs]),
+        cpu_seconds=median([run.cpu_seconds for run in runs]),
         peak_mib=max(numbers([run.peak_mib for run in runs]), default=None),
         written_mib=mib(median([run.written_bytes for run in runs])),
         result_mib=mib(median([run.result_bytes for run in runs])),
@@ -92,12 +95,18 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
             own = [run for run in runs if (run.scene, run.method) == (scene, method.name)]
             if own:
                 rows.append(row_of(scene, method.name, own))
-    seconds = {(row.scene, row.method): row.seconds for row in rows}
+    known = {(row.scene, row.method): row for row in rows}
     for row in rows:
-        baseline = seconds.get((row.scene, catalog.BY_NAME[row.method].baseline))
-        if row.seconds is not None and baseline:
-            row.ratio = row.seconds / baseline
+        baseline = known.get((row.scene, catalog.BY_NAME[row.method].baseline))
+        if baseline is not None:
+            row.ratio = ratio(row.seconds, baseline.seconds)
+            row.cpu_ratio = ratio(row.cpu_seconds, baseline.cpu_seconds)
     return rows
+
+
+def ratio(own: float | None, baseline: float | None) -> float | None:
+    """Return a ratio; None if it has none of its parts."""
+    return own / baseline if own is not None and baseline else None
 
 
 def measured(rows: Sequence[Row], of: tuple[str, str], measure: str) -> tuple[float | None, str]:

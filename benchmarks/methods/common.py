@@ -9,19 +9,16 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from benchmarks import catalog
+from benchmarks import catalog, works
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 Array = NDArray[Any]
+#: The operator of most methods.
+scale = works.scale
 CACHE_MB = 64  # of GDAL's blocks; read once, in order, a larger cache gains nothing and counts as memory
-
-
-def scale(pixels: Array) -> NDArray[np.float32]:
-    """The operator of every method: digital numbers to reflectance."""
-    return np.multiply(pixels, np.float32(catalog.SCALE), dtype=np.float32)
 
 
 def hann(n: int = catalog.SIZE) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks import catalog
 from benchmarks.methods import common
+from benchmarks.works import WORKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,15 +25,16 @@ def weight_sum(length: int) -> common.Array:
     return total
 
 
-def run(scene: Path, out: Path) -> common.Array:  # noqa: ARG001 - nothing is written
+def run(scene: Path, out: Path, work: str = "scale") -> common.Array:  # noqa: ARG001 - nothing is written
     pixels = common.read_all(scene)
-    bands, height, width = pixels.shape
+    operator, bands = WORKS[work].operator, WORKS[work].out_bands(pixels.shape[0])
+    height, width = pixels.shape[1:]
     window, size = common.hann_2d(), catalog.SIZE
     result = np.zeros((bands, height, width), np.float32)
     weighted = np.empty((bands, size, size), np.float32)
     for row in common.starts(height):
         for col in common.starts(width):
-            patch = common.scale(pixels[:, row : row + size, col : col + size])
+            patch = operator(pixels[:, row : row + size, col : col + size])
             np.multiply(patch, window, out=weighted)
             view = result[:, row : row + size, col : col + size]
             np.add(view, weighted, out=view)

@@ -8,28 +8,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import catalog
-from benchmarks.methods import common
+from benchmarks.works import WORKS
 from geopatcher import ZarrStorage, reconstruct
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from benchmarks.methods import common
 
-def run(scene: Path, out: Path, codec: str = "zstd") -> common.Array | None:
+
+def run(
+    scene: Path, out: Path, codec: str = "zstd", work: str = "scale", aggregation: str = "overlap-add"
+) -> common.Array | None:
     in_memory = out.suffix == ".npy"
     result = reconstruct(
         str(scene),
-        common.scale,
+        WORKS[work].operator,
         None if in_memory else str(out),
         size=catalog.SIZE,
         step=catalog.STEP,
         window="hann",
         memory_limit=catalog.MEMORY_LIMIT,
         chunks=catalog.CHUNK,
-        dtype="float32",
+        aggregation=aggregation,
+        dtype="float32" if work in ("scale", "probabilities") else None,
+        outputs=("class", "confidence") if work == "scores" else None,
         overwrite=True,
         storage=ZarrStorage(codec) if out.suffix == ".zarr" else None,
     )
     plan = str(result.plan).replace(str(scene), scene.name)  # results are kept; where they were made is not
     print(json.dumps({"plan": plan, "stats": result.stats.as_dict()}))
-    return np.asarray(result.array) if in_memory else None
+    if not in_memory:
+        return None
+    array = np.asarray(result.array)
+    return np.stack([array, *(layer[...] for layer in result.layers.values())]) if work == "scores" else array

@@ -17,7 +17,7 @@ from places import ROOT
 
 sys.path.insert(0, str(ROOT))  # benchmarks/ is not part of the package
 
-from benchmarks import catalog, check, children, report, scenes, summary, tiff
+from benchmarks import catalog, check, children, report, scenes, summary, tiff, works
 from benchmarks.bench import schedule
 from benchmarks.methods import common, numpy_loop
 
@@ -50,7 +50,7 @@ def bench(scratch, out, *arguments):
 @pytest.fixture(scope="module")
 def quick(scratch, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    return out, bench(scratch, out, "--scenes", "s2", "--only", *OWN, "tiler")
+    return out, bench(scratch, out, "--scenes", "s2", "classes", "chosen", "--only", *OWN, "tiler")
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -298,4 +298,27 @@ def test_rounds_hold_each_run_once_and_what_is_compared_close_together():
     assert [(scene.name, method.name) for scene, method in second][-6:] == pairs[::-1]
     once = {("s2-x16", name) for name in catalog.PAIR} | {("s2", "monai-zarr")}
     assert once.isdisjoint((scene.name, method.name) for scene, method in second)
-    assert {scene.name for scene, _ in sixth} == {"s2", "s2-nodata70", "s2-bands4"}
+    assert {scene.name for scene, _ in sixth} == {"s2", "s2-nodata70", "s2-bands4", *catalog.GROUPS}
+
+
+@pytest.mark.parametrize("group", catalog.GROUPS)
+def test_a_group_is_named_in_place_of_its_methods(group):
+    every = catalog.scenes()
+    found = [(scene.name, method.name) for scene in every for method in catalog.pick_methods(scene, [group])]
+    assert found == [(group, name) for name in catalog.ALL if name.startswith(f"{group}-")]
+
+
+@pytest.mark.parametrize("name", ["labels", "probabilities", "scores"])
+def test_what_is_wrong_in_one_pixel_of_a_work_is_found(name):
+    pixels = scenes.ground(40, 50, 0)[np.newaxis]
+    made = works.WORKS[name].operator(pixels).astype(np.float32)
+    if name == "scores":
+        made = np.stack([made.argmax(axis=0), made.max(axis=0)])
+    assert works.WORKS[name].error(pixels, made).max() < 1e-6
+    for band in range(made.shape[0]):
+        wrong = made.copy()
+        wrong[band, 7, 9] = (wrong[band, 7, 9] + 1) % catalog.CLASSES
+        error = works.WORKS[name].error(pixels, wrong)
+        assert error[band, 7, 9] > 1e-5
+        error[band, 7, 9] = 0
+        assert error.max() < 1e-6

@@ -54,6 +54,20 @@ class Tally:
             np.copyto(self.values[-1][:, *where], data, where=votes > 0)
             np.copyto(self.counts[-1][:, *where], votes, casting="unsafe")
 
+    def agrees(self, where: tuple[slice, slice], data: Array) -> bool:
+        """Count ``data`` once, if no cell has had another value first; return whether that was so."""
+        if not self.values:
+            return False
+        value, count = self.values[0][:, *where], self.counts[0][:, *where]
+        fresh = count == 0
+        same = value == data
+        same |= fresh
+        if not same.all():
+            return False
+        np.copyto(value, data, where=fresh)
+        np.add(count, 1, out=count)
+        return True
+
     def expect(self, n_pieces: int) -> None:
         """Make room for the votes of that many more pieces: no cell can have more than there are pieces."""
         narrow = self._count_dtype()
@@ -90,6 +104,8 @@ class Counted(CellAggregation[Tally]):
         """Count one vote per cell."""
         state.expect(1)
         data = piece.cells(state.dtype)
+        if piece.valid is None and state.agrees(piece.where, data):
+            return state
         votes = np.ones(data.shape, np.uint32) if piece.valid is None else piece.valid.astype(np.uint32)
         state.add(piece.where, data, votes)
         return state
@@ -155,9 +171,10 @@ class HardVote(Counted):
 
         """
         labels = piece.data if piece.valid is None else piece.data[piece.valid]
-        if labels.size:
+        whole = labels.dtype.kind != "f"
+        if labels.size and not (whole and labels.min() >= 0 and labels.max() < self.n_classes):
             wrong = (labels < 0) | (labels >= self.n_classes)
-            if labels.dtype.kind == "f":
+            if not whole:
                 wrong |= labels != np.rint(labels)
             if wrong.any():
                 raise OperatorError(

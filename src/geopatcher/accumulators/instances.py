@@ -11,11 +11,13 @@ import numpy as np
 from geopatcher.accumulators.base import CellAggregation, known_depth
 from geopatcher.accumulators.extremes import Maximum
 from geopatcher.accumulators.finished import Finished
-from geopatcher.accumulators.stacks import Stack, sort_levels
+from geopatcher.accumulators.stacks import Stack, sorted_levels
 from geopatcher.core.buffers import zeros
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from geopatcher.accumulators.pieces import Piece, Tile
     from geopatcher.core.protocols import Array
 
@@ -193,21 +195,21 @@ class Provisional(CellAggregation[Candidates]):
         bands = zeros((self.n_levels, *state.winner.shape), CODE)
         bands[0] = state.winner
         for span, depth, stack in state.stack.parts(np.iinfo(CODE).max):
-            sort_levels(stack)
-            self._require_apart(stack)
+            levels = sorted_levels(stack)
+            self._require_apart(levels)
             winner = state.winner[span]
-            for number, level in enumerate(stack[:, 0]):
+            for number, (level,) in enumerate(levels):
                 there = depth[0] > number
-                if number + 1 < len(stack):
+                if number + 1 < len(levels):
                     np.copyto(bands[number + 1, span], level, where=there & (level < winner))
                 if number:
                     np.copyto(bands[number, span], level, where=there & (level > winner))
         state.stack.levels.clear()
         return Finished(bands, None)
 
-    def _require_apart(self, stack: Array) -> None:
+    def _require_apart(self, levels: Sequence[Array]) -> None:
         """Refuse two patches at one place: which of them a label is of could not be told."""
-        for above, below in pairwise(stack):
+        for above, below in pairwise(levels):
             same = self.coding.patch(above) == self.coding.patch(below)
             same &= below != np.iinfo(CODE).max
             if same.any():

@@ -98,8 +98,10 @@ class Scores(SoftVote):
     def _measured(self, state: BallotState, names: tuple[str, ...]) -> dict[str, Finished]:
         voted = state.voted
         found = {}
-        if set(names) - {"class", "probability"}:
-            found = _measures(state)
+        if {"confidence", "gap"} & set(names):
+            found = _margins(state)
+        if "entropy" in names:
+            found["entropy"] = _entropy(state)
         if "class" in names:
             found["class"] = self._labels(state.total.argmax(axis=0))[np.newaxis]
         if "probability" in names:
@@ -182,18 +184,27 @@ def _probabilities(state: BallotState) -> Array:
     return shown
 
 
-def _measures(state: BallotState) -> dict[str, Array]:
-    """Return confidence, gap and entropy, ``(1, h, w)`` float32 each, class after class."""
+def _margins(state: BallotState) -> dict[str, Array]:
+    """Return confidence and gap, ``(1, h, w)`` float32 each, class after class."""
     shape = state.weight.shape
     first, second = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    least = np.empty(shape, np.int64)
+    for total in state.total:
+        np.minimum(first, total, out=least)
+        np.maximum(second, least, out=second)
+        np.maximum(first, total, out=first)
+    unit = np.maximum(state.weight, 1).astype(np.float64) * PROBABILITY_UNIT
+    found = {"confidence": first / unit, "gap": (first - second) / unit}
+    return {name: values.astype(np.float32)[np.newaxis] for name, values in found.items()}
+
+
+def _entropy(state: BallotState) -> Array:
+    """Return the entropy, ``(1, h, w)`` float32, class after class."""
+    shape = state.weight.shape
     whole = np.maximum(state.total, 0).sum(axis=0)
     whole = np.maximum(whole, 1).astype(np.float64)
     entropy = np.zeros(shape, np.float64)
     for total in state.total:
-        np.maximum(second, np.minimum(first, total), out=second)
-        np.maximum(first, total, out=first)
         share = np.maximum(total, 0) / whole
         entropy -= share * np.log(share, out=np.zeros(shape), where=share > 0)
-    unit = np.maximum(state.weight, 1).astype(np.float64) * PROBABILITY_UNIT
-    found = {"confidence": first / unit, "gap": (first - second) / unit, "entropy": np.maximum(entropy, 0)}
-    return {name: values.astype(np.float32)[np.newaxis] for name, values in found.items()}
+    return np.maximum(entropy, 0).astype(np.float32)[np.newaxis]

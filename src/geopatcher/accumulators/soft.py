@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.cache_blocks import block_cells, cache_blocks
 from geopatcher.accumulators.counts import label_dtype, label_nodata, require_classes
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.labels import outside
@@ -90,24 +91,28 @@ class SoftVote(CellAggregation[BallotState]):
             A probability lies outside [0, 1], or more votes lie over a cell than can be added up.
 
         """
-        counts = piece.weights > 0
-        if piece.valid is not None:
-            counts &= piece.valid.all(axis=0)
-        shares = np.where(counts, piece.data, 0)
-        low, high = float(shares.min(initial=0)), float(shares.max(initial=0))
-        if low < -SLACK or high > 1 + SLACK:
-            wrong = low if low < -SLACK else high
-            raise OperatorError(
-                f"probability {wrong:g} in the patch at {piece.window} is outside [0, 1]: "
-                f"scale the operator's output, for example by softmax"
-            )
-        weights = np.maximum(np.rint(piece.weights.astype(np.float64) * WEIGHT_UNIT), 1.0)
-        votes = np.rint(shares.astype(np.float64) * PROBABILITY_UNIT).astype(np.int64)
-        _make_room(state, int(weights.max(initial=0)) * int(PROBABILITY_UNIT * (1 + 2 * SLACK)), piece)
-        whole = weights.astype(np.int64)
-        votes *= whole
-        state.total[:, *piece.where] += votes
-        state.weight[piece.where] += whole * counts
+        counts, data = _voting(piece), piece.data
+        _require_probabilities(piece, counts)
+        heaviest = int(_whole(piece.weights.max(initial=0)))
+        _make_room(state, heaviest * int(PROBABILITY_UNIT * (1 + 2 * SLACK)), piece)
+        total, weight = state.total[:, *piece.where], state.weight[piece.where]
+        # Times a power of two floats of any precision stay what they are, and single ones are faster.
+        exact = np.result_type(data, np.float32)
+        cells, rows = block_cells(data.shape), None
+        scratch, whole_votes = np.empty(cells, exact), np.empty(cells, np.int64)
+        for block in cache_blocks(data.shape):
+            if block[1] != rows:
+                rows = block[1]
+                weights = _whole(piece.weights[rows])
+                weight[rows] += weights if counts is None else weights * counts[rows]
+            share = data[block] if counts is None else np.where(counts[rows], data[block], 0)
+            votes = scratch[: share.size].reshape(share.shape)
+            np.multiply(share, PROBABILITY_UNIT, out=votes, dtype=exact)
+            np.rint(votes, out=votes)
+            whole = whole_votes[: share.size].reshape(share.shape)
+            np.copyto(whole, votes, casting="unsafe")
+            whole *= weights
+            total[block] += whole
         return state
 
     def merge_states(self, first: BallotState, second: BallotState) -> BallotState:
@@ -161,6 +166,34 @@ class SoftVote(CellAggregation[BallotState]):
         """One sum per class and one of weights, and the labels while they are looked for."""
         _ = n_bands, dtype, depth
         return 8 * self.n_classes + 16
+
+
+def _voting(piece: Piece) -> Array | None:
+    """Return the cells of a piece that vote, ``(h, w)``; ``None`` for all."""
+    if piece.valid is None and piece.taper.positive:
+        return None
+    counts: Array = piece.weights > 0
+    if piece.valid is not None:
+        counts &= piece.valid.all(axis=0)
+    return counts
+
+
+def _require_probabilities(piece: Piece, counts: Array | None) -> None:
+    """Refuse what is no probability in a cell that votes."""
+    shares = piece.data if counts is None else np.where(counts, piece.data, 0)
+    low, high = float(shares.min(initial=0)), float(shares.max(initial=0))
+    if low < -SLACK or high > 1 + SLACK:
+        wrong = low if low < -SLACK else high
+        raise OperatorError(
+            f"probability {wrong:g} in the patch at {piece.window} is outside [0, 1]: "
+            f"scale the operator's output, for example by softmax"
+        )
+
+
+def _whole(weights: Array) -> Array:
+    """Return weights as the integers that are counted with, one at least."""
+    whole: Array = np.maximum(np.rint(weights * weights.dtype.type(WEIGHT_UNIT)), 1).astype(np.int64)
+    return whole
 
 
 def _make_room(state: BallotState, most: int, piece: Piece) -> None:

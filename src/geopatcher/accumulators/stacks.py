@@ -16,7 +16,7 @@ from geopatcher.core.buffers import zeros
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from geopatcher.accumulators.labels import Misfit
     from geopatcher.accumulators.pieces import Piece, Tile
@@ -78,8 +78,8 @@ class Stack:
             if not deepest:
                 continue
             stack = np.stack([level[:, span] for level in self.levels[:deepest]])
-            for level, values in enumerate(stack):
-                np.copyto(values, stack.dtype.type(fill), where=depth <= level)
+            for level in range(int(depth.min()), deepest):
+                np.copyto(stack[level], stack.dtype.type(fill), where=depth <= level)
             yield span, depth, stack
 
 
@@ -116,11 +116,11 @@ class Median(Stacked):
         """Sort each cell's contributions and take the middle."""
         low, high = (zeros(state.shape, state.dtype) for _ in range(2))
         for span, depth, stack in state.parts(highest(state.dtype)):
-            sort_levels(stack)
-            upper = np.minimum(depth // 2, len(stack) - 1).astype(np.intp)
-            lower = (np.maximum(depth, 1) - 1).astype(np.intp) // 2
-            low[:, span] = np.take_along_axis(stack, lower[np.newaxis], axis=0)[0]
-            high[:, span] = np.take_along_axis(stack, upper[np.newaxis], axis=0)[0]
+            levels = sorted_levels(stack)
+            for number in range(max(1, int(depth.min())), len(levels) + 1):
+                here = depth == number
+                np.copyto(low[:, span], levels[(number - 1) // 2], where=here)
+                np.copyto(high[:, span], levels[number // 2], where=here)
         state.levels.clear()
         if state.disagreement.wanted_in(state.dtype):
             state.disagreement.found = not np.array_equal(low, high)
@@ -196,10 +196,10 @@ class Learned(Stacked):
         return (n_bands + 1) * known_depth(depth) * dtype.itemsize + 2 + 9 * n_bands
 
 
-def sort_levels(stack: Array) -> None:
-    """Sort along the first axis, in place, smallest first. No NaN.
+def sorted_levels(stack: Array) -> Sequence[Array]:
+    """Return the levels of a stack in each cell's order, smallest first. No NaN; the stack is used up.
 
-    >>> levels = np.array([[3, 1], [1, 2], [2, 0]]); sort_levels(levels); levels
+    >>> levels = np.array([[3, 1], [1, 2], [2, 0]]); np.stack(sorted_levels(levels))
     array([[1, 0],
            [2, 1],
            [3, 2]])
@@ -207,11 +207,12 @@ def sort_levels(stack: Array) -> None:
     n_levels = len(stack)
     if n_levels > NETWORK_DEPTH:
         stack.sort(axis=0)
-        return
-    smaller = np.empty_like(stack[0])
+        return list(stack)
+    levels, spare = list(stack), np.empty_like(stack[0])
     for turn in range(n_levels):  # odd-even transposition: as many turns as levels sort anything
         for level in range(turn % 2, n_levels - 1, 2):
-            low, high = stack[level], stack[level + 1]
-            np.minimum(low, high, out=smaller)
+            low, high = levels[level], levels[level + 1]
+            np.minimum(low, high, out=spare)
             np.maximum(low, high, out=high)
-            low[...] = smaller
+            levels[level], spare = spare, low
+    return levels
