@@ -231,6 +231,8 @@ def remove_former_layers(publisher: Publishing, layers: Iterable[str] = ()) -> N
         One cannot be removed.
 
     """
+    if not publisher.layers_apart:
+        return
     try:
         former = read_ledger(publisher.ledger)
     except TargetError:  # it tells of nothing

@@ -162,7 +162,7 @@ class Publishing(Protocol):
 
     @property
     def replaces(self) -> bool:
-        """Whether `publish` replaces anything."""
+        """Whether `publish` replaces anything, so that all is kept for sure before."""
         ...
 
     @property
@@ -172,6 +172,11 @@ class Publishing(Protocol):
 
     def require_room(self, n_bytes: int, what: str) -> None:
         """Refuse a result of so many bytes that no compression can make fit."""
+        ...
+
+    @property
+    def layers_apart(self) -> bool:
+        """Whether layers have files of their own."""
         ...
 
     def remove_layer(self, name: str, known: TiffRecord) -> None:

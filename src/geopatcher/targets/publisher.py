@@ -129,6 +129,11 @@ class Publisher(ABC):
         layer = None if name == "data" else self.layer_place(name)
         return self.place if layer is None else layer
 
+    @property
+    def layers_apart(self) -> bool:
+        """Whether layers have files of their own."""
+        return self.layer_place("data") is not None
+
     def remove_layer(self, name: str, known: TiffRecord) -> None:
         """Remove the file of a layer of the result before, if it is as is known.
 

@@ -105,6 +105,11 @@ class BucketCogPublisher:
             raise TargetError(f"{self.file_of(name)} is missing")
         return record_there(self.work.bucket, key, entry, piece_bytes)
 
+    @property
+    def layers_apart(self) -> bool:
+        """Yes."""
+        return True
+
     def remove_layer(self, name: str, known: TiffRecord) -> None:
         """Remove the file of a layer of the result before, if it is as is known."""
         if not self.look_at_tiff(name, known, "touched").wrong:

@@ -120,6 +120,11 @@ class BucketPublisher:
     def require_room(self, n_bytes: int, what: str) -> None:
         """Do nothing: a bucket has no end that could be asked for."""
 
+    @property
+    def layers_apart(self) -> bool:
+        """No: they are arrays of the store."""
+        return False
+
     def remove_layer(self, name: str, known: TiffRecord) -> None:
         """Do nothing: layers are arrays of the store."""
 
