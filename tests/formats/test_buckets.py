@@ -86,3 +86,27 @@ def test_it_travels_as_its_address(bucket):
     assert buckets.SECRET.encode() not in sent
     assert buckets.KEY.encode() not in sent
     assert pickle.loads(sent).get("k") == b"x"  # noqa: S301 - our own
+
+
+def test_parts_become_one_object_and_come_back_in_pieces(bucket, server):
+    part = 5 << 20
+    content = bytes(range(256)) * (part // 256) + b"and a rest"
+    tag = bucket.send("k", [content[:part], content[part:]], part)
+    entry = bucket.head("k")
+    assert (entry.n_bytes, entry.e_tag) == (len(content), tag)
+    pieces = list(bucket.pieces("k", entry.n_bytes, 1 << 20))
+    assert [len(piece) for piece in pieces] == [1 << 20] * 5 + [10]
+    assert b"".join(pieces) == content
+    with pytest.raises(FileNotFoundError):
+        list(bucket.pieces("none", 10, 5))
+
+
+def test_parts_that_end_early_become_nothing(bucket, server):
+    def parts():
+        yield bytes(5 << 20)
+        raise RuntimeError("it ends here")
+
+    with pytest.raises(RuntimeError, match="it ends here"):
+        bucket.send("k", parts(), 5 << 20)
+    assert bucket.head("k") is None
+    assert [method for method, path, _ in server.log if "uploadId" in path][-1] == "DELETE"

@@ -136,6 +136,20 @@ def test_time_outs_and_retries_are_those_of_the_user_where_there_are_any(monkeyp
         assert get_gdal_config("GDAL_HTTP_LOW_SPEED_TIME") == 30
 
 
+def test_a_server_of_buckets_that_other_programs_know_is_told(monkeypatch):
+    names = ("AWS_S3_ENDPOINT", "AWS_HTTPS", "AWS_VIRTUAL_HOSTING")
+    for name in (*names, "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://minio.example:9000/")
+    with environment():
+        found = [os.fspath(get_gdal_config(name, normalize=False)) for name in names]
+    assert found == ["minio.example:9000", "YES", "FALSE"]
+    assert [get_gdal_config(name) for name in names] == [None, None, None]
+    monkeypatch.setenv("AWS_S3_ENDPOINT", "other:80")
+    with environment():
+        assert get_gdal_config("AWS_VIRTUAL_HOSTING") is None, "what GDAL is told itself is not added to"
+
+
 def test_the_cache_is_put_back_when_the_last_of_several_threads_is_done():
     before = get_gdal_config("GDAL_CACHEMAX")
     first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()

@@ -14,11 +14,12 @@ import geopatcher
 from geopatcher.targets.bucket import lease
 
 SIZES = {"size": 32, "step": 16, "chunks": 64}
+LARGE = {"size": 256, "step": 256, "chunks": 256, "window": "boxcar"}
 
 
-def image():
-    """Return two bands of floats with a gap, in which whole blocks hold nothing."""
-    pixels = np.random.default_rng(5).random((2, 250, 200), dtype="float32")
+def image(large=False):
+    """Return two bands of floats with a gap, in which whole blocks hold nothing; 18 MiB of them, or less."""
+    pixels = np.random.default_rng(5).random((2, 1500, 1600) if large else (2, 250, 200), dtype="float32")
     pixels[:, :70, :70] = np.nan
     return pixels
 
@@ -43,13 +44,17 @@ class Double:
         return patch * 2
 
 
-def run(target, operator=None, **options):
+def run(target, operator=None, large=False, **options):
     """Run it."""
-    return geopatcher.reconstruct(image(), operator or Double(), target, progress=False, **SIZES | options)
+    sizes = LARGE if large else SIZES
+    return geopatcher.reconstruct(
+        image(large), operator or Double(), target, progress=False, **sizes | options
+    )
 
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     lease.LEASE_S = given.get("lease_s", lease.LEASE_S)
     os.chdir(given["folder"])
-    run(given["target"], Double(delay_s=given.get("delay_s", 0.0), calls=given.get("calls")))
+    operator = Double(delay_s=given.get("delay_s", 0.0), calls=given.get("calls"))
+    run(given["target"], operator, large=given.get("large", False))

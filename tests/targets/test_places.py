@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 import geopatcher as gp
 from geopatcher.cli import main
-from geopatcher.errors import UnsupportedTargetError
-from geopatcher.targets.places import BucketUrl, bucket_url, check_place, local_place
+from geopatcher.errors import TargetError, UnsupportedTargetError
+from geopatcher.targets.places import BucketUrl, bucket_url, check_place, local_place, require_apart
 
 IMAGE = np.ones((64, 64), "float32")
 ELSEWHERE = [
@@ -26,7 +26,7 @@ ELSEWHERE = [
     "memory://x.zarr",
 ]
 #: Where runs and copies write.
-IN_BUCKETS = ("s3://bucket/x.zarr", "az://container/x.zarr")
+IN_BUCKETS = ("s3://bucket/x.zarr", "gs://bucket/x.tif", "az://container/x.zarr")
 
 
 def make(how, target):
@@ -75,15 +75,25 @@ def test_the_command_line_refuses_it_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     gp.export(IMAGE, "a.tif")
     for arguments in (
-        ["run", "a.tif", "s3://bucket/x.tif", "--expr", "b1"],
-        ["export", "a.tif", "s3://bucket/x.tif"],
+        ["run", "a.tif", "/vsis3/bucket/x.tif", "--expr", "b1"],
+        ["export", "a.tif", "http://host/x.tif"],
         ["demo", "--out", "s3://bucket/demo"],
     ):
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 1
-        assert "s3:/" in done.output
+        assert arguments[2].rpartition("/")[2] in done.output
         assert "is not on this machine" in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/maps/x.tif", "/vsis3/bucket/maps/x.tif", "s3://bucket/maps"])
+def test_where_pixels_come_from_is_not_written_over(path):
+    with pytest.raises(
+        TargetError, match=r"would be written over, and pixels are read from s3://bucket/maps"
+    ):
+        require_apart(BucketUrl("s3://bucket/maps/x.tif"), {"path": path, "n": 3})
+    for other in ("s3://bucket/maps/x.tiff", "gs://bucket/maps/x.tif", "/data/bucket/maps/x.tif"):
+        require_apart(BucketUrl("s3://bucket/maps/x.tif"), {"path": other})
 
 
 @pytest.mark.parametrize("address", ["s3://usr:hunter2@bucket/x.zarr", "s3://bucket/x.zarr?sig=hunter2"])

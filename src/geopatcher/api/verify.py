@@ -17,9 +17,9 @@ from geopatcher.core.box import Box
 from geopatcher.core.html_cards import plain_card
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.zarr_field import StoredArray, is_zarr
+from geopatcher.fields.zarr_field import StoredArray
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
-from geopatcher.inspect.arrays import at
+from geopatcher.inspect.arrays import at, is_store
 from geopatcher.planning.memory import format_bytes
 from geopatcher.runs.damage import Damage, Look, look_at_result
 from geopatcher.runs.glance import disk_target
@@ -139,7 +139,9 @@ def verify(result: Verifiable) -> Verification:
     target = disk_target(path)
     if isinstance(path, BucketUrl):
         if target is None or not target.publisher.is_there:
-            raise SourceError(f"there is no result {path}: it has no zarr.json")
+            raise SourceError(
+                f"there is no result {path}" + (": it has no zarr.json" if path.is_store else "")
+            )
     elif not path.exists():
         raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     if target is None:
@@ -200,9 +202,9 @@ def _tiles_in(path: Path, spans: list[tuple[int, int]]) -> Iterator[Box]:
 def _read(path: Spot, damages: list[Damage]) -> Verification:
     """Decode a raster from its first to its last pixel."""
     look = Look(damages=list(damages))
-    if isinstance(path, BucketUrl) or is_zarr(path):
+    if is_store(path):
         _read_store(path, look)
-    elif path.is_dir():
+    elif isinstance(path, Path) and path.is_dir():
         raise SourceError(f"{path} is a folder, but not a zarr store")
     else:
         source = RasterioSource(str(path))
@@ -212,7 +214,7 @@ def _read(path: Spot, damages: list[Damage]) -> Verification:
                 source.read(box)
             except SourceError as error:
                 look.damages.append(Damage(path, f"cannot be read: {error}", box=box))
-        look.n_files, look.n_bytes = 1, path.stat().st_size
+        look.n_files, look.n_bytes = 1, path.stat().st_size if isinstance(path, Path) else 0
     return Verification(path, tuple(look.damages), look.n_files, look.n_bytes, compared=False)
 
 

@@ -6,6 +6,8 @@ This module imports obstore, and is loaded by `geopatcher._optional.load` when i
 from __future__ import annotations
 
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +22,7 @@ from geopatcher.formats.traffic import TRAFFIC
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
     from obstore import PutMode
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 #: How often an object is put whose answer was lost, and seconds in between.
 TRIES, PAUSE_S = 3, 0.5
+#: Parts of one object that are on their way at once.
+PARTS_AT_ONCE = 4
 #: Objects that are listed, or removed, by one request.
 AT_ONCE = 1000
 
@@ -130,6 +135,54 @@ class Bucket:
         except (PreconditionError, FileNotFoundError):
             return self._same(key, content)  # an answer that was lost may have been that it was put
 
+    def send(self, key: str, parts: Iterable[bytes], part_bytes: int) -> str:
+        """Put a large object in parts of ``part_bytes``, the last one shorter; return its ETag.
+
+        It is there when all of it is, in place of one that was there. An upload that ends early is aborted,
+        and so is one whose ``parts`` raise, which is then raised here.
+
+        Raises
+        ------
+        FileNotFoundError
+            The store does not know the upload any more: it was aborted, or completed and nobody heard of it.
+
+        """
+        with self._named(key, "write"):
+            put = self._store.put(
+                key,
+                _counted(parts),
+                mode="overwrite",
+                use_multipart=True,
+                chunk_size=part_bytes,
+                max_concurrency=PARTS_AT_ONCE,
+            )
+        return put["e_tag"] or ""
+
+    def pieces(self, key: str, n_bytes: int, piece_bytes: int) -> Iterator[bytes]:
+        """Yield the bytes of an object of ``n_bytes``, so many at a time; several are asked for at once.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none.
+
+        """
+
+        def read(start: int) -> bytes:
+            with self._named(key, "read"):
+                content = self._store.get_range(key, start=start, end=min(start + piece_bytes, n_bytes))
+            TRAFFIC.add(1, len(content))
+            return content.to_bytes()
+
+        with ThreadPoolExecutor(PARTS_AT_ONCE, "geopatcher-pieces") as pool:
+            waiting: deque[Future[bytes]] = deque()
+            for start in range(0, n_bytes, piece_bytes):
+                waiting.append(pool.submit(read, start))
+                if len(waiting) == PARTS_AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
     def remove(self, keys: Iterable[str]) -> None:
         """Remove objects; those that are not there are passed over."""
         waiting = list(keys)
@@ -158,3 +211,9 @@ class Bucket:
             if found is not None and found.n_bytes == len(content) and self.get(key) == bytes(content):
                 return found.e_tag
         return None
+
+
+def _counted(parts: Iterable[bytes]) -> Iterator[bytes]:
+    for part in parts:
+        TRAFFIC.add(1)
+        yield part

@@ -18,11 +18,11 @@ from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.fields.zarr_places import place_of
 from geopatcher.formats.attributes import metadata_of
 from geopatcher.inspect.levels import ArrayRaster, raster_of
+from geopatcher.targets.opened import layer_of
 from geopatcher.targets.places import BucketUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     import zarr
 
@@ -51,7 +51,7 @@ def stored_rasters(path: Spot) -> dict[str, Raster]:
         It is neither.
 
     """
-    if isinstance(path, BucketUrl) or is_zarr(path):
+    if is_store(path):
         return _of_store(path)
     return {RESULT: raster_of(as_field(str(path)).source)}
 
@@ -69,7 +69,7 @@ def rasters_of(
     ``described`` is what is said of layers in memory, such as their classes.
     """
     if path is not None:
-        return stored_rasters(path) | ({} if isinstance(path, BucketUrl) else file_layers(path, layers))
+        return stored_rasters(path) | file_layers(path, layers)
     block = (min(512, domain.height), min(512, domain.width))
     masks = {} if mask is None else {1: flat_bands(mask)}
     rasters: dict[str, Raster] = {RESULT: ArrayRaster(flat_bands(array), domain, block, masks=masks)}
@@ -79,12 +79,21 @@ def rasters_of(
     return rasters
 
 
-def file_layers(path: Path, names: Iterable[str]) -> dict[str, Raster]:
-    """Open the files of layers beside a GeoTIFF, as many as are there: ``map.weight.tif`` of ``map.tif``."""
-    if is_zarr(path):
+def file_layers(path: Spot, names: Iterable[str]) -> dict[str, Raster]:
+    """Open the files of layers beside a GeoTIFF: ``map.weight.tif`` of ``map.tif``.
+
+    In a folder those that are there; in a bucket all are.
+    """
+    if is_store(path):
         return {}
-    places = {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
-    return {name: raster_of(as_field(str(place)).source) for name, place in places.items() if place.is_file()}
+    places = {name: layer_of(path, name) for name in names}
+    found = {name: place for name, place in places.items() if isinstance(place, BucketUrl) or place.is_file()}
+    return {name: raster_of(as_field(str(place)).source) for name, place in found.items()}
+
+
+def is_store(path: Spot) -> bool:
+    """Whether a result is a zarr store; of an address in a bucket its name says so."""
+    return path.is_store if isinstance(path, BucketUrl) else is_zarr(path)
 
 
 def _of_store(path: Spot) -> dict[str, Raster]:

@@ -11,8 +11,6 @@ from geopatcher.runs.damage import Look, look_at_result, look_at_work, spec_of_l
 from geopatcher.runs.fingerprint import differing, unknown_in
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.runs.ledger.writing import Ledger
-from geopatcher.targets.categories import sidecar_of
-from geopatcher.targets.digests import look_at_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -233,21 +231,12 @@ def remove_former_layers(publisher: Publishing, layers: Iterable[str] = ()) -> N
         One cannot be removed.
 
     """
-    if publisher.layer_place("data") is None:
+    if not publisher.layers_apart:
         return
     try:
         former = read_ledger(publisher.ledger)
     except TargetError:  # it tells of nothing
         return
     for name, known in ({} if former is None else former.tiffs).items():
-        if name == "data" or name in layers:
-            continue
-        file = publisher.layer_place(name)
-        if file is None:
-            continue
-        try:
-            if file.is_file() and not look_at_tiff(file, known).wrong:
-                file.unlink()
-                sidecar_of(file).unlink(missing_ok=True)
-        except OSError as error:
-            raise TargetError(f"cannot remove {file}, a layer of the result before: {error}") from error
+        if name != "data" and name not in layers:
+            publisher.remove_layer(name, known)

@@ -176,13 +176,21 @@ def look_at_tiff(file: Path, known: TiffRecord, reads: Reads = "touched") -> Fin
     if status.st_size != known.n_bytes:
         return Finding(f"has {status.st_size:,} bytes, and had {known.n_bytes:,}")
     touched = mtime_of(status) != known.mtime_ns
-    if reads == "all" or (reads == "touched" and touched):
-        spans = spans_of_damage(tiff_record_of(file, known.piece_bytes), known)
-        if spans:
-            told = ", ".join(f"{start:,} to {stop:,}" for start, stop in spans[:MAX_SPANS])
-            more = "" if len(spans) <= MAX_SPANS else f" and {len(spans) - MAX_SPANS} more places"
-            return Finding(f"holds other bytes than were written, in bytes {told}{more}")
-    return Finding(touched=touched)
+    is_read = reads == "all" or (reads == "touched" and touched)
+    wrong = other_bytes(tiff_record_of(file, known.piece_bytes), known) if is_read else ""
+    return Finding(wrong) if wrong else Finding(touched=touched)
+
+
+def other_bytes(found: TiffRecord, known: TiffRecord) -> str:
+    """Return what is wrong with the bytes of a file, ``""`` for nothing.
+
+    >>> other_bytes(TiffRecord(25, 0, 10, (1, 7, 8)), TiffRecord(25, 0, 10, (1, 2, 3)))
+    'holds other bytes than were written, in bytes 10 to 25'
+    """
+    spans = spans_of_damage(found, known)
+    told = ", ".join(f"{start:,} to {stop:,}" for start, stop in spans[:MAX_SPANS])
+    more = "" if len(spans) <= MAX_SPANS else f" and {len(spans) - MAX_SPANS} more places"
+    return f"holds other bytes than were written, in bytes {told}{more}" if spans else ""
 
 
 def spans_of_damage(found: TiffRecord, known: TiffRecord) -> list[tuple[int, int]]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from geopatcher.core.domain import ResultSpec
 from geopatcher.core.gaps import MISSING, VALID
 from geopatcher.errors import TargetExistsError
@@ -17,7 +15,7 @@ from geopatcher.targets.cog.work import TileWorkStore, said_domain
 from geopatcher.targets.digests import tiff_record_of
 from geopatcher.targets.disk_target import DiskTarget
 from geopatcher.targets.geotiff import assemble, require_storable
-from geopatcher.targets.opened import layer_domain, open_store, open_tiff, settled_store, settled_tiff
+from geopatcher.targets.opened import layer_domain, layer_of, open_store, open_tiffs, settled_store
 from geopatcher.targets.product import Product
 from geopatcher.targets.publisher import Publisher
 from geopatcher.targets.pyramid import (
@@ -30,7 +28,6 @@ from geopatcher.targets.pyramid import (
 )
 from geopatcher.targets.replacing import require_replaceable
 from geopatcher.targets.storage import CogStorage
-from geopatcher.targets.tiff_array import TiffArray
 from geopatcher.targets.tiff_records import Records
 from geopatcher.targets.work_store import ZarrWorkStore
 
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.targets.cog.assembly import Assembled
     from geopatcher.targets.digests import TiffRecord
-    from geopatcher.targets.product import ResultArray
     from geopatcher.targets.publisher import FileNotes
 
 
@@ -136,10 +132,11 @@ class CogPublisher(Publisher):
 
     def layer_place(self, name: str) -> Path:
         """Return where a layer goes: ``result.tif`` has ``result.weight.tif`` beside it."""
-        return self.place.with_name(f"{self.place.stem}.{name}{self.place.suffix}")
+        return layer_of(self.place, name)
 
-    def _layer_product(self, name: str) -> Path:
-        return self.work.own / f"layer.{name}.tif"
+    def product_of(self, name: str) -> Path:
+        """Return the assembled file of an array."""
+        return self.product if name == "data" else self.work.own / f"layer.{name}.tif"
 
     @property
     def product(self) -> Path:
@@ -180,7 +177,7 @@ class CogPublisher(Publisher):
 
     def _write(self, name: str, spec: ResultSpec, records: Records) -> Assembled:
         """Make the file of an array, which is a result of its own to it."""
-        target = self.product if name == "data" else self._layer_product(name)
+        target = self.product_of(name)
         blocks: TileWorkStore = self.blocks
         tiles = TileFolder(blocks.open(blocks.spec).arrays[name], blocks.path / name)
         made = assemble(tiles, name, spec, target, self.work.own, records)
@@ -206,12 +203,12 @@ class CogPublisher(Publisher):
 
     def note_files(self, notes: FileNotes) -> None:
         """Tell of the files, as they were written."""
-        for name in self.layers_made():
-            notes.tiff(name, self._record(name, self._layer_product(name)))
-        notes.tiff("data", self._record("data", self.product))
+        for name in (*self.layers_made(), "data"):
+            notes.tiff(name, self.record_of(name))
 
-    def _record(self, name: str, product: Path) -> TiffRecord:
-        return self._known.get(name) or tiff_record_of(product)
+    def record_of(self, name: str) -> TiffRecord:
+        """Return what is known of the assembled file of an array."""
+        return self._known.get(name) or tiff_record_of(self.product_of(name))
 
     @property
     def replaces(self) -> bool:
@@ -221,7 +218,7 @@ class CogPublisher(Publisher):
     def rename_all(self) -> None:
         """Rename the files to their places, the result last: it says that all are there."""
         for name in self.layers_made():  # some may be there already, from before a kill
-            self._rename_with_sidecar(self._layer_product(name), self.layer_place(name))
+            self._rename_with_sidecar(self.product_of(name), self.layer_place(name))
         self._rename_sidecar(self.product, self.place)
         super().rename_all()
 
@@ -238,21 +235,7 @@ class CogPublisher(Publisher):
 
     def open(self, spec: ResultSpec) -> Product:
         """Return the GeoTIFFs as lazily read arrays."""
-        arrays: dict[str, ResultArray] = {
-            name: open_tiff(self.file_of(name), shape, dtype)
-            for name, (shape, dtype, _) in spec.arrays().items()
-            if name != VALID
-        }
-        settled = settled_tiff(self.place, spec)
-        if settled.masked:
-            beside = self.layer_place(VALID)
-            arrays[VALID] = TiffArray(
-                beside if beside.exists() else self.place,
-                spec.domain.shape,
-                np.dtype("uint8"),
-                masks=not beside.exists(),
-            )
-        return Product(settled, arrays)
+        return open_tiffs(self.place, spec, mask_beside=self.layer_place(VALID).exists())
 
 
 @dataclass
@@ -274,6 +257,11 @@ class CogTarget(DiskTarget):
     def _parts(self, place: Path) -> tuple[TileWorkStore, CogPublisher]:
         blocks = TileWorkStore(self.path, self.work, options=self.options)
         return blocks, CogPublisher(self.path, place, self.work, blocks, self.options)
+
+    @property
+    def tiles(self) -> TileWorkStore:
+        """Where its tiles collect."""
+        return self.publisher.blocks
 
     @property
     def knows_alpha(self) -> bool:

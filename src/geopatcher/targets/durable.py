@@ -162,7 +162,7 @@ class Publishing(Protocol):
 
     @property
     def replaces(self) -> bool:
-        """Whether `publish` replaces anything."""
+        """Whether `publish` replaces anything, so that all is kept for sure before."""
         ...
 
     @property
@@ -174,8 +174,13 @@ class Publishing(Protocol):
         """Refuse a result of so many bytes that no compression can make fit."""
         ...
 
-    def layer_place(self, name: str) -> Path | None:
-        """Return the file a layer has to itself, ``None`` where it lies in the result."""
+    @property
+    def layers_apart(self) -> bool:
+        """Whether layers have files of their own."""
+        ...
+
+    def remove_layer(self, name: str, known: TiffRecord) -> None:
+        """Remove the file of a layer of the result before, if it is as is known."""
         ...
 
     def file_of(self, name: str) -> Spot:

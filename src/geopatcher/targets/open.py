@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError, UnsupportedTargetError
+from geopatcher.targets.bucket.cog_target import BucketCogTarget
 from geopatcher.targets.bucket.target import BucketTarget
 from geopatcher.targets.disk import CogTarget, ZarrTarget
 from geopatcher.targets.memory import MemorySink
@@ -16,8 +18,6 @@ from geopatcher.targets.protocol import MemoryStorage, Target
 from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume, Sink
     from geopatcher.targets.product import Product
@@ -111,12 +111,12 @@ def storage_for(
 
 def _format_of(path: str | os.PathLike[str]) -> type[ZarrStorage | CogStorage]:
     url = bucket_url(path)
-    stored_there = url is not None and url.suffix == ".zarr"
-    ending = ".zarr" if stored_there else local_place(path).suffix
+    place = local_place(path) if url is None else url
+    ending = place.suffix
     found = FORMATS.get(ending if ending.lower() == ".zarr" else ending.lower())  # .TIF is usual
     if found is None:
         raise ValueError(f"target {os.fspath(path)!r} must end in .zarr or .tif (or be None for memory)")
-    if found is CogStorage and _is_no_utf8(local_place(path).absolute()):
+    if found is CogStorage and isinstance(place, Path) and _is_no_utf8(place.absolute()):
         raise UnsupportedTargetError(
             f"{os.fspath(path)!r} is no UTF-8, and GDAL writes no GeoTIFF under such a name: "
             f"choose another name or folder, or a .zarr"
@@ -177,6 +177,8 @@ def target_for(
                 f"this machine, and upload that when it is complete"
             )
         return BucketTarget(BucketUrl(url, stored.credentials), overwrite, resume)
+    if url is not None and isinstance(stored, CogStorage):
+        return BucketCogTarget(url, overwrite, resume, stored)
     if isinstance(stored, ZarrStorage) and stored.credentials is not None:
         raise ValueError(
             f"credentials={stored.credentials!r} are for a result in a bucket, and {path} is none"

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 from rasterio.enums import MaskFlags
 
 from geopatcher._optional import load
+from geopatcher.core.gaps import VALID
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.formats.gdal_environment import opened
+from geopatcher.targets.places import BucketUrl
+from geopatcher.targets.product import Product
 from geopatcher.targets.pyramid import settled_spec
 from geopatcher.targets.tiff_array import TiffArray
 from geopatcher.targets.zarr_store import ZarrSink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    import numpy as np
     import zarr
     from zarr.storage import StorePath
 
     from geopatcher.core.domain import RasterDomain, ResultSpec
     from geopatcher.targets.places import Spot
+    from geopatcher.targets.product import ResultArray
+
+Place = TypeVar("Place", Path, BucketUrl, Path | BucketUrl)
 
 
 def layer_domain(spec: ResultSpec, name: str) -> RasterDomain:
@@ -34,7 +40,39 @@ def layer_domain(spec: ResultSpec, name: str) -> RasterDomain:
     return replace(domain, nodata=layer.nodata, metadata=layer.metadata)
 
 
-def open_tiff(place: Path, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray:
+def layer_of(place: Place, name: str) -> Place:
+    """Return where the layer of a GeoTIFF is: ``result.tif`` has ``result.weight.tif`` beside it.
+
+    >>> layer_of(Path("maps/result.tif"), "weight").name
+    'result.weight.tif'
+    """
+    return place if name == "data" else place.with_name(f"{place.stem}.{name}{place.suffix}")
+
+
+def open_tiffs(place: Spot, spec: ResultSpec, *, mask_beside: bool) -> Product:
+    """Return the arrays of a finished GeoTIFF and of the files of its layers, lazily read.
+
+    ``mask_beside`` says that what is missing differs between bands, so that a file of its own has it.
+
+    Raises
+    ------
+    TargetError
+        One cannot be opened, or is of another result.
+
+    """
+    arrays: dict[str, ResultArray] = {
+        name: open_tiff(layer_of(place, name), shape, dtype)
+        for name, (shape, dtype, _) in spec.arrays().items()
+        if name != VALID
+    }
+    settled = settled_tiff(place, spec)
+    if settled.masked:
+        where = layer_of(place, VALID) if mask_beside else place
+        arrays[VALID] = TiffArray(where, spec.domain.shape, np.dtype("uint8"), masks=not mask_beside)
+    return Product(settled, arrays)
+
+
+def open_tiff(place: Spot, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray:
     """Open a GeoTIFF of a result.
 
     Raises
@@ -56,7 +94,7 @@ def open_tiff(place: Path, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray
     return TiffArray(place, shape, dtype)
 
 
-def settled_tiff(place: Path, spec: ResultSpec) -> ResultSpec:
+def settled_tiff(place: Spot, spec: ResultSpec) -> ResultSpec:
     """Return what a finished GeoTIFF came to be."""
     if not spec.masked:
         return spec

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
-from geopatcher.errors import UnsupportedTargetError
+from geopatcher.errors import TargetError, UnsupportedTargetError
 from geopatcher.errors.redaction import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: ``s3://bucket/x``, also as `Path` leaves it, ``s3:/bucket/x``, and GDAL's virtual paths.
 _ELSEWHERE = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):/|/vsi[a-z0-9_]+[/?]")
+
+#: How addresses in buckets begin, GDAL's virtual paths among them.
+SCHEMES = {"s3": "s3", "gs": "gs", "az": "az", "vsis3": "s3", "vsigs": "gs", "vsiaz": "az"}
+_IN_BUCKET = re.compile(r"(?:(?=s3:|gs:|az:)|/(?=vsi))(s3|gs|az|vsis3|vsigs|vsiaz)(?:://|/)(.*)")
 
 #: A bucket, and a key in it.
 _BUCKET = re.compile(r"((?:s3|gs|az)://[^/?#@:]+)/([^?#]*[^?#/])/*")
@@ -27,6 +34,8 @@ class BucketUrl(str):  # noqa: SLOT000 - text has no slots but for what it is it
     >>> url = BucketUrl("s3://bucket/maps/x.zarr")
     >>> url.name, url.suffix, url.root, url.key, url / "data"
     ('x.zarr', '.zarr', 's3://bucket', 'maps/x.zarr', 's3://bucket/maps/x.zarr/data')
+    >>> url.with_name("y.tif"), url.stem, url.is_store
+    ('s3://bucket/maps/y.tif', 'x', True)
 
     """
 
@@ -61,6 +70,20 @@ class BucketUrl(str):  # noqa: SLOT000 - text has no slots but for what it is it
         """The ending of the name, with its dot."""
         _, dot, ending = self.name.rpartition(".")
         return dot + ending
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending."""
+        return self.name.removesuffix(self.suffix)
+
+    @property
+    def is_store(self) -> bool:
+        """Whether it is that of a zarr store."""
+        return self.suffix == ".zarr"
+
+    def with_name(self, name: str) -> BucketUrl:
+        """Return what is of another name beside it."""
+        return BucketUrl(f"{self.rpartition('/')[0]}/{name}", self.credentials)
 
     def __truediv__(self, name: str) -> BucketUrl:
         return BucketUrl(f"{self}/{name}", self.credentials)
@@ -97,6 +120,28 @@ def bucket_url(path: str | os.PathLike[str]) -> BucketUrl | None:
     return BucketUrl(f"{found[1]}/{found[2]}")
 
 
+def require_apart(path: BucketUrl, identity: Mapping[str, str | int | float]) -> None:
+    """Refuse to write to an address that pixels come from, which the ``identity`` of their source tells.
+
+    Raises
+    ------
+    TargetError
+        A text of it is an address in the target, or one around it.
+
+    """
+    own = f"{path}/"
+    for value in identity.values():
+        found = _IN_BUCKET.fullmatch(value) if isinstance(value, str) else None
+        if found is None:
+            continue
+        there = f"{SCHEMES[found[1]]}://{found[2]}"
+        if f"{there}/".startswith(own) or own.startswith(f"{there}/"):
+            raise TargetError(
+                f"{path} would be written over, and pixels are read from {there}: choose another target; "
+                f"overwrite does not allow this"
+            )
+
+
 def local_place(path: str | os.PathLike[str]) -> Path:
     """Return a place to write to as a path of this machine.
 
@@ -123,7 +168,7 @@ def local_place(path: str | os.PathLike[str]) -> Path:
     name = text.rstrip("/").rpartition("/")[2].partition("?")[0] or "result.zarr"
     raise UnsupportedTargetError(
         f"{shown(text)} is not on this machine, and results go to a local file or folder, or into a bucket "
-        f"(s3://, gs://, az://, as text) as a .zarr of reconstruct or export: write to {name}, and "
+        f"(s3://, gs://, az://, as text) as a .zarr or .tif of reconstruct or export: write to {name}, and "
         f"upload that when it is complete"
     )
 

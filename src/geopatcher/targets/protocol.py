@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from geopatcher.targets.durable import Blocks, Publishing, Work
     from geopatcher.targets.places import Spot
     from geopatcher.targets.product import Product
-    from geopatcher.targets.publisher import Publisher
 
 
 @runtime_checkable
@@ -120,7 +119,7 @@ class KnowsAlpha(Protocol):
 class Replacing(Protocol):
     """A target that removes what the result before it had, and this one has not."""
 
-    def complete_then(self, then: Callable[[Publisher, Iterable[str]], None]) -> Product:
+    def complete_then(self, then: Callable[[Publishing, Iterable[str]], None]) -> Product:
         """Let the result appear; ``then`` is called with the layers made, before the former ledger goes."""
         ...
 

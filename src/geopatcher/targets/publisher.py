@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.targets.categories import sidecar_of
 from geopatcher.targets.chunk_files import sync_tree
 from geopatcher.targets.digests import look_at_tiff, tiff_record_of
 from geopatcher.targets.files import FolderFiles
@@ -127,6 +128,28 @@ class Publisher(ABC):
         """Return where an array is, of the result (``"data"``) or of a layer."""
         layer = None if name == "data" else self.layer_place(name)
         return self.place if layer is None else layer
+
+    @property
+    def layers_apart(self) -> bool:
+        """Whether layers have files of their own."""
+        return self.layer_place("data") is not None
+
+    def remove_layer(self, name: str, known: TiffRecord) -> None:
+        """Remove the file of a layer of the result before, if it is as is known.
+
+        Raises
+        ------
+        TargetError
+            It cannot be removed.
+
+        """
+        file = self.file_of(name)
+        try:
+            if file.is_file() and not look_at_tiff(file, known).wrong:
+                file.unlink()
+                sidecar_of(file).unlink(missing_ok=True)
+        except OSError as error:
+            raise TargetError(f"cannot remove {file}, a layer of the result before: {error}") from error
 
     def look_at_tiff(self, name: str, known: TiffRecord, reads: Reads) -> Finding:
         """Compare the GeoTIFF of an array with what is known of it."""

@@ -13,10 +13,10 @@ from geopatcher.formats.gdal_environment import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from types import EllipsisType
 
     from geopatcher.core.protocols import Array
+    from geopatcher.targets.places import Spot
 
 #: What basic slicing takes along one axis.
 Part: TypeAlias = "slice | SupportsIndex"
@@ -33,7 +33,7 @@ class TiffArray:
     bands' masks: 0 where there is no data, 255 where there is.
     """
 
-    path: Path
+    path: Spot
     shape: tuple[int, ...]
     dtype: np.dtype
     masks: bool = False

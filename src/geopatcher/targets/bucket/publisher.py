@@ -16,7 +16,6 @@ from geopatcher.targets.product import Product
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
@@ -121,10 +120,13 @@ class BucketPublisher:
     def require_room(self, n_bytes: int, what: str) -> None:
         """Do nothing: a bucket has no end that could be asked for."""
 
-    def layer_place(self, name: str) -> Path | None:
-        """Return nothing: layers are arrays of the store."""
-        _ = name
-        return None
+    @property
+    def layers_apart(self) -> bool:
+        """No: they are arrays of the store."""
+        return False
+
+    def remove_layer(self, name: str, known: TiffRecord) -> None:
+        """Do nothing: layers are arrays of the store."""
 
     def file_of(self, name: str) -> BucketUrl:
         """Return the store."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from geopatcher.targets.bucket.lease import Lease
 from geopatcher.targets.bucket.ledger import BucketLedger
 from geopatcher.targets.bucket.publisher import BucketPublisher
 from geopatcher.targets.bucket.store import ROOT, BucketPlace, BucketSink
+from geopatcher.targets.places import require_apart
 from geopatcher.targets.replacing import CHUNK, METADATA
 from geopatcher.targets.work_folder import fresh_token
 
@@ -194,14 +194,7 @@ class BucketTarget:
             A text of the identity of the source is an address in the target, or one around it.
 
         """
-        own = f"{self.path}/"
-        for value in identity.values():
-            found = re.fullmatch(r"(s3|gs|az)://.*", value) if isinstance(value, str) else None
-            if found is not None and (f"{found[0]}/".startswith(own) or own.startswith(f"{found[0]}/")):
-                raise TargetError(
-                    f"{self.path} would be written over, and pixels are read from {found[0]}: choose another "
-                    f"target; overwrite does not allow this"
-                )
+        require_apart(self.path, identity)
 
     def claim_afresh(self) -> None:
         """Become the one writer of a target that is not there, and that no interrupted run goes on with.
