@@ -7,10 +7,10 @@ SECOND := .venv313
 BIN := $(VENV)/bin
 # A worker that crashes ends the run: the tests of its file would never be run by another.
 PYTEST := -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile
-# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. Types and the
-# soak, minutes each, have been tested on the first Python.
+# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. Types, the soak and
+# the pages of the site, minutes each, have been tested on the first Python.
 COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) --cov --cov-report= \
-	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py
+	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py --ignore=tests/whole/test_pages.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second wheel-test bench fuzz soak clean

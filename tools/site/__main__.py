@@ -21,8 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS, SITE = ROOT / "docs", ROOT / "site"
 #: What the generator reads.
 STAGED = ROOT / ".site-cache" / "docs"
-#: Folders of ``docs`` whose pages are run.
-RUN = ("tutorials", "howto", "concepts")
 
 
 def stage() -> None:
@@ -33,7 +31,7 @@ def stage() -> None:
         file = STAGED / place
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
-    pages = sorted(page for folder in RUN for page in (DOCS / folder).glob("*.md"))
+    pages = sorted(page for folder in executed.RUN for page in (DOCS / folder).glob("*.md"))
     for page, ran in executed.run_all(pages).items():
         staged = STAGED / page.relative_to(DOCS)
         staged.write_text(executed.with_output(page, ran), encoding="utf-8")

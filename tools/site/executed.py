@@ -21,6 +21,8 @@ from tools.documents import blocks_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".site-cache"
+#: Folders of ``docs`` whose pages are run.
+RUN = ("tutorials", "howto", "concepts")
 #: Lines of what a block printed that are shown.
 SHOWN = 40
 
@@ -44,7 +46,7 @@ class Ran:
 
 def run_all(pages: list[Path]) -> dict[Path, Ran]:
     """Run pages, or take what they gave when they were last run."""
-    code = _digest([*sorted((ROOT / "src").rglob("*.py")), ROOT / "tools" / "documents.py"])
+    code = sys.version + _digest([*sorted((ROOT / "src").rglob("*.py")), ROOT / "tools" / "documents.py"])
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(pages, pool.map(lambda page: _run(page, code), pages), strict=True))
 
@@ -73,8 +75,8 @@ def _run(page: Path, code: str) -> Ran:
                 text=True,
                 check=False,
             )
-            if done.returncode:
-                raise PageError(f"{page.relative_to(ROOT)} does not run:\n{done.stderr[-4000:]}")
+            if done.returncode or "Warning" in done.stderr:
+                raise PageError(f"{page.name} does not run:\n{done.stderr[-4000:]}")
             kept.mkdir(parents=True, exist_ok=True)
             for file in Path(folder).glob("*.png"):
                 shutil.copy(file, kept)
