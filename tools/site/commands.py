@@ -11,7 +11,8 @@ from geopatcher.cli import main
 INTRO = """# Command line
 
 Every command has `--help`. An option may come from the environment, too: `GEOPATCHER_RUN_SIZE=512` stands for
-`geopatcher run --size 512`. What a command ends with: 0 where all went well, 2 where it was called wrongly.
+`geopatcher run --size 512`. A command ends with 0 where all went well, and with 2 where it was called
+wrongly.
 """
 
 
