@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".site-cache"
 #: Folders of ``docs`` whose pages are run.
 RUN = ("tutorials", "howto", "concepts")
+#: Seconds that a page may take: far more than it does.
+LONGEST = 500
 #: Lines of what a block printed that are shown.
 SHOWN = 40
 
@@ -74,6 +76,7 @@ def _run(page: Path, code: str) -> Ran:
                 capture_output=True,
                 text=True,
                 check=False,
+                timeout=LONGEST,
             )
             if done.returncode or "Warning" in done.stderr:
                 raise PageError(f"{page.name} does not run:\n{done.stderr[-4000:]}")

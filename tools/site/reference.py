@@ -264,7 +264,7 @@ def _index(on_page: dict[str, list[Entry]]) -> str:
             f"| [`{entry.title}`]({page.name}.md#{entry.path}) | {_cell(entry.said)} |"
             for entry in on_page[page.name]
         ]
-        lines += [f"## [{page.title}]({page.name}.md)", "\n".join(["| | |", "|---|---|", *rows])]
+        lines += [f"## [{page.title}]({page.name}.md)", "\n".join(["| name | |", "|---|---|", *rows])]
     return "\n\n".join(lines) + "\n"
 
 
@@ -275,8 +275,7 @@ def _cell(text: str) -> str:
 def _entry(entry: Entry) -> str:
     """Return the Markdown of a name: anchors for each way to reach it, and what mkdocstrings makes."""
     anchors = "\n".join(f"[](){{#{name}}}" for name in entry.names if name != entry.path)
-    module = entry.names[0].rpartition(".")[0]
-    where = f"`from {module} import {entry.title}`{{.import}}"
     if entry.is_constant:
-        return f"## `{entry.title}` {{#{entry.path}}}\n\n{anchors}\n\n{where}\n\n{entry.said}"
-    return f"{anchors}\n\n::: {entry.path}\n\n{where}"
+        return f"## `{entry.names[0]}` {{#{entry.path}}}\n\n{anchors}\n\n{entry.said}"
+    options = f"    options:\n      heading: {entry.names[0]}\n      toc_label: {entry.title}"
+    return f"{anchors}\n\n::: {entry.path}\n{options}"
