@@ -50,7 +50,8 @@ def main() -> int:
         return 1
     shutil.rmtree(SITE, ignore_errors=True)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
-    subprocess.run(command, cwd=ROOT, check=True)
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        return 1
     entries = reference.entries()
     check.link_names(
         SITE, {name: reference.place_of(path) for name, path in reference.names(entries).items()}
