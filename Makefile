@@ -7,13 +7,13 @@ SECOND := .venv313
 BIN := $(VENV)/bin
 # A worker that crashes ends the run: the tests of its file would never be run by another.
 PYTEST := -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile
-# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. Types and the
-# soak, minutes each, have been tested on the first Python.
+# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. Types, the soak and
+# the pages of the site, minutes each, have been tested on the first Python.
 COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) --cov --cov-report= \
-	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py
+	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py --ignore=tests/whole/test_pages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs architecture coverage test-first test-torch test-second wheel-test bench fuzz soak clean
+.PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second wheel-test bench fuzz soak clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,8 +21,9 @@ help:  ## list the targets
 demo: $(VENV)/.runs  ## make a scene, run an index over it, check it, draw it (into ./demo)
 	$(BIN)/geopatcher demo
 
+# The site is built before the tests: it takes two minutes, and fails early.
 # `make test TORCH=1` also tests what needs torch and XGBoost, which are large and stay out of the environment otherwise.
-test: lint test-first $(if $(TORCH),test-torch) test-second  ## linters and all tests, on 3.13 too where there is one
+test: lint site test-first $(if $(TORCH),test-torch) test-second  ## linters and all tests, on 3.13 too where there is one
 
 lint: $(VENV)/.develops  ## style, types, layers, workflows
 	$(BIN)/ruff check
@@ -35,9 +36,15 @@ lint: $(VENV)/.develops  ## style, types, layers, workflows
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 
-docs: $(VENV)/.develops  ## run the examples of the documents, check what is generated
+docs: site  ## build the site, run the examples of all documents, check what is generated
 	$(BIN)/python $(PYTEST) tests/whole/test_documents.py tests/whole/test_architecture.py
 	$(BIN)/python docs/make_scaling_table.py --check
+
+site: $(VENV)/.documents  # pages with examples are run; a dead link or a public name without an entry ends it
+	$(BIN)/python -m tools.site
+
+docs-serve: site  ## show the site on http://127.0.0.1:8000, until Ctrl-C
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory site 8000
 
 architecture: $(VENV)/.develops  ## draw the picture in docs/architecture.md again
 	$(BIN)/python tools/draw_architecture.py
@@ -75,7 +82,7 @@ soak: $(VENV)/.develops  ## runs, kills, edits and losses in any order (SOAK="--
 	PYTHONPATH=tests/support$${PYTHONPATH:+:$$PYTHONPATH} $(BIN)/python -m soak.run $(SOAK)
 
 clean:  ## remove environments, caches and what the demo wrote
-	rm -rf $(VENV) $(SECOND) demo dist fuzz-faults .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) $(SECOND) demo dist site .site-cache fuzz-faults .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps say what an environment holds; they are made anew when pyproject.toml changes.
@@ -93,4 +100,9 @@ clean:  ## remove environments, caches and what the demo wrote
 	@$*/bin/python -m pip install --quiet --group dev
 	@touch $@
 
-.PRECIOUS: %/.runs %/.develops
+%/.documents: %/.develops
+	@echo "adding what makes the site to $*"
+	@$*/bin/python -m pip install --quiet --group docs
+	@touch $@
+
+.PRECIOUS: %/.runs %/.develops %/.documents

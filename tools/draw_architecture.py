@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, not a package
 """Draws the picture of the rooms in ``docs/architecture.md`` from the imports of the code.
 
     python tools/draw_architecture.py            # writes it

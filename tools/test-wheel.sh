@@ -13,7 +13,7 @@ python=$place/venv/bin/python
 
 mkdir "$place/checkout"
 cd "$here"
-for part in tests docs benchmarks tools README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md CITATION.cff LICENSE Makefile pyproject.toml; do
+for part in tests docs benchmarks tools README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md CITATION.cff LICENSE Makefile mkdocs.yml pyproject.toml; do
     cp -R "$part" "$place/checkout/"
 done
 rm -rf "$place/checkout/benchmarks/scratch"
