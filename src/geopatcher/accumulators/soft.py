@@ -192,7 +192,8 @@ def _require_probabilities(piece: Piece, counts: Array | None) -> None:
 
 def _whole(weights: Array) -> Array:
     """Return weights as the integers that are counted with, one at least."""
-    whole: Array = np.maximum(np.rint(weights * weights.dtype.type(WEIGHT_UNIT)), 1).astype(np.int64)
+    exact = np.result_type(weights, np.float32).type(WEIGHT_UNIT)  # of half precision it would be infinite
+    whole: Array = np.maximum(np.rint(weights * exact), 1).astype(np.int64)
     return whole
 
 
