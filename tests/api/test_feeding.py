@@ -20,10 +20,13 @@ def patcher():
     )
 
 
-def threads():
-    """Return those of ours; those that fetch serve the whole process, and stay."""
-    ours = (one for one in threading.enumerate() if one.name.startswith("geopatcher"))
-    return [one for one in ours if not one.name.startswith("geopatcher-fetch")]
+@pytest.fixture(autouse=True)
+def no_thread_is_left():
+    """Those that fetch serve the whole process, and stay."""
+    before = {*threading.enumerate()}
+    yield
+    left = [one.name for one in threading.enumerate() if one not in before]
+    assert [name for name in left if not name.startswith("geopatcher-fetch")] == []
 
 
 async def counted(n, asked):
@@ -44,7 +47,6 @@ def test_items_are_taken_one_by_one_in_another_thread():
     assert asyncio.run(in_thread(call, counted(5, asked))) == "made"
     assert seen == [(number, number + 1, False) for number in range(5)]
     assert asyncio.run(in_thread(sum, [1, 2, 3])) == 6
-    assert threads() == []
 
 
 def test_errors_of_both_sides_are_raised():
@@ -60,7 +62,6 @@ def test_errors_of_both_sides_are_raised():
         asyncio.run(in_thread(list, failing()))
     with pytest.raises(ZeroDivisionError):
         asyncio.run(in_thread(wrong, counted(5, [])))
-    assert threads() == []
 
 
 def test_cancelling_ends_the_thread():
@@ -76,7 +77,6 @@ def test_cancelling_ends_the_thread():
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert threads() == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(run())
@@ -96,4 +96,3 @@ def test_merging_what_is_awaited_is_merging(planned):
     wanted = made.merge(made.split(IMAGE), IMAGE)
     assert asyncio.run(run()).tobytes() == wanted.tobytes()
     assert asyncio.run(made.amerge(made.split(IMAGE), IMAGE)).tobytes() == wanted.tobytes()
-    assert threads() == []

@@ -172,8 +172,9 @@ def test_values_of_python_become_those_of_json():
         plain(object())
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), np.float32("nan")])
-def test_numbers_that_are_not_finite_are_json_too(value):
-    config = json.loads(json.dumps(gp.SpatialRectangular(8, "pad", value).get_config(), allow_nan=False))
-    assert str(gp.SpatialRectangular.from_config(config).pad_value) == str(float(value))
-    assert json.dumps(plain(np.array([1.0, value])), allow_nan=False)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, np.float32(np.inf)])
+def test_numbers_that_are_not_finite_stay_numbers(value):
+    """A class can be made with what `get_config` gives, ``cls(**config)``."""
+    told = json.loads(json.dumps(plain(value)))
+    assert isinstance(told, float)
+    np.testing.assert_equal(told, float(value))

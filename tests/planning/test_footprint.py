@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,9 @@ def greedy(n_bytes):
     def operator(patch):
         if not calls:
             calls.append(1)
-            np.ones(n_bytes // 8)
+            held = np.ones(n_bytes // 8)
+            time.sleep(0.2)  # what is held for a moment only shows where the process never held more
+            del held
         return patch
 
     return operator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -18,9 +17,6 @@ from geopatcher.core.html_cards import card
 
 if TYPE_CHECKING:
     from typing import Self
-
-#: What names a number that is not finite, which JSON has not.
-NOT_FINITE = "float"
 
 
 @runtime_checkable
@@ -112,8 +108,8 @@ def parameters_of(cls: type) -> list[str]:
 def plain(value: object) -> object:
     """Return a value as JSON has it.
 
-    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs), plain(float("nan"))
-    ('float32', [3, None], 'builtins:abs', {'float': 'nan'})
+    >>> plain(np.dtype("float32")), plain((np.int64(3), None)), plain(abs)
+    ('float32', [3, None], 'builtins:abs')
 
     Raises
     ------
@@ -121,8 +117,6 @@ def plain(value: object) -> object:
         JSON has nothing for it.
 
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        return {NOT_FINITE: str(float(value))}
     if value is None or isinstance(value, str | bool | int | float):
         return value
     for kind, tell in _TOLD:
@@ -211,12 +205,10 @@ def known_only(cls: type, config: Mapping[str, object], known: Sequence[str]) ->
 
 
 def revived(value: object) -> object:
-    """Return what a JSON value stands for: parts and NaN are made, lists are tuples, objects stay."""
+    """Return what a JSON value stands for: parts are made, lists are tuples, objects stay."""
     if isinstance(value, Mapping):
         if set(value) == {"class", "config"}:
             return made(value)
-        if set(value) == {NOT_FINITE}:
-            return float(str(value[NOT_FINITE]))
         return {name: revived(part) for name, part in value.items()}
     return tuple(map(revived, value)) if isinstance(value, list | tuple) else value
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, SupportsIndex
 
 import numpy as np
 
-from geopatcher.core.config import Configured
+from geopatcher.core.config import Configured, plain
 from geopatcher.temporal.coordinates import as_coordinate
 from geopatcher.temporal.stencils import Stencil, build_sampling_slices, divide_evenly
 
@@ -345,7 +345,7 @@ class TemporalStencilGeometry(TemporalGeometry):
         """Return ``"stencil"`` as class and config, and ``"source_step"``, as text where it is a time."""
         step = self.source_step
         told = None if step is None else Stencil(step, step, step, closed="both").get_config()["step"]
-        return {**super().get_config(), "source_step": told}
+        return {"stencil": plain(self.stencil), "source_step": told}
 
 
 def _strides(stride: int, stencil: Stencil) -> str:

@@ -26,8 +26,9 @@ def place_here(url: BucketUrl) -> Path:
     """Return where on this machine a result is built: the same for each run of the user to one address.
 
     >>> from geopatcher.targets.places import BucketUrl
-    >>> place_here(BucketUrl("s3://bucket/maps/x.tif")).name
-    'x-96ceb5386e3d.tif'
+    >>> place = place_here(BucketUrl("s3://bucket/maps/x.tif"))
+    >>> place.suffix, place == place_here(BucketUrl("s3://bucket/maps/x.tif"))
+    ('.tif', True)
     """
     above = os.environ.get("TMPDIR") or (LARGE if os.access(LARGE, os.W_OK) else tempfile.gettempdir())
     digest = hashlib.sha256(url.encode()).hexdigest()[:12]
