@@ -109,4 +109,4 @@ def test_parts_that_end_early_become_nothing(bucket, server):
     with pytest.raises(RuntimeError, match="it ends here"):
         bucket.send("k", parts(), 5 << 20)
     assert bucket.head("k") is None
-    assert [method for method, path, _ in server.log if "uploadId" in path][-1] == "DELETE"
+    assert "DELETE" in [method for method, path, _ in server.log if "uploadId" in path]

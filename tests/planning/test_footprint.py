@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import time
 from dataclasses import replace
 
@@ -27,9 +28,9 @@ def greedy(n_bytes):
     def operator(patch):
         if not calls:
             calls.append(1)
-            held = np.ones(n_bytes // 8)
-            time.sleep(0.2)  # what is held for a moment only shows where the process never held more
-            del held
+            with mmap.mmap(-1, n_bytes + mmap.PAGESIZE) as fresh:  # not what earlier tests have left
+                fresh.write(bytes(n_bytes))
+                time.sleep(0.2)  # for a moment only it shows where the process never held more
         return patch
 
     return operator

@@ -234,7 +234,8 @@ class HandlePool:
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
         doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
-        is_known = NOT_KEPT in options  # what lies beside it
+        asked = options is ASKED or options is LESS_ASKED
+        is_known = NOT_KEPT in options and not asked  # what lies beside it
         if ONLY_SUCH in options and not is_known and besides(path) and all_absent(besides(path)):
             options = LONE
         try:
@@ -253,7 +254,7 @@ class HandlePool:
                 return self._open(path, LESS_ASKED if options is ASKED else LESS)
             raise failed from error
         lost = heard.unanswered or left_out(path, dataset)
-        if lost is None and (options is ASKED or options is LESS_ASKED):
+        if lost is None and asked:
             lost = lost_beside(path)
         if lost is not None:
             _close([dataset])
