@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import shapely
 import xarray
 
 import geopatcher as gp
@@ -118,6 +119,11 @@ def test_whatever_a_cell_ends_with_is_a_card(shown, kind):
     page = Page(thing._repr_html_())
     assert page.tags[:2] == ["details", "summary"]
     assert any(text in each for each in page.texts)
+
+
+def test_a_card_is_short_whatever_the_thing_holds():
+    many = [shapely.Point(place, place).buffer(1) for place in range(2000)]
+    assert len(gp.VectorDomain(many)._repr_html_()) < 5000
 
 
 def test_patches_are_counted_as_they_are_taken():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
@@ -17,6 +18,11 @@ from geopatcher.core.html_cards import card
 
 if TYPE_CHECKING:
     from typing import Self
+
+#: How values are written for people: a domain may hold a million geometries.
+_SHORT = reprlib.Repr()
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 6
+_SHORT.maxstring = _SHORT.maxother = 300
 
 
 @runtime_checkable
@@ -69,8 +75,8 @@ class Configured:
         return card(type(self).__name__, self._facts())
 
     def _facts(self) -> list[tuple[str, str]]:
-        """Return the parameters by name, as Python writes them."""
-        return [(name, repr(attrgetter(name)(self))) for name in parameters_of(type(self))]
+        """Return the parameters by name, as Python writes them; of what is long the ends."""
+        return [(name, _SHORT.repr(attrgetter(name)(self))) for name in parameters_of(type(self))]
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Self:
