@@ -92,8 +92,8 @@ class Noting:
         self.tiles.add(contribution)
 
 
-def stitched(monkeypatch, slow_s, *, pipelined, batch_size=3, stream=None, tiles=None):
-    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", slow_s)
+def stitched(monkeypatch, handover_s, *, pipelined, batch_size=3, stream=None, tiles=None):
+    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", handover_s)
     plan = gp.plan(IMAGE, size=10, step=5, chunks=16, aggregation="sum")
     operate = operate_of()
     operate = replace(operate, batching=Batching(batch_size), stats=RunStats())
@@ -112,8 +112,8 @@ def stitched(monkeypatch, slow_s, *, pipelined, batch_size=3, stream=None, tiles
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
 def test_what_a_slow_operator_gives_is_accumulated_behind_it_in_the_same_order(monkeypatch, batch_size):
-    here, wanted = stitched(monkeypatch, 0.0, pipelined=False)
-    behind, found = stitched(monkeypatch, 0.0, pipelined=True, batch_size=batch_size)
+    here, wanted = stitched(monkeypatch, -1.0, pipelined=False)
+    behind, found = stitched(monkeypatch, -1.0, pipelined=True, batch_size=batch_size)
     fast, same = stitched(monkeypatch, 1e9, pipelined=True, batch_size=batch_size)
     own = threading.current_thread().name
     assert here.threads == fast.threads == {own}
@@ -134,7 +134,7 @@ def test_an_error_behind_ends_the_stream_and_is_told(monkeypatch):
             return iter(())
 
     with pytest.raises(ValueError, match="cannot add"):
-        stitched(monkeypatch, 0.0, pipelined=True, tiles=Broken(None))
+        stitched(monkeypatch, -1.0, pipelined=True, tiles=Broken(None))
     assert not [one for one in threading.enumerate() if one.name.startswith("geopatcher-write")]
 
 
@@ -148,13 +148,14 @@ def test_what_came_before_a_stop_is_accumulated(monkeypatch):
         TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
     )
     with pytest.raises(StopRequested):
-        stitched(monkeypatch, 0.0, pipelined=True, stream=stream, tiles=noting)
+        stitched(monkeypatch, -1.0, pipelined=True, stream=stream, tiles=noting)
     assert noting.order == [(row, col) for row in (0, 10) for col in (0, 10, 20)]
 
 
-def slow_stats():
+def long_stats():
     stats = RunStats()
     stats.spend("operate", 1.0)
+    stats.spend("accumulate", 1.0)
     return stats
 
 
@@ -181,18 +182,55 @@ def test_what_is_accumulated_behind_an_operator_is_not_what_it_writes_meanwhile(
 
     grid = gp.plan(IMAGE, size=10, chunks=16).blocks
     tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
-    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", 0.0)
-    stitch(stream(), Late(tiles), print, slow_stats(), pipelined=True)
+    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", 0.0)
+    stitch(stream(), Late(tiles), print, long_stats(), pipelined=True)
     assert [data[0, 0, 0] for data, _ in seen] == [1, 2]
     assert [valid is None or bool(valid.all()) for _, valid in seen] == [True, not masked]
 
 
-def test_what_an_operator_gives_away_is_not_copied(monkeypatch):
-    first = Contribution(gp.Box(0, 10, 0, 10), np.ones((1, 10, 10)), None)
+def handed_over(monkeypatch, contribution, *, fresh=False):
+    """Return what is added of a contribution that somebody else has a reference to."""
     grid, seen = gp.plan(IMAGE, size=10, chunks=16).blocks, []
     tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
     monkeypatch.setattr(tiles, "add", seen.append)
-    monkeypatch.setattr("geopatcher.engine.run.SLOW_S", 0.0)
-    for fresh in (True, False):
-        stitch(iter([first]), tiles, print, slow_stats(), pipelined=True, fresh=lambda fresh=fresh: fresh)
-    assert [one.data is first.data for one in seen] == [True, False]
+    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", 0.0)
+    stitch(iter([contribution]), tiles, print, long_stats(), pipelined=True, fresh=lambda: fresh)
+    return seen[0]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_what_an_operator_gives_away_is_not_copied(monkeypatch, fresh):
+    held = np.ones((1, 10, 10))
+    added = handed_over(monkeypatch, Contribution(gp.Box(0, 10, 0, 10), held, None), fresh=fresh)
+    assert (added.data is held) == fresh
+    np.testing.assert_array_equal(added.data, held)
+
+
+@pytest.mark.parametrize("make", [lambda: np.ones((1, 10, 10)), lambda: np.ones(100).reshape(1, 10, 10)])
+def test_nor_is_what_nobody_else_holds(monkeypatch, make):
+    contribution = Contribution(gp.Box(0, 10, 0, 10), make(), None)
+    assert handed_over(monkeypatch, contribution).data is contribution.data
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        np.ones((2, 10, 10)),
+        np.ma.array(np.ones((2, 10, 10))),
+        np.frombuffer(bytearray(1600)).reshape(2, 10, 10),
+        np.ones((2, 20, 20))[:, ::2, ::2],
+    ],
+    ids=["array", "masked", "buffer", "part"],
+)
+def test_what_somebody_else_holds_is(monkeypatch, held):
+    """Through a part of it, too, of which the contribution is the only holder."""
+    contribution = Contribution(gp.Box(0, 10, 0, 10), np.asarray(held)[1:], None)
+    added = handed_over(monkeypatch, contribution)
+    assert not np.shares_memory(added.data, held)
+    np.testing.assert_array_equal(added.data, contribution.data)
+
+
+def test_memory_that_no_array_owns_is(monkeypatch):
+    """A library may write into it and hold no array at all."""
+    contribution = Contribution(gp.Box(0, 10, 0, 10), np.frombuffer(bytearray(800)).reshape(1, 10, 10), None)
+    assert handed_over(monkeypatch, contribution).data is not contribution.data

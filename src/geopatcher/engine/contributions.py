@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from geopatcher.core.box import Box
 from geopatcher.engine.patch_calls import PatchCalls
 from geopatcher.engine.validity import both_count, is_masked_array, known_cells, shaped_like
 from geopatcher.errors import OperatorError
@@ -15,7 +17,6 @@ from geopatcher.errors import OperatorError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
     from geopatcher.engine.cuts import Cut
 
@@ -41,10 +42,35 @@ class Contribution(NamedTuple):
     lengths: tuple[int, ...] = ()
 
     def kept(self) -> Contribution:
-        """Return it with cells of its own: an operator may write its next result into those it gave."""
+        """Return it with cells that stay: an operator may write its next result into those it gave.
+
+        Cells that nobody holds any more, but for this, need no copy.
+        """
         valid = None if self.valid is None else self.valid.copy()
         present = valid if self.present is self.valid else self.present
-        return self._replace(data=self.data.copy(), valid=valid, present=present)
+        data = self.data if _holders(self) <= _ALONE[self.data.base is None] else self.data.copy()
+        return self._replace(data=data, valid=valid, present=present)
+
+
+def _holders(contribution: Contribution) -> int:
+    """Return how many references there are to the array whose memory the cells are.
+
+    That of a library, which may be written into without any, counts as held by many.
+    """
+    data = contribution.data
+    if data.base is None:
+        return sys.getrefcount(data) if data.flags.owndata else sys.maxsize
+    owner = data.base
+    if isinstance(owner, np.ndarray) and owner.base is None and owner.flags.owndata:
+        return sys.getrefcount(owner)
+    return sys.maxsize
+
+
+#: What `_holders` returns where the contribution is the only one: of a view, and of an array itself.
+_ALONE = (
+    _holders(Contribution(Box(0, 1, 0, 1), np.zeros((1, 1)).reshape(1, 1, 1), None)),
+    _holders(Contribution(Box(0, 1, 0, 1), np.zeros((1, 1, 1)), None)),
+)
 
 
 @dataclass

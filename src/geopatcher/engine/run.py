@@ -39,8 +39,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Seconds that a patch takes, at least, for its result to be handed over to another thread.
-SLOW_S = 0.005
+#: Seconds of a patch in its operator, and seconds of adding what that gave, from which on both are worth
+#: being done at the same time: handing over to a thread takes a tenth of it.
+HANDOVER_S = 0.0002
 
 
 def contributions(
@@ -131,16 +132,16 @@ def stitch(
     """Accumulate a stream of contributions and emit each row of blocks when nothing more can touch it.
 
     This is the one loop: in memory, to disk, planned and unplanned runs all come through here. When
-    ``pipelined`` an operator that takes its time need not wait for it: what one call gave is accumulated in a
-    thread while the next is made. Unless results are ``fresh``, it may write the next into the same
-    memory, and what is kept meanwhile is a copy.
+    ``pipelined`` an operator need not wait for what it gave to be added, where both take their time: that is
+    done in a thread while the next call is made. Unless results are ``fresh`` the operator may write the next
+    into the same memory, and what is kept meanwhile is a copy where somebody else still holds it.
     """
     seam = _Seam(tiles, emit, stats)
     adder = BackgroundWriter(pipelined=pipelined)
     group: list[Contribution] = []
     try:
         for contribution in stream:
-            late = pipelined and _is_slow(stats)
+            late = pipelined and _is_long(stats)
             group.append(contribution.kept() if late and not fresh() else contribution)
             if not late:
                 adder.wait()
@@ -158,9 +159,9 @@ def stitch(
     seam.close_above(tiles.grid.region.row1)
 
 
-def _is_slow(stats: RunStats) -> bool:
-    """Whether calls of the operator take so long that handing over what they give pays."""
-    return stats.seconds["operate"] > SLOW_S * stats.patches
+def _is_long(stats: RunStats) -> bool:
+    """Whether both, calling the operator and adding what it gives, take so long that handing over pays."""
+    return min(stats.seconds["operate"], stats.seconds["accumulate"]) > HANDOVER_S * stats.patches
 
 
 @dataclass
