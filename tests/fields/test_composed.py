@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pickle
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
 
 import geopatcher as gp
 from geopatcher.core.protocols import reads_at_once
+from geopatcher.fields import composed
 from geopatcher.fields.composed import LastRead
 from geopatcher.fields.declared import working_bytes
 
@@ -38,7 +40,12 @@ class Member:
         return {"unknown": "it is made up"}
 
 
-KINDS = {"mosaic": gp.Mosaic, "stack": gp.Stack, "bands": gp.BandStack}
+KINDS = {
+    "mosaic": gp.Mosaic,
+    "median": partial(gp.Mosaic, order="median"),
+    "stack": gp.Stack,
+    "bands": gp.BandStack,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -49,10 +56,13 @@ class TestKinds:
         assert reads_at_once(make([Member(), Member()])) == 1
         assert reads_at_once(make([Member(4), Member(concurrent=False)])) == 1
 
-    def test_what_the_member_takes_that_takes_most_is_counted(self, kind):
+    @pytest.mark.parametrize("n_cores", [1, 2])
+    def test_what_members_take_that_are_read_at_once_is_counted(self, kind, n_cores, monkeypatch):
+        monkeypatch.setattr(composed, "usable_cores", lambda: n_cores)
         make = KINDS[kind]
-        own = working_bytes(make([Member(), Member()]))
-        assert working_bytes(make([Member(working=5), Member(working=70)])) == own + 70
+        own = working_bytes(make([Member(), Member(), Member()]))
+        taken = working_bytes(make([Member(working=5), Member(working=70), Member(working=1)]))
+        assert taken == own + (75 if n_cores == 2 and kind in ("median", "stack") else 70)
 
     def test_where_pixels_hold_data_is_kept_for_who_asks_next_and_read_again_for_others(self, kind):
         members = [Member(), Member()]
@@ -78,3 +88,36 @@ def test_what_was_read_last_is_known_to_its_thread_once_and_does_not_travel():
     assert pickle.loads(pickle.dumps(last)).take(pixels) is None  # noqa: S301 - our own
     assert last.take(pixels) is known
     assert last.take(pixels) is None
+
+
+class Waiting(Member):
+    """A member that is read when another is, too, or fails."""
+
+    together = threading.Barrier(2)
+
+    def read(self, box):
+        self.together.wait(timeout=20)
+        return super().read(box)
+
+
+@pytest.mark.parametrize("kind", ["median", "stack"])
+def test_members_are_read_on_all_cores_in_their_order(kind, monkeypatch):
+    monkeypatch.setattr(composed, "usable_cores", lambda: 2)
+    members = [Waiting() for _ in range(4)]
+    source = KINDS[kind](members)
+    pixels = source.read(BOX)
+    assert [member.reads for member in members] == [1, 1, 1, 1]
+    np.testing.assert_array_equal(pixels, np.broadcast_to(HOLED, pixels.shape))
+    np.testing.assert_array_equal(source.valid(BOX, pixels), pixels != 0)
+
+
+@pytest.mark.parametrize("n_cores", [1, 2])
+def test_an_error_of_a_member_is_told(n_cores, monkeypatch):
+    monkeypatch.setattr(composed, "usable_cores", lambda: n_cores)
+
+    class Broken(Member):
+        def read(self, box):
+            raise gp.errors.SourceError("it is damaged")
+
+    with pytest.raises(gp.errors.SourceError, match="it is damaged"):
+        gp.Stack([Member(), Broken(), Member()]).read(BOX)

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as npst
 from geopatcher.core.box import Box
 from geopatcher.fields.composing import (
     MedianStack,
+    blocks_shape,
     deepest,
     held_in,
     piece_shape,
@@ -109,3 +110,28 @@ def test_sizes_stay_within_what_is_allowed():
         assert rows * cols * cell_bytes <= 16 << 20 or (rows, cols) == (1, 1)
     assert piece_shape((256, 512), 100, 16 << 20) == (256, 512)
     assert deepest([Box(0, 1, 0, 1)]) == 1
+
+
+@given(
+    st.integers(1, 600), st.integers(1, 600), st.integers(1, 3000), st.integers(1, 3000), st.integers(1, 99)
+)
+def test_whole_blocks_stay_within_what_is_allowed(rows, cols, height, width, cell_bytes):
+    found = blocks_shape((rows, cols), (height, width), cell_bytes, 1 << 20)
+    if found is None:
+        assert rows * cols * cell_bytes > 1 << 20
+        return
+    assert found[0] % rows == found[1] % cols == 0
+    assert found[0] * found[1] * cell_bytes <= 1 << 20
+    assert found[0] < height + rows
+    assert found[1] < width + cols
+
+
+def test_pictures_are_not_written_into_and_no_more_are_taken_than_there_is_room_for():
+    first, second = (np.array([[values]], "int16") for values in ([9, 2], [1, 5]))
+    stack = MedianStack(2, (1, 1, 2), np.dtype("int16"))
+    stack.add(ALL, first, None)
+    stack.add(ALL, second, np.array([[[True, False]]]))
+    with pytest.raises(ValueError, match="room for 2 pictures"):
+        stack.add(ALL, first, None)
+    assert stack.median(0)[0].tolist() == [[[5, 2]]]
+    assert (first.tolist(), second.tolist()) == ([[[9, 2]]], [[[1, 5]]])

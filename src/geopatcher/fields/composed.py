@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
 
+from geopatcher.core.cpu import usable_cores
 from geopatcher.core.protocols import Concurrent, FromFiles
 from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.facts import field_card
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, PixelSource
+
+T = TypeVar("T")
 
 
 class LastRead(threading.local):
@@ -80,8 +85,23 @@ class Composed(ABC):
 
     @property
     def working_bytes(self) -> int:
-        """Bytes that a read takes beside the pixels it returns: those of the member that takes most."""
-        return max(map(working_bytes, self.members))
+        """Bytes that a read takes beside the pixels it returns: those of the members read at once."""
+        return sum(sorted(map(working_bytes, self.members))[-self._threads :])
+
+    @property
+    def _threads(self) -> int:
+        """How many members are decoded at once."""
+        return min(usable_cores(), len(self.members)) if self.reads_concurrently else 1
+
+    def _each(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
+        """Yield what calls return, in their order; members are decoded on all cores, few at a time."""
+        n_threads, waiting = self._threads, iter(calls)
+        if n_threads == 1:
+            yield from (call() for call in waiting)
+            return
+        with ThreadPoolExecutor(n_threads, "geopatcher-decode") as pool:
+            while group := [pool.submit(call) for call in islice(waiting, n_threads)]:
+                yield from (one.result() for one in group)
 
     def read(self, box: Box) -> Array:
         """Return the pixels of a rectangle; only what touches it is opened.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.box import Box
+from geopatcher.core.middles import middles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,27 +123,41 @@ class MedianStack:
     """
 
     def __init__(self, depth: int, shape: tuple[int, int, int], dtype: np.dtype) -> None:
-        # What is missing sorts last, as NaN does; a cell that holds the largest number is as good as missing.
-        self._last = np.nan if dtype.kind == "f" else np.iinfo(dtype).max
-        self._layers = np.full((depth, *shape), self._last, dtype)
-        self._count = np.zeros(shape, np.int64)
-        self._used = 0
+        # What is missing sorts last; a cell that holds the largest number is as good as missing.
+        self._last = np.inf if dtype.kind == "f" else np.iinfo(dtype).max
+        self._depth, self._shape, self._dtype = depth, shape, dtype
+        self._levels: list[Array] = []
+        self._whole = 0
+        self._count: NDArray[np.uint32] | None = None
 
     def add(self, part: tuple[slice, slice], pixels: Array, said: NDArray[np.bool_] | None) -> None:
-        """Add a picture of a part of the place: ``(bands, rows, columns)``, and where it holds data."""
+        """Add a picture of a part of the place: ``(bands, rows, columns)``, and where it holds data.
+
+        The pixels are kept as they are, and not written into.
+        """
+        if len(self._levels) == self._depth:
+            raise ValueError(f"there is room for {self._depth} pictures")
         held = held_in(pixels, said)
-        into = self._layers[self._used][:, *part]
-        self._used += 1
-        np.copyto(into, pixels, where=True if held is None else held)
+        if pixels.shape == self._shape and (held is None or held.all()):
+            self._levels.append(pixels)
+            self._whole += 1
+            return
+        level = np.full(self._shape, self._last, self._dtype)
+        np.copyto(level[:, *part], pixels, where=True if held is None else held)
+        self._levels.append(level)
+        if self._count is None:
+            self._count = np.zeros(self._shape, np.uint32)
         self._count[:, *part] += 1 if held is None else held
 
     def median(self, fill: float | int) -> tuple[Array, NDArray[np.bool_]]:
         """Return the median, ``fill`` where no picture holds data, and where one does. Only once."""
-        ordered, count = self._layers[: max(1, self._used)], self._count
-        ordered.sort(axis=0)
-        low = np.take_along_axis(ordered, (np.maximum(count - 1, 0) // 2)[None], axis=0)[0]
-        high = np.take_along_axis(ordered, np.minimum(count // 2, len(ordered) - 1)[None], axis=0)[0]
-        middle, known = _mean(low, high), count > 0
+        levels = self._levels
+        if not levels:
+            return np.full(self._shape, fill, self._dtype), np.zeros(self._shape, np.bool_)
+        if self._count is None:
+            return _mean(*middles(levels)), np.ones(self._shape, np.bool_)
+        self._count += self._whole
+        middle, known = _mean(*middles(levels, self._count)), self._count > 0
         middle[~known] = fill
         return middle, known
 
@@ -171,6 +186,26 @@ def piece_shape(tile: tuple[int, int], cell_bytes: int, at_once: int) -> tuple[i
     (256, 8192)
     """
     return tile[0], tile[1] * max(1, at_once // (tile[0] * tile[1] * cell_bytes))
+
+
+def blocks_shape(
+    block: tuple[int, int], shape: tuple[int, int], cell_bytes: int, at_once: int
+) -> tuple[int, int] | None:
+    """Return ``(rows, columns)`` of blocks of a file side by side that take ``at_once`` bytes at most.
+
+    No more blocks than ``shape`` has; ``None`` where one takes more.
+
+    >>> blocks_shape((512, 512), (512, 10980), 8, 16 << 20)
+    (512, 4096)
+    >>> blocks_shape((1, 10980), (512, 10980), 8, 16 << 20), blocks_shape((512, 512), (9, 9), 100, 16 << 20)
+    ((190, 10980), None)
+    """
+    fit = at_once // (block[0] * block[1] * cell_bytes)
+    if not fit:
+        return None
+    down = min(fit, -(-shape[0] // block[0]))
+    across = min(fit // down, -(-shape[1] // block[1]))
+    return block[0] * down, block[1] * across
 
 
 def tile_shape(usual: tuple[int, int], cell_bytes: float, at_once: int) -> tuple[int, int]:

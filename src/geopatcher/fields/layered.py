@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +16,14 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.protocols import Versioned
 from geopatcher.fields.composed import Composed, LastRead
-from geopatcher.fields.composing import MedianStack, deepest, piece_shape, put_under, unknown_part
+from geopatcher.fields.composing import (
+    MedianStack,
+    blocks_shape,
+    deepest,
+    piece_shape,
+    put_under,
+    unknown_part,
+)
 from geopatcher.fields.scenes import AlignedScene
 
 if TYPE_CHECKING:
@@ -32,6 +39,9 @@ T = TypeVar("T")
 
 #: Bytes of pixels in hand while several are put over each other.
 AT_ONCE = 16 << 20
+#: The same where a median is taken of scenes that are not warped: all are in hand, and whole blocks of them
+#: are read, since those that are read in parts are decoded again for each.
+BLOCKS_AT_ONCE = 48 << 20
 #: Scenes that are asked at once which version of them there is.
 ASKING = 8
 
@@ -54,8 +64,11 @@ class Layered(Composed):
     @property
     def block_shape(self) -> tuple[int, int]:
         """Blocks of the first scene where none is warped, else what is warped in one go."""
-        aligned = all(isinstance(scene, AlignedScene) for scene in self.scenes)
-        return self.scenes[0].source.block_shape if aligned else self.tile
+        return self.scenes[0].source.block_shape if self._aligned else self.tile
+
+    @property
+    def _aligned(self) -> bool:
+        return all(isinstance(scene, AlignedScene) for scene in self.scenes)
 
     @property
     def has_nodata(self) -> bool:
@@ -76,10 +89,9 @@ class Layered(Composed):
     @property
     def working_bytes(self) -> int:
         """What is in hand of scenes while they are put over each other, and what GDAL takes to warp them."""
-        row_bytes = self.domain.width * self.domain.n_bands * self.domain.dtype.itemsize
-        piece = min(AT_ONCE, self.tile[0] * row_bytes * self._depth)
-        warped = not all(isinstance(scene, AlignedScene) for scene in self.scenes)
-        return super().working_bytes + piece * (3 if warped else 2)
+        rows, cols = self._piece_shape(self.domain.grid_shape)
+        piece = min(rows, self.domain.height) * min(cols, self.domain.width) * self._cell_bytes
+        return super().working_bytes + piece * (2 if self._aligned else 3)
 
     def select_bands(self, bands: Sequence[int]) -> Layered:
         """Return a source of some of its bands.
@@ -164,6 +176,11 @@ class Layered(Composed):
         with ThreadPoolExecutor(min(ASKING, len(sources)), "geopatcher-ask") as pool:
             return list(pool.map(ask, sources))
 
+    @property
+    def _threads(self) -> int:
+        """As many as there are cores where all scenes are wanted, else one: most are then not read."""
+        return super()._threads if self.order == "median" else 1
+
     @cached_property
     def _depth(self) -> int:
         """How many scenes are in hand at once."""
@@ -178,13 +195,24 @@ class Layered(Composed):
         """Return the pixels of a rectangle, and where a scene has data."""
         shape = (self.domain.n_bands, *box.shape)
         pixels, known = empty(shape, self.domain.dtype), np.zeros(shape, np.bool_)
-        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize * self._depth
-        median = self.order == "median"
-        for piece in box.tiles(piece_shape(self.tile, cell_bytes, AT_ONCE)):
+        put = self._put_median if self.order == "median" else self._put_first
+        for piece in box.tiles(self._piece_shape(box.shape)):
             part = piece.slices(box)
-            put = self._put_median if median else self._put_first
             put(piece, pixels[:, *part], known[:, *part])
         return pixels, known
+
+    @property
+    def _cell_bytes(self) -> int:
+        """Bytes of all bands of a pixel, of all scenes that are in hand at once."""
+        return self.domain.n_bands * self.domain.dtype.itemsize * self._depth
+
+    def _piece_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """Return ``(rows, columns)`` of what is put together at once of a rectangle of a shape."""
+        if self.order == "median" and self._aligned:
+            whole = blocks_shape(self.block_shape, shape, self._cell_bytes, BLOCKS_AT_ONCE)
+            if whole is not None:
+                return whole
+        return piece_shape(self.tile, self._cell_bytes, AT_ONCE)
 
     def _put_first(self, piece: Box, pixels: Array, known: NDArray[np.bool_]) -> None:
         """Fill a piece from the scene on top down."""
@@ -199,6 +227,7 @@ class Layered(Composed):
         over = [(scene, scene.box.intersect(piece)) for scene in self.scenes]
         over = [(scene, part) for scene, part in over if not part.empty]
         stack = MedianStack(max(1, len(over)), (self.domain.n_bands, *piece.shape), self.domain.dtype)
-        for scene, part in over:
-            stack.add(part.slices(piece), *scene.read(part, self.tile))
+        reads = (partial(scene.read, part, self.tile) for scene, part in over)
+        for (_, part), cells in zip(over, self._each(reads), strict=True):
+            stack.add(part.slices(piece), *cells)
         pixels[...], known[...] = stack.median(self._fill)

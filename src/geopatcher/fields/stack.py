@@ -6,6 +6,7 @@ import itertools
 import os
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -105,13 +106,11 @@ class Series(Composed):
         return Series(picked, self.domain.of_bands(tuple(bands)))
 
     def _together(self, box: Box) -> tuple[Array, NDArray[np.bool_] | None]:
-        """Read one raster after the other."""
+        """Read all rasters."""
         pixels = empty((self.domain.n_bands, *box.shape), self.domain.dtype)
         known: NDArray[np.bool_] | None = None
-        for step, bands in self._parts():
-            part = step.read(box)
-            pixels[bands] = part
-            held = None if pixels.dtype.kind == "f" else step.valid(box, part)
+        reads = (partial(_fill, step, box, pixels[bands]) for step, bands in self._parts())
+        for (_, bands), held in zip(self._parts(), self._each(reads), strict=True):
             if held is not None:
                 known = np.ones(pixels.shape, np.bool_) if known is None else known
                 known[bands] = held
@@ -164,6 +163,13 @@ class Series(Composed):
             bands = slice(first, first + step.domain.n_bands)
             yield step, bands
             first = bands.stop
+
+
+def _fill(step: PixelSource, box: Box, into: Array) -> NDArray[np.bool_] | None:
+    """Put the pixels of a raster into an array, and return where integers hold data."""
+    part = step.read(box)
+    into[:] = part
+    return None if into.dtype.kind == "f" else step.valid(box, part)
 
 
 class Stack(Series):

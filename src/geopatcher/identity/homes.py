@@ -53,9 +53,8 @@ def home_of(module: str | None) -> Home:
     if place is None:
         return Home("python") if top in sys.stdlib_module_names else OWN
     if INSTALLED & set(place.parts):
-        found = _distribution_of(top, str(place.parent))
-        return OWN if found is None else Home("installed", found.name, found.version)
-    is_python = top in sys.stdlib_module_names and place.is_relative_to(sysconfig.get_path("stdlib"))
+        return _installed(top, str(place.parent))
+    is_python = top in sys.stdlib_module_names and place.is_relative_to(_stdlib())
     return Home("python") if is_python else OWN
 
 
@@ -102,6 +101,18 @@ def _place_in(module: ModuleType) -> Path | None:
 
 def _existing(name: object) -> Path | None:
     return Path(name).absolute() if isinstance(name, str) and Path(name).exists() else None
+
+
+@lru_cache(maxsize=256)
+def _installed(top: str, folder: str) -> Home:
+    """Return the home of a module that an installer put into a folder: its metadata is parsed once."""
+    found = _distribution_of(top, folder)
+    return OWN if found is None else Home("installed", found.name, found.version)
+
+
+@lru_cache(maxsize=1)
+def _stdlib() -> str:
+    return sysconfig.get_path("stdlib")
 
 
 @lru_cache(maxsize=256)

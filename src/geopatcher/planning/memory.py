@@ -146,13 +146,15 @@ class MemoryModel:
 
     def _under(self, length: int) -> int:
         """Return how many pixels of the source lie under so many of the result."""
-        return math.ceil(length / self.reading.scale)
+        scale = self.reading.scale
+        return -(-length * scale.denominator // scale.numerator)
 
     @property
     def patch_bytes(self) -> int:
         """Bytes of the patches in hand, with what the operator makes of them and adding them takes."""
-        seen = self.seen[0] * self.seen[1]
-        made = math.ceil(seen * self.reading.scale**2) * (2 * self.state_bytes + self.out_bytes)
+        rows, cols = self.seen
+        seen, scale = rows * cols, self.reading.scale
+        made = -(-seen * scale.numerator**2 // scale.denominator**2) * (2 * self.state_bytes + self.out_bytes)
         return (self.batch_size + 1) * (seen * (self.in_bytes + self.given_bytes) + made)
 
     @property

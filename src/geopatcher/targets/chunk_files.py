@@ -120,7 +120,12 @@ def sync_files(files: Iterable[Path], root: Path) -> None:
     """
     with ThreadPoolExecutor(SYNC_THREADS, "geopatcher-sync") as pool:
         there = [file for file, found in pool.map(_sync_one, files) if found]
-        folders = {folder for file in there for folder in file.parents if folder.is_relative_to(root)}
+        folders: set[Path] = set()
+        for file in there:
+            for folder in file.parents:
+                if folder in folders or not folder.is_relative_to(root):
+                    break  # nor is what is above it, or it is known
+                folders.add(folder)
         list(pool.map(_sync_one, folders))
 
 
