@@ -10,9 +10,9 @@ import pytest
 
 import geopatcher as gp
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.targets.levels import levels_bytes
 from geopatcher.targets.open import storage_for
 from geopatcher.targets.protocol import MemoryStorage
-from geopatcher.targets.pyramid import levels_bytes
 
 SPEC = ResultSpec(RasterDomain((2, 900, 900)), (256, 256), 0, overview="mode")
 

@@ -171,11 +171,6 @@ def target_for(
         return path
     url = bucket_url(path)
     if url is not None and isinstance(stored, ZarrStorage):
-        if stored.multiscales:
-            raise UnsupportedTargetError(
-                f"overview levels are not made in a bucket: leave multiscales out, or write to {url.name} on "
-                f"this machine, and upload that when it is complete"
-            )
         return BucketTarget(BucketUrl(url, stored.credentials), overwrite, resume)
     if url is not None and isinstance(stored, CogStorage):
         return BucketCogTarget(url, overwrite, resume, stored)

@@ -13,10 +13,10 @@ from geopatcher.core.config import Configured
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.metadata import usual_method
 from geopatcher.targets.codecs import check_codec
+from geopatcher.targets.levels import levels_bytes
 from geopatcher.targets.multiscales import check_method
 from geopatcher.targets.opened import layer_domain
 from geopatcher.targets.protocol import Storage
-from geopatcher.targets.pyramid import levels_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,8 +152,9 @@ class CogStorage(Storage, Configured):
     Parameters
     ----------
     compress
-        ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's. ``"JPEG"`` and ``"WEBP"`` change
-        values: which cells are missing a mask says then, and no nodata value; layers are stored as by default.
+        ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's. ``"JPEG"`` and ``"WEBP"``
+        change values: a mask says then which cells are missing, and no nodata value, and layers are stored
+        as by default.
     level
         Of the compression; ``None`` is GDAL's usual one, and 4 for ``"DEFLATE"``, whose files are within 4 %
         of GDAL's usual 6.
