@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from geopatcher.targets.zarr_store import ZarrBlocks
 
 
+#: What allocators keep, and codecs have for themselves.
+FIXED_BYTES = 12 << 20
+
+
 class LevelRow(NamedTuple):
     """A row of blocks of a level, the finest being 1, and what is known of its files."""
 
@@ -43,13 +47,14 @@ def level_specs(spec: ResultSpec) -> list[ResultSpec]:
 
 
 def levels_bytes(spec: ResultSpec) -> int:
-    """Return about the most memory `build_levels` takes: in each thread a block and its four parents.
+    """Return about the most memory `build_levels` takes, for a block and its four parents in each thread.
 
-    These are decoded, and added up as float64.
+    Of each band these are read, decoded and parted into quarters, and added up as float64; the block is
+    encoded. Measured.
     """
     rows, cols = spec.shards or spec.chunks
     widest = max(dtype.itemsize for _, dtype, _ in spec.arrays().values())
-    return usable_cores() * rows * cols * (8 * widest + 2 * widest + 3 * 8)
+    return FIXED_BYTES + usable_cores() * rows * cols * (15 * widest + 2 * 8)
 
 
 def create_levels(root: zarr.Group, spec: ResultSpec) -> None:
