@@ -197,6 +197,9 @@ class BucketPublisher:
     def sync(self) -> None:
         """Do nothing: a store that has answered has it."""
 
+    def sync_all(self) -> None:
+        """Do nothing, as `sync`."""
+
     def layers_made(self) -> list[str]:
         """Return nothing: layers are arrays of the store."""
         return []
@@ -227,6 +230,10 @@ class BucketPublisher:
 
     def keep_ledger(self) -> None:
         """Do nothing: the ledger of the run is that of the result."""
+
+    def drop_ledger(self) -> None:
+        """Remove the ledger of a finished result that is no more."""
+        self.ledger.clear()
 
     def open(self, spec: ResultSpec) -> Product:
         """Return the arrays of the store, lazily read.
