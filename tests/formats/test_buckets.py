@@ -91,7 +91,7 @@ def test_it_travels_as_its_address(bucket):
 def test_parts_become_one_object_and_come_back_in_pieces(bucket, server):
     part = 5 << 20
     content = bytes(range(256)) * (part // 256) + b"and a rest"
-    tag = bucket.send("k", [content[:part], content[part:]], part)
+    tag = bucket.send("k", [content[:part], content[part:]], part, 4)
     entry = bucket.head("k")
     assert (entry.n_bytes, entry.e_tag) == (len(content), tag)
     pieces = list(bucket.pieces("k", entry.n_bytes, 1 << 20))
@@ -107,6 +107,6 @@ def test_parts_that_end_early_become_nothing(bucket, server):
         raise RuntimeError("it ends here")
 
     with pytest.raises(RuntimeError, match="it ends here"):
-        bucket.send("k", parts(), 5 << 20)
+        bucket.send("k", parts(), 5 << 20, 4)
     assert bucket.head("k") is None
     assert "DELETE" in [method for method, path, _ in server.log if "uploadId" in path]

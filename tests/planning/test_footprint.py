@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
-from geopatcher.planning.footprint import Footprint, Setting
+from geopatcher.planning.footprint import KEPT_BYTES, Footprint, Setting
+from geopatcher.targets.bucket.sending import sending_bytes
 
 MIB = 1 << 20
 IMAGE = np.zeros((600, 800), "float32")
@@ -37,9 +38,13 @@ def greedy(n_bytes):
 
 
 def test_in_one_process_the_larger_stage_counts():
-    assert HERE.total == 100 + 40 + 20 + max(70, 90)
-    assert replace(HERE, assembly=10).total == 100 + 40 + 20 + 70
-    assert replace(HERE, mapped=5, assembly=10).total == 100 + 5 + 40 + 20 + 70
+    # Libraries stay, and all of so little may be theirs.
+    assert HERE.total == 100 + 40 + 20 + (70 + 90)
+    large = replace(HERE, working=900 * MIB, assembly=90 * MIB)
+    assert large.total == 100 + 40 + 20 + 900 * MIB
+    assert replace(large, mapped=5).total == large.total + 5
+    assert replace(large, assembly=870 * MIB).total == 100 + 40 + 20 + KEPT_BYTES + 870 * MIB
+    assert replace(large, assembly=0).total == large.total
 
 
 def test_with_workers_the_peaks_of_all_processes_add_up():
@@ -61,9 +66,14 @@ def test_a_plan_counts_the_result_where_it_will_be(tmp_path):
     in_memory = gp.plan(IMAGE, **SIZES)
     on_disk = gp.plan(IMAGE, target=tmp_path / "x.zarr", **SIZES)
     assembled = gp.plan(IMAGE, target=tmp_path / "x.tif", **SIZES)
+    sent = gp.plan(IMAGE, target="s3://bucket/x.tif", **SIZES)
     assert in_memory.footprint.result == IMAGE.nbytes
     assert (on_disk.footprint.result, assembled.footprint.result) == (0, 0)
     assert on_disk.footprint.assembly == 0 < assembled.footprint.assembly
+    assert sent.footprint.assembly == assembled.footprint.assembly, "a small one is sent in one piece"
+    large = np.broadcast_to(IMAGE[:1, :1], (9000, 9000))
+    there = gp.plan(large, target="s3://bucket/x.tif", **SIZES).footprint.assembly
+    assert there == sending_bytes(large.nbytes) > gp.plan(large, target="x.tif", **SIZES).footprint.assembly
     assert in_memory.footprint.process > 20 * MIB, "the interpreter and what is loaded"
     assert list(tmp_path.iterdir()) == [], "a plan writes nothing"
 

@@ -52,9 +52,14 @@ def run(target, operator=None, large=False, **options):
     )
 
 
+def stored(levels):
+    """Return options that ask for overview levels, or none."""
+    return {"storage": geopatcher.ZarrStorage(multiscales=True)} if levels else {}
+
+
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     lease.LEASE_S = given.get("lease_s", lease.LEASE_S)
     os.chdir(given["folder"])
     operator = Double(delay_s=given.get("delay_s", 0.0), calls=given.get("calls"))
-    run(given["target"], operator, large=given.get("large", False))
+    run(given["target"], operator, large=given.get("large", False), **stored(given.get("levels", False)))

@@ -86,11 +86,17 @@ OTHER_WAYS = {
 
 
 @pytest.mark.parametrize("options", OTHER_WAYS.values(), ids=OTHER_WAYS)
-def test_arrays_stored_in_other_ways_are_encoded_by_zarr_and_are_the_same_files(tmp_path, options):
+@pytest.mark.parametrize(("dtype", "fill"), [("int16", 0), ("int16", -9), ("float32", np.nan)], ids=str)
+def test_arrays_stored_in_other_ways_are_encoded_by_zarr_and_are_the_same_files(
+    tmp_path, options, dtype, fill
+):
+    """Parts of them that are all 0 are no fill, unless 0 is."""
     for name in ("ours", "theirs"):
-        array = custom(tmp_path / name, **options)
+        array = custom(tmp_path / name, dtype, fill_value=fill, **options)
     assert encoder_of(array) is None
-    values = patterned((2, 21, 29), "int16", 0)
+    values = patterned((2, 21, 29), dtype, fill)
+    values[0, :16, :16] = 0
+    values[0, 0, 0] = 5
     sink = ZarrSink(tmp_path / "ours")
     for row, stop in ((0, 16), (16, 21)):
         sink.write([(Box(row, stop, 0, 29), {"data": values[:, row:stop]})])
@@ -128,6 +134,23 @@ def test_boxes_of_shards_are_read_back_by_zarr_and_their_files_known_once(tmp_pa
     assert known.shape == (2, 1, 4, 3)
     assert files_in(known)[0] == record_of(tmp_path / "g" / "a" / "c" / "0" / "0" / "0")
     assert files_in(writer.take(Box(0, 16, 0, 50))) == [NO_FILE] * 8
+
+
+def test_bands_may_come_one_after_the_other(tmp_path):
+    cells = np.random.default_rng(0).integers(0, 3, (2, 40, 50)).astype("int16")
+    cells[1, :16, :16] = 0
+    for name in ("whole", "apart"):
+        writer = BoxWriter(array_in(tmp_path / name), FolderFiles(tmp_path / name / "a"))
+        for box in Box(0, 40, 0, 50).tiles((16, 50)):
+            if name == "whole":
+                put(writer, box, cells[:, *box.slices()])
+                continue
+            for band in (1, 0):
+                for task in writer.tasks(box, cells[band : band + 1, *box.slices()], band):
+                    task()
+        known = writer.take(Box(0, 16, 0, 50))
+        assert [record == NO_FILE for record in files_in(known)] == [False] * 4 + [True] + [False] * 3
+    assert files(tmp_path / "whole") == files(tmp_path / "apart")
 
 
 def test_a_shard_of_fill_loses_its_file(tmp_path):

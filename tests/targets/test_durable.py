@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from geopatcher.targets import durable
+from geopatcher.targets.bucket.cog_publisher import BucketCogPublisher
 from geopatcher.targets.bucket.ledger import BucketLedger, BucketLog
 from geopatcher.targets.bucket.publisher import BucketPublisher
 from geopatcher.targets.bucket.target import BucketStore, BucketWork
+from geopatcher.targets.bucket.work_here import LeasedFolder
 from geopatcher.targets.publisher import Publisher
 from geopatcher.targets.run_folder import RunFolder
 from geopatcher.targets.work_store import WorkStore
@@ -24,9 +26,9 @@ def asked(protocol):
     [
         (durable.Log, (BucketLog,)),
         (durable.LedgerPlace, (BucketLedger,)),
-        (durable.Work, (RunFolder, BucketWork)),
+        (durable.Work, (RunFolder, BucketWork, LeasedFolder)),
         (durable.Blocks, (WorkStore, BucketStore)),
-        (durable.Publishing, (Publisher, BucketPublisher)),
+        (durable.Publishing, (Publisher, BucketPublisher, BucketCogPublisher)),
     ],
 )
 def test_both_have_all_that_is_asked_for(protocol, classes):

@@ -197,3 +197,14 @@ def test_what_it_can_hold_is_not():
         ("uint8", None),
     ]:
         require_storable(RasterDomain((4, 4), dtype=np.dtype(dtype), nodata=nodata))
+
+
+def test_webp_takes_four_bands_only_where_the_fourth_is_alpha():
+    """Where it is 0 the others are lost: of an infrared band that is water."""
+    four, three = (RasterDomain((n, 20, 30), dtype=np.dtype("uint8")) for n in (4, 3))
+    webp = CogStorage("webp")
+    with pytest.raises(TargetError, match="takes its fourth band for alpha.*if it is alpha, say so"):
+        require_storable(four, webp)
+    require_storable(three, webp)
+    require_storable(four, CogStorage("JPEG"))
+    require_storable(four, CogStorage("WEBP", colorinterp=("red", "green", "blue", "alpha")))

@@ -15,7 +15,7 @@ from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
 from geopatcher.targets import disk, geotiff
 from geopatcher.targets.multiscales import halve, known_cells
-from geopatcher.targets.pyramid import build_levels, finish_store
+from geopatcher.targets.pyramid import finish_store
 from geopatcher.targets.zarr_store import ZarrSink, create_store
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
@@ -171,5 +171,5 @@ def test_a_run_that_fails_while_it_is_put_together_goes_on_from_there(tmp_path, 
 
 def fail_after_levels(store, *rest):
     if len(rest) == 1:
-        build_levels(store, *rest)
+        finish_store(store, *rest)
     raise OSError("the disk is full")

@@ -10,9 +10,9 @@ import pytest
 
 import geopatcher as gp
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
+from geopatcher.targets.levels import levels_bytes
 from geopatcher.targets.open import storage_for
 from geopatcher.targets.protocol import MemoryStorage
-from geopatcher.targets.pyramid import levels_bytes
 
 SPEC = ResultSpec(RasterDomain((2, 900, 900)), (256, 256), 0, overview="mode")
 
@@ -146,3 +146,14 @@ def test_bands_lie_together_as_long_as_tiles_are_small():
     assert gp.CogStorage("webp").interleaves(
         RasterDomain((3, 9000, 9000), dtype=np.dtype("uint8")), (2048, 2048)
     )
+
+
+def test_a_lossy_compression_has_a_mask_in_place_of_a_value():
+    spec = ResultSpec(RasterDomain((8, 8), dtype=np.dtype("uint8"), nodata=255), (8, 8), 255)
+    for name in ("JPEG", "webp"):
+        stored = gp.CogStorage(name)
+        assert (stored.applied(spec).masked, stored.applied(spec).domain.nodata) == (True, None)
+        assert stored.plain == gp.CogStorage()
+    assert gp.CogStorage("LERC").applied(spec).domain.nodata == 255
+    nothing = ResultSpec(RasterDomain((8, 8), dtype=np.dtype("uint8")), (8, 8), 0)
+    assert not gp.CogStorage("JPEG").applied(nothing).masked

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
 import re
-import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +14,20 @@ import pytest
 from click.testing import CliRunner
 from rio_cogeo import cog_validate
 
-import bucket_run
 import buckets
 import geopatcher as gp
+from bucket_cases import (
+    Once,
+    Overtaken,
+    all_told,
+    interrupted,
+    keys,
+    kill,
+    killed_again_and_again,
+    spawned,
+)
 from bucket_faults import Fault, apart
-from bucket_run import SIZES, Double, image, run
+from bucket_run import SIZES, Double, run
 from geopatcher.cli import main
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError, TargetExistsError, TargetLockedError
@@ -74,25 +79,6 @@ def large(tmp_path_factory):
     return run(tmp_path_factory.mktemp("local") / "x.tif", large=True).path.read_bytes()
 
 
-def keys(bucket):
-    """Return what is there, but for the ledger."""
-    return [entry.key for entry in bucket.entries("") if not entry.key.startswith(f"{KEY}.ledger/")]
-
-
-def interrupted(at=150):
-    with pytest.raises(RuntimeError, match="it ends here") as caught:
-        run(TARGET, Double(end_at=at))
-    return caught.value
-
-
-def spawned(tmp_path, **given):
-    told = json.dumps({"target": TARGET, "folder": str(tmp_path), **given})
-    path = os.pathsep.join([str(Path(bucket_run.__file__).parent), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, bucket_run.__file__, told], env={**os.environ, "PYTHONPATH": path}
-    )
-
-
 def asked(server, method, pattern):
     return [path for sent, path, _ in server.log if sent == method and re.search(pattern, path)]
 
@@ -119,7 +105,7 @@ def test_it_is_the_local_file_byte_for_byte(bucket, here, tmp_path, options):
     there = run(TARGET, **options)
     assert there.path == TARGET
     files = [file for file in tmp_path.glob("x*.tif*") if not file.name.endswith(".jsonl")]
-    assert {key: bucket.get(key) for key in keys(bucket)} == {
+    assert {key: bucket.get(key) for key in keys(bucket, KEY)} == {
         f"maps/{file.name}": file.read_bytes() for file in files
     }
     assert cog_validate(given.path, strict=True, quiet=True)[0]
@@ -149,9 +135,9 @@ def test_a_large_one_is_sent_in_parts_and_there_when_all_are(bucket, server, sma
 
 
 def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local, here, tmp_path, monkeypatch):
-    kept = "".join(interrupted().__notes__)
+    kept = "".join(interrupted(TARGET).__notes__)
     assert f"finished rows of blocks are kept in {here}" in kept
-    assert keys(bucket) == []
+    assert keys(bucket, KEY) == []
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     operator = Double()
@@ -169,21 +155,9 @@ def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local,
 
 
 def test_killed_at_any_instant_and_gone_on_with(bucket, local, tmp_path):
-    calls, kills, waits = tmp_path / "calls", 0, iter([1.8, 2.2, 2.6, 3.0])
-    while True:
-        process = spawned(tmp_path, calls=str(calls), delay_s=0.004)
-        try:
-            assert process.wait(next(waits, None)) == 0
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
+    killed_again_and_again(TARGET, tmp_path, [1.8, 2.2, 2.6, 3.0])
     assert bucket.get(KEY) == local
-    assert keys(bucket) == [KEY]
-    plan = gp.plan(image(), **SIZES)
-    row = max(plan.restrict(each).n_patches for each in plan.blocks.rows())
-    assert calls.stat().st_size <= plan.n_patches + kills * 2 * row
+    assert keys(bucket, KEY) == [KEY]
 
 
 @pytest.mark.parametrize("where", [r"partNumber=2", r"uploadId=[^&]*$"])
@@ -192,17 +166,16 @@ def test_killed_while_it_is_sent_it_is_sent_again_and_not_computed_again(
 ):
     method = "PUT" if "part" in where else "POST"
     server.fail(Fault(method, rf"{KEY}\?.*{where}", "hangs", 99))
-    process = spawned(tmp_path, large=True)
+    process = spawned(TARGET, tmp_path, large=True)
     wait_for(lambda: asked(server, method, where))
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert keys(bucket) == [f"{KEY}.lock"], "nobody sees a part of it"
+    kill(process)
+    assert keys(bucket, KEY) == [f"{KEY}.lock"], "nobody sees a part of it"
     server.heal()
     operator = Double()
     run(TARGET, operator, large=True)
     assert operator.count == 0
     assert bucket.get(KEY) == large
-    assert keys(bucket) == [KEY]
+    assert keys(bucket, KEY) == [KEY]
 
 
 @pytest.mark.parametrize("kind", [503, "reset", "lost", "hangs"])
@@ -221,7 +194,7 @@ def test_what_passes_on_the_way_is_not_noticed(bucket, server, small_parts, larg
     run(TARGET, large=True)
     assert [fault for fault in server.left if fault.count] == []
     assert bucket.get(KEY) == large
-    assert keys(bucket) == [KEY]
+    assert keys(bucket, KEY) == [KEY]
 
 
 def test_an_upload_that_was_completed_and_nobody_heard_of_it(bucket, server, small_parts, large):
@@ -242,7 +215,7 @@ def test_an_upload_that_fails_is_aborted_and_what_was_made_is_kept(
     begun = asked(server, "POST", r"x\.tif\?uploads")
     aborted = set(asked(server, "DELETE", "uploadId="))
     assert len(aborted) == len(begun) == sending.TRIES
-    assert keys(bucket) == []
+    assert keys(bucket, KEY) == []
     assert list(here.iterdir()) != []
     server.heal()
     operator = Double()
@@ -253,7 +226,7 @@ def test_an_upload_that_fails_is_aborted_and_what_was_made_is_kept(
 
 
 def test_another_writer_is_refused(bucket, local, tmp_path):
-    process = spawned(tmp_path, delay_s=0.05)
+    process = spawned(TARGET, tmp_path, delay_s=0.05)
     try:
         wait_for(lambda: bucket.head(f"{KEY}.lock"))
         with pytest.raises(
@@ -261,30 +234,18 @@ def test_another_writer_is_refused(bucket, local, tmp_path):
         ):
             run(TARGET)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process)
     run(TARGET)
     assert bucket.get(KEY) == local
-    assert keys(bucket) == [KEY]
+    assert keys(bucket, KEY) == [KEY]
 
 
 def test_who_loses_the_lease_publishes_nothing(bucket, local):
-    class Overtaken(Double):
-        def __init__(self, at):
-            super().__init__()
-            self.at = at
-
-        def __call__(self, patch):
-            if self.count == self.at:
-                taken = {**json.loads(bucket.get(f"{KEY}.lock")), "run": "another"}
-                bucket.put(f"{KEY}.lock", json.dumps(taken).encode())
-            return super().__call__(patch)
-
     with pytest.raises(TargetError, match="another run has taken over"):
-        run(TARGET, Overtaken(120))
-    assert keys(bucket) == [f"{KEY}.lock"]
+        run(TARGET, Overtaken(bucket, KEY, 120))
+    assert keys(bucket, KEY) == [f"{KEY}.lock"]
     bucket.remove([f"{KEY}.lock"])
-    operator = Overtaken(None)
+    operator = Overtaken(bucket, KEY)
     run(TARGET, operator)
     assert operator.count == 0
     assert bucket.get(KEY) == local
@@ -305,7 +266,7 @@ def test_what_is_there_stays_until_the_new_one_is_complete(bucket, local, here):
     run(TARGET, Looking(), overwrite=True)
     assert all(seen)
     assert bucket.get(KEY) == local
-    assert keys(bucket) == [KEY], "the layer of the result before is gone"
+    assert keys(bucket, KEY) == [KEY], "the layer of the result before is gone"
     assert list(here.iterdir()) == []
 
 
@@ -359,19 +320,8 @@ def test_what_was_changed_since_is_told(bucket, local, how):
 
 
 def test_patches_that_failed_are_tried_again(bucket, local, here):
-    class Once(Double):
-        def __init__(self, fails_at):
-            super().__init__()
-            self.fails_at = fails_at
-
-        def __call__(self, patch):
-            self.count += 1
-            if self.count == self.fails_at:
-                raise ValueError("not this time")
-            return patch * 2
-
     assert len(run(TARGET, Once(100), on_error="skip").errors) == 1
-    again = Once(None)
+    again = Once()
     result = run(TARGET, again, on_error="skip")
     assert 0 < again.count < result.plan.n_patches
     assert result.errors == []
@@ -391,10 +341,7 @@ def test_secrets_are_nowhere(bucket, server, here, tmp_path, capfd):
     server.fail(Fault("PUT", r"x\.tif$", 403, 10**6))
     with pytest.raises(TargetError) as caught:
         run(TARGET, log_json=log)
-    told = repr(caught.value) + str(caught.value.__notes__ if hasattr(caught.value, "__notes__") else "")
-    cause = caught.value.__cause__
-    while cause is not None:
-        told, cause = told + repr(cause) + str(vars(cause)), cause.__cause__
+    told = all_told(caught.value)
     left = [file.read_bytes() for file in here.rglob("*") if file.is_file()]
     assert left
     server.heal()

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -17,9 +13,20 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
-import bucket_run
 import buckets
 import geopatcher as gp
+from bucket_cases import (
+    Once,
+    Overtaken,
+    all_told,
+    files,
+    interrupted,
+    kill,
+    killed_again_and_again,
+    objects,
+    spawned,
+)
+from bucket_cases import keys as keys_of
 from bucket_faults import Fault, faulty
 from bucket_run import SIZES, Double, image, run
 from geopatcher.cli import main
@@ -53,36 +60,9 @@ def local(tmp_path_factory):
     return files(run(tmp_path_factory.mktemp("local") / "x.zarr").path)
 
 
-def files(folder):
-    return {
-        file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()
-    }
-
-
-def objects(bucket, key=KEY):
-    return {entry.key.removeprefix(f"{key}/"): bucket.get(entry.key) for entry in bucket.entries(key)}
-
-
 def beside(bucket):
     """Return what else there is but the result and the lines of its ledger."""
-    keys = [entry.key for entry in bucket.entries("")]
-    return [key for key in keys if not key.startswith((f"{KEY}/", f"{KEY}.ledger/"))]
-
-
-def interrupted(at=150):
-    with pytest.raises(RuntimeError, match="it ends here") as caught:
-        run(TARGET, Double(end_at=at))
-    return caught.value
-
-
-def spawned(tmp_path, **given):
-    folder = tmp_path / f"away {len(list(tmp_path.iterdir()))}"
-    folder.mkdir()
-    told = json.dumps({"target": TARGET, "folder": str(folder), **given})
-    path = os.pathsep.join([str(Path(bucket_run.__file__).parent), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, bucket_run.__file__, told], env={**os.environ, "PYTHONPATH": path}
-    )
+    return [key for key in keys_of(bucket, KEY) if not key.startswith(f"{KEY}/")]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +79,7 @@ def spawned(tmp_path, **given):
 def test_it_is_the_local_store_byte_for_byte(bucket, tmp_path, options):
     here = run(tmp_path / "x.zarr", **options)
     there = run(TARGET, **options)
-    assert objects(bucket) == files(here.path)
+    assert objects(bucket, KEY) == files(here.path)
     assert there.path == TARGET
     np.testing.assert_array_equal(there.array[...], here.array[...])
     np.testing.assert_array_equal(there.valid[...], here.valid[...])
@@ -130,7 +110,7 @@ def test_blocks_are_put_once_and_what_makes_a_store_of_them_last(bucket, server)
 
 
 def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local, tmp_path, monkeypatch):
-    kept = "".join(interrupted().__notes__)
+    kept = "".join(interrupted(TARGET).__notes__)
     assert f"finished rows of blocks are kept in {TARGET}" in kept
     assert f"{KEY}/zarr.json" not in [entry.key for entry in bucket.entries("")]
     with pytest.raises(SourceError, match="there is no"):
@@ -141,7 +121,7 @@ def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local,
     result = run(TARGET, operator)
     assert 0 < operator.count < result.plan.n_patches
     assert result.stats.notes[0].startswith("goes on where an earlier run stopped")
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     again = Double()
     assert run(TARGET, again).stats.notes[0].startswith("complete since")
     assert again.count == 0
@@ -149,29 +129,18 @@ def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local,
 
 
 def test_a_run_that_finished_nothing_leaves_nothing(bucket):
-    interrupted(at=2)
+    interrupted(TARGET, at=2)
     assert [entry.key for entry in bucket.entries("")] == []
 
 
 def test_killed_at_any_instant_and_gone_on_with_from_another_folder(bucket, local, tmp_path):
-    calls, kills, waits = tmp_path / "calls", 0, iter([1.6, 2.0, 2.4, 2.8, 3.2])
-    while True:
-        process = spawned(tmp_path, calls=str(calls), delay_s=0.004)
-        wait = next(waits, None)
-        try:
-            assert process.wait(wait) == 0
-            break
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            kills += 1
-            if f"{KEY}/zarr.json" in [entry.key for entry in bucket.entries(KEY)]:  # it is put last
-                assert objects(bucket) == local
-    assert objects(bucket) == local
+    def killed():
+        if f"{KEY}/zarr.json" in [entry.key for entry in bucket.entries(KEY)]:  # it is put last
+            assert objects(bucket, KEY) == local
+
+    killed_again_and_again(TARGET, tmp_path, [1.6, 2.0, 2.4, 2.8, 3.2], killed)
+    assert objects(bucket, KEY) == local
     assert beside(bucket) == []
-    plan = gp.plan(image(), **SIZES)
-    row = max(plan.restrict(each).n_patches for each in plan.blocks.rows())
-    assert calls.stat().st_size <= plan.n_patches + kills * 2 * row
 
 
 @pytest.mark.parametrize("where", [f"{KEY}/x/c", f"{KEY}/zarr.json", f"{KEY}.ledger/.*[1-9]"])
@@ -183,11 +152,11 @@ def test_a_run_that_ends_while_it_is_completed_is_completed_by_the_next(bucket, 
     operator = Double()
     run(TARGET, operator)
     assert operator.count == 0 or "ledger" in where
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_two_writers_and_a_lease_that_ends(bucket, local, tmp_path):
-    process = spawned(tmp_path, delay_s=0.05, lease_s=3.0)
+    process = spawned(TARGET, tmp_path, delay_s=0.05, lease_s=3.0)
     try:
         deadline = time.monotonic() + 60
         while bucket.head(f"{KEY}.lock") is None:
@@ -199,8 +168,7 @@ def test_two_writers_and_a_lease_that_ends(bucket, local, tmp_path):
         ):
             run(TARGET)
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kill(process)
     held = json.loads(bucket.get(f"{KEY}.lock"))
     elsewhere = {**held, "machine": "another", "host": "far-away"}  # of which nobody knows what lives there
     bucket.put(f"{KEY}.lock", json.dumps(elsewhere).encode())
@@ -208,33 +176,22 @@ def test_two_writers_and_a_lease_that_ends(bucket, local, tmp_path):
         run(TARGET)
     time.sleep(4.5)
     run(TARGET)
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     assert beside(bucket) == []
 
 
 def test_who_loses_the_lease_publishes_nothing(bucket, local):
-    class Overtaken(Double):
-        def __init__(self, at):
-            super().__init__()
-            self.at = at
-
-        def __call__(self, patch):
-            if self.count == self.at:
-                taken = {**json.loads(bucket.get(f"{KEY}.lock")), "run": "another"}
-                bucket.put(f"{KEY}.lock", json.dumps(taken).encode())
-            return super().__call__(patch)
-
     with pytest.raises(TargetError, match="the run this was for has ended or was taken over"):
-        run(TARGET, Overtaken(120))
+        run(TARGET, Overtaken(bucket, KEY, 120))
     assert json.loads(bucket.get(f"{KEY}.lock"))["run"] == "another", "it is not ours to remove"
-    assert f"{KEY}/zarr.json" not in objects(bucket)
+    assert f"{KEY}/zarr.json" not in objects(bucket, KEY)
     bucket.remove([f"{KEY}.lock"])
-    run(TARGET, Overtaken(None))
-    assert objects(bucket) == local
+    run(TARGET, Overtaken(bucket, KEY))
+    assert objects(bucket, KEY) == local
 
 
 def test_a_worker_that_outlives_its_run_writes_nothing_into_the_next(bucket, local):
-    interrupted()
+    interrupted(TARGET)
     target = target_for(TARGET, overwrite=False)
     orphan = pickle.dumps(target.blocks.open(read_ledger(target.publisher.ledger).header.spec))
     late = [(Box(0, 64, 64, 128), {"data": np.ones((2, 64, 64), "float32")})]
@@ -243,7 +200,7 @@ def test_a_worker_that_outlives_its_run_writes_nothing_into_the_next(bucket, loc
     run(TARGET)
     # One that had looked before its run was taken over puts where there is something already.
     assert bucket.put_new(CHUNK, b"late") is None
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_what_an_orphan_of_another_run_has_put_is_replaced(bucket, local):
@@ -254,7 +211,7 @@ def test_what_an_orphan_of_another_run_has_put_is_replaced(bucket, local):
             return super().__call__(patch)
 
     run(TARGET, Late())
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_overwriting_takes_the_old_result_away_when_the_first_block_is_ready(bucket, local):
@@ -272,7 +229,7 @@ def test_overwriting_takes_the_old_result_away_when_the_first_block_is_ready(buc
     assert seen[0]
     assert not seen[-1]
     assert seen == sorted(seen, reverse=True)
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_what_is_no_store_is_never_replaced(bucket):
@@ -299,7 +256,7 @@ def test_a_source_is_never_written_over(bucket):
 @pytest.mark.parametrize("when", ["unfinished", "finished"])
 def test_blocks_that_are_damaged_are_made_again(bucket, local, how, when):
     if when == "unfinished":
-        interrupted()
+        interrupted(TARGET)
     else:
         run(TARGET)
     chunk = CHUNK.replace("/2/2", "/0/2")
@@ -311,28 +268,17 @@ def test_blocks_that_are_damaged_are_made_again(bucket, local, how, when):
     operator = Double()
     result = run(TARGET, operator)
     assert 0 < operator.count < result.plan.n_patches
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     assert any("damaged since it was written" in note for note in result.stats.notes)
 
 
 def test_patches_that_failed_are_tried_again(bucket, local):
-    class Once(Double):
-        def __init__(self, fails_at):
-            super().__init__()
-            self.fails_at = fails_at
-
-        def __call__(self, patch):
-            self.count += 1
-            if self.count == self.fails_at:
-                raise ValueError("not this time")
-            return patch * 2
-
     assert len(run(TARGET, Once(100), on_error="skip").errors) == 1
-    again = Once(None)
+    again = Once()
     result = run(TARGET, again, on_error="skip")
     assert 0 < again.count < result.plan.n_patches
     assert result.errors == []
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_a_result_whose_mask_went_is_made_anew_when_it_is_damaged(bucket, tmp_path):
@@ -343,7 +289,7 @@ def test_a_result_whose_mask_went_is_made_anew_when_it_is_damaged(bucket, tmp_pa
     operator = Double()
     result = run(TARGET, operator, dtype="uint8", nodata=255)
     assert operator.count == result.stats.patches
-    assert objects(bucket) == files(here.path)
+    assert objects(bucket, KEY) == files(here.path)
 
 
 def test_a_copied_object_is_the_same(bucket, server):
@@ -369,7 +315,7 @@ def test_what_passes_on_the_way_is_not_noticed(bucket, server, local, kind):
         server.faults += [Fault(method, path, kind, 1, after=after) for after in (0, 3)]
     run(TARGET)
     assert [fault for fault in server.faults if fault.count and fault.after == 0] == []
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     assert beside(bucket) == []
 
 
@@ -380,14 +326,14 @@ def test_a_store_that_takes_no_more_keeps_what_is_finished(bucket, server, local
     server.faults.clear()
     operator = Double()
     assert operator.count < run(TARGET, operator).plan.n_patches
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
 
 
 def test_processes_write_by_themselves(bucket, local):
     operator = Double()
     result = run(TARGET, operator, workers=2)
     assert operator.count == 0
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     assert result.stats.patches >= result.plan.n_patches
 
 
@@ -400,7 +346,7 @@ def test_dask_workers_write_with_the_credentials_of_their_environment(bucket, se
         distributed.Client(cluster) as client,
     ):
         run(TARGET, executor=gp.executors.DaskExecutor(client))
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local
     signed = [
         headers.get("authorization", headers.get("Authorization", ""))
         for method, path, headers in server.log
@@ -427,10 +373,7 @@ def test_secrets_are_nowhere(bucket, server, tmp_path, capfd):
     server.faults.append(Fault("PUT", r"/data/c/./2/", 403, 10**6))
     with pytest.raises(TargetError) as caught:
         run(TARGET, log_json=log, workers=2)
-    told = repr(caught.value) + str(caught.value.__notes__ if hasattr(caught.value, "__notes__") else "")
-    cause = caught.value.__cause__
-    while cause is not None:
-        told, cause = told + repr(cause) + str(vars(cause)), cause.__cause__
+    told = all_told(caught.value)
     server.faults.clear()
     result = run(TARGET, log_json=log)
     target = target_for(TARGET, overwrite=False)
@@ -495,4 +438,4 @@ def test_two_threads_of_a_process_are_two_writers(bucket, local):
         errors.append(error)
     thread.join()
     assert len(errors) == 1
-    assert objects(bucket) == local
+    assert objects(bucket, KEY) == local

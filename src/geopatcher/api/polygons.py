@@ -227,9 +227,15 @@ class _ClassRaster:
         cells = self.raster.read(box, [0])[0]
         known = np.isfinite(cells)
         values = np.where(known, cells, 0)
-        if (values != np.floor(values)).any() or (np.abs(values) > LARGEST).any():
+        if (values != np.floor(values)).any():
             raise SourceError(
                 f"the raster holds values that are no whole numbers in {box}: polygons are of classes"
+            )
+        large = np.abs(values) > LARGEST
+        if large.any():
+            raise SourceError(
+                f"the raster holds {values[large][0]:.17g} in {box}: numbers beyond 2**53 are not read "
+                f"exactly, so give classes smaller ones"
             )
         whole = values.astype(np.int64)
         if wanted is not None:

@@ -28,7 +28,7 @@ from geopatcher.engine.prepare import (
 from geopatcher.engine.sizing import Sizes, usual_kind
 from geopatcher.fields.declared import outline_of
 from geopatcher.planning.memory import parse_bytes
-from geopatcher.targets.open import storage_for
+from geopatcher.targets.open import assembly_bytes, storage_for
 
 if TYPE_CHECKING:
     import os
@@ -141,7 +141,7 @@ class Request:
         spec = self.output.assumed(
             known, n_bands, self.blocks, layer_specs(self.axes.aggregation, self.layers)
         )
-        return self.output.storage.assembly_bytes(spec)
+        return assembly_bytes(self.target, self.output.storage, spec)
 
 
 @dataclass(frozen=True)

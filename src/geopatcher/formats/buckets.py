@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 #: How often an object is put whose answer was lost, and seconds in between.
 TRIES, PAUSE_S = 3, 0.5
-#: Parts of one object that are on their way at once.
-PARTS_AT_ONCE = 4
+#: Pieces of one object that are read at once.
+PIECES_AT_ONCE = 4
 #: Objects that are listed, or removed, by one request.
 AT_ONCE = 1000
 
@@ -135,7 +135,7 @@ class Bucket:
         except (PreconditionError, FileNotFoundError):
             return self._same(key, content)  # an answer that was lost may have been that it was put
 
-    def send(self, key: str, parts: Iterable[bytes], part_bytes: int) -> str:
+    def send(self, key: str, parts: Iterable[bytes], part_bytes: int, at_once: int) -> str:
         """Put a large object in parts of ``part_bytes``, the last one shorter; return its ETag.
 
         It is there when all of it is, in place of one that was there. An upload that ends early is aborted,
@@ -154,7 +154,7 @@ class Bucket:
                 mode="overwrite",
                 use_multipart=True,
                 chunk_size=part_bytes,
-                max_concurrency=PARTS_AT_ONCE,
+                max_concurrency=at_once,
             )
         return put["e_tag"] or ""
 
@@ -174,11 +174,11 @@ class Bucket:
             TRAFFIC.add(1, len(content))
             return content.to_bytes()
 
-        with ThreadPoolExecutor(PARTS_AT_ONCE, "geopatcher-pieces") as pool:
+        with ThreadPoolExecutor(PIECES_AT_ONCE, "geopatcher-pieces") as pool:
             waiting: deque[Future[bytes]] = deque()
             for start in range(0, n_bytes, piece_bytes):
                 waiting.append(pool.submit(read, start))
-                if len(waiting) == PARTS_AT_ONCE:
+                if len(waiting) == PIECES_AT_ONCE:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

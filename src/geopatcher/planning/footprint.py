@@ -5,10 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from geopatcher.planning.memory import GROWTH_NOTICED, MemoryModel, format_bytes
+from geopatcher.planning.memory import (
+    FIXED_BYTES,
+    GDAL_CACHE_BYTES,
+    GROWTH_NOTICED,
+    MemoryModel,
+    format_bytes,
+)
 
 #: A worker process that has loaded what it needs and does nothing, until one has told what it takes.
 WORKER_BYTES = 104 << 20
+#: Of working memory, what stays when no region is computed any more, at most: libraries, and GDAL's cache.
+KEPT_BYTES = FIXED_BYTES + GDAL_CACHE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +108,15 @@ class Footprint:
     def total(self) -> int:
         """Bytes at the peak: that of this process and, added to it, those of the workers.
 
-        What an operator has once taken may stay: libraries, a model, a cache.
+        What an operator has once taken may stay: libraries, a model, a cache. Of working memory, what
+        libraries and GDAL keep stays where the result is put together.
         """
         regions = self.working + self.operator
         here = self.process + self.mapped + self.result
         if self.n_workers:
             return here + max(self.relay, self.assembly) + self.workers + regions
-        return here + self.operator + max(self.working, self.assembly)
+        kept = min(self.working, KEPT_BYTES) if self.assembly else 0
+        return here + self.operator + max(self.working, kept + self.assembly)
 
     @property
     def whose(self) -> str:
@@ -134,7 +144,7 @@ class Footprint:
             Part("operator", self.operator, f"beyond what it is given and returns{each}"),
             Part("relay", self.relay, "blocks on their way from the workers into this process"),
             Part("result", self.result, "all of it in memory"),
-            Part("assembly", self.assembly, "at the end, when working memory is given back"),
+            Part("assembly", self.assembly, "at the end, when rows of blocks are given back"),
         ]
         return [part for part in every if part.n_bytes]
 

@@ -21,6 +21,7 @@ from geopatcher.runs.remarks import Remarks
 from geopatcher.runs.run import LargerThanPlannedError, Outcome, Run, unique_errors
 from geopatcher.runs.session import MemorySession
 from geopatcher.runs.signals import stop_signals
+from geopatcher.targets.open import assembly_bytes
 from geopatcher.targets.protocol import DurableTarget, Placed
 from geopatcher.targets.replacing import require_apart
 
@@ -268,7 +269,8 @@ class Executor(ABC):
 
     def _placed(self, job: Job, session: Session, target: Target) -> Job:
         """Return a job whose plan knows where it runs."""
-        n_bytes = job.output.storage.assembly_bytes(session.spec or job.assumed_spec)
+        spec = session.spec or job.assumed_spec
+        n_bytes = assembly_bytes(target, job.output.storage, spec)
         in_memory = target.path is None
         plan = self.settled(job.plan, job.source, in_memory=in_memory, assembly_bytes=n_bytes)
         return replace(job, plan=plan)
@@ -291,7 +293,7 @@ class Executor(ABC):
         except LargerThanPlannedError as larger:
             run.cut_again(self._placed(larger.job, session, target))
             self.compute(run, self._left(run))
-        self._after(run)
+        self._after(run, target)
         remarks.at_end()
         job.hooks.split_end()
         if run.watch.stop():  # the last strip is done, and a large result takes minutes to assemble
@@ -301,28 +303,35 @@ class Executor(ABC):
         stats.target_bytes = domain.n_bands * job.plan.region.n_pixels * domain.dtype.itemsize
         stats.elapsed = time.perf_counter() - started
         stats.count_traffic()
-        stats.note_peak(this_process(), peak_rss_bytes())
-        stats.sum_peaks(this_process(), run.job.plan.setting.n_workers)
+        _note_peak(run)
         arrays = session.publish()
+        _note_peak(run)  # a result may be sent away
         sink: object = session.sink
         if isinstance(sink, Masking):  # it is known only now whether cells are missing
             run.heed_gaps(sink.has_mask)
         job.hooks.merge_end(stats.bytes_written)
         return arrays
 
-    def _after(self, run: Run) -> None:
+    def _after(self, run: Run, target: Target) -> None:
         """Let the plan know what all of the regions have told, before the result is assembled."""
         run.heed(run.operate.meter.taken)
         plan, spec, taken = run.job.plan, run.session.spec, run.taken
         setting = plan.setting.seen(taken.idle_bytes, taken.kept_bytes)
         if spec is not None:
-            setting = replace(setting, assembly_bytes=run.job.output.storage.assembly_bytes(spec))
+            n_bytes = assembly_bytes(target, run.job.output.storage, spec)
+            setting = replace(setting, assembly_bytes=n_bytes)
         plan = replace(plan, model=plan.model.grown(taken.call_bytes), setting=setting)
         run.adopt(replace(run.job, plan=plan))
 
     def _left(self, run: Run) -> list[Box]:
         """Return what is left to do of each region."""
         return [box for region in self.cut(run.job) for box in run.session.left(region)]
+
+
+def _note_peak(run: Run) -> None:
+    stats = run.operate.stats
+    stats.note_peak(this_process(), peak_rss_bytes())
+    stats.sum_peaks(this_process(), run.job.plan.setting.n_workers)
 
 
 def _require_apart(job: Job, target: Target) -> None:

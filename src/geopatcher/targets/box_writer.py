@@ -6,13 +6,14 @@ back what was removed. So zarr writes into memory, and the files are ours.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.targets.chunk_files import grid_of, keys_of
+from geopatcher.targets.chunk_files import grid_of, keys_of, place_of
 from geopatcher.targets.digests import NO_FILE
 
 if TYPE_CHECKING:
@@ -41,22 +42,31 @@ class BoxWriter:
         self._array, self._files = array, files
         self._encoded: dict[str, Encoded] = {}
         store = load("zarr.storage").MemoryStore(self._encoded)
-        self._twin = load("zarr").from_array(store, data=array, write_data=False)
+        # Some versions of zarr take 0 for the fill of a copy, whatever that of the array is.
+        self._twin = load("zarr").from_array(store, data=array, write_data=False, fill_value=array.fill_value)
         self._written: dict[str, FileRecord] = {}
 
-    def tasks(self, box: Box, values: Array) -> Iterator[Callable[[], None]]:
-        """Yield what writes ``values``, ``(bands, h, w)``, at a box."""
+    def tasks(self, box: Box, values: Array, first: int = 0) -> Iterator[Callable[[], None]]:
+        """Yield what writes ``values``, ``(bands, h, w)``, at a box; they are the bands from ``first`` on.
+
+        Of arrays whose files hold several bands that is all of them.
+        """
         if box.n_pixels:
-            yield partial(self._put, box, values)
+            yield partial(self._put, box, values, first)
 
     def take(self, box: Box) -> Array:
         """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
         known = [self._written.pop(key, NO_FILE) for key in keys_of(self._array, box)]
         return np.array(known, np.int64).reshape(*map(len, grid_of(self._array, box)), 3)
 
-    def _put(self, box: Box, values: Array) -> None:
-        self._twin[(..., *box.slices())] = values.reshape(*self._array.shape[:-2], *values.shape[-2:])
-        for key in keys_of(self._array, box):
+    def _put(self, box: Box, values: Array, first: int) -> None:
+        leading = self._array.shape[:-2]
+        if len(values) == math.prod(leading):
+            self._twin[(..., *box.slices())] = values.reshape(*leading, *values.shape[-2:])
+        else:
+            for band, cells in enumerate(values, first):
+                self._twin[(*place_of(self._array, band), *box.slices())] = cells
+        for key in keys_of(self._array, box, range(first, first + len(values))):
             encoded = self._encoded.pop(key, None)
             if encoded is None:
                 self._files.remove(key)

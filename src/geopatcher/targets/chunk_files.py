@@ -93,10 +93,13 @@ def place_of(array: Pieces, band: int) -> tuple[int, ...]:
     return tuple(map(int, np.unravel_index(band, _pieces_along(array)))) if len(array.shape) > 2 else ()
 
 
-def keys_of(array: Chunked, box: Box) -> Iterator[str]:
-    """Yield the names of these files, below the array's folder, in the order of `grid_of`."""
+def keys_of(array: Chunked, box: Box, only: range | None = None) -> Iterator[str]:
+    """Yield the names of these files, below the array's folder, in the order of `grid_of`.
+
+    ``only`` are the bands to take; those along leading dimensions that are not there are passed over.
+    """
     bands, rows, cols = grid_of(array, box)
-    for band in bands:
+    for band in bands if only is None else range(only.start, min(only.stop, len(bands))):
         leading = place_of(array, band)
         for row, col in itertools.product(rows, cols):
             yield array.metadata.encode_chunk_key((*leading, row, col))

@@ -165,13 +165,13 @@ class ChunkWriter:
         self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
         self._written: dict[tuple[int, ...], FileRecord] = {}
 
-    def tasks(self, box: Box, values: Array) -> Iterator[Callable[[], None]]:
+    def tasks(self, box: Box, values: Array, first: int = 0) -> Iterator[Callable[[], None]]:
         """Yield what writes ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
 
-        What is missing of a chunk at the end of the grid holds fill. Chunks that hold nothing else have
-        no file.
+        They are the bands from ``first`` on. What is missing of a chunk at the end of the grid holds fill.
+        Chunks that hold nothing else have no file.
         """
-        for where, band, rows, cols in self._chunks(box, len(values)):
+        for where, band, rows, cols in self._chunks(box, len(values), first):
             cells = values[band, rows.start - box.row0 : rows.stop - box.row0, cols]
             yield partial(self._put, where, self._array.metadata.encode_chunk_key(where), cells)
 
@@ -184,13 +184,15 @@ class ChunkWriter:
         ]
         return np.array(known, np.int64).reshape(len(bands), len(rows), len(cols), 3)
 
-    def _chunks(self, box: Box, n_bands: int) -> Iterator[tuple[tuple[int, ...], int, range, slice]]:
-        """Yield place in the grid, band, rows of the grid and columns of the box of each chunk."""
+    def _chunks(
+        self, box: Box, n_bands: int, first: int
+    ) -> Iterator[tuple[tuple[int, ...], int, range, slice]]:
+        """Yield place in the grid, band of those from ``first``, rows of the grid, columns of the box."""
         *_, height, width = self._array.chunks
         rows = range(box.row0, box.row1, height)
         cols = range(box.col0, box.col1, width)
         for band in range(n_bands):
-            leading = place_of(self._array, band)
+            leading = place_of(self._array, first + band)
             for row, col in itertools.product(rows, cols):
                 yield (
                     (*leading, row // height, col // width),

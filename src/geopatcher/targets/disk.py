@@ -21,7 +21,6 @@ from geopatcher.targets.publisher import Publisher
 from geopatcher.targets.pyramid import (
     Found,
     finish_store,
-    level_records,
     other_records,
     sync_additions,
     take_over,
@@ -38,12 +37,15 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.targets.cog.assembly import Assembled
     from geopatcher.targets.digests import TiffRecord
+    from geopatcher.targets.levels import LevelRow
     from geopatcher.targets.publisher import FileNotes
 
 
 @dataclass
 class ZarrPublisher(Publisher):
     """Publishes a zarr v3 store: the one its blocks collected in."""
+
+    _levels: list[LevelRow] = field(default_factory=list, init=False, repr=False)
 
     def require_replaceable(self) -> None:
         """Refuse a folder of other things."""
@@ -76,12 +78,13 @@ class ZarrPublisher(Publisher):
 
     def assemble(self) -> Found:
         """Add what only a complete store can have: overview levels and consolidated metadata."""
-        return finish_store(self.blocks.path, self.blocks.spec)
+        found, self._levels = finish_store(self.blocks.path, self.blocks.spec)
+        return found
 
     def note_files(self, notes: FileNotes) -> None:
         """Tell of levels, coordinates and metadata."""
-        for box, level, digests in level_records(self.blocks.path, self.blocks.spec):
-            notes.seen(box, level, digests)
+        for row in self._levels:
+            notes.seen(*row)
         notes.others(other_records(self.blocks.path, self.blocks.spec))
 
     def sync(self) -> None:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from geopatcher.core.gaps import VALID
-from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.errors import TargetError
+from geopatcher.targets.block_target import BlockTarget
 from geopatcher.targets.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume
-    from geopatcher.targets.product import Product
     from geopatcher.targets.protocol import BlockStore
     from geopatcher.targets.publisher import Publisher
     from geopatcher.targets.work_store import WorkStore
 
 
-def _nothing(publisher: Publisher, made: Iterable[str]) -> None:
-    """Do nothing more."""
-
-
 @dataclass
-class DiskTarget(ABC):
+class DiskTarget(BlockTarget):
     """A result on disk at ``path``: built in a working folder beside it, renamed when it is complete.
 
     ``overwrite`` allows to replace what is at ``path``; ``resume`` to go on with what an earlier run
@@ -66,7 +62,7 @@ class DiskTarget(ABC):
         ]
 
     def check(self) -> None:
-        """Refuse a target that exists, or a folder that does not.
+        """Refuse a target that exists, or a folder that does not; of a folder of other things say so.
 
         Raises
         ------
@@ -76,12 +72,9 @@ class DiskTarget(ABC):
             The folder above is missing.
 
         """
-        self.check_place()
         if self.publisher.is_taken and not self.overwrite:
             self.publisher.require_replaceable()
-            raise TargetExistsError(
-                f"{self.path} exists: choose another target, or pass overwrite=True (--overwrite)"
-            )
+        super().check()
 
     def check_place(self) -> None:
         """Refuse a target whose folder is missing, or that is a folder which is never replaced."""
@@ -90,29 +83,6 @@ class DiskTarget(ABC):
             raise TargetError(f"the folder {folder} does not exist: create it, or choose another target")
         if self.overwrite:
             self.publisher.require_replaceable()
-
-    def claim_afresh(self) -> None:
-        """Become the one writer of a target that is not there, and that no interrupted run goes on with.
-
-        Raises
-        ------
-        TargetExistsError
-            It is, or one does, and ``overwrite`` is not set.
-        TargetLockedError
-            Another live run has it.
-
-        """
-        self.check()
-        if self.work.is_begun and not self.overwrite:
-            raise TargetExistsError(
-                f"{self.work.path} holds what an interrupted run finished: run that again to go on, choose "
-                f"another target, or pass overwrite=True (--overwrite)"
-            )
-        self.work.claim()
-
-    def create(self, spec: ResultSpec) -> BlockStore:
-        """Create the store in a folder of this run."""
-        return self.begin(spec, replace=False)
 
     def begin(self, spec: ResultSpec, *, replace: bool) -> BlockStore:
         """Create the store in a folder of this run, for a result that may ``replace`` another.
@@ -128,31 +98,3 @@ class DiskTarget(ABC):
         self.publisher.require_room_for(spec, replace=replace or self.overwrite)
         self.work.begin()
         return self.blocks.create(spec)
-
-    def complete(self) -> Product:
-        """Assemble, publish, tidy up, and return the result; for results without a ledger."""
-        return self.complete_then(_nothing)
-
-    def complete_then(self, then: Callable[[Publisher, Iterable[str]], None]) -> Product:
-        """Complete the result, on the disk before anything is replaced.
-
-        ``then`` is called with the names of the layers that were made, while the ledger of what was
-        replaced is still there.
-        """
-        publisher = self.publisher
-        publisher.assemble()
-        if publisher.replaces:
-            publisher.sync_all()
-        made = publisher.layers_made()
-        publisher.publish(replace=self.overwrite)
-        then(publisher, made)
-        publisher.ledger.unlink(missing_ok=True)  # whatever it told of is gone
-        self.work.tidy()
-        self.work.release()
-        return publisher.open(self.blocks.spec)
-
-    def discard(self) -> None:
-        """Remove the working folder, unless another run holds it."""
-        if self.work.is_held:
-            self.work.tidy()
-            self.work.release()

@@ -85,6 +85,16 @@ class Work(Protocol):
         """The ledger of this run."""
         ...
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this run has it, as far as that is known without asking."""
+        ...
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether runs left anything to go on with."""
+        ...
+
     def claim(self) -> None:
         """Become the one writer of the target; a `TargetLockedError` where another live run is."""
         ...
@@ -116,6 +126,11 @@ class Blocks(Protocol):
     @property
     def is_there(self) -> bool:
         """Whether there is a place for them."""
+        ...
+
+    @property
+    def spec(self) -> ResultSpec:
+        """What is being made; a `TargetError` where nothing is."""
         ...
 
     def open(self, spec: ResultSpec) -> BlockFiles:
@@ -215,6 +230,10 @@ class Publishing(Protocol):
         """Wait until what `assemble` made is kept."""
         ...
 
+    def sync_all(self) -> None:
+        """Wait until all of the result is kept, its blocks too."""
+        ...
+
     def layers_made(self) -> list[str]:
         """Return the names of layers that are to be published in files of their own."""
         ...
@@ -225,6 +244,10 @@ class Publishing(Protocol):
 
     def keep_ledger(self) -> None:
         """Put the ledger of the run where that of a finished result is."""
+        ...
+
+    def drop_ledger(self) -> None:
+        """Remove the ledger of a finished result that is no more."""
         ...
 
     def open(self, spec: ResultSpec) -> Product:

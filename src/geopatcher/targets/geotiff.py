@@ -50,6 +50,12 @@ def require_storable(domain: RasterDomain, storage: CogStorage | None = None) ->
             f"a GeoTIFF has a color table for one band of {' or '.join(PALETTE_DTYPES)}, "
             f"and this one has {domain.n_bands} of {domain.dtype}: leave out colormap, or change the result"
         )
+    colors = storage.colorinterp or domain.metadata.colors
+    if storage.compress.upper() == "WEBP" and domain.n_bands == 4 and (*colors, "")[3:4] != ("alpha",):
+        raise TargetError(
+            "a GeoTIFF of WEBP takes its fourth band for alpha, and loses the others where that is 0: choose "
+            "another compression, or leave out a band; if it is alpha, say so by colorinterp"
+        )
     if storage.colorinterp and len(storage.colorinterp) != domain.n_bands:
         raise TargetError(f"colorinterp {storage.colorinterp} does not name each of {domain.n_bands} band(s)")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError, UnsupportedTargetError
 from geopatcher.targets.bucket.cog_target import BucketCogTarget
+from geopatcher.targets.bucket.sending import sending_bytes
 from geopatcher.targets.bucket.target import BucketTarget
 from geopatcher.targets.disk import CogTarget, ZarrTarget
 from geopatcher.targets.memory import MemorySink
@@ -132,6 +133,22 @@ def _is_no_utf8(place: Path) -> bool:
     return False
 
 
+def assembly_bytes(target: str | os.PathLike[str] | Target | None, storage: Storage, spec: ResultSpec) -> int:
+    """Return what it takes to make a result of its blocks, and to send it where it is sent when it is made.
+
+    >>> from geopatcher.core.domain import RasterDomain, ResultSpec
+    >>> spec = ResultSpec(RasterDomain((9000, 9000)), (512, 512), 0)
+    >>> bytes_for = [assembly_bytes(name, CogStorage(), spec) >> 20 for name in ("x.tif", "s3://bucket/x.tif")]
+    >>> bytes_for[0] < bytes_for[1]
+    True
+    """
+    path = path_of(target)
+    made = storage.assembly_bytes(spec)
+    if path is None or bucket_url(path) is None or not isinstance(storage, CogStorage):
+        return made
+    return max(made, sending_bytes(bytes_of(spec)))
+
+
 def path_of(target: str | os.PathLike[str] | Target | None) -> str | os.PathLike[str] | None:
     """Return the place of a target that is given as its path or as itself; ``None`` where it has none.
 
@@ -171,11 +188,6 @@ def target_for(
         return path
     url = bucket_url(path)
     if url is not None and isinstance(stored, ZarrStorage):
-        if stored.multiscales:
-            raise UnsupportedTargetError(
-                f"overview levels are not made in a bucket: leave multiscales out, or write to {url.name} on "
-                f"this machine, and upload that when it is complete"
-            )
         return BucketTarget(BucketUrl(url, stored.credentials), overwrite, resume)
     if url is not None and isinstance(stored, CogStorage):
         return BucketCogTarget(url, overwrite, resume, stored)

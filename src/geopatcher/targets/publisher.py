@@ -240,6 +240,10 @@ class Publisher(ABC):
         except OSError as error:
             raise TargetError(f"cannot move the ledger to {self.ledger}: {error}") from error
 
+    def drop_ledger(self) -> None:
+        """Remove the ledger of a finished result that is no more."""
+        self.ledger.unlink(missing_ok=True)
+
     def rename_all(self) -> None:
         """Rename all files of the product, the result last."""
         self.rename(self.product, self.place)

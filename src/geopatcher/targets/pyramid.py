@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from geopatcher._optional import load
-from geopatcher.core.box import Box
-from geopatcher.core.cpu import usable_cores
-from geopatcher.core.gaps import MISSING, VALID, Gaps
+from geopatcher.core.gaps import VALID, Gaps
 from geopatcher.errors import TargetError
 from geopatcher.targets.chunk_files import sync_files
 from geopatcher.targets.digests import record_of
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.folders import remove
-from geopatcher.targets.georef import group_attributes
-from geopatcher.targets.multiscales import halve, halve_known, known_cells, level_domains
+from geopatcher.targets.levels import LevelRow, build_levels, create_levels, level_specs
 from geopatcher.targets.validity import count_gaps, restore_mask
-from geopatcher.targets.zarr_store import ZarrSink, attributes_of, consolidate, create_array, fill_group
+from geopatcher.targets.zarr_store import ZarrSink, attributes_of, consolidate, create_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import zarr
 
+    from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.targets.block_files import BlockFolder
-    from geopatcher.targets.digests import Digests, FileRecord
+    from geopatcher.targets.digests import FileRecord
     from geopatcher.targets.files import Files
 
 
-def finish_store(store: Path, spec: ResultSpec) -> Found:
+def finish_store(store: Path, spec: ResultSpec) -> Finished:
     """Make a store whose blocks are all written complete: levels and consolidated metadata.
 
-    Returns what the result came to be, and what was found in its cells. May be called again, after an
-    interruption or after blocks were replaced.
+    May be called again, after an interruption or after blocks were replaced.
 
     Raises
     ------
@@ -51,10 +45,28 @@ def finish_store(store: Path, spec: ResultSpec) -> Found:
         found = settle(store, spec)
     except OSError as error:
         raise TargetError(f"cannot write {store}: {error}") from error
-    if spec.multiscales:
-        build_levels(store, found.spec)
+    levels = _levels(store, found.spec)
     consolidate(store)
-    return found
+    return Finished(found, levels)
+
+
+def _levels(store: Path, spec: ResultSpec) -> list[LevelRow]:
+    """Add the groups ``1``, ``2``, ... to a store whose cells are all written; old ones are removed."""
+    folders = [store / str(number + 1) for number in range(len(level_specs(spec)))]
+    try:
+        for folder in folders:
+            remove(folder)
+        create_levels(load("zarr").open_group(store, mode="r+", use_consolidated=False), spec)
+        return list(build_levels(ZarrSink(store), [ZarrSink(folder) for folder in folders], spec))
+    except OSError as error:
+        raise TargetError(f"cannot write the overview levels of {store}: {error}") from error
+
+
+class Finished(NamedTuple):
+    """What a result came to be, and what is known of the files of its overview levels."""
+
+    found: Found
+    levels: list[LevelRow]
 
 
 class Found(NamedTuple):
@@ -168,28 +180,6 @@ def sync_additions(store: Path, spec: ResultSpec) -> None:
         raise TargetError(f"cannot write {store}: {error}") from error
 
 
-def level_records(store: Path, spec: ResultSpec) -> Iterator[tuple[Box, int, Digests]]:
-    """Yield what is known of the files of each row of blocks of each overview level.
-
-    Raises
-    ------
-    TargetError
-        They cannot be read.
-
-    """
-    if not spec.multiscales:
-        return
-    height = (spec.shards or spec.chunks)[0]
-    try:
-        with ThreadPoolExecutor(os.cpu_count() or 1, "geopatcher-digests") as pool:
-            for number, domain in enumerate(level_domains(spec.domain, spec.chunks), start=1):
-                sink = ZarrSink(store / str(number))
-                for row in Box.of_shape(domain.grid_shape).tiles((height, domain.width)):
-                    yield row, number, sink.read_records(row, pool)
-    except OSError as error:
-        raise TargetError(f"cannot read the overview levels of {store}: {error}") from error
-
-
 def other_records(store: Path, spec: ResultSpec) -> dict[str, FileRecord]:
     """Return what is known of the files of a store that hold no blocks: coordinates and metadata.
 
@@ -199,9 +189,7 @@ def other_records(store: Path, spec: ResultSpec) -> dict[str, FileRecord]:
         They cannot be read.
 
     """
-    groups = [store]
-    if spec.multiscales:
-        groups += [store / str(n + 1) for n in range(len(level_domains(spec.domain, spec.chunks)))]
+    groups = [store, *(store / str(n + 1) for n in range(len(level_specs(spec))))]
     blocks = {group / name for group in groups for name in spec.arrays()}
     try:
         return {str(file.relative_to(store)): record_of(file) for file in _all_but_blocks(store, blocks)}
@@ -215,79 +203,3 @@ def _all_but_blocks(store: Path, arrays: set[Path]) -> Iterator[Path]:
         if Path(folder) in arrays and "c" in below:
             below.remove("c")  # not walked through: there may be millions
         yield from (Path(folder, name) for name in names)
-
-
-def levels_bytes(spec: ResultSpec) -> int:
-    """Return about the most memory `build_levels` takes: in each thread a block and its four parents.
-
-    These are decoded, and added up as float64.
-    """
-    rows, cols = spec.shards or spec.chunks
-    widest = max(dtype.itemsize for _, dtype, _ in spec.arrays().values())
-    return usable_cores() * rows * cols * (8 * widest + 2 * widest + 3 * 8)
-
-
-def build_levels(store: Path, spec: ResultSpec) -> None:
-    """Add the groups ``1``, ``2``, ... to a store whose cells are all written; old ones are removed.
-
-    Each level is made from the one before, block by block, so that memory holds a few blocks
-    whatever the raster's size; every block depends on its four parents only, so that the bytes are
-    the same however the cells came to be written. Costs about a third of reading and writing the
-    result once more.
-
-    Raises
-    ------
-    TargetError
-        The disk cannot take them.
-
-    """
-    try:
-        root = load("zarr").open_group(store, mode="r+", use_consolidated=False)
-        finer = root
-        for number, domain in enumerate(level_domains(spec.domain, spec.chunks), start=1):
-            remove(store / str(number))
-            level_spec = replace(spec, domain=domain)
-            level = root.create_group(str(number), attributes=group_attributes(domain))
-            fill_group(level, level_spec)
-            for name, (_, _, fill) in spec.arrays().items():
-                if name == VALID:  # made with the result
-                    continue
-                # Layers have no nodata: their 0 is a true one.
-                nodata, method = (domain.nodata, spec.overview) if name == "data" else (None, "average")
-                masks = (finer[VALID], level[VALID]) if name == "data" and spec.masked else None
-                step = _Step(finer[name], level[name], method, nodata, fill, masks)
-                step.run(spec.shards or spec.chunks)
-            finer = level
-    except OSError as error:
-        raise TargetError(f"cannot write the overview levels of {store}: {error}") from error
-
-
-@dataclass(frozen=True)
-class _Step:
-    """One array of a level, and the array it is made of; for the result, with their masks."""
-
-    finer: zarr.Array
-    coarser: zarr.Array
-    method: str
-    nodata: float | int | None
-    fill: float | int
-    masks: tuple[zarr.Array, zarr.Array] | None = None
-
-    def run(self, block: tuple[int, int]) -> None:
-        """Make all blocks, a row of them at a time."""
-        height, width = self.coarser.shape[-2:]
-        with ThreadPoolExecutor(usable_cores(), "geopatcher-levels") as pool:
-            for row in Box(0, height, 0, width).tiles((block[0], width)):
-                list(pool.map(self._block, row.tiles(block)))
-
-    def _block(self, box: Box) -> None:
-        parents = (slice(2 * box.row0, 2 * box.row1), slice(2 * box.col0, 2 * box.col1))
-        for band in np.ndindex(self.coarser.shape[:-2]):  # one at a time: chunks are of one band
-            cells, known = np.asarray(self.finer[(*band, *parents)]), None
-            if self.masks is None:
-                known = known_cells(cells, self.nodata)
-            else:
-                known = np.asarray(self.masks[0][(*band, *parents)]) != MISSING
-                self.masks[1][(*band, *box.slices())] = halve_known(known, self.method)
-            halved = halve(cells, self.method, known, self.fill, self.nodata)
-            self.coarser[(*band, *box.slices())] = halved

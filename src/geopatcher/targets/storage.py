@@ -13,10 +13,10 @@ from geopatcher.core.config import Configured
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.metadata import usual_method
 from geopatcher.targets.codecs import check_codec
+from geopatcher.targets.levels import levels_bytes
 from geopatcher.targets.multiscales import check_method
 from geopatcher.targets.opened import layer_domain
 from geopatcher.targets.protocol import Storage
-from geopatcher.targets.pyramid import levels_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,8 @@ TILE_BYTES = 4 << 20
 TILE_UNIT, USUAL_SIDE = 16, 512
 #: Compressions of whole cells, whatever number of bands they have.
 WHOLE_CELLS = ("WEBP", "JXL")
+#: Compressions that give back other values than they were given, as GDAL uses them.
+LOSSY = ("JPEG", "WEBP")
 #: Compressions of GDAL's COG driver, and the levels of those that have some.
 COMPRESSIONS = (
     *("NONE", "DEFLATE", "ZSTD", "LZW", "LZMA", "LERC", "LERC_DEFLATE", "LERC_ZSTD"),
@@ -150,7 +152,9 @@ class CogStorage(Storage, Configured):
     Parameters
     ----------
     compress
-        ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's; some of them lose detail.
+        ``"DEFLATE"``, ``"ZSTD"``, ``"LZW"``, ``"NONE"`` and others of GDAL's. ``"JPEG"`` and ``"WEBP"``
+        change values: a mask says then which cells are missing, and no nodata value, and layers are stored
+        as by default.
     level
         Of the compression; ``None`` is GDAL's usual one, and 4 for ``"DEFLATE"``, whose files are within 4 %
         of GDAL's usual 6.
@@ -203,8 +207,18 @@ class CogStorage(Storage, Configured):
 
     @property
     def plain(self) -> CogStorage:
-        """The same without what is said of the raster: how the files beside it are stored."""
+        """The same without what is said of the raster: how the files beside it are stored.
+
+        They hold counts, weights and flags, which no lossy compression may change.
+        """
+        if self.is_lossy:
+            return CogStorage(blocksize=self.blocksize)
         return CogStorage(self.compress, self.level, self.blocksize)
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether values that are read differ from those that were written."""
+        return self.compress.upper() in LOSSY
 
     def blocks(self, chunks: tuple[int, int]) -> tuple[int, int]:
         """Return the tiles of the file: ``blocksize``, or the chunks in whole multiples of 16 pixels."""
@@ -217,11 +231,15 @@ class CogStorage(Storage, Configured):
         """Return a result with these tiles and overviews.
 
         Values that have colors are names, and no quantities. A file has one dimension of bands, whose
-        descriptions say what they were along.
+        descriptions say what they were along. A lossy compression changes a value that says what is missing
+        like any other, and others into it: a mask says it then.
         """
         usual = spec.overview if self.colormap is None else usual_method(labels=True)
-        flat = replace(spec.domain, leading=())
-        return replace(spec, chunks=self.blocks(spec.chunks), overview=self.overview or usual, domain=flat)
+        flat, masked = replace(spec.domain, leading=()), spec.masked
+        if self.is_lossy and flat.nodata is not None:
+            flat, masked = replace(flat, nodata=None), True
+        blocks, overview = self.blocks(spec.chunks), self.overview or usual
+        return replace(spec, chunks=blocks, overview=overview, domain=flat, masked=masked)
 
     def assembly_bytes(self, spec: ResultSpec) -> int:
         """Return what making overview levels takes: in each thread a tile and what becomes of it."""

@@ -59,19 +59,35 @@ _FILTERS = threading.Lock()
 def create_store(path: Path, spec: ResultSpec) -> None:
     """Create the group, its arrays and its georeference at ``path`` (an empty or absent folder).
 
-    Nothing in it depends on the time or the place: the same result has the same bytes.
-
     Raises
     ------
     TargetError
         The folder cannot be written.
 
     """
-    attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
     try:
-        fill_group(load("zarr").create_group(path, zarr_format=3, attributes=attributes), spec)
+        create_group(path, spec)
     except OSError as error:
         raise TargetError(f"cannot create {path}: {error}") from error
+
+
+def create_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
+    """Create the group of a result in an empty store, with its arrays and its georeference.
+
+    Nothing in it depends on the time or the place: the same result has the same bytes.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    TargetError
+        A dimension has the name of an array.
+
+    """
+    attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
+    group: zarr.Group = load("zarr").create_group(store, zarr_format=3, attributes=attributes)
+    fill_group(group, spec)
+    return group
 
 
 def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
@@ -210,6 +226,18 @@ class ZarrBlocks(BlockFiles):
         for name, values in arrays.items():
             for task in self._writers[name].tasks(box, values):
                 yield name, task
+
+    def write_band(self, name: str, band: int, box: Box, cells: Array) -> None:
+        """Encode a band of an array at a box, ``(h, w)``, and store it, in this thread.
+
+        Raises
+        ------
+        TargetError
+            The store cannot take it; names the box.
+
+        """
+        for task in self._writers[name].tasks(box, cells[None], band):
+            self._told(f"{box} of {self.path / name}", task)
 
 
 class ZarrSink(ZarrBlocks, BlockFolder):

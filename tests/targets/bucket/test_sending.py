@@ -133,7 +133,7 @@ def test_who_loses_the_target_while_it_is_sent_aborts_it(bucket, server, tmp_pat
 
 
 def test_what_came_otherwise_is_removed_and_told(bucket, file, monkeypatch):
-    monkeypatch.setattr(Bucket, "send", lambda self, key, parts, _: self.put(key, b"else" + b"".join(parts)))
+    monkeypatch.setattr(Bucket, "send", lambda self, key, parts, *_: self.put(key, b"else" + b"".join(parts)))
     if file.stat().st_size <= PART:
         monkeypatch.setattr(Bucket, "put_new", lambda self, key, content: self.put(key, b"else" + content))
     with pytest.raises(TargetError, match=r"x\.tif has .* bytes, and had .*: it was removed"):

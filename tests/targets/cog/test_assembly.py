@@ -149,3 +149,41 @@ def test_a_file_of_five_gigabytes(tmp_path):
     assert path.stat().st_size > 2**32
     with rasterio.open(path) as dataset:
         np.testing.assert_array_equal(dataset.read(1, window=((0, 32), (256, 288))), image[0, :, 256:])
+
+
+def dark_and_bright(n_bands):
+    """Return smooth bands that touch 0, and where they hold data: no lossy compression keeps those apart."""
+    rows, cols = np.indices((150, 230))
+    image = np.stack([np.abs(np.sin(rows / (9 + band)) * np.cos(cols / 11)) * 250 for band in range(n_bands)])
+    known = np.broadcast_to((rows // 13 + cols // 17) % 3 > 0, image.shape)
+    return np.where(known, image, 0).astype("uint8"), known
+
+
+@pytest.mark.parametrize(("compress", "n_bands"), [("JPEG", 1), ("JPEG", 3), ("WEBP", 3)])
+def test_what_is_missing_is_known_to_the_cell_where_compression_changes_values(tmp_path, compress, n_bands):
+    """As a value, 0 would come back as 1, and 1 as 0."""
+    options = CogStorage(compress, blocksize=64)
+    image, known = dark_and_bright(n_bands)
+    product = written(image, tmp_path, options, codes(image, known, None), nodata=0)
+    assert product.spec.domain.nodata is None
+    np.testing.assert_array_equal(np.asarray(product.arrays[VALID]) > 0, known)
+    with rasterio.open(tmp_path / "x.tif") as dataset:
+        assert dataset.nodata is None
+        np.testing.assert_array_equal(dataset.read_masks() > 0, known)
+        found = dataset.read()
+        assert (found != image).any()
+        assert np.abs(found.astype(int) - image)[known].mean() < 12
+    with rasterio.open(tmp_path / "x.tif", overview_level=0) as dataset:
+        half = known[:, ::2, ::2] | known[:, 1::2, ::2] | known[:, ::2, 1::2] | known[:, 1::2, 1::2]
+        np.testing.assert_array_equal(dataset.read_masks() > 0, half)
+
+
+def test_what_is_missing_in_some_bands_only_is_not_compressed_with_loss(tmp_path):
+    image, known = dark_and_bright(3)
+    known = known.copy()
+    known[0, 70:90] = ~known[0, 70:90]
+    image[~known] = 0
+    product = written(image, tmp_path, CogStorage("JPEG", blocksize=64), codes(image, known, None), nodata=0)
+    np.testing.assert_array_equal(np.asarray(product.arrays[VALID]) > 0, known)
+    with rasterio.open(tmp_path / "x.valid.tif") as dataset:
+        assert dataset.compression.name == "deflate"

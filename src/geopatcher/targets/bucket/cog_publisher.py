@@ -139,6 +139,10 @@ class BucketCogPublisher:
         """Wait for the files, on this machine."""
         self.local.sync()
 
+    def sync_all(self) -> None:
+        """Wait for the files, on this machine."""
+        self.local.sync_all()
+
     def layers_made(self) -> list[str]:
         """Return the names of the layers that are not sent yet."""
         return self.local.layers_made()
@@ -179,6 +183,10 @@ class BucketCogPublisher:
             self.work.ledger.unlink()
         except OSError as error:
             raise TargetError(f"cannot move the ledger to {self.ledger}: {error}") from error
+
+    def drop_ledger(self) -> None:
+        """Remove the ledger of a finished result that is no more."""
+        self.ledger.clear()
 
     def open(self, spec: ResultSpec) -> Product:
         """Return the GeoTIFFs as arrays that are read where they are sliced.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetExistsError
+from geopatcher.targets.block_target import BlockTarget
 from geopatcher.targets.bucket.cog_publisher import BucketCogPublisher
 from geopatcher.targets.bucket.store import BucketPlace
 from geopatcher.targets.bucket.work_here import LeasedFolder, place_here
@@ -15,19 +16,17 @@ from geopatcher.targets.places import require_apart
 from geopatcher.targets.storage import CogStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume
     from geopatcher.targets.cog.work import TileWorkStore
-    from geopatcher.targets.durable import Publishing
     from geopatcher.targets.places import BucketUrl
-    from geopatcher.targets.product import Product
     from geopatcher.targets.protocol import BlockStore
 
 
 @dataclass
-class BucketCogTarget:
+class BucketCogTarget(BlockTarget):
     """A Cloud-Optimized GeoTIFF in a bucket; see `geopatcher.targets.protocol.DurableTarget`.
 
     It is a local one until it is complete: tiles, ledger and file are in a folder of this machine. What it
@@ -54,20 +53,6 @@ class BucketCogTarget:
         """Yes, as of a GeoTIFF elsewhere."""
         return True
 
-    def check(self) -> None:
-        """Refuse a target that exists.
-
-        Raises
-        ------
-        TargetExistsError
-            Something is there and ``overwrite`` is not set.
-
-        """
-        if self.publisher.is_taken and not self.overwrite:
-            raise TargetExistsError(
-                f"{self.path} exists: choose another target, or pass overwrite=True (--overwrite)"
-            )
-
     def check_place(self) -> None:
         """Refuse a bucket that is not there or not for us.
 
@@ -82,31 +67,6 @@ class BucketCogTarget:
     def require_apart(self, identity: Mapping[str, str | int | float]) -> None:
         """Refuse to write where the pixels come from, whatever else is allowed."""
         require_apart(self.path, identity)
-
-    def claim_afresh(self) -> None:
-        """Become the one writer of a target that is not there, and that no interrupted run goes on with.
-
-        Raises
-        ------
-        TargetExistsError
-            It is, or one does, and ``overwrite`` is not set.
-        TargetLockedError
-            Another live run has it.
-
-        """
-        self.check_place()
-        self.check()
-        self.work.claim()
-        if self.work.folder.is_begun and not self.overwrite:
-            self.work.release()
-            raise TargetExistsError(
-                f"{self.work.path} holds what an interrupted run finished for {self.path}: run that again to "
-                f"go on, choose another target, or pass overwrite=True (--overwrite)"
-            )
-
-    def create(self, spec: ResultSpec) -> BlockStore:
-        """Create the folder for its tiles."""
-        return self.begin(spec, replace=False)
 
     def begin(self, spec: ResultSpec, *, replace: bool) -> BlockStore:
         """Create the folder for the tiles of a result that may ``replace`` another.
@@ -127,25 +87,3 @@ class BucketCogTarget:
                     f"target, or pass overwrite=True (--overwrite)"
                 )
         return self._local.begin(spec, replace=True)
-
-    def complete(self) -> Product:
-        """Let the result appear; for results without a ledger."""
-        return self.complete_then(lambda *_: None)
-
-    def complete_then(self, then: Callable[[Publishing, Iterable[str]], None]) -> Product:
-        """Let the result appear; ``then`` is called while the ledger of what was replaced is still there."""
-        spec = self.blocks.spec
-        self.publisher.assemble()
-        made = self.publisher.layers_made()
-        self.publisher.publish(replace=self.overwrite)
-        then(self.publisher, made)
-        self.publisher.ledger.clear()
-        self.work.tidy()
-        self.work.release()
-        return self.publisher.open(spec)
-
-    def discard(self) -> None:
-        """Remove what was made, unless another run has the target."""
-        if self.work.is_held:
-            self.work.tidy()
-            self.work.release()

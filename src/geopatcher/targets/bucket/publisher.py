@@ -11,11 +11,12 @@ from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.targets.bucket.store import ROOT, BucketBlocks, finished_documents
 from geopatcher.targets.digests import FileRecord
+from geopatcher.targets.levels import build_levels, level_specs
 from geopatcher.targets.opened import settled_store
 from geopatcher.targets.product import Product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from geopatcher.targets.bucket.ledger import BucketLedger
     from geopatcher.targets.bucket.store import BucketPlace, BucketSink
     from geopatcher.targets.digests import Finding, Reads, TiffRecord
+    from geopatcher.targets.levels import LevelRow
     from geopatcher.targets.places import BucketUrl
     from geopatcher.targets.publisher import FileNotes
     from geopatcher.targets.pyramid import Found
@@ -73,6 +75,7 @@ class BucketPublisher:
     blocks: Opening
     _root: bytes = field(default=b"", init=False, repr=False)
     _known: dict[str, FileRecord] = field(default_factory=dict, init=False, repr=False)
+    _levels: list[LevelRow] = field(default_factory=list, init=False, repr=False)
     _keeps_mask: bool = field(default=True, init=False)
 
     @property
@@ -144,7 +147,7 @@ class BucketPublisher:
         raise TargetError(f"the ledger of {self.place} tells of a GeoTIFF, {name}, which a store has not")
 
     def stored(self, spec: ResultSpec, level: int = 0) -> BucketBlocks:
-        """Open the finished store.
+        """Open the finished store, or an overview level of it that ``spec`` describes.
 
         Raises
         ------
@@ -152,9 +155,7 @@ class BucketPublisher:
             It cannot be opened, or is of another result.
 
         """
-        if level:
-            raise TargetError(f"{self.place} has no overview levels, and its ledger tells of level {level}")
-        return BucketBlocks.stored(self.at, spec)
+        return BucketBlocks.stored(self.at.level(level), spec)
 
     def restore(self, spec: ResultSpec, rows: Iterable[Box], run: str) -> bool:
         """Make the result incomplete again; ``False`` where its mask is gone, and all is made anew."""
@@ -166,21 +167,38 @@ class BucketPublisher:
         return True
 
     def assemble(self) -> Found:
-        """Put all documents but the last: all blocks they tell of are there."""
-        spec = self.blocks.spec
-        documents, found = finished_documents(spec, self.blocks.open(spec))
+        """Put overview levels, and all documents but the last: all blocks they tell of are there."""
+        spec, blocks = self.blocks.spec, self.blocks.open(self.blocks.spec)
+        documents, found = finished_documents(spec, blocks)
         self._root, self._keeps_mask = documents.pop(ROOT), found.spec.masked or not spec.masked
+        self._levels = list(self._put_levels(blocks, found.spec))
         self.work.lease.ensure()
         self._known = {key: self.files.put(key, content) for key, content in sorted(documents.items())}
         return found
 
+    def _put_levels(self, blocks: BucketBlocks, spec: ResultSpec) -> Iterator[LevelRow]:
+        """Put the blocks of overview levels, in place of those that an earlier run has put."""
+        self.work.lease.ensure()
+        places = [(self.at.level(number), each) for number, each in enumerate(level_specs(spec), start=1)]
+        for place, _ in places:
+            place.files.remove_all(place.files.keys())
+        levels = [BucketBlocks.begun(place, each) for place, each in places]
+        for row in build_levels(blocks, levels, spec):
+            self.work.lease.require()
+            yield row
+
     def note_files(self, notes: FileNotes) -> None:
-        """Tell of the documents; of the last one the ETag is not known yet."""
+        """Tell of levels and documents; of the last one the ETag is not known yet."""
+        for row in self._levels:
+            notes.seen(*row)
         root = FileRecord(len(self._root), zlib.crc32(self._root), 0)
         notes.others(self._known | {ROOT: root})
 
     def sync(self) -> None:
         """Do nothing: a store that has answered has it."""
+
+    def sync_all(self) -> None:
+        """Do nothing, as `sync`."""
 
     def layers_made(self) -> list[str]:
         """Return nothing: layers are arrays of the store."""
@@ -212,6 +230,10 @@ class BucketPublisher:
 
     def keep_ledger(self) -> None:
         """Do nothing: the ledger of the run is that of the result."""
+
+    def drop_ledger(self) -> None:
+        """Remove the ledger of a finished result that is no more."""
+        self.ledger.clear()
 
     def open(self, spec: ResultSpec) -> Product:
         """Return the arrays of the store, lazily read.

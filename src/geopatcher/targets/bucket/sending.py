@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Bytes of a part, unless that makes more parts than stores take; a file no larger is put by one request.
 PART_BYTES, MAX_PARTS = 8 << 20, 10_000
+#: Parts of a file that are on their way at once.
+PARTS_AT_ONCE = 4
 #: How often a file is sent, and seconds in between.
 TRIES, PAUSE_S = 3, 0.5
 
@@ -36,6 +38,18 @@ def part_bytes_of(n_bytes: int) -> int:
     """
     least = -(-n_bytes // MAX_PARTS)
     return max(PART_BYTES, -(-least // PIECE_BYTES) * PIECE_BYTES)
+
+
+def sending_bytes(n_bytes: int) -> int:
+    """Return about the most memory that it takes to send a file of ``n_bytes``.
+
+    Parts on their way, the one that is read, and as much again of which allocators keep what threads have
+    let go of: measured.
+
+    >>> sending_bytes(10**6) / 1e6, sending_bytes(10**9) >> 20
+    (2.0, 80)
+    """
+    return 2 * min(n_bytes, (PARTS_AT_ONCE + 1) * part_bytes_of(n_bytes))
 
 
 def e_tag_of(file: Path) -> str:
@@ -146,7 +160,7 @@ class Sending:
         part_bytes = part_bytes_of(n_bytes)
         if n_bytes > part_bytes:
             with ThreadPoolExecutor(1, "geopatcher-upload") as apart:
-                self.bucket.send(self.url.key, self._parts(part_bytes, apart), part_bytes)
+                self.bucket.send(self.url.key, self._parts(part_bytes, apart), part_bytes, PARTS_AT_ONCE)
             return
         content = self.file.read_bytes()
         if self.bucket.put_new(self.url.key, content) is None:

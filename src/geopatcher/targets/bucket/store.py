@@ -9,10 +9,10 @@ from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.targets.bucket.files import BucketFiles
-from geopatcher.targets.georef import group_attributes
+from geopatcher.targets.levels import create_levels
 from geopatcher.targets.opened import require_arrays
 from geopatcher.targets.pyramid import Found, settle_group
-from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, fill_group, writer_of
+from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, create_group, writer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,6 +48,10 @@ class BucketPlace:
     def files(self) -> BucketFiles:
         """The objects of the store."""
         return BucketFiles(self.bucket, self.url.key)
+
+    def level(self, number: int) -> BucketPlace:
+        """Return an overview level of the store, which is one of its own; the store itself for 0."""
+        return BucketPlace(self.url / str(number)) if number else self
 
     def reader(self, documents: Mapping[str, bytes] | None = None) -> RemoteStore:
         """Return the bucket as zarr reads it; ``documents`` by their keys in the store are not asked for."""
@@ -100,6 +104,11 @@ class BucketBlocks(ZarrBlocks):
         require_arrays(place.url, arrays, spec)
         return cls(place, arrays)
 
+    @classmethod
+    def begun(cls, place: BucketPlace, spec: ResultSpec) -> BucketBlocks:
+        """Return the blocks of a store whose documents are not put yet."""
+        return cls(place, place.arrays(spec, place.reader(documents_of(spec))))
+
 
 class BucketSink(BucketBlocks):
     """Puts the blocks of a store that is no store yet: what describes its arrays is put when all are there.
@@ -145,6 +154,7 @@ def finished_documents(spec: ResultSpec, sink: BucketBlocks) -> tuple[dict[str, 
         found = settle_group(documents.group, sink.files.below(VALID), sink.arrays[VALID], spec)
         if not found.spec.masked:
             del documents.group[VALID]
+    create_levels(documents.group, found.spec)
     consolidate(documents.store)
     return documents.contents(), found
 
@@ -155,9 +165,7 @@ class _Documents:
     def __init__(self, spec: ResultSpec) -> None:
         self._held: dict[str, Encoded] = {}
         self.store: MemoryStore = load("zarr.storage").MemoryStore(self._held)
-        attributes = group_attributes(spec.domain)
-        self.group: zarr.Group = load("zarr").create_group(self.store, zarr_format=3, attributes=attributes)
-        fill_group(self.group, spec)
+        self.group = create_group(self.store, spec)
 
     def contents(self) -> dict[str, bytes]:
         return {key: content.to_bytes() for key, content in self._held.items()}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.targets.block_target import BlockTarget
 from geopatcher.targets.bucket.lease import Lease
 from geopatcher.targets.bucket.ledger import BucketLedger
 from geopatcher.targets.bucket.publisher import BucketPublisher
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Resume
     from geopatcher.targets.places import BucketUrl
-    from geopatcher.targets.product import Product
 
 
 @dataclass
@@ -54,6 +54,16 @@ class BucketWork:
     def is_committed(self) -> bool:
         """Whether a result is there."""
         return self.place.files.bucket.head(f"{self.place.url.key}/{ROOT}") is not None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this run has the lease, as far as that is known without asking."""
+        return self.lease.held
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether a run left finished blocks to go on with."""
+        return self.earlier_ledger() is not None
 
     def claim(self) -> None:
         """Become the one writer of the target.
@@ -133,7 +143,7 @@ class BucketStore:
 
 
 @dataclass
-class BucketTarget:
+class BucketTarget(BlockTarget):
     """A zarr store in a bucket; see `geopatcher.targets.protocol.DurableTarget`.
 
     Its blocks are put once, where they stay. Until ``zarr.json`` is put there is no result: a reader finds no
@@ -152,21 +162,6 @@ class BucketTarget:
         self.work = BucketWork(place)
         self.blocks = BucketStore(self.work)
         self.publisher = BucketPublisher(place, self.work, self.blocks)
-
-    def check(self) -> None:
-        """Refuse a target that exists.
-
-        Raises
-        ------
-        TargetExistsError
-            Something is there and ``overwrite`` is not set, or it is not of a zarr store.
-
-        """
-        self.check_place()
-        if self.publisher.is_taken and not self.overwrite:
-            raise TargetExistsError(
-                f"{self.path} exists: choose another target, or pass overwrite=True (--overwrite)"
-            )
 
     def check_place(self) -> None:
         """Refuse a bucket that is not there or not for us, and a prefix of other things.
@@ -196,45 +191,9 @@ class BucketTarget:
         """
         require_apart(self.path, identity)
 
-    def claim_afresh(self) -> None:
-        """Become the one writer of a target that is not there, and that no interrupted run goes on with.
-
-        Raises
-        ------
-        TargetExistsError
-            It is, or one does, and ``overwrite`` is not set.
-        TargetLockedError
-            Another live run has it.
-
-        """
-        self.check()
-        if self.work.earlier_ledger() is not None and not self.overwrite:
-            raise TargetExistsError(
-                f"{self.path} holds what an interrupted run finished: run that again to go on, choose "
-                f"another target, or pass overwrite=True (--overwrite)"
-            )
-        self.work.claim()
-
-    def create(self, spec: ResultSpec) -> BucketSink:
-        """Make room for a result."""
-        return self.begin(spec, replace=False)
-
     def begin(self, spec: ResultSpec, *, replace: bool) -> BucketSink:
         """Make room for a result; what is there goes, which was checked before."""
         _ = replace
         self.work.claim()
         self.work.clear()
         return self.blocks.open(spec)
-
-    def complete(self) -> Product:
-        """Let the result appear; for results without a ledger."""
-        self.publisher.assemble()
-        self.publisher.publish(replace=self.overwrite)
-        self.work.release()
-        return self.publisher.open(self.blocks.spec)
-
-    def discard(self) -> None:
-        """Remove what was made, unless another run has the target."""
-        if self.work.lease.held:
-            self.work.clear()
-            self.work.release()

@@ -90,6 +90,11 @@ class LeasedFolder:
         """Whether this run has it."""
         return self.folder.is_held
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether runs on this machine left anything to go on with."""
+        return self.folder.is_begun
+
     def claim(self) -> None:
         """Become the one writer of the target.
 
