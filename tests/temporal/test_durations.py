@@ -34,7 +34,7 @@ pd = pytest.importorskip("pandas")
         "0.1s",
         "1h30min",
         "-1h30min",
-        "1D12h\n    ",
+        "1D12h",
         "1 days 6 hours",
         "0.000001s",
         "1.25D",

@@ -17,7 +17,7 @@ from geopatcher.fields.open import as_field
 from geopatcher.fields.placing import placed_on
 from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.fields.raster import RasterField
-from geopatcher.fields.scenes import METHODS
+from geopatcher.fields.warping import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
 from geopatcher.patchers.placed_steps import METHODS as STEP_METHODS
 
@@ -39,7 +39,7 @@ class MatchedField:
     """A primary source, and secondary ones that are read wherever it is.
 
     Sources are whatever a patcher takes: fields, paths, arrays; or series, for a patcher over time. A
-    secondary one lies on the grid of the primary one, or is a file that GDAL warps onto it where
+    secondary one lies on the grid of the primary one, or is a raster that GDAL warps onto it where
     ``resampling`` says how, or is brought onto it by a function of ``coreg``. That is given what the
     secondary source has there, and what the primary one has; of rasters on different grids, the pixels
     that the primary patch touches. Rasters of other sizes, of which none says where on the ground it lies,
