@@ -6,11 +6,14 @@ of all patches is made anywhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
+from collections.abc import Sized
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
 
+from geopatcher.api.anchor_list import Anchors
+from geopatcher.core.config import HasConfig, part_of
 from geopatcher.merging.merge import Planned
 from geopatcher.operators.positioning import position_for
-from geotoolz.operators import Operator
+from geotoolz.operators import Operator, as_operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from geopatcher import Patch, Plan, SpatialPatcher
     from geopatcher.core.protocols import Array, HasShape
     from geopatcher.fields.open import Arrays, Lending, Source
+    from geotoolz.operators import Json
 
 D = TypeVar("D")
 E = TypeVar("E")
@@ -28,24 +32,51 @@ R_co = TypeVar("R_co", covariant=True)
 class Chips(Generic[D_co]):
     """A stream of patches: ``len`` and ``plan`` are known, iterating starts it anew each time.
 
+    ``chips[3]`` is that patch alone, ``chips[:3]`` a list of some; nothing is kept.
+
     Parameters
     ----------
     plan
         Of the patches.
     start
         Starts the stream anew: called whenever it is iterated.
+    pick
+        Gives the patch of a number alone; ``None`` of a stream that has no numbers.
 
     """
 
-    def __init__(self, plan: Plan, start: Callable[[], Iterator[Patch[D_co]]]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        start: Callable[[], Iterator[Patch[D_co]]],
+        pick: Callable[[int], Patch[D_co]] | None = None,
+    ) -> None:
         self.plan = plan
         self._start = start
+        self._pick = pick
 
     def __iter__(self) -> Iterator[Patch[D_co]]:
         return self._start()
 
     def __len__(self) -> int:
         return self.plan.n_patches
+
+    @overload
+    def __getitem__(self, index: int) -> Patch[D_co]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Patch[D_co]]: ...
+    def __getitem__(self, index: int | slice) -> Patch[D_co] | list[Patch[D_co]]:
+        if self._pick is None:
+            raise TypeError("these patches come one after the other: iterate over them, or list them first")
+        if isinstance(index, slice):
+            return [self._pick(number) for number in range(*index.indices(len(self)))]
+        return self._pick(range(len(self))[index])
+
+    def _each(self, one: Callable[[Patch[D_co]], Patch[E]]) -> Chips[E]:
+        pick = self._pick
+        return Chips(
+            self.plan, lambda: map(one, self), None if pick is None else lambda number: one(pick(number))
+        )
 
     def map(self, fn: Callable[[D_co], E]) -> Chips[E]:
         """Return the stream whose patches carry ``fn`` of their data, computed when iterated.
@@ -61,7 +92,7 @@ class Chips(Generic[D_co]):
             Of the same plan.
 
         """
-        return Chips(self.plan, lambda: (patch.with_data(fn(patch.data)) for patch in self))
+        return self._each(lambda patch: patch.with_data(fn(patch.data)))
 
     def operated(self, operator: Callable[..., E]) -> Chips[E]:
         """Return the stream after an operator; one that is `geopatcher.positioned` is told its places.
@@ -82,7 +113,15 @@ class Chips(Generic[D_co]):
         def one(patch: Patch[D_co]) -> Patch[E]:
             return patch.with_data(operator(patch.data, *position_for(operator, domain, patch.indices)))
 
-        return Chips(self.plan, lambda: (one(patch) for patch in self))
+        return self._each(one)
+
+
+class SizedPatches(Sized, Protocol):
+    """Patches that can be counted."""
+
+    def __iter__(self) -> Iterator[Patch[Any]]:
+        """Return them one after the other."""
+        ...
 
 
 class Applied(Generic[E]):
@@ -102,6 +141,26 @@ class Applied(Generic[E]):
 
     def __iter__(self) -> Iterator[Patch[E]]:
         return (patch.with_data(self._operator(patch.data)) for patch in self._patches)
+
+
+class AppliedToSome(Applied[E]):
+    """The same of a list, or of what else has a length.
+
+    Parameters
+    ----------
+    patches
+        An iterable with a length.
+    operator
+        ``operator(data) -> data``.
+
+    """
+
+    def __init__(self, patches: SizedPatches, operator: Callable[[Any], E]) -> None:
+        super().__init__(patches, operator)
+        self._sized = patches
+
+    def __len__(self) -> int:
+        return len(self._sized)
 
 
 class Aggregates(Protocol[R_co]):
@@ -156,7 +215,17 @@ class GridSampler(Operator["Source", Chips[Any]]):
     def __call__(self, field: Arrays, /) -> Chips[Array]: ...
     def __call__(self, field: Source, /) -> Chips[object]:
         """Return the patches of ``field``; nothing is read before they are iterated."""
-        return Chips(self.patcher.plan(field), lambda: self.patcher.split(field))
+        plan = self.patcher.plan(field)
+        anchors = Anchors(plan)
+        return Chips(
+            plan,
+            lambda: self.patcher.split(field),
+            lambda number: self.patcher.patch_at(field, anchors[number]),
+        )
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the name, and what the patcher is made of."""
+        return {**super().get_config(), "patcher": _told(self.patcher)}
 
 
 class ApplyToChips(Operator["Chips[D]", "Chips[E]"], Generic[D, E]):
@@ -168,9 +237,15 @@ class ApplyToChips(Operator["Chips[D]", "Chips[E]"], Generic[D, E]):
         ``operator(data) -> data``; `geopatcher.positioned` ones are told their places, where the patches
         carry a plan.
 
+    Raises
+    ------
+    TypeError
+        ``operator`` cannot be called.
+
     """
 
     def __init__(self, operator: Callable[[D], E]) -> None:
+        as_operator(operator, "the operator")
         self.operator = operator
 
     @overload
@@ -183,8 +258,15 @@ class ApplyToChips(Operator["Chips[D]", "Chips[E]"], Generic[D, E]):
         A list can be iterated again, and so can the results; an iterator cannot.
         """
         if isinstance(chips, Planned):
-            return Chips(chips.plan, lambda: iter(chips)).operated(self.operator)
+            planned = chips if isinstance(chips, Chips) else Chips(chips.plan, lambda: iter(chips))
+            return planned.operated(self.operator)
+        if isinstance(chips, Sized):
+            return AppliedToSome(chips, self.operator)
         return Applied(chips, self.operator)
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the name, and what the operator is."""
+        return {**super().get_config(), "operator": as_operator(self.operator, "the operator").get_config()}
 
 
 class Stitch(Operator["Iterable[Patch[object]]", R_co]):
@@ -208,6 +290,12 @@ class Stitch(Operator["Iterable[Patch[object]]", R_co]):
     def __call__(self, chips: Iterable[Patch[object]], /) -> R_co:
         """Return the field."""
         return self.aggregation.merge(chips, self.domain)
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the name, and what aggregation and domain are made of; of an array the shape."""
+        domain = self.domain
+        told = _told(domain) if isinstance(domain, HasConfig) else {"shape": list(map(int, domain.shape))}
+        return {**super().get_config(), "aggregation": _told(self.aggregation), "domain": told}
 
 
 class SplitApplyStitch(Operator["Source", R_co]):
@@ -248,6 +336,7 @@ class SplitApplyStitch(Operator["Source", R_co]):
     """
 
     def __init__(self, patcher: SpatialPatcher[R_co], operator: Callable[..., object]) -> None:
+        as_operator(operator, "the operator")
         self.patcher = patcher
         self.operator = operator
 
@@ -255,3 +344,13 @@ class SplitApplyStitch(Operator["Source", R_co]):
         """Return the results, stitched: an array in memory unless the patcher's aggregation streams."""
         chips = GridSampler(self.patcher)(field).operated(self.operator)
         return self.patcher.merge(chips, chips.plan.domain)
+
+    def get_config(self) -> dict[str, Json]:
+        """Return the name, and what patcher and operator are."""
+        operator = as_operator(self.operator, "the operator").get_config()
+        return {**super().get_config(), "patcher": _told(self.patcher), "operator": operator}
+
+
+def _told(part: HasConfig) -> Json:
+    """Return what a part is made of."""
+    return cast("Json", part_of(part))

@@ -467,9 +467,22 @@ def test_what_cannot_be_warped_is_said(tmp_path):
     wide = write_geotiff(tmp_path / "wide.tif", np.ones((1, 9, 9), "int64"), crs=ZONE33, transform=place())
     with pytest.raises(SourceError, match=r"wide\.tif .* GDAL warps int64 inexactly"):
         Mosaic([wide], grid)
-    field = gp.RasterField.from_array(np.ones((9, 9)), transform=place(), crs=ZONE33)
-    with pytest.raises(SourceError, match=r"only files that GDAL opens are warped. Write it to a \.tif"):
-        Mosaic([field], grid)
+    nowhere = gp.RasterField.from_array(np.ones((9, 9)), transform=place())
+    with pytest.raises(SourceError, match=r"which CRS|a CRS is missing"):
+        Mosaic([nowhere], grid)
+
+
+def test_fields_in_memory_are_warped_beside_files(three):
+    grid = gp.RasterDomain((40, 40), place(0.3, 0.3), ZONE33)
+    held = []
+    for path in three:
+        with rasterio.open(path) as dataset:
+            cells, transform, crs = dataset.read(), dataset.transform, dataset.crs.to_wkt()
+            held.append(gp.RasterField.from_array(cells, transform=transform, crs=crs, nodata=dataset.nodata))
+    box, files, arrays = Box.of_shape((40, 40)), Mosaic(three, grid), Mosaic([*held[:2], three[2]], grid)
+    found, wanted = arrays.read(box), files.read(box)
+    np.testing.assert_array_equal(arrays.valid(box, found), files.valid(box, wanted))
+    np.testing.assert_array_equal(found, wanted)
 
 
 def test_wrong_arguments_are_refused(three):

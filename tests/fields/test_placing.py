@@ -107,9 +107,11 @@ def test_rasters_tied_to_the_ground_by_something_else_are_refused():
         placed_on("b", tied("2"), tied("1").domain, "a")
 
 
-def test_in_memory_rasters_on_other_pixels_cannot_be_warped():
-    with pytest.raises(SourceError, match="dem .* cannot be put on the grid of s2: .* only files"):
-        placed_on("dem", raster((1, 9, 9), side=25.0), FIRST.domain, "s2")
+def test_rasters_in_memory_are_warped():
+    placed = placed_on("dem", raster((1, 9, 9), side=25.0), FIRST.domain, "s2")
+    assert placed.source.domain.grid_shape == FIRST.domain.grid_shape
+    with pytest.raises(SourceError, match="dem .* cannot be put on the grid of s2: .* CRS"):
+        placed_on("dem", raster((1, 9, 9), side=25.0, crs=None), FIRST.domain, "s2")
 
 
 def test_names_are_needed():

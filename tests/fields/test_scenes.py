@@ -14,6 +14,7 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.fields.read_scene import ReadScene
 from geopatcher.fields.scenes import AlignedScene, WarpedScene, scene_on, some_bands
 from geotiffs import write_geotiff
 
@@ -81,12 +82,19 @@ def test_what_has_no_transform_cannot_be_placed(tmp_path):
         scene_on(RasterioSource(str(path)), onto, "nearest")
 
 
-def test_parts_and_arrays_and_wide_integers_are_not_warped(source, tmp_path):
+def test_what_is_no_whole_file_is_read_in_windows(source):
     onto = RasterDomain((50, 60), PLACE @ Affine.translation(0.5, 0), CRS)
-    with pytest.raises(SourceError, match="it is a part of a file"):
-        scene_on(RasterioSource(source.path, window=Box(0, 5, 0, 5)), onto, "nearest")
-    array = ArraySource(PIXELS, source.domain)
-    with pytest.raises(SourceError, match="only files that GDAL opens are warped"):
+    part = RasterioSource(source.path, window=Box(0, 5, 0, 5))
+    for given in (part, ArraySource(PIXELS, source.domain)):
+        assert isinstance(scene_on(given, onto, "nearest"), ReadScene)
+
+
+def test_wide_integers_are_not_warped(tmp_path):
+    onto = RasterDomain((50, 60), PLACE @ Affine.translation(0.5, 0), CRS)
+    array = ArraySource(
+        np.ones((1, 9, 9), "float16"), RasterDomain((1, 9, 9), PLACE, CRS, None, np.dtype("float16"))
+    )
+    with pytest.raises(SourceError, match="GDAL warps float16 inexactly"):
         scene_on(array, onto, "nearest")
     for dtype in ("int64", "uint64", "complex64"):
         path = write_geotiff(tmp_path / f"{dtype}.tif", PIXELS.astype(dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import weakref
 
 import numpy as np
@@ -52,6 +53,46 @@ def test_operators_run_when_they_are_iterated_and_each_time():
             np.testing.assert_array_equal(chip.data, plain.data * 2)
             assert (chip.anchor, chip.indices) == (plain.anchor, plain.indices)
         assert len(calls) == 6 * rounds
+
+
+def test_patches_have_numbers():
+    patcher = patcher_of(16, 8)
+    plain = list(patcher.split(IMAGE))
+    doubled = ApplyToChips(lambda x: 2 * x)(GridSampler(patcher)(IMAGE))
+    for number in (0, 5, -1):
+        np.testing.assert_array_equal(doubled[number].data, 2 * plain[number].data)
+        assert doubled[number].anchor == plain[number].anchor
+        np.testing.assert_array_equal(doubled.map(np.negative)[number].data, -2 * plain[number].data)
+    assert [patch.anchor for patch in doubled[1:7:2]] == [patch.anchor for patch in plain[1:7:2]]
+    with pytest.raises(IndexError):
+        doubled[len(plain)]
+    with pytest.raises(TypeError, match="one after the other"):
+        ApplyToChips(abs)(patcher.split(IMAGE))[0]
+
+
+def test_results_of_a_list_have_its_length():
+    plain = list(patcher_of(16, 8).split(IMAGE))
+    assert len(ApplyToChips(abs)(plain)) == len(plain)
+    with pytest.raises(TypeError, match="has no len"):
+        len(ApplyToChips(abs)(iter(plain)))
+    with pytest.raises(TypeError, match="cannot be called"):
+        ApplyToChips(3)
+
+
+def test_a_pipeline_says_what_it_is_made_of():
+    patcher = patcher_of(16, 8, gp.SpatialTukey(0.25))
+    pipeline = GridSampler(patcher) | ApplyToChips(Lambda(np.negative)) | Stitch(SpatialOverlapAdd(), IMAGE)
+    sampler, operator, stitch = json.loads(json.dumps(pipeline.get_config()))["steps"]
+    assert SpatialPatcher.from_config(sampler["patcher"]["config"]) == patcher
+    assert operator["operator"]["function"] == "numpy:negative"
+    assert stitch["aggregation"] == {"class": "SpatialOverlapAdd", "config": SpatialOverlapAdd().get_config()}
+    assert stitch["domain"] == {"shape": [2, 64, 96]}
+    domain = gp.RasterDomain((64, 96))
+    told = Stitch(SpatialOverlapAdd(), domain).get_config()["domain"]
+    assert gp.RasterDomain.from_config(told["config"]) == domain
+    inner = SplitApplyStitch(patcher, abs).get_config()
+    assert SpatialPatcher.from_config(inner["patcher"]["config"]) == patcher
+    assert inner["operator"]["function"] == "builtins:abs"
 
 
 def test_no_list_of_patches_is_held():

@@ -54,6 +54,31 @@ def test_a_coarser_source_gives_the_pixels_that_a_patch_touches():
     assert (window.col_off, window.row_off, window.width, window.height) == (2, 3, 2, 2)
 
 
+@pytest.mark.parametrize("shape", [(10, 15), (40, 60), (20, 10), (7, 30), (33, 13), (1, 1)])
+def test_without_a_place_on_the_ground_rasters_of_other_sizes_cover_the_same(shape):
+    numbers = np.arange(float(np.prod(shape))).reshape(shape)
+    # A raster of 20 * height by 30 * width tiny pixels holds whole ones of both.
+    tiny = numbers.repeat(20, axis=0).repeat(30, axis=1)
+    seen = []
+
+    def keep(raw, primary):
+        seen.append(raw)
+        return primary
+
+    field = MatchedField(HEIGHT, {"other": numbers}, coreg={"other": keep})
+    for row, col, height, width in ((0, 0, 8, 8), (3, 5, 4, 9), (19, 29, 1, 1), (0, 0, 20, 30)):
+        field.select(Window(col, row, width, height))
+        under = tiny[row * shape[0] : (row + height) * shape[0], col * shape[1] : (col + width) * shape[1]]
+        assert np.array_equal(np.unique(seen[-1]), np.unique(under))
+
+
+def test_one_place_on_the_ground_is_not_enough():
+    for mine, its in ((IMAGE, raster(np.zeros((10, 15)), 20.0)), (raster(IMAGE, 10.0), np.zeros((10, 15)))):
+        field = MatchedField(mine, {"other": its}, coreg={"other": lambda raw, primary: raw})
+        with pytest.raises(ValueError, match="which of its pixels belong to a patch cannot be known"):
+            field.select(Window(0, 0, 8, 8))
+
+
 def test_another_crs_is_another_place():
     import pyproj
 

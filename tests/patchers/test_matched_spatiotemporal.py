@@ -186,6 +186,17 @@ def test_without_reindex_a_function_is_given_the_dates_of_the_patch():
         list(alone.split(field))
 
 
+def test_without_a_place_on_the_ground_a_field_of_another_size_covers_the_same():
+    def double(raw, primary):
+        assert raw.shape == (*primary.shape[:1], primary.shape[-2] // 2, primary.shape[-1] // 2)
+        return raw.repeat(2, axis=1).repeat(2, axis=2)
+
+    field = MatchedField(STACK, {"rain": RAIN[:, ::2, ::2]}, coreg={"rain": double})
+    both = patcher()
+    merged = both.merge(both.split(field), field)["rain"]
+    np.testing.assert_allclose(merged, RAIN[:, ::2, ::2].repeat(2, axis=1).repeat(2, axis=2))
+
+
 def test_what_is_ambiguous_is_refused():
     for other in (RAIN[:4], RAIN[:, 1:], RAIN[..., 2:]):
         with pytest.raises(ValueError, match=r"nothing says which belong together|is on another grid"):
@@ -195,7 +206,7 @@ def test_what_is_ambiguous_is_refused():
     with pytest.raises(ValueError, match=r"on another grid .* Give coreg=\{'rain': f\}"):
         patcher().split(MatchedField(FINE, {"rain": FINE.assign_coords(x=FINE.x + 5)}))
     with pytest.raises(ValueError, match="which of its pixels belong to a patch cannot be known"):
-        patcher().split(MatchedField(STACK, {"rain": RAIN[:, ::2, ::2]}, coreg={"rain": nearest}))
+        patcher().split(MatchedField(FINE, {"rain": RAIN[:, ::2, ::2]}, coreg={"rain": nearest}))
     twice = COARSE.assign_coords(time=COARSE.time.values[[0, 1, 1, 2]])
     with pytest.raises(ValueError, match="has to increase"):
         patcher().split(

@@ -45,6 +45,21 @@ def test_a_mean_of_windows_of_several_lengths_is_refused():
         TemporalMean().merge([])
 
 
+def test_a_state_that_is_written_into_is_of_one_merge():
+    def add(state, patch):
+        state += patch.data
+        return state
+
+    start = np.zeros(2)
+    fold = TemporalFold(add, start)
+    patches = [TemporalPatch(np.array([1.0, 2.0]), at) for at in range(3)]
+    for _ in range(2):
+        assert fold.merge(patches).tolist() == [3.0, 6.0]
+    assert start.tolist() == [0.0, 0.0]
+    kept = TemporalFold(lambda state, patch: [*state, patch.anchor], [])
+    assert kept.merge(patches) == kept.merge(patches) == [0, 1, 2]
+
+
 def test_a_fold_carries_a_state():
     smooth = TemporalFold(lambda state, patch: 0.5 * state + 0.5 * patch.data, 0.0)
     assert smooth.merge(iter(patches(4.0, 8.0))) == 5.0

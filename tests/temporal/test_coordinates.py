@@ -39,6 +39,14 @@ def test_neither_numbers_nor_times_are_refused(values):
         as_coordinate(values)
 
 
+@pytest.mark.parametrize(("unit", "n"), [("M", 30), ("Y", 9)])
+def test_months_and_years_are_their_first_days(unit, n):
+    pd = pytest.importorskip("pandas")
+    found = as_coordinate(np.datetime64("2023-01", unit) + np.arange(n))
+    wanted = pd.date_range("2023-01-01", periods=n, freq=f"{unit}S")
+    assert np.array_equal(found, wanted.values)
+
+
 def test_other_calendars_are_taken():
     cftime = pytest.importorskip("cftime")
     days = np.array(

@@ -15,18 +15,58 @@ pd = pytest.importorskip("pandas")
 
 
 @pytest.mark.parametrize(
-    "text", ["-9h", "+3h", "30min", "2D", "2 days", "1W", "45s", "250ms", "7us", "9ns", " 1 hour ", "0h"]
+    "text",
+    [
+        "-9h",
+        "+3h",
+        "30min",
+        "2D",
+        "2 days",
+        "1W",
+        "45s",
+        "250ms",
+        "7us",
+        "9ns",
+        " 1 hour ",
+        "0h",
+        "1.5h",
+        "-1.5h",
+        "0.1s",
+        "1h30min",
+        "-1h30min",
+        "1D12h",
+        "1 days 6 hours",
+        "0.000001s",
+        "1.25D",
+        "-0.5h",
+        "1h 0min",
+        "+2.0h",
+    ],
 )
 def test_text_is_read_as_pandas_reads_it(text):
     assert duration(text) == pd.Timedelta(text.strip()).to_timedelta64()
 
 
 @pytest.mark.parametrize(
-    "text", ["", "9", "h", "1.5h", "1h30min", "3 fortnights", "1M", "1Y", "1 month", "--1h"]
+    "text",
+    ["", "9", "h", "1.h", ".5h", "1h30", "1h-30min", "3 fortnights", "1M", "1Y", "1 month", "1h1M", "--1h"],
 )
 def test_what_is_no_fixed_span_is_refused(text):
     with pytest.raises(ValueError, match="no span of time"):
         duration(text)
+
+
+def test_parts_of_a_nanosecond_are_refused():
+    assert duration("0.000000001s") == np.timedelta64(1, "ns")
+    with pytest.raises(ValueError, match="no whole number of nanoseconds"):
+        duration("1.5ns")
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"), [("36h", "h"), ("1.5h", "m"), ("2.0h", "h"), ("1D12h", "h"), ("0.5D", "h"), ("7D", "D")]
+)
+def test_units_are_as_coarse_as_the_text(text, unit):
+    assert duration(text).dtype == np.dtype(f"m8[{unit}]")
 
 
 def test_spans_pass_and_others_do_not():

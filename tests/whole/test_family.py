@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import importlib
 import inspect
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -78,7 +81,7 @@ def test_modules_are_import_paths(module):
         (gp.SpatialPatcher.patch_at, "field anchor cache"),
         (gp.SpatialPatcher.anchors, "field"),
         (gp.SpatialPatcher.n_anchors, "field"),
-        (gp.SpatialPatcher.reduce, "field aggregation"),
+        (gp.SpatialPatcher.reduce, "field aggregation agg"),
         (gp.SpatialPatcher.plan, "field options"),
         (gp.SpatialPatcher.plot, "field"),
         (gp.SpatialPatcher.to_dask_bag, "field"),
@@ -97,6 +100,53 @@ def test_modules_are_import_paths(module):
 )
 def test_calls_have_their_parameters(call, parameters):
     assert [name for name in inspect.signature(call).parameters if name != "self"] == parameters.split()
+
+
+def test_an_aggregation_to_reduce_with_has_two_names():
+    made = patcher()
+    wanted = made.reduce(IMAGE, gp.SpatialMinMax())
+    assert wanted == {"min": IMAGE.min(), "max": IMAGE.max()}
+    assert made.reduce(field=IMAGE, aggregation=gp.SpatialMinMax()) == wanted
+    assert made.reduce(field=IMAGE, agg=gp.SpatialMinMax()) == wanted
+    assert made.reduce({"one": IMAGE}, agg=gp.SpatialMinMax()) == {"one": wanted}
+    for none_or_two in ({}, {"agg": gp.SpatialMinMax(), "aggregation": gp.SpatialMinMax()}):
+        with pytest.raises(TypeError, match="reduce takes one aggregation"):
+            made.reduce(IMAGE, **none_or_two)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: gp.SpatialRectangular(8, "pad", float("nan")),
+        lambda: gp.SpatialOverlapAdd(fill_value=float("nan")),
+        lambda: gp.SpatialMedian(fill_value=np.float32("nan")),
+        lambda: gp.SpatialHardVote(n_classes=3, fill_value=float("nan")),
+        lambda: gp.RasterDomain((4, 4), nodata=float("nan")),
+        lambda: patcher(gp.SpatialMean(fill_value=float("nan"))),
+    ],
+)
+def test_parts_with_nan_equal_their_copies(made):
+    part = made()
+    loaded = pickle.loads(pickle.dumps(part))  # noqa: S301 - of our own making
+    for again in (made(), copy.deepcopy(part), loaded, dataclasses.replace(part)):
+        assert again == part
+        if part.__hash__ is not None:
+            assert hash(again) == hash(part)
+    assert type(part).from_config(json.loads(json.dumps(part.get_config()))) == part
+    assert gp.SpatialOverlapAdd(fill_value=0) != gp.SpatialOverlapAdd(fill_value=float("nan"))
+    assert gp.SpatialRectangular(8, "pad", 1.0) != gp.SpatialRectangular(8, "pad", float("nan"))
+
+
+def test_bases_are_abstract():
+    for base in (gp.SpatialAggregation, gp.GlobalAggregation, gp.SpatialGeometry, gp.SpatialSampler):
+        with pytest.raises(TypeError, match=f"abstract class {base.__name__}"):
+            base()
+
+    class Total(gp.SpatialAggregation):
+        def merge(self, patches, domain):
+            return sum(patch.data.sum() for patch in patches)
+
+    assert patcher(Total()).merge(patcher().split(np.ones((8, 8))), np.ones((8, 8))) == 64
 
 
 class Two:

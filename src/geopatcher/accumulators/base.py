@@ -30,8 +30,8 @@ UNKNOWN_FROM = 1 << 20
 FLOAT32_DEPTH = 9
 
 
-class SpatialAggregation(Configured):
-    """Base of all aggregations: from patches to one result, by `merge`."""
+class SpatialAggregation(Configured, ABC):
+    """Base of all aggregations: from patches to one result, by `merge`, which a subclass defines."""
 
     #: Whether merging needs a bounded amount of memory per cell, whatever the number of patches.
     streaming_safe: ClassVar[bool] = True
@@ -40,6 +40,7 @@ class SpatialAggregation(Configured):
     #: Whether it asks pieces for their shares.
     takes_shares: ClassVar[bool] = False
 
+    @abstractmethod
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> object:
         """Bring patches, any iterable of them in any order, together into a result over ``domain``.
 
@@ -56,8 +57,6 @@ class SpatialAggregation(Configured):
             An array, a dict, a number: what the aggregation makes.
 
         """
-        _ = patches, domain
-        raise NotImplementedError(f"{type(self).__name__} has no merge of its own")
 
     @property
     def beside(self) -> Mapping[str, Beside]:
@@ -153,7 +152,7 @@ class SpatialAggregation(Configured):
         return 0
 
 
-class CellAggregation(SpatialAggregation, ABC, Generic[S]):
+class CellAggregation(SpatialAggregation, Generic[S]):
     """An aggregation with one value per cell and band of the output grid."""
 
     #: Whether the result is ``(h, w)`` whatever the bands of the patches.
@@ -164,6 +163,18 @@ class CellAggregation(SpatialAggregation, ABC, Generic[S]):
     gives_labels: ClassVar[bool] = False
     #: Whether updating sees to what is infinite or overflows; NumPy is told not to warn of it otherwise.
     watches_overflow: ClassVar[bool] = False
+
+    def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> object:
+        """Refuse: states are made of patches elsewhere; `geopatcher.aggregations` has what merges by itself.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+
+        """
+        _ = patches, domain
+        raise NotImplementedError(f"{type(self).__name__} has no merge of its own")
 
     @abstractmethod
     def zero(self, tile: Tile) -> S:

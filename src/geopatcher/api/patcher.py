@@ -94,7 +94,7 @@ class SpatialPatcher(PatchStitcher[R_co]):
     def __repr__(self) -> str:
         others = ", ".join(type(axis).__name__ for axis in (self.sampler, self.window, self.aggregation))
         size = "x".join(map(str, self.geometry.size)) if isinstance(self.geometry, RectGeometry) else "varied"
-        return f"SpatialPatcher({type(self.geometry).__name__} {size}, {others})"
+        return f"{type(self).__name__}({type(self.geometry).__name__} {size}, {others})"
 
     def to_delayed(
         self,
@@ -219,7 +219,13 @@ class SpatialPatcher(PatchStitcher[R_co]):
     def reduce(self, field: Source, aggregation: Merges[R]) -> R: ...
     @overload
     def reduce(self, field: Mapping[str, Source], aggregation: Merges[R]) -> dict[str, R]: ...
-    def reduce(self, field: Sources, aggregation: Merges[R]) -> R | dict[str, R]:
+    @overload
+    def reduce(self, field: Source, *, agg: Merges[R]) -> R: ...
+    @overload
+    def reduce(self, field: Mapping[str, Source], *, agg: Merges[R]) -> dict[str, R]: ...
+    def reduce(
+        self, field: Sources, aggregation: Merges[R] | None = None, *, agg: Merges[R] | None = None
+    ) -> R | dict[str, R]:
         """Reduce a field to what ``aggregation`` makes of it; the field is streamed, nothing is kept.
 
         A global one such as `SpatialMeanStd` sees each pixel under this patcher's patches once, however
@@ -231,6 +237,8 @@ class SpatialPatcher(PatchStitcher[R_co]):
             The field; or several rasters by name in a dict, each reduced by itself on the grid of the first.
         aggregation
             Anything with ``merge(patches, domain)``.
+        agg
+            The same by its short name: one of the two is given.
 
         Returns
         -------
@@ -240,6 +248,8 @@ class SpatialPatcher(PatchStitcher[R_co]):
 
         Raises
         ------
+        TypeError
+            There is no aggregation, or there are two.
         SourceError
             The field cannot be read, or changed between the first pixel and the last.
         OperatorError
@@ -256,10 +266,13 @@ class SpatialPatcher(PatchStitcher[R_co]):
         50.0
 
         """
+        asked = agg if aggregation is None else aggregation
+        if asked is None or (aggregation is not None and agg is not None):
+            raise TypeError("reduce takes one aggregation: reduce(field, SpatialMeanStd()), say")
         placing = self._placing(field)
         if placing is not None:
-            return reduce_placed(self.split(field), placing.domain, aggregation)
-        return reduce_field(self, self.opened(field), aggregation)
+            return reduce_placed(self.split(field), placing.domain, asked)
+        return reduce_field(self, self.opened(field), asked)
 
     @overload
     def two_pass(

@@ -18,8 +18,8 @@ from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.ranking import ORDERS
-from geopatcher.fields.scenes import METHODS
 from geopatcher.fields.stack import FROM_TAGS, Stack
+from geopatcher.fields.warping import METHODS
 from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.local_files import is_elsewhere, is_here
 

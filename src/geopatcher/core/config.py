@@ -111,6 +111,15 @@ def parameters_of(cls: type) -> list[str]:
     return list(inspect.signature(cls).parameters)
 
 
+def comparable(value: float | None) -> float | str | None:
+    """Return a number that is equal to another of its kind also where it is NaN, which is equal to nothing.
+
+    >>> comparable(float("nan")) == comparable(float("nan")), comparable(1.5)
+    (True, 1.5)
+    """
+    return "nan" if value != value else value  # noqa: PLR0124 - NaN is not
+
+
 def plain(value: object) -> object:
     """Return a value as JSON has it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from geopatcher.core.config import Configured, known_only
+from geopatcher.core.config import Configured, comparable, known_only
 from geopatcher.core.domain_json import PARAMETERS, domain_arguments, domain_to_json
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ConfiguredRaster(Configured):
         return cls(**domain_arguments(known_only(cls, config, PARAMETERS)))  # type: ignore[arg-type]
 
     def _key(self) -> tuple[Hashable, ...]:
-        return tuple("nan" if value != value else value for value in _VALUES(self))  # noqa: PLR0124 - NaN is not
+        return tuple(map(comparable, _VALUES(self)))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ConfiguredRaster):

@@ -16,8 +16,8 @@ from geopatcher.fields.aligned import Aligned
 from geopatcher.fields.composed import Composed, LastRead
 from geopatcher.fields.mosaic import grid_of, source_of
 from geopatcher.fields.placing import placed_on
-from geopatcher.fields.scenes import METHODS
 from geopatcher.fields.some_bands import some_bands
+from geopatcher.fields.warping import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.core.arrays import Array
     from geopatcher.core.metadata import Tags
     from geopatcher.fields.late_file import LateFile
-    from geopatcher.fields.scenes import Cells
+    from geopatcher.fields.warping import Cells
 
 #: ``(rows, columns)`` that are warped in one go.
 TILE = (512, 512)

@@ -17,7 +17,7 @@ from geopatcher.fields.late_file import LateFile
 from geopatcher.fields.layered import Layered
 from geopatcher.fields.mosaic import grid_of, tile_of
 from geopatcher.fields.ranking import ranked
-from geopatcher.fields.scenes import METHODS
+from geopatcher.fields.warping import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

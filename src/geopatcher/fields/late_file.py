@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.fields.catalogued import DescribedFile
-    from geopatcher.fields.scenes import Cells
+    from geopatcher.fields.warping import Cells
     from geopatcher.formats.signing import Sign
 
 #: A file may lie this far from where it is said to, in pixels: people write fewer digits than there are.

@@ -15,7 +15,8 @@ from geopatcher.fields.from_path import field_at
 from geopatcher.fields.grids import Grid, grid_for
 from geopatcher.fields.layered import AT_ONCE, Layered
 from geopatcher.fields.ranking import ranked
-from geopatcher.fields.scenes import METHODS, scene_on
+from geopatcher.fields.scenes import scene_on
+from geopatcher.fields.warping import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,8 +42,8 @@ class Mosaic(Layered):
     Parameters
     ----------
     scenes
-        Paths, URLs, sources or fields, of as many bands and the same dtype. Those that have to be warped are
-        files that GDAL opens.
+        Paths, URLs, sources or fields, of as many bands and the same dtype. Of those that have to be warped
+        and are no files, windows are read and warped in memory.
     grid
         The pixels of the result: a `Grid` of a CRS, a resolution and bounds, as far as they are wanted; a
         `RasterDomain`, or a path or source that lies on them. By default those of the first scene, continued

@@ -15,7 +15,8 @@ from geopatcher.errors import SourceError
 from geopatcher.fields.aligned import SAME, Aligned, Placed
 from geopatcher.fields.grids import same_crs, whole_shift
 from geopatcher.fields.mosaic import Mosaic
-from geopatcher.fields.scenes import METHODS, scene_on
+from geopatcher.fields.scenes import scene_on
+from geopatcher.fields.warping import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -95,6 +95,8 @@ def source_of(reader: GeoArray[Pixels]) -> PixelSource:
     if isinstance(reader, LazyReader) and len(reader.shape) == 3 and reader.overview_level is None:
         file = RasterioSource(reader.paths[0], tuple(reader.indexes))
         focus = box_of(reader.window_focus)
+        if focus == Box.of_shape(file.domain.grid_shape):
+            return file
         if Box.of_shape(file.domain.grid_shape).contains(focus):
             return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
     return ReaderSource.of(reader)

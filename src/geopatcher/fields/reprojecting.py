@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from geopatcher.core.arrays import Array
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
+from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
 
 if TYPE_CHECKING:
     from geopatcher.fields.grids import CrsLike
-    from geopatcher.fields.mosaic import SceneLike
+    from geopatcher.fields.open import Source
 
 
 class ReprojectingRasterField(RasterField[Array]):
@@ -23,7 +24,8 @@ class ReprojectingRasterField(RasterField[Array]):
     Parameters
     ----------
     reader
-        A path or URL, or a source or field of a file that GDAL opens.
+        A path or URL, a reader or GeoTensor, a DataArray, or a field: whatever `reconstruct` takes as a
+        raster. Of what is no file windows are read, and warped in memory.
     dst_crs
         ``"EPSG:32633"``, a number of EPSG's, WKT, or a CRS; ``None`` is that of the raster.
     resolution
@@ -49,9 +51,9 @@ class ReprojectingRasterField(RasterField[Array]):
 
     def __init__(
         self,
-        reader: SceneLike,
+        reader: Source,
         dst_crs: CrsLike | None,
         resolution: float | tuple[float, float] | None = None,
         resampling: str = "bilinear",
     ) -> None:
-        super().__init__(Mosaic([reader], Grid(dst_crs, resolution), resampling=resampling))
+        super().__init__(Mosaic([as_field(reader)], Grid(dst_crs, resolution), resampling=resampling))

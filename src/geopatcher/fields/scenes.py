@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from rasterio.enums import ColorInterp, MaskFlags, Resampling
-from rasterio.vrt import WarpedVRT
-from rasterio.warp import SUPPORTED_RESAMPLING
+from rasterio.enums import ColorInterp, MaskFlags
 
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.core.protocols import OverDataset, PixelSource
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import exact_nodata
-from geopatcher.fields.grids import crs_of, outline, whole_shift
+from geopatcher.fields.grids import outline, whole_shift
+from geopatcher.fields.read_scene import ReadScene
 from geopatcher.fields.scaled import Scaled
 from geopatcher.fields.some_bands import some_bands
+from geopatcher.fields.warping import BY_BLOCKS, Warping, by_tiles
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import environment
 from geopatcher.formats.signing import renewing
@@ -27,22 +26,9 @@ from geopatcher.formats.signing import renewing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-    from rasterio.io import DatasetReader
-
     from geopatcher.core.arrays import Array
     from geopatcher.core.domain import RasterDomain
-
-#: Pixels of a rectangle, and where they hold data: ``None`` is everywhere, NaN left aside.
-Cells: TypeAlias = "tuple[Array, NDArray[np.bool_] | None]"
-
-#: By what names a warped pixel can be made of those around it.
-METHODS = tuple(method.name for method in SUPPORTED_RESAMPLING)
-#: GDAL's own way of taking all bands for one would mix nodata of a band into its neighbours.
-BANDS_APART = {"UNIFIED_SRC_NODATA": "NO"}
-#: GDAL places pixels approximately, along each row of what it warps in one go: always its blocks, so that
-#: neither the window nor the bands that are read make a difference.
-BY_BLOCKS = {"GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO"}
+    from geopatcher.fields.warping import Cells
 
 
 class Scene(Protocol):
@@ -81,6 +67,10 @@ class Scene(Protocol):
         ...
 
 
+class DatasetSource(PixelSource, OverDataset, Protocol):
+    """A source that GDAL opens."""
+
+
 @dataclass(frozen=True)
 class AlignedScene:
     """A raster that shares the pixels of a map: it begins at ``(row0, col0)`` of it, and is read as it is."""
@@ -110,22 +100,14 @@ class AlignedScene:
 
 @dataclass(frozen=True)
 class WarpedScene:
-    """A raster that GDAL warps onto the pixels of a map, tile by tile.
-
-    ``source_missing`` is the value of missing pixels before, and ``missing`` after, NaN for floats; ``alpha``
-    the number of the band that says which pixels hold data where no value does, 0 for none.
-    """
+    """A raster in a file, which GDAL warps onto the pixels of a map, tile by tile."""
 
     source: PixelSource
     box: Box
     path: str
     indexes: tuple[int, ...]
-    onto: RasterDomain
-    method: str
+    how: Warping
     density: float
-    source_missing: float | int | None
-    missing: float | int | None
-    alpha: int
 
     @property
     def hides_nothing(self) -> bool:
@@ -143,7 +125,7 @@ class WarpedScene:
     def without(self, value: float | int) -> WarpedScene:
         """Return the same where a value means missing, of a raster that does not say so itself."""
         missing = math.nan if self.source.domain.dtype.kind == "f" else value
-        return replace(self, source_missing=value, missing=missing, alpha=0)
+        return replace(self, how=replace(self.how, before=value, after=missing, alpha=0))
 
     def read(self, box: Box, tile: tuple[int, int]) -> Cells:
         """Warp the tiles that hold a rectangle.
@@ -158,42 +140,14 @@ class WarpedScene:
 
     def _read_signed(self, box: Box, tile: tuple[int, int]) -> Cells:
         dtype = self.source.domain.dtype
-        pixels = empty((len(self.indexes) + bool(self.alpha), *box.shape), dtype)
+        pixels = empty((len(self.indexes) + bool(self.how.alpha), *box.shape), dtype)
         doing = f"cannot read {self.source.name}, {box} of the map"
         with POOL.borrow(self.path, doing) as dataset, environment(**BY_BLOCKS):
-            for part in box.tiles(tile):
-                row, col = part.row0 // tile[0] * tile[0], part.col0 // tile[1] * tile[1]
-                whole = Box(row, row + tile[0], col, col + tile[1])
-                whole = whole.intersect(Box.of_shape(self.onto.grid_shape))
-                warped = self._warp(dataset, whole)
-                pixels[:, *part.slices(box)] = warped[:, *part.slices(whole)]
-        if self.alpha:
-            held = np.broadcast_to(pixels[-1] > 0, pixels[:-1].shape)
-            return pixels[:-1], held
-        return pixels, None if dtype.kind == "f" else pixels != self.missing
 
-    def _warp(self, dataset: DatasetReader, whole: Box) -> Array:
-        part = self.onto.cut(whole)
-        with WarpedVRT(
-            dataset,
-            crs=crs_of(self.onto.crs or ""),
-            transform=part.transform,
-            width=whole.width,
-            height=whole.height,
-            resampling=Resampling[self.method],
-            src_nodata=self.source_missing,
-            nodata=self.missing,
-            add_alpha=self.alpha > dataset.count,
-            **BANDS_APART,
-        ) as warped:
-            wanted = [*self.indexes, *([self.alpha] if self.alpha else [])]
-            pixels = empty((len(wanted), *whole.shape), self.source.domain.dtype)
-            if len({warped.dtypes[band - 1] for band in wanted}) == 1:
-                warped.read(wanted, out=pixels)
-            else:
-                for position, band in enumerate(wanted):
-                    warped.read(band, out=pixels[position])
-        return pixels
+            def warped(whole: Box) -> Array:
+                return self.how.warp(dataset, whole, self.indexes, dtype)
+
+            return self.how.held(by_tiles(box, tile, self.how.onto.grid_shape, pixels, warped))
 
 
 @dataclass(frozen=True)
@@ -254,15 +208,17 @@ def scene_on(source: PixelSource, onto: RasterDomain, method: str) -> Scene | No
     if box.empty:
         return None
     density = max(1.0, math.prod(domain.grid_shape) / max(1, placed.n_pixels))
-    return _warped(source, box, onto, method, density)
-
-
-def _warped(source: PixelSource, box: Box, onto: RasterDomain, method: str, density: float) -> WarpedScene:
     why = _why_not(source, onto)
-    if why is not None or not isinstance(source, OverDataset):
+    if why is not None:
         raise SourceError(
             f"{source.name} does not share the pixels of the map, and cannot be warped onto them: {why}"
         )
+    if isinstance(source, OverDataset) and source.window is None:
+        return _warped(source, box, onto, method, density)
+    return ReadScene.of(source, box, onto, method, density)
+
+
+def _warped(source: DatasetSource, box: Box, onto: RasterDomain, method: str, density: float) -> WarpedScene:
     with POOL.look_at(source.path) as dataset:
         indexes = source.indexes
         flags = [dataset.mask_flag_enums[band - 1] for band in indexes]
@@ -286,17 +242,14 @@ def _warped(source: PixelSource, box: Box, onto: RasterDomain, method: str, dens
         value, missing = (math.nan if value is None else value), math.nan
     elif value is None:
         alpha = colors.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in colors else count + 1
-    return WarpedScene(source, box, source.path, tuple(indexes), onto, method, density, value, missing, alpha)
+    how = Warping(onto, method, value, missing, alpha)
+    return WarpedScene(source, box, source.path, tuple(indexes), how, density)
 
 
 def _why_not(source: PixelSource, onto: RasterDomain) -> str | None:
     """Return why a raster cannot be warped; ``None`` where it can."""
-    if not isinstance(source, OverDataset):
-        return "only files that GDAL opens are warped. Write it to a .tif with geopatcher.export"
-    if source.window is not None:
-        return "it is a part of a file. Give the file, and take the part of the map"
     dtype = source.domain.dtype
-    if dtype.kind not in "iuf" or (dtype.kind in "iu" and dtype.itemsize > 4):
+    if dtype.kind not in "iuf" or (dtype.kind in "iu" and dtype.itemsize > 4) or dtype.name == "float16":
         return f"GDAL warps {dtype} inexactly. Convert it first, or give its own grid"
     if onto.crs is None or source.domain.crs is None:
         return "a CRS is missing. Write it into the file, as with: rio edit-info --crs EPSG:32633 FILE"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar, overload
 
@@ -11,6 +11,7 @@ import numpy as np
 from geopatcher.accumulators.base import CellAggregation
 from geopatcher.accumulators.strict import warn_if_unsafe_streaming
 from geopatcher.core.axis import pixel_pair
+from geopatcher.core.config import comparable
 from geopatcher.core.typevars import Place_co
 from geopatcher.engine.job import Output
 from geopatcher.merging.merge import MergeOptions, absolute, merge_patches
@@ -76,9 +77,11 @@ class Merging(Generic[Place_co]):
     cog: CogStorage | None = None
     dtype: str | np.dtype | None = "float32"
     memory_limit: int | str = "1GiB"
-    fill_value: float | int | None = None
+    fill_value: float | int | None = field(default=None, compare=False)
+    _filled_with: float | str | None = field(init=False, repr=False)  # what is compared in its place
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_filled_with", comparable(self.fill_value))
         if self.streaming and self.target_path is None:
             raise ValueError("streaming=True needs target_path, the folder the result goes to")
         check_place(self.target_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
@@ -63,7 +63,7 @@ A = TypeVar("A", bound=Accumulator)
 R = TypeVar("R")
 
 
-class GlobalAggregation(SpatialAggregation, ABC, Generic[S, R]):
+class GlobalAggregation(SpatialAggregation, Generic[S, R]):
     """An aggregation that reduces all cells to one value per band, or one for all.
 
     A monoid: any grouping of the cells gives the same value, exactly or within the bound the class

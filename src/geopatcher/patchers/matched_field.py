@@ -17,7 +17,7 @@ from geopatcher.fields.open import as_field
 from geopatcher.fields.placing import placed_on
 from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.fields.raster import RasterField
-from geopatcher.fields.scenes import METHODS
+from geopatcher.fields.warping import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
 from geopatcher.patchers.placed_steps import METHODS as STEP_METHODS
 
@@ -39,10 +39,11 @@ class MatchedField:
     """A primary source, and secondary ones that are read wherever it is.
 
     Sources are whatever a patcher takes: fields, paths, arrays; or series, for a patcher over time. A
-    secondary one lies on the grid of the primary one, or is a file that GDAL warps onto it where
+    secondary one lies on the grid of the primary one, or is a raster that GDAL warps onto it where
     ``resampling`` says how, or is brought onto it by a function of ``coreg``. That is given what the
-    secondary source has there, and what the primary one has; of rasters with a georeference on different
-    grids, the pixels that the primary patch touches.
+    secondary source has there, and what the primary one has; of rasters on different grids, the pixels
+    that the primary patch touches. Rasters of other sizes, of which none says where on the ground it lies,
+    cover the same ground.
 
     Parameters
     ----------
@@ -215,18 +216,18 @@ class MatchedField:
         Returns
         -------
         rasterio.windows.Window
-            The same window on the same grid, or where there is no georeference to tell another one.
+            The same window on the same grid; without a georeference, of a grid of another size, that part
+            of it.
 
         Raises
         ------
         ValueError
-            The secondary source has nothing there.
+            The secondary source has nothing there, or only one of the two says where it lies.
 
         """
         mine, its = self.domain, raster_domain(self.fields[name].domain)
-        placed = is_placed(mine) and is_placed(its)
         box = box_of(indexer)
-        if not self.is_aligned(name) and placed:
+        if not self.is_aligned(name):
             box = touched(mine, its, box)
         return Window(box.col0, box.row0, box.width, box.height)
 
@@ -297,18 +298,42 @@ class MatchedField:
 
 
 def touched(mine: RasterDomain, its: RasterDomain, box: Box) -> Box:
-    """Return the pixels of one grid that a rectangle of another one touches; both are on the ground.
+    """Return the pixels of one grid that a rectangle of another one touches.
+
+    Where neither says where on the ground it lies, they cover the same: a grid of half as many rows has half
+    the rows there.
 
     Raises
     ------
     ValueError
-        There are none.
+        There are none, or one grid lies on the ground and nobody knows where the other one does.
 
     """
-    bounds = mine.cut(box.intersect(Box.of_shape(mine.grid_shape))).bounds
+    inner = box.intersect(Box.of_shape(mine.grid_shape))
+    if is_placed(mine) != is_placed(its):
+        raise ValueError(
+            f"a source of {told_grid(its)} is on another grid than the primary source, of {told_grid(mine)}, "
+            f"and not both say where on the ground they lie: which of its pixels belong to a patch cannot be "
+            f"known. Give both a transform and a CRS, or neither, if they cover the same"
+        )
+    if not is_placed(mine):
+        if inner.empty:
+            raise ValueError(f"rows and columns {box} are outside the primary source of {told_grid(mine)}")
+        rows = share(inner.row0, inner.row1, its.height, mine.height)
+        return Box(*rows, *share(inner.col0, inner.col1, its.width, mine.width))
+    bounds = mine.cut(inner).bounds
     if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
         bounds = transform_bounds(mine.crs, its.crs, *bounds)
     return box_of_bounds(its, bounds)
+
+
+def share(start: int, stop: int, its: int, mine: int) -> tuple[int, int]:
+    """Return which of ``its`` pixels of an axis those from ``start`` to ``stop`` of ``mine`` touch.
+
+    >>> share(3, 8, its=10, mine=20), share(3, 8, its=40, mine=20)
+    ((1, 4), (6, 16))
+    """
+    return start * its // mine, -(-stop * its // mine)
 
 
 def is_placed(domain: RasterDomain) -> bool:

@@ -63,7 +63,7 @@ class Elsewhere:
                 f"primary) that brings a patch onto the pixels of the primary one, or of a file "
                 f"resampling={{{name!r}: 'nearest'}}"
             )
-        if not (is_placed(primary_grid) and is_placed(grid)):
+        if is_placed(primary_grid) != is_placed(grid):
             raise ValueError(
                 f"{both}{told_grid(primary_grid)}, and not both say where on the ground they lie: which of "
                 f"its pixels belong to a patch cannot be known. Give DataArrays with coordinates of x and y"
@@ -93,9 +93,9 @@ class MatchedSpatioTemporalPatcher(
 
     Sources of a `MatchedField` have the grid and the steps of the primary one, or are brought there: to other
     steps by ``reindex``, and to another grid by ``resampling``, if they are files, or by a function of
-    ``coreg``. That is given the pixels which the primary patch touches, where both say where on the ground
-    they lie; and, of other steps without ``reindex``, those from the first label of the primary patch to the
-    last.
+    ``coreg``. That is given the pixels which the primary patch touches (rasters of other sizes, of which none
+    says where on the ground it lies, cover the same ground); and, of other steps without ``reindex``, those
+    from the first label of the primary patch to the last.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.axis import BOUNDARIES, Axis, lattice_axes, pixel_pair
 from geopatcher.core.box import Box
-from geopatcher.core.config import Configured
+from geopatcher.core.config import Configured, comparable
 from geopatcher.core.places import NamedGrid
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class SpatialRectangular(SpatialGeometry[Window]):
 
     size: tuple[int, int]
     boundary: str
-    pad_value: float | None
+    pad_value: float | None = field(compare=False)
+    _padded_with: float | str | None = field(init=False, repr=False)  # what is compared in its place
 
     def __init__(self, size: ArrayLike, boundary: str = "cover", pad_value: float | None = None) -> None:
         if boundary not in BOUNDARIES:
@@ -117,6 +118,7 @@ class SpatialRectangular(SpatialGeometry[Window]):
         object.__setattr__(self, "size", pixel_pair(size, "size"))
         object.__setattr__(self, "boundary", boundary)
         object.__setattr__(self, "pad_value", pad_value)
+        object.__setattr__(self, "_padded_with", comparable(pad_value))
 
     def neighborhood(self, domain: HasShape, anchor: Anchor) -> Window:
         """Return the patch at ``anchor``, ``(row, col)``, as a rasterio window of whole pixels.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import deepcopy
 from dataclasses import dataclass
 from operator import index
 from typing import TYPE_CHECKING, ClassVar, Generic, SupportsIndex, TypeVar
@@ -121,7 +122,7 @@ class TemporalFold(TemporalAggregation[S], Generic[S]):
     fold_fn
         Takes the state and a patch, and returns the next state.
     initial_state
-        The first one; ``None`` by default.
+        The first one, of which each merge takes a copy; ``None`` by default.
 
     Raises
     ------
@@ -147,8 +148,8 @@ class TemporalFold(TemporalAggregation[S], Generic[S]):
             raise TypeError(f"fold_fn is called with a state and a patch; {self.fold_fn!r} cannot be")
 
     def merge(self, patches: Iterable[TemporalPatch[object]]) -> S:
-        """Return the last state; ``initial_state`` where there are no patches."""
-        state = self.initial_state
+        """Return the last state; a copy of ``initial_state`` where there are no patches."""
+        state = deepcopy(self.initial_state)  # a function may write into it, and the next merge begins anew
         for patch in patches:
             state = self.fold_fn(state, patch)
         return state

@@ -31,10 +31,9 @@ def as_coordinate(values: ArrayLike, name: str = "coord") -> Array:
         It holds neither numbers nor datetimes.
 
     """
-    array = np.asarray(values)
+    array = as_points(values, name)
     if array.ndim != 1:
         raise ValueError(f"{name} is a coordinate along one axis, not an array shaped {array.shape}")
-    check_kind(array, name)
     offsets = from_first(array, array)
     if offsets.dtype.kind in "fmM" and (np.isnan if offsets.dtype.kind == "f" else np.isnat)(offsets).any():
         raise ValueError(f"{name} has points that are no number or no time")
@@ -46,6 +45,21 @@ def as_coordinate(values: ArrayLike, name: str = "coord") -> Array:
             f"{array[at + 1]}): sort the series along it first"
         )
     return array
+
+
+def as_points(values: ArrayLike, name: str) -> Array:
+    """Return points of a coordinate; months and years are their first days, for they have no fixed length.
+
+    Raises
+    ------
+    TypeError
+        They are neither numbers nor datetimes.
+
+    """
+    array = np.asarray(values)
+    check_kind(array, name)
+    calendar = array.dtype.kind == "M" and np.datetime_data(array.dtype)[0] in ("M", "Y")
+    return array.astype("M8[D]") if calendar else array
 
 
 def check_kind(array: Array, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -23,6 +24,9 @@ _UNITS: dict[str, str] = {
     for name in names.split()
 }
 _SHORT = {"m": "min"}
+#: Nanoseconds of each unit, coarsest first.
+_NANOSECONDS = {unit: int(np.timedelta64(1, unit).astype("m8[ns]").astype(int)) for unit in _UNITS.values()}  # type: ignore[call-overload]
+_TERM = r"(\d+(?:\.\d+)?)\s*([a-zA-Z]+)"
 
 
 @runtime_checkable
@@ -35,9 +39,9 @@ class FineTimedelta(Protocol):
 
 
 def duration(value: str | timedelta | np.timedelta64) -> np.timedelta64:
-    """Return a span of time: a whole number and a unit, ``"-9h"``, ``"30min"``, ``"2 days"``.
+    """Return a span of time: numbers with units, ``"-9h"``, ``"2 days"``, ``"1.5h"``, ``"1h30min"``.
 
-    Months and years have no fixed length, and are refused.
+    A sign holds for all of it. Months and years have no fixed length, and are refused.
 
     Raises
     ------
@@ -48,8 +52,8 @@ def duration(value: str | timedelta | np.timedelta64) -> np.timedelta64:
 
     Examples
     --------
-    >>> duration("-9h"), duration("2 days")
-    (np.timedelta64(-9,'h'), np.timedelta64(2,'D'))
+    >>> duration("-9h"), duration("2 days"), duration("1.5h")
+    (np.timedelta64(-9,'h'), np.timedelta64(2,'D'), np.timedelta64(90,'m'))
 
     """
     if isinstance(value, np.timedelta64):
@@ -62,15 +66,28 @@ def duration(value: str | timedelta | np.timedelta64) -> np.timedelta64:
         return np.timedelta64(value)
     if not isinstance(value, str):
         raise TypeError(f"a span of time is a text such as '3h' or a timedelta64, not {value!r}")
-    found = re.fullmatch(r"\s*([+-]?\d+)\s*([a-zA-Z]+)\s*", value)
+    terms = re.findall(_TERM, value)
     # "M" is a month to NumPy and a minute to nobody: only whole words are read in any case.
-    unit = None if found is None or found[2] == "M" else _UNITS.get(found[2].lower())
-    if found is None or unit is None:
+    units = ["" if word == "M" else _UNITS.get(word.lower(), "") for _, word in terms]
+    whole = re.fullmatch(rf"\s*([+-]?)\s*(?:{_TERM}\s*)+", value)
+    if whole is None or not all(units):
         raise ValueError(
-            f"{value!r} is no span of time: a whole number and a unit, such as '-9h', '30min' or '2D' "
+            f"{value!r} is no span of time: numbers with units, such as '-9h', '1h30min' or '2D' "
             f"(weeks, days, h, min, s, ms, us, ns; months and years have no fixed length)"
         )
-    return np.timedelta64(int(found[1]), unit)  # type: ignore[call-overload,no-any-return] # a unit
+    lengths = (Fraction(number) * _NANOSECONDS[unit] for (number, _), unit in zip(terms, units, strict=True))
+    return _in_units(-sum(lengths) if whole[1] == "-" else sum(lengths), units, value)
+
+
+def _in_units(nanoseconds: Fraction | int, units: list[str], text: str) -> np.timedelta64:
+    """Return a span in the finest of some units, or in the first finer one in which it is a whole number."""
+    coarsest_first = list(_NANOSECONDS)
+    finest = max(map(coarsest_first.index, units))
+    for unit in coarsest_first[finest:]:
+        number = Fraction(nanoseconds, _NANOSECONDS[unit])
+        if number.denominator == 1:
+            return np.timedelta64(number.numerator, unit)  # type: ignore[call-overload,no-any-return]
+    raise ValueError(f"{text!r} is no span of time: it is no whole number of nanoseconds")
 
 
 def duration_text(value: np.timedelta64) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from geopatcher.core.config import Configured
-from geopatcher.temporal.coordinates import Offset, as_coordinate, check_kind, find, from_first, moved
+from geopatcher.temporal.coordinates import Offset, as_coordinate, as_points, find, from_first, moved
 from geopatcher.temporal.durations import duration, duration_text
 
 if TYPE_CHECKING:
@@ -247,8 +247,7 @@ def build_sampling_slices(
 
     """
     source = as_coordinate(source_points, "source_points")
-    origins = np.atleast_1d(np.asarray(sample_origins))
-    check_kind(origins, "sample_origins")
+    origins = np.atleast_1d(as_points(sample_origins, "sample_origins"))
     first, stride, fits = _fitted(source, origins, stencil)
     if not fits.all():
         origin = origins[int(np.argmin(fits))]
