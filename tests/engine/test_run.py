@@ -48,6 +48,27 @@ def test_the_watch_stops_between_strips():
     assert {each.box.row0 for each in found} <= {0, 10}
 
 
+@pytest.mark.parametrize("pipelined", [True, False])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_the_watch_hears_once_that_all_is_read(pipelined, at_once, monkeypatch):
+    reads, heard = [], []
+
+    class Source(ArraySource):
+        reads_at_once, block_shape = at_once, (8, 30)
+
+        def read(self, box):
+            reads.append(box)
+            return super().read(box)
+
+    array = ArraySource.of(IMAGE)
+    source = Source(array.array, array.domain)
+    plan = gp.plan(source, size=10, step=5)
+    plan = replace(plan, model=replace(plan.model, unit_rows=8))
+    watch = Watch(read=lambda: heard.append(len(reads)))
+    assert list(contributions(plan, source, operate_of(), pipelined=pipelined, watch=watch))
+    assert heard == [5] == [len(reads)]
+
+
 def test_rows_of_blocks_are_emitted_as_soon_as_nothing_touches_them_any_more():
     plan = gp.plan(IMAGE, size=10, step=10, chunks=16, aggregation="sum")
     seen, emitted = [], []

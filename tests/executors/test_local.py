@@ -8,6 +8,7 @@ import pytest
 import geopatcher as gp
 from geopatcher.core.cpu import usable_cores
 from geopatcher.executors import LocalExecutor
+from geopatcher.runs.session import MemorySession
 
 WIDE = np.arange(96 * 400, dtype="float32").reshape(1, 96, 400)
 SIZES = {"size": 16, "step": 8, "chunks": 16}
@@ -37,3 +38,19 @@ def test_regions_in_turn_give_what_one_gives_wherever_there_is_nothing(tmp_path,
     result = gp.reconstruct(image, operator, target, skip_empty=True, executor=LocalExecutor(), **SIZES)
     np.testing.assert_array_equal(result.array[...], image * 2)
     assert seen <= {threading.get_ident()}
+
+
+def test_a_session_hears_that_all_is_read_when_the_last_region_is(monkeypatch):
+    plan = gp.plan(WIDE, **SIZES)
+    regions = [plan.restrict(box) for box in plan.region.tiles((96, 80))]
+    monkeypatch.setattr(type(plan), "regions", lambda _: iter(regions))
+    columns, heard = [], []
+    monkeypatch.setattr(MemorySession, "all_read", lambda _: heard.append(max(columns, default=0)))
+
+    class Hears:
+        def on_patch_done(self, anchor, seconds, nbytes):
+            columns.append(anchor[1])
+
+    gp.reconstruct(WIDE, np.negative, executor=LocalExecutor(), hooks=Hears(), **SIZES)
+    assert len(heard) == 1
+    assert heard[0] >= 320 - 16  # of all regions but the last all patches are through

@@ -60,6 +60,7 @@ def sign(url):
 def test_a_signature_is_renewed_when_it_has_expired(server):
     signs = Signer()
     source = RasterioSource(f"{server.url}/a.tif", sign=signs)
+    assert source.version()  # as it was when it was opened
     server.fails(need=f"{SECRET}2")
     np.testing.assert_array_equal(source.read(gp.Box(0, 256, 0, 256)), IMAGE)
     assert signs.calls == 2

@@ -279,6 +279,36 @@ def test_rows_wait_for_a_slow_answer_and_for_one_at_all(talker, monkeypatch):
     assert talker.asked == 4
 
 
+def test_what_is_far_is_asked_for_the_last_time_when_all_is_read(talker):
+    talker.reads_at_once = 4
+    for watch in (watching(talker), SourceWatch(Job(None, talker, np.copy, None, None))):
+        watch.begin()
+        watch.all_read()
+        (watch._last or watch._all).result()
+        asked, (says, state) = talker.asked, (talker.says, talker.state)
+        talker.says, talker.state = "2", {"etag": "2"}  # and no pixel of that was read
+        watch.require_same() if watch._all is None else watch.finish()
+        assert talker.asked == asked
+        talker.says, talker.state = says, state
+
+
+def test_what_was_another_when_all_was_read_is_an_error(talker):
+    talker.reads_at_once = 4
+    watch = watching(talker)
+    talker.says, talker.state = "2", {"etag": "2"}
+    watch.all_read()
+    with pytest.raises(SourceError, match=r"talker changed while it was read \(source.etag was 1 and is 2\)"):
+        watch.finish()
+
+
+def test_what_is_here_may_change_until_the_end(talker):
+    watch = watching(talker)
+    watch.all_read()
+    talker.state = {"etag": "2"}
+    with pytest.raises(SourceError, match="talker changed while it was read"):
+        watch.finish()
+
+
 def test_a_server_that_is_silent_at_the_end_is_asked_again_and_then_an_error(talker):
     watch = watching(talker)
     talker.state = {"unknown": "its server answered 503"}

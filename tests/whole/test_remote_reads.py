@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections import Counter
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
+from rasterio.windows import Window
 
 import geopatcher as gp
 from faulty import Faulty
+from geopatcher.fields import file_identity
+from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, READS_AT_ONCE
 
@@ -111,6 +119,50 @@ def test_several_requests_are_on_their_way_and_no_byte_comes_twice(server, name)
         seen[first : last + 1] += 1
     # Of what is fetched again there are the rests of pages of 16 KiB where pieces meet.
     assert asked <= 1.25 * np.count_nonzero(seen)
+
+
+def test_opening_is_two_answers_after_one_another_and_six_in_all(server):
+    source = RasterioSource(f"{server.url}/cog.tif")
+    version = source.version()
+    asked = Counter(server.paths())
+    assert asked == {"/cog.tif": 3, "/cog.tif.aux.xml": 1, "/cog.tif.msk": 1, "/cog.tif.MSK": 1}
+    assert [span for span in server.spans() if span[0] == 0] == [(0, (32 << 10) - 1)]
+    assert Counter(server.asked("cog.tif")) == {("HEAD", "none"): 5, ("GET", "none"): 1}
+    assert source.version() == version
+    assert len(server.paths()) == 7  # further on it is asked anew
+
+
+def test_what_was_said_at_the_opening_is_not_what_it_says_later(server, monkeypatch):
+    shutil.copy(server.folder / "cog.tif", server.folder / "late.tif")
+    source = RasterioSource(f"{server.url}/late.tif")
+    monkeypatch.setattr(file_identity, "FRESH_S", -1.0)
+    before = RasterioSource(f"{server.url}/late.tif").version()
+    os.utime(server.folder / "late.tif", ns=(1, 1))
+    assert source.version() != before
+
+
+def test_datasets_are_opened_before_anybody_reads(server):
+    path = f"{server.url}/cog.tif"
+    POOL.prepare(path, 6)
+    server.fails()
+    with ExitStack() as lent:
+        assert len({id(lent.enter_context(POOL.borrow(path))) for _ in range(6)}) == 6
+        assert server.paths() == []
+    POOL.prepare(path, 12)
+    assert sum(held.path == path for held, _ in POOL._idle.values()) == 6  # it was read of since
+
+
+def test_a_dataset_knows_where_its_blocks_are(server):
+    """What the beginning of a file says is in GDAL's memory only for a while."""
+    path = f"{server.url}/cog.tif"
+    with POOL.borrow(path) as dataset:
+        POOL._forget_bytes(path)
+        server.fails()
+        np.testing.assert_array_equal(
+            dataset.read(window=Window(1900, 1000, 100, 50)), PIXELS[:, 1000:1050, 1900:2000]
+        )
+        assert server.spans()
+        assert min(first for first, _ in server.spans()) >= 16 << 10
 
 
 KINDS_OF_SOURCES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -57,11 +58,13 @@ def contributions(
     Strips are read once, ahead of use in a thread when ``pipelined``; between them the ``watch``
     may stop the run. A batch is filled from one strip after another; the last of the region may be short.
     """
-    box = plan.reach(plan.anchors.extent(plan.region))
+    box, watch = plan.reach(plan.anchors.extent(plan.region)), watch or Watch()
     if not box.n_pixels:
+        watch.read()
         return
-    read = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
     rows, first, ahead = plan.model.unit_rows, plan.source_extent.row0, plan.model.ahead
+    reader = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
+    read = _ToTheLast(reader, sum(1 for _ in unit_boxes(box, rows, first)), watch.read)
     if pipelined and ahead > READ_AHEAD:  # each waits for a network
         coming = side_by_side(read, unit_boxes(box, rows, first), ahead)
     else:
@@ -69,7 +72,7 @@ def contributions(
         coming = prefetch(read_units(read, box, rows, first), _size_of, waiting if pipelined else 0)
     with coming as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
-        passage = _Passage(plan, operate, watch or Watch())
+        passage = _Passage(plan, operate, watch)
         yield from operate(passage.through(cut))
         passage.end()
 
@@ -114,6 +117,23 @@ class _Passage(Generic[R, T]):
     def _tell(self, n_through: int) -> None:
         while self._ended and self._ended[0][0] <= n_through:
             self.watch.end(self.plan, self._ended.popleft()[1])
+
+
+class _ToTheLast:
+    """Reads rectangles, in any threads, and tells when it has read as many as there are."""
+
+    def __init__(self, read: Callable[[Box], Unit], number: int, tell: Callable[[], None]) -> None:
+        self._read, self._left, self._tell = read, number, tell
+        self._lock = threading.Lock()
+
+    def __call__(self, box: Box) -> Unit:
+        unit = self._read(box)
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last:
+            self._tell()
+        return unit
 
 
 def _size_of(unit: Unit) -> int:

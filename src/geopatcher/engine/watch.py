@@ -33,12 +33,21 @@ def never() -> bool:
     return False
 
 
+def nobody() -> None:
+    """Tell nobody."""
+
+
 @dataclass(frozen=True)
 class Watch:
-    """What is done between strips."""
+    """What is done between strips.
+
+    ``read`` hears when all pixels of a region are read, in the thread that read the last, while patches of
+    it wait for the operator.
+    """
 
     stop: Callable[[], bool] = never
     listeners: Sequence[StripListener] = ()
+    read: Callable[[], None] = nobody
 
     def begin(self, strip: Strip) -> None:
         """Begin a strip, or stop before it.

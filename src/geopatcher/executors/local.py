@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from geopatcher.core.cpu import usable_cores
@@ -120,7 +120,8 @@ class _Turns:
         if self._left:
             run = self._run
             plan = run.job.plan.restrict(self._left.popleft())
-            self._stream = run.job.stream(plan, run.operate, run.watch)
+            watch = run.watch if self._left else replace(run.watch, read=run.session.all_read)
+            self._stream = run.job.stream(plan, run.operate, watch)
             self.turn = _Turn(plan, *peeked(self._stream))
 
     def close(self) -> None:

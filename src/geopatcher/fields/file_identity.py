@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from geopatcher.core.begun import Begun
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
 from geopatcher.fields.url_identity import ask, query_digest, url_of
@@ -18,7 +22,7 @@ from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rasterio.io import DatasetReader
 
@@ -51,6 +55,8 @@ SAMPLE_BYTES = 64 << 10
 ASKING = 8
 #: Datasets whose versions are remembered.
 REMEMBERED = 1024
+#: Seconds for which what a server said of a file, while that was opened, is what it says.
+FRESH_S = 5.0
 #: Datasets within datasets, up to here.
 DEEPEST = 16
 
@@ -123,8 +129,8 @@ class SourceFiles:
             known["unknown"] = "GDAL names no file it is in"
         return known
 
-    def version(self) -> str:
-        """Return a text that changes when one of the files does.
+    def version(self, known: Mapping[str, Answer] | None = None) -> str:
+        """Return a text that changes when one of the files does; of those that are ``known`` none is asked.
 
         Raises
         ------
@@ -132,7 +138,7 @@ class SourceFiles:
             A server could not be asked.
 
         """
-        states = _states(self.names, quick=True)
+        states = _states(self.names, quick=True, known=known or {})
         silent = next((state for state in states if state.is_silent), None)
         if silent is not None:
             raise SourceError(f"whether it has changed is not known: {silent.trouble}")
@@ -251,13 +257,15 @@ def _why_unknown(name: str) -> str:
     return f"there is no quick way to ask what {kind[0]} has" if kind else "there is no file of its name"
 
 
-def _states(names: Sequence[str], *, quick: bool = False) -> list[_State]:
-    """Return what files are now; servers are asked for several at once."""
-    elsewhere = [name for name in names if url_of(SIGNED.of(name)) is not None]
-    answers: dict[str, Answer] = {}
+def _states(
+    names: Sequence[str], *, quick: bool = False, known: Mapping[str, Answer] = MappingProxyType({})
+) -> list[_State]:
+    """Return what files are now; servers are asked for several at once, but for what is ``known``."""
+    elsewhere = [name for name in names if name not in known and url_of(SIGNED.of(name)) is not None]
+    answers = dict(known)
     if elsewhere:
         with ThreadPoolExecutor(min(ASKING, len(elsewhere)), "geopatcher-ask") as pool:
-            answers = dict(zip(elsewhere, pool.map(_asked, elsewhere), strict=True))
+            answers |= zip(elsewhere, pool.map(_asked, elsewhere), strict=True)
     home = Path(names[0]).parent if names else Path()
     return [_state(name, answers, home, quick=quick) for name in names]
 
@@ -286,6 +294,34 @@ def _stat(name: str, *, quick: bool) -> str:
 def _bare(url: str) -> str:
     """Return an address without its query and who asks."""
     return re.sub(r"//[^/?#]*@", "//", url.partition("?")[0])
+
+
+@dataclass(frozen=True)
+class AskedAhead:
+    """What a server is asked of a file while that is opened: a run need not wait for it once more.
+
+    It holds for a moment, and was true before a pixel was read: one who reads on and on asks again.
+    """
+
+    name: str
+    began: float
+    answer: Begun[Answer]
+
+    @classmethod
+    def of(cls, path: str) -> AskedAhead | None:
+        """Ask now; nobody is asked of what has no address of the web, or is made of other files."""
+        if url_of(path) is None or _is_dataset(path):
+            return None
+        return cls(path, time.monotonic(), Begun(partial(_asked, path)))
+
+    def answers(self) -> dict[str, Answer]:
+        """Return what it said, by the name of the file; nothing where that was long ago, or failed."""
+        if not self.answer.is_here or time.monotonic() > self.began + FRESH_S:
+            return {}
+        try:
+            return {self.name: self.answer.result()}
+        except SourceError:  # it cannot be signed; who opens it says so
+            return {}
 
 
 class Noticed:

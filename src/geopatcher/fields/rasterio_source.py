@@ -17,7 +17,7 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
-from geopatcher.fields.file_identity import NOTICED, SourceFiles
+from geopatcher.fields.file_identity import NOTICED, AskedAhead, SourceFiles
 from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
@@ -49,13 +49,18 @@ class RasterioSource:
     window: Box | None = None
     sign: Sign | None = None
     _record: _Record = field(init=False, compare=False)
+    _asked: AskedAhead | None = field(init=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         self._note()
+        object.__setattr__(self, "_asked", AskedAhead.of(self.path))
         record = _Record.of(self.path, self.bands)
         if self.window is not None:
             record = record.cut(self.window)
         object.__setattr__(self, "_record", record)
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"_asked": None}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
@@ -173,13 +178,19 @@ class RasterioSource:
     def version(self) -> str:
         """Return the sizes and times of the files behind it, or what their servers say of them, as a digest.
 
+        The first time that may be what a server said while the raster was opened, a moment ago.
+
         Raises
         ------
         SourceError
             A server does not answer.
 
         """
-        version = self._behind.version()
+        asked, known = self._asked, {}
+        if asked is not None:
+            object.__setattr__(self, "_asked", None)
+            known = asked.answers()
+        version = self._behind.version(known)
         NOTICED.take(self.path, self._behind, version)
         return version
 
@@ -202,6 +213,9 @@ class RasterioSource:
             return pixels
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         parts = [part.shift(-row, -col) for part in pieces(box.shift(row, col), self.block_shape)]
+        if len(parts) > 1:
+            strips = -(-self.domain.height // box.height)
+            POOL.prepare(self.path, len(parts) * min(READS_AT_ONCE, strips))
         side_by_side(
             [partial(self._fetch_into, pixels[:, *part.slices(box)], part, masks=masks) for part in parts]
         )

@@ -18,6 +18,7 @@ from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.asking import Answers
 from geopatcher.formats.doors import Doors
+from geopatcher.formats.first_look import look_first
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
@@ -26,14 +27,16 @@ from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import (
+    ASKED,
     INGESTED,
+    LESS_ASKED,
     LONE,
     NOT_KEPT,
     ONLY_SUCH,
     beside_url,
     besides,
     chosen_by_user,
-    endings_beside,
+    endings_found,
     endings_of,
     kept_with,
 )
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
     Door = Callable[[str], AbstractContextManager[None]]
+    _Opened = tuple[DatasetReader, tuple[str, ...] | None]
 
 #: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
 #: use at once for one raster elsewhere.
@@ -55,11 +59,6 @@ MAX_IDLE = 32
 MOSAICS = ("VRT", "GTI", "STACIT")
 #: Files elsewhere of which it is remembered what lies beside them.
 MAX_KNOWN = 1024
-#: How a GeoTIFF is opened for whose files beside it we ask ourselves.
-ASKED = dict(LONE)
-#: The same with as much of a file at first as GDAL asks for by itself.
-LESS = {option: value for option, value in LONE.items() if option != INGESTED}
-LESS_ASKED = dict(LESS)
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -98,9 +97,9 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        self._beside: OrderedDict[str, tuple[str, ...]] = (
-            OrderedDict()
-        )  # endings of what is beside files elsewhere
+        #: Endings of what is beside files elsewhere, and those of which many datasets were opened.
+        self._beside: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        self._prepared: OrderedDict[str, None] = OrderedDict()
 
     @property
     def failures(self) -> int:
@@ -168,6 +167,7 @@ class HandlePool:
             self._forget_bytes(path)
         with self._lock:
             self._beside.clear()
+            self._prepared.clear()
 
     def end(self) -> set[str]:
         """Close every idle dataset, and return their paths."""
@@ -185,6 +185,30 @@ class HandlePool:
         if not chosen_by_user() and is_signed_tiff(path):
             return ASKED
         return options_for(path, version.size, version.mtime_ns) or beside_url(path)
+
+    def prepare(self, path: str, number: int) -> None:
+        """Open as many datasets of a file elsewhere as will be read of at once, where it was not read of yet.
+
+        One that is opened later waits for those who read by then, and its own read comes after theirs.
+
+        Raises
+        ------
+        SourceError, SourceAccessError
+            See `borrow`.
+
+        """
+        with self._turns.turn(), self._doors.opening(path):
+            version = _Version.of(path)
+            with self._lock:
+                is_first = path not in self._prepared
+                self._prepared[path] = None
+                while len(self._prepared) > MAX_KNOWN:
+                    self._prepared.popitem(last=False)
+                known = sum(held == version for held, _ in self._idle.values())
+                room = self._max_idle - len(self._idle)
+            for _ in range(min(number - known, room) if is_first else 0):
+                opened = renewing(path, partial(self._open, path, self._options(path, version)))
+                self._give_back(_Version.of(path), opened)
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
@@ -218,7 +242,7 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        self._beside = OrderedDict()
+        self._beside, self._prepared = OrderedDict(), OrderedDict()
 
     def _forget_tiles(self) -> None:
         self.close()
@@ -233,25 +257,41 @@ class HandlePool:
         return None
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
+        beside = besides(path) if ONLY_SUCH in options and NOT_KEPT not in options else []
+        dataset, endings = self._opened_as_if_alone(path, beside) if beside else (None, ())
+        if dataset is None:
+            dataset, endings = self._opened(path, options)
+        if endings is not None:  # and every question what lies beside it was answered
+            self._note_beside(path, endings)
+        return dataset
+
+    def _opened_as_if_alone(self, path: str, beside: Sequence[str]) -> _Opened | tuple[None, tuple[()]]:
+        """Open a file by itself while its server is asked for those beside it; none where it has some."""
+        with all_absent(beside) as is_alone:
+            dataset, endings = self._opened(path, LONE)
+            if is_alone():
+                return dataset, endings
+        _close([dataset])
+        return None, ()
+
+    def _opened(self, path: str, options: Mapping[str, str]) -> _Opened:
+        """Open a file; what lies beside it, by endings, ``None`` where that does not say all."""
         doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
         asked = options is ASKED or options is LESS_ASKED
         is_known = NOT_KEPT in options and not asked  # what lies beside it
-        if ONLY_SUCH in options and not is_known and besides(path) and all_absent(besides(path)):
-            options = LONE
         try:
             with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
-                endings = (
-                    endings_beside(dataset.files) if ONLY_SUCH in options or NOT_KEPT in options else None
-                )
+                endings = endings_found(dataset, options)
                 if is_elsewhere(path):  # each read asks for them, and then nobody needs to wait
-                    _ = dataset.nodatavals, dataset.mask_flag_enums
+                    look_first(dataset)
         except GDAL_ERRORS as error:
             self._forget_bytes(path, address)
             failed = failure(error, doing, path, address)
             if INGESTED in options and not isinstance(failed, SourceAccessError):
                 # A server that gives less of it says with the next answer what is wrong.
-                return self._open(path, LESS_ASKED if options is ASKED else LESS)
+                less = {option: value for option, value in options.items() if option != INGESTED}
+                return self._opened(path, LESS_ASKED if asked else less)
             raise failed from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is None and asked:
@@ -264,9 +304,7 @@ class HandlePool:
             self.drop(path)
             gone = ", ".join(endings_of(options))
             raise SourceError(f"{doing}: {gone} beside it was there and is there no more: open it again")
-        if endings is not None:  # and every question what lies beside it was answered
-            self._note_beside(path, endings)
-        return dataset
+        return dataset, endings
 
     def _forget_bytes(self, path: str, address: str | None = None, endings: Sequence[str] = ()) -> None:
         """Have GDAL forget what it keeps of a file elsewhere: what failed, came in half, or is of old.

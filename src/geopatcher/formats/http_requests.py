@@ -7,6 +7,7 @@ import http
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 #: Seconds a server may take to answer.
 TIMEOUT_S = 10.0
@@ -39,13 +40,15 @@ def request_for(url: str, method: str, headers: Mapping[str, str]) -> urllib.req
     return request
 
 
-def all_absent(urls: Sequence[str]) -> bool:
-    """Whether a server says of each address that there is nothing; all are asked at once.
+@contextmanager
+def all_absent(urls: Sequence[str]) -> Iterator[Callable[[], bool]]:
+    """Ask a server, while this lasts, whether there is nothing at each address; what it gives says so.
 
-    Any other answer than that, and none, is no.
+    All are asked at once. Any other answer than that there is nothing, and none, is no.
     """
     with ThreadPoolExecutor(len(urls), "geopatcher-ask") as pool:
-        return all(pool.map(_is_absent, urls))
+        answers = [pool.submit(_is_absent, url) for url in urls]
+        yield lambda: all(answer.result() for answer in answers)
 
 
 def _is_absent(url: str) -> bool:

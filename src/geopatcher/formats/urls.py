@@ -12,6 +12,8 @@ from geopatcher.formats.traffic import TELLING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rasterio.io import DatasetReader
+
 #: GeoTIFFs by themselves, not within another file and not a list of files; queries have nothing beside them.
 _GEOTIFF = re.compile(
     r"(?:https?://|s3://|gs://|az://|/vsi(?:curl|s3|gs|az|adls|oss|swift)/)[^?{}]*(\.tiff?)", re.IGNORECASE
@@ -35,6 +37,10 @@ LONE = _TOLD | {
     NOT_KEPT: "",
     INGESTED: str(32 << 10),
 }
+#: How a GeoTIFF is opened for whose files beside it we ask ourselves.
+ASKED = dict(LONE)
+#: The same with as much of a file at first as GDAL asks for by itself.
+LESS_ASKED = {option: value for option, value in LONE.items() if option != INGESTED}
 
 
 def chosen_by_user() -> bool:
@@ -102,6 +108,13 @@ def endings_beside(files: Sequence[str]) -> tuple[str, ...] | None:
     own, *others = files
     endings = tuple(name.removeprefix(own) for name in others)
     return endings if all(ending in BESIDE for ending in endings) else None
+
+
+def endings_found(dataset: DatasetReader, options: Mapping[str, str]) -> tuple[str, ...] | None:
+    """Return the endings of what GDAL found beside a file, ``None`` where that is not known."""
+    if NOT_KEPT in options and ONLY_SUCH not in options:
+        return ()  # it looked for nothing, and asked what there is, it would ask a server for more
+    return endings_beside(dataset.files) if ONLY_SUCH in options else None
 
 
 def besides(path: str) -> Sequence[str]:

@@ -160,6 +160,10 @@ class DiskSession(Standing):
             place = ""
         return self.job.how | ({"source": place} if place else {})
 
+    def all_read(self) -> None:
+        """Have the source compared with what it was."""
+        self._watch.all_read()
+
     def record(self, box: Box, files: Digests | None = None) -> None:
         """Write down rows of blocks that the store has, in the thread behind."""
         if self._writer is not None and self.sink is not None:

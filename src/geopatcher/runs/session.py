@@ -72,6 +72,10 @@ class Session(Protocol):
         """Make the place for the result, now that the first patch has said what it is."""
         ...
 
+    def all_read(self) -> None:
+        """Take that no pixel is left to be read, while the last are still being computed."""
+        ...
+
     def record(self, box: Box, files: Digests | None = None) -> None:
         """Take a row of blocks that the sink has; what its files hold, if another process wrote them."""
         ...
@@ -143,6 +147,10 @@ class MemorySession(Standing):
         """Allocate the result."""
         self.spec, self.sink = spec, self.target.create(spec)
         return self.sink
+
+    def all_read(self) -> None:
+        """Have the source asked whether it is what it was."""
+        self._watch.all_read()
 
     def record(self, box: Box, files: Digests | None = None) -> None:
         """Do nothing."""

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from geopatcher.core.begun import Begun
 from geopatcher.core.protocols import Versioned
+from geopatcher.core.sources import reads_at_once
 from geopatcher.errors import SourceError
 from geopatcher.runs.fingerprint import differing, source_identity
 
@@ -74,6 +76,8 @@ class SourceWatch(Generic[T]):
     _before: Fingerprint = field(default_factory=dict)
     _held: list[T] = field(default_factory=list)
     _next_at: float = 0.0
+    _last: Begun[str | None] | None = None
+    _all: Begun[str] | None = None
 
     def begin(self) -> None:
         """Ask for the first time, before anything is known or read of the source."""
@@ -104,6 +108,18 @@ class SourceWatch(Generic[T]):
         self._require(version)
         return self._release()
 
+    def all_read(self) -> None:
+        """Begin to ask for the last time: no pixel is left to be read, and some are still being computed.
+
+        Only what waits for a network is asked so early; what is here may be looked at until the end.
+        """
+        if reads_at_once(self.job.source) == 1:
+            return
+        if self._before:
+            self._all = Begun(self._changes)
+        else:
+            self._last = Begun(self._version)
+
     def require_same(self) -> None:
         """Ask once more, at the end of a run that writes nothing down.
 
@@ -113,7 +129,8 @@ class SourceWatch(Generic[T]):
             The source has changed.
 
         """
-        self._require(self._version() or self._began)
+        version = self._version() if self._last is None else self._last.result()
+        self._require(version or self._began)
 
     def finish(self) -> list[T]:
         """Compare the source with what it was at the beginning; return the rows that were held back.
@@ -124,7 +141,7 @@ class SourceWatch(Generic[T]):
             It has changed, or it cannot be asked.
 
         """
-        changed = self._changes()
+        changed = self._changes() if self._all is None else self._all.result()
         if changed:
             raise self._error(changed)
         return self._release()
