@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
@@ -51,6 +52,7 @@ class SharedOptions(SourceOptions, total=False):
     workers: int | None
     memory_limit: int | str
     dtype: DTypeLike | None
+    scale_to: ScaleTo | None
     chunks: Size
     storage: ZarrStorage | CogStorage | None
     region: Region | None

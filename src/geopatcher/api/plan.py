@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
     from geopatcher.core.protocols import Window
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.engine.batching import BatchSize
     from geopatcher.fields.open import Sources
     from geopatcher.planning.plan import Plan
@@ -52,6 +53,7 @@ def plan(
     batch_size: BatchSize = 1,
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
+    scale_to: ScaleTo | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
     region: Region | None = None,
@@ -88,6 +90,8 @@ def plan(
         Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
     dtype
         Of the result; float32 is assumed where it follows from the operator.
+    scale_to
+        As of `reconstruct`: the result has its dtype.
     chunks
         ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
     storage
@@ -141,7 +145,9 @@ def plan(
     extent = Extent(region, region_crs, crop, all_touched)
     at_once = usual_batch(run, batch_size)
     raster = Destination(target, storage, overwrite=False, resume=True).raster
-    request = Request.of(axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent)
+    request = Request.of(
+        axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent
+    ).looking(None, scale_to)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume, Window
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
@@ -73,6 +74,7 @@ def reconstruct(
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     nodata: Nodata = None,
+    scale_to: ScaleTo | None = None,
     output_dims: OutputDims | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
@@ -194,6 +196,9 @@ def reconstruct(
         it; votes over known classes the largest value of their dtype; all others, and all those where a cell
         that holds data turns out to have the nodata value, a mask: an internal one in a ``.tif``, an array
         ``valid`` in a ``.zarr``, and everywhere ``result.valid``. ``nodata=-1`` names a value.
+    scale_to
+        A `ScaleTo`: values of a range become whole numbers of a dtype when a block is finished, and the scale
+        and the offset that give them back are written with the result. ``dtype`` is that of them.
     output_dims
         The leading dimensions of what the operator returns, before rows and columns: names such as
         ``("time", "class")``, or names with labels such as ``{"class": ["water", "forest"]}``; those of a
@@ -324,7 +329,7 @@ def reconstruct(
         axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    return _carried_out(runner, job_for(request.looking(style), conduct, pixels, run), to, progress)
+    return _carried_out(runner, job_for(request.looking(style, scale_to), conduct, pixels, run), to, progress)
 
 
 def _carried_out(

@@ -12,8 +12,9 @@ import numpy as np
 import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.looks import takes_looks
 from geopatcher.cli.operators import model_from, read_arguments, task_over
-from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of, takes_looks
+from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of
 from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
 from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
@@ -130,9 +131,10 @@ def run(
     task = task_over(source, operator, expr, bands, loaded, operator_args)
     by_name = operator if workers or dask else None  # workers import it, instead of being sent it
     call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
-    nodata = task.nodata if nodata is None and keywords["dtype"] is None else nodata
+    own_kind = keywords["dtype"] is None and keywords["scale_to"] is None
+    nodata = task.nodata if nodata is None and own_kind else nodata
     if dry_run:
-        asked = {**keywords, "workers": workers}
+        asked = {**keywords, "workers": workers, "out_bands": task.out_bands}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
     with _cluster(dask) as executor, _page(keywords) if watch else nullcontext():
@@ -231,8 +233,8 @@ def _warn_of_ones(result: Reconstruction, dtype: str | None) -> None:
     values = np.unique(seen(raster, 0))
     if set(values[np.isfinite(values)].tolist()) <= {0.0, 1.0}:
         warnings.warn(
-            f"--dtype {dtype} leaves only 0 and 1 of what this expression gives: leave it out, or multiply "
-            f"them, such as by 10000",
+            f"--dtype {dtype} leaves only 0 and 1 of what this expression gives: leave it out, or use "
+            f"--scale-to {dtype} --range 0,1",
             UserWarning,
             stacklevel=2,
         )

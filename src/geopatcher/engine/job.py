@@ -19,7 +19,7 @@ from geopatcher.core.leading import BAND, Dimension, leading_of_result, plain
 from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
-from geopatcher.core.styles import styled
+from geopatcher.core.styles import Style, scaled_style, styled
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -32,7 +32,13 @@ from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
 from geopatcher.fields.labels import names_along
-from geopatcher.operators.wrappers import gives_fresh, lengths_seen, wants_mask, wants_position
+from geopatcher.operators.wrappers import (
+    gives_fresh,
+    lengths_seen,
+    names_of_bands,
+    wants_mask,
+    wants_position,
+)
 from geopatcher.targets.protocol import MemoryStorage
 
 if TYPE_CHECKING:
@@ -41,9 +47,10 @@ if TYPE_CHECKING:
 
     from geopatcher.accumulators.protocols import Plannable
     from geopatcher.core.leading import Leading
+    from geopatcher.core.metadata import Metadata
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink
-    from geopatcher.core.styles import Style
+    from geopatcher.core.scaling import ScaleTo, Scaling
     from geopatcher.engine.lateness import Limit
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
@@ -67,12 +74,14 @@ class Output:
     storage: Storage = field(default_factory=MemoryStorage)
     dims: Leading | None = None
     style: Style | None = None
+    scale_to: ScaleTo | None = None
 
     def settings(self) -> dict[str, object]:
         """Return all that is asked for by name, in one list."""
         own: dict[str, object] = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
         own |= {} if self.dims is None else {"output_dims": self.dims}
         own |= {} if self.style is None else {"style": self.style}
+        own |= {} if self.scale_to is None else {"scale_to": self.scale_to}
         return own | self.storage.settings()
 
     def spec(
@@ -85,10 +94,12 @@ class Output:
         *,
         flat: bool,
         lengths: tuple[int, ...] = (),
+        called: tuple[str, ...] = (),
     ) -> ResultSpec:
         """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
 
-        ``lengths`` are those of leading dimensions, where patches have several.
+        ``lengths`` are those of leading dimensions, where patches have several; ``called`` is what the
+        operator calls its bands, if it does.
 
         What says that a cell is missing is decided here, before the first block. Floats have NaN, and
         classes a value above the last. Other integers, and floats for which a value is given, have a
@@ -109,14 +120,21 @@ class Output:
         leading = () if flat else self._leading(source, out_bands, lengths if out_bands == n_bands else ())
         same_bands = out_bands == source.n_bands and leading == source.leading
         # What is said of the source's values holds for the result's where they are of the same kind.
-        own = same_bands and result == source.dtype and aggregation.keeps_quantity
+        own = same_bands and result == source.dtype and aggregation.keeps_quantity and self.scale_to is None
         free = aggregation.nodata_for(result) if self.nodata is None else None
         nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
-        plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
+        scaling = None if self.scale_to is None else self.scale_to.scaling(nodata)
+        nodata = nodata if scaling is None else scaling.nodata
+        plain = (
+            free is not None
+            or scaling is not None
+            or result.kind not in "iuf"
+            or (nodata is not None and np.isnan(nodata))
+        )
         named = self.style is not None and bool(self.style.classes)
         labels = aggregation.gives_labels or named or (own and source.metadata.has_labels)
         names = source.band_names if same_bands else names_along(leading, out_bands)
-        names = aggregation.band_names or names
+        names = aggregation.band_names or (called if len(called) == out_bands else names)
         domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
         said = (
             source.metadata.of_result() if own else replace(domain.metadata, bands=aggregation.metadata.bands)
@@ -125,7 +143,7 @@ class Output:
             domain,
             nodata=nodata,
             units=source.units if own else (),
-            metadata=styled(said, self.style, domain.n_bands),
+            metadata=self._look(said, domain.n_bands, scaling),
             leading=leading,
         )
         spec = ResultSpec(
@@ -134,8 +152,17 @@ class Output:
             fill=_outermost(result) if nodata is None else nodata,
             masked=not plain,
             overview=usual_method(labels=labels),
+            scaling=scaling,
         )
         return self.storage.applied(spec)
+
+    def _look(self, said: Metadata, n_bands: int, scaling: Scaling | None) -> Metadata:
+        """Return what a result says of how it looks, and of what its numbers stand for."""
+        if scaling is None:
+            return styled(said, self.style, n_bands)
+        said = styled(said, scaled_style(self.style or Style(), scaling), n_bands)
+        meant = (replace(band, scale=scaling.scale, offset=scaling.offset) for band in said.bands)
+        return replace(said, bands=tuple(meant))
 
     def _leading(self, source: RasterDomain, n_bands: int, lengths: tuple[int, ...]) -> Leading:
         """Return the leading dimensions of a result; none where there is but one of bands."""
@@ -301,7 +328,14 @@ class Job:
         if first is not None:
             bands, dtype, lengths = first.data.shape[0], first.data.dtype, first.lengths
         spec = self.output.spec(
-            source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat, lengths=lengths
+            source,
+            self.aggregation,
+            bands,
+            dtype,
+            self.plan.chunks,
+            flat=flat,
+            lengths=lengths,
+            called=names_of_bands(self.operator),
         )
         return replace(spec, layers=layer_specs(self.aggregation, self.layers))
 

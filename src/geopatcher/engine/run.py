@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from geopatcher.accumulators.casting import to_cells
+from geopatcher.accumulators.casting import scaled, to_cells
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.engine.cuts import cut_strips
@@ -247,6 +247,9 @@ class Finisher:
                 _, dtype, fill = self._kinds[name]
                 with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
                     finished, beside = part.finalise()
+                    if name == "data" and self.spec.scaling is not None:
+                        finished, clipped = scaled(finished, self.spec.scaling)
+                        self.stats.clipped += clipped
                     wrong = part.aggregation.misfit(finished, dtype)
                     if wrong is not None:
                         raise OperatorError(wrong.message(dtype, tile.box, part.aggregation))
