@@ -419,15 +419,23 @@ def test_the_report_is_drawn_without_a_request(browser, folder, tmp_path, scheme
 
 
 def test_a_page_follows_a_run_to_its_end(browser, tmp_path):
-    with watched(None) as (viewer, log):
+    with watched(None) as (viewer, log, picture):
         browser.get(viewer.url)
         assert browser.find_element(By.ID, "state").text == "WAITING FOR THE RUN"
         image = np.zeros((HEIGHT, WIDTH), "float32")
-        gp.reconstruct(image, np.copy, tmp_path / "<b>.zarr", size=64, step=64, log_json=log)
+        image[:, WIDTH // 2 :] = 0.5
+        keywords = {"size": 64, "step": 64, "chunks": 64, "log_json": log, "hooks": picture}
+        gp.reconstruct(image, np.copy, tmp_path / "<b>.zarr", **keywords)
         WebDriverWait(browser, 20).until(lambda _: browser.find_element(By.ID, "state").text == "COMPLETE")
         assert browser.find_element(By.ID, "patches").text == "20 of 20"
         assert browser.find_element(By.ID, "target").text.endswith("<b>.zarr")
         assert browser.find_element(By.ID, "left").text == "none"
+        WebDriverWait(browser, 20).until(
+            lambda _: browser.find_element(By.ID, "map").get_attribute("data-blocks") == "20"
+        )
+        middle = {key: value // 2 for key, value in browser.find_element(By.ID, "map").size.items()}
+        assert pixels(browser, middle["width"] - 40, middle["height"])[:3] == [68, 1, 84]  # viridis
+        assert pixels(browser, middle["width"] + 40, middle["height"])[:3] == [253, 231, 37]
         drawn = browser.execute_script(
             "const map = document.getElementById('map'), pen = map.getContext('2d');"
             "const cells = pen.getImageData(0, 0, map.width, map.height).data;"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import AnyHook
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.grids import CrsLike
     from geopatcher.formats.signing import Sign

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import AnyHook
-    from geopatcher.engine.job import Job, Nodata
+    from geopatcher.engine.job import Job
+    from geopatcher.engine.output import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor

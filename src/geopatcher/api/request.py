@@ -13,7 +13,8 @@ from geopatcher.accumulators.layers import layers_from_names
 from geopatcher.core.axis import pixel_pair
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
-from geopatcher.engine.job import Job, Output, layer_specs
+from geopatcher.engine.job import Job, layer_specs
+from geopatcher.engine.output import Output
 from geopatcher.engine.prepare import (
     Finer,
     check_axes,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.reading import Reading
     from geopatcher.targets.protocol import Target

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 F = TypeVar("F", bound=Callable[..., object])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.cli.options import RunKeywords
     from geopatcher.core.protocols import Resume
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.fields.open import Sources
+    from geopatcher.report.live_picture import Picture
     from geopatcher.runs.executor import Executor
 
 
@@ -137,7 +139,7 @@ def run(
         asked = {**keywords, "workers": workers, "out_bands": task.out_bands}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
-    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext():
+    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext(()) as hooks:
         result = geopatcher.reconstruct(
             task.field,
             call,
@@ -149,6 +151,7 @@ def run(
             progress=False if no_progress or is_quiet() else None,
             executor=executor,
             workers=workers,
+            hooks=hooks,
             **opening,
             **keywords,
         )
@@ -158,12 +161,15 @@ def run(
 
 
 @contextmanager
-def _page(keywords: RunKeywords) -> Iterator[None]:
+def _page(keywords: RunKeywords) -> Iterator[Picture]:
     """Serve a page that follows the run by its log, a temporary one where none is asked for."""
-    with watched(keywords["log_json"]) as (viewer, log):
+    style, scale_to = keywords["style"], keywords["scale_to"]
+    if style is not None and scale_to is not None:
+        style = replace(style, range=None)  # its numbers are those that are stored
+    with watched(keywords["log_json"], style=style) as (viewer, log, picture):
         keywords["log_json"] = str(log)
         click.echo(f"{viewer.url}  follows the run", err=True)
-        yield
+        yield picture
 
 
 def _refuse(

@@ -366,8 +366,8 @@ def _one_folder(folder: Path, found: Sequence[Path]) -> str:
         names = [path.name for path in found]
         held = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
         raise click.UsageError(
-            f"the folder {folder} holds no raster ({', '.join(sorted(RASTERS))}): it has {held or 'nothing'}; "
-            f'those of folders in it are "{folder}/**/*.tif"'
+            f"the folder {folder} holds no raster ({', '.join(sorted(RASTERS))}): it has {held or 'nothing'}"
+            f'; those of folders in it are "{folder}/**/*.tif"'
         ) from error
     return str(folder)
 
