@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
@@ -12,7 +11,7 @@ from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, result_bands, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import PlanOptions
-from geopatcher.api.outputs import blank_patch, giving, with_outputs
+from geopatcher.api.outputs import giving, outputs_over
 from geopatcher.api.request import Request
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import warn_of_ground
@@ -140,8 +139,7 @@ def plan(
     if run is not None:
         run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
         out_bands = result_bands(run) if out_bands is None else out_bands
-    shown = None if run is None else partial(blank_patch, run, pixels, axes.geometry.size, reading, limit)
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
+    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, limit, usual=usual)
     extent = Extent(region, region_crs, crop, all_touched)
     at_once = usual_batch(run, batch_size)
     raster = Destination(target, storage, overwrite=False, resume=True).raster

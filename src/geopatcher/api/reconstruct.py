@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
@@ -14,14 +13,13 @@ from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, dims_for, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import RunOptions
-from geopatcher.api.outputs import blank_patch, giving, with_outputs
+from geopatcher.api.outputs import giving, outputs_over
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
 from geopatcher.executors.instances import carried_out
-from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
     import os
@@ -322,8 +320,7 @@ def reconstruct(
     reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
     pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__, run)
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
-    shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
+    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, memory_limit, usual=usual)
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     to = Destination(target, storage, overwrite, resume)
     request = Request.of(

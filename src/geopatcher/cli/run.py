@@ -133,8 +133,7 @@ def run(
     task = task_over(source, operator, expr, bands, loaded, operator_args)
     by_name = operator if workers or dask else None  # workers import it, instead of being sent it
     call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
-    own_kind = keywords["dtype"] is None and keywords["scale_to"] is None
-    nodata = task.nodata if nodata is None and own_kind else nodata
+    nodata = _nodata(nodata, task.nodata, keywords)
     if dry_run:
         asked = {**keywords, "workers": workers, "out_bands": task.out_bands}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
@@ -155,8 +154,7 @@ def run(
             **opening,
             **keywords,
         )
-    if expr is not None and task.nodata is None:
-        _warn_of_ones(result, keywords["dtype"])
+    _warn_of_ones(result, keywords["dtype"], made=expr is not None and task.nodata is None)
     _tell(result, as_json=as_json)
 
 
@@ -170,6 +168,12 @@ def _page(keywords: RunKeywords) -> Iterator[Picture]:
         keywords["log_json"] = str(log)
         click.echo(f"{viewer.url}  follows the run", err=True)
         yield picture
+
+
+def _nodata(given: Nodata, usual: int | None, keywords: RunKeywords) -> Nodata:
+    """Return what says missing: what goes with the operator, unless numbers of another kind are asked for."""
+    own_kind = keywords["dtype"] is None and keywords["scale_to"] is None
+    return usual if given is None and own_kind else given
 
 
 def _refuse(
@@ -231,10 +235,10 @@ def _told(result: Reconstruction) -> dict[str, object]:
     }
 
 
-def _warn_of_ones(result: Reconstruction, dtype: str | None) -> None:
-    """Warn where whole numbers that were asked for leave only 0 and 1 of a quantity."""
+def _warn_of_ones(result: Reconstruction, dtype: str | None, *, made: bool) -> None:
+    """Warn where whole numbers that were asked for leave only 0 and 1 of a quantity that was ``made``."""
     raster = result.rasters()[DATA]
-    if dtype is None or np.dtype(dtype).kind not in "iu" or not is_seen_soon(raster, LOOK_BYTES):
+    if not made or dtype is None or np.dtype(dtype).kind not in "iu" or not is_seen_soon(raster, LOOK_BYTES):
         return
     values = np.unique(seen(raster, 0))
     if set(values[np.isfinite(values)].tolist()) <= {0.0, 1.0}:

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import DTypeLike
-
-    from geopatcher.core.protocols import Array
+    from numpy.typing import DTypeLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ class Scaling:
         """What 0 stands for, or would."""
         return (self.low * self.last - self.high * self.first) / (self.last - self.first)
 
-    def numbers(self, values: Array) -> tuple[Array, Array]:
+    def numbers(self, values: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Return the number of each value as float64, and which of them were beyond the range; NaN stays.
 
         >>> Scaling(0.0, 1.0, 0, 254, 255).numbers(np.array([0.0, 0.5, 1.001, 1.1, np.nan]))
