@@ -65,6 +65,7 @@ from .core.patch import Patch as Patch
 from .core.places import Domain as Domain
 from .core.protocols import AsyncField as AsyncField
 from .core.protocols import Field as Field
+from .core.scaling import ScaleTo as ScaleTo
 from .core.styles import Style as Style
 from .engine.error_policy import ErrorPolicy as ErrorPolicy
 from .engine.error_policy import PatchErrorRecord as PatchErrorRecord

@@ -2,6 +2,7 @@
 
 from geopatcher.engine.hooks import (
     AnyHook,
+    HearsBlockDone,
     HearsError,
     HearsMergeEnd,
     HearsMergeStart,
@@ -12,9 +13,11 @@ from geopatcher.engine.hooks import (
     Hooks,
     PatcherHook,
 )
+from geopatcher.engine.previews import Preview
 
 __all__ = [
     "AnyHook",
+    "HearsBlockDone",
     "HearsError",
     "HearsMergeEnd",
     "HearsMergeStart",
@@ -24,4 +27,5 @@ __all__ = [
     "HearsSplitStart",
     "Hooks",
     "PatcherHook",
+    "Preview",
 ]

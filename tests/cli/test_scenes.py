@@ -97,7 +97,13 @@ def test_one_raster_stays_itself(folder):
     gp.export("scenes/0.tif", "store.zarr")
     assert expanded("store.zarr") == ["store.zarr"]
     (folder / "empty").mkdir()
-    assert expanded("empty") == ["empty"]
+    with pytest.raises(click.UsageError, match="the folder empty holds no raster .*: it has nothing; "):
+        expanded("empty")
+    for number in range(7):
+        (folder / "empty" / f"{number}.txt").touch()
+    done = run("run", "empty", "out.tif", "--expr", "b1")
+    assert done.exit_code == 2
+    assert "it has 0.txt, 1.txt, 2.txt, 3.txt, 4.txt and 2 more" in " ".join(done.output.split())
     write_geotiff(folder / "odd[1].tif", PIXELS)
     assert expanded("odd[1].tif") == ["odd[1].tif"]
 

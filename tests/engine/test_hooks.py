@@ -39,6 +39,9 @@ class Everything:
     def on_error(self, anchor, exc):
         self.heard.append(("error", anchor, str(exc)))
 
+    def on_block_done(self, preview):
+        self.heard.append(("block", preview.box))
+
     def of(self, kind):
         return [event for event in self.heard if event[0] == kind]
 

@@ -140,3 +140,13 @@ def test_numbers_in_the_text_are_the_numbers_computed_with(scale, power, values)
     pixels = np.array(values, dtype="float64").reshape(1, 1, -1)
     result = Expression(f"{scale!r} * b1 ** {power}")(pixels)
     np.testing.assert_allclose(result, scale * pixels**power, rtol=1e-12)
+
+
+def test_the_band_of_a_result_is_called_by_the_arithmetic():
+    image = np.random.default_rng(0).random((2, 40, 50)).astype("float32")
+    result = geopatcher.reconstruct(image, Expression("b2 / b1"), size=16)
+    assert result.domain.band_names == ("b2 / b1",)
+    named = geopatcher.reconstruct(image, Expression("b2 / b1", called="ratio").among((1, 2)), size=16)
+    assert named.domain.band_names == ("ratio",)
+    one = RasterField.from_array(image[:1], band_names=("red",))
+    assert geopatcher.reconstruct(one, Expression("b1 * 2"), size=16).domain.band_names == ("b1 * 2",)

@@ -204,13 +204,186 @@ def test_patches_are_drawn_and_counted(page):
 
 
 def test_layers_and_three_bands_can_be_chosen(page):
-    choose(page, "side-left-bands", "3,2,1")
+    choose(page, "side-left-bands", "rgb")
+    settled(page)
+    for name, band in (("red", "3"), ("green", "2"), ("blue", "1")):
+        choose(page, f"side-left-{name}", band)
     settled(page)
     hover(page, -60, 10)
     WebDriverWait(page, 10).until(lambda driver: text(driver, "value-left").count(",") == 2)
-    assert by(page, "side-left-ramp").get_attribute("disabled")
+    assert not by(page, "side-left-ramp").is_displayed()
     names = [option.text for option in by(page, "side-right-layer").find_elements(By.TAG_NAME, "option")]
     assert names == ["result", "weight", "input"]
+
+
+def at_middle(browser, dx):
+    """Colour of a point of the middle row of the map, so far from its middle."""
+    size = by(browser, "map").size
+    return pixels(browser, size["width"] // 2 + dx, size["height"] // 2 + 7)
+
+
+def both(browser, dx):
+    """Colours of a point as the left and as the right show it."""
+    seen = []
+    for side in (0, 1):
+        choose(browser, "compare", "swipe")
+        browser.execute_script(
+            "const e = new KeyboardEvent('keydown', {key: arguments[0]});"
+            "document.getElementById('swipe').dispatchEvent(e)",
+            ("End", "Home")[side],
+        )
+        settled(browser)
+        seen.append(at_middle(browser, dx))
+    return seen
+
+
+def test_one_over_the_other_is_their_mean_at_half(page):
+    choose(page, "side-left-ramp", "grey")
+    left, right = both(page, -41)
+    choose(page, "compare", "blend")
+    settled(page)
+    mean = [(a + b) / 2 for a, b in zip(left, right, strict=True)]
+    assert at_middle(page, -41) == pytest.approx(mean, abs=2)
+    page.execute_script(
+        "const o = document.getElementById('opacity'); o.value = 100; o.dispatchEvent(new Event('input'))"
+    )
+    settled(page)
+    assert at_middle(page, -41) == pytest.approx(right, abs=1)
+
+
+def test_they_blink(page):
+    choose(page, "side-left-ramp", "grey")
+    left, right = both(page, -41)
+    choose(page, "compare", "blink")
+    for wanted in (left, right, left):
+        WebDriverWait(page, 10, 0.05).until(lambda driver, colour=wanted: at_middle(driver, -41) == colour)
+
+
+def test_the_difference_is_of_values_and_not_of_colours(page):
+    choose(page, "compare", "difference")  # the result is the input plus one everywhere
+    WebDriverWait(page, 10).until(lambda driver: "difference=-1%2C1" in driver.current_url)
+    settled(page)
+    assert at_middle(page, -41) == [168, 22, 44, 255]  # the ramp's last: one, the highest there is
+    assert text(page, "flag-left") == "result, 1: b1 \N{MINUS SIGN} input, 1: b1"
+
+
+def test_side_by_side_both_show_the_same_place(page, image):
+    choose(page, "compare", "side")
+    by(page, "zoom-fit").click()
+    settled(page)
+    wide = by(page, "map").size["width"]
+    found = [hover(page, dx, 31) for dx in (-wide // 4 + 20, wide // 4 + 20)]
+    assert found[0] == found[1]
+    assert float(text(page, "value-left")) == pytest.approx(float(image[0, *found[0]]) + 1)
+
+
+def test_a_click_pins_what_all_layers_hold(page, image):
+    where = by(page, "map")
+    ActionChains(page).move_to_element_with_offset(where, -50, -30).click().perform()
+    row, col = (int(part) for part in text(page, "at-pixel").split(","))
+    wanted = [image[:, row, col] + 1, None, image[:, row, col]]
+    rows = WebDriverWait(page, 10).until(
+        lambda driver: (
+            [
+                told.get_attribute("textContent")
+                for told in by(driver, "pins").find_elements(By.TAG_NAME, "dd")
+                if told.get_attribute("textContent") != "\N{HORIZONTAL ELLIPSIS}"
+            ][2:]
+            and by(driver, "pins").find_elements(By.TAG_NAME, "dd")
+        )
+    )
+    for told, cells in zip(rows, wanted, strict=True):
+        if cells is not None:
+            values = [float(part) for part in told.get_attribute("textContent").split(",")]
+            assert values == pytest.approx(cells.tolist())
+    where.send_keys(Keys.ENTER)  # the same place once more lets it go
+    assert not by(page, "pins").is_displayed()
+
+
+def test_a_range_is_dragged_typed_and_stretched(page, image):
+    WebDriverWait(page, 10).until(
+        lambda driver: by(driver, "side-left").find_elements(By.CLASS_NAME, "handle")[0].is_displayed()
+    )
+    by(page, "side-left-all").click()
+    WebDriverWait(page, 10).until(
+        lambda driver: (
+            float(by(driver, "side-left-to").get_property("value")) == pytest.approx(image[0].max() + 1, 1e-4)
+        )
+    )
+    low, high = by(page, "side-left").find_elements(By.CLASS_NAME, "handle")
+    before = float(high.get_attribute("aria-valuenow"))
+    ActionChains(page).drag_and_drop_by_offset(high, -60, 0).perform()
+    dragged = float(high.get_attribute("aria-valuenow"))
+    width = by(page, "side-left").find_element(By.CLASS_NAME, "histogram").size["width"]
+    assert dragged == pytest.approx(before - 60 / width * (image[0].max() - image[0].min()), abs=0.02)
+    assert float(by(page, "side-left-to").get_property("value")) == dragged
+    low.send_keys(Keys.ARROW_RIGHT)
+    assert float(low.get_attribute("aria-valuenow")) == pytest.approx(image[0].min() + 1 + 0.01, abs=0.002)
+    by(page, "side-left-middle").click()
+    expected = np.quantile(image[0] + 1, (0.02, 0.98))
+    WebDriverWait(page, 10).until(
+        lambda driver: (
+            float(by(driver, "side-left-from").get_property("value")) == pytest.approx(expected[0], 1e-3)
+        )
+    )
+
+
+def test_the_address_holds_what_is_seen(page):
+    choose(page, "side-left-layer", "1")
+    choose(page, "side-right-bands", "2")
+    choose(page, "side-right-ramp", "magma")
+    choose(page, "compare", "blend")
+    page.find_element(By.TAG_NAME, "body").send_keys("+")
+    WebDriverWait(page, 10).until(
+        lambda driver: all(
+            part in driver.current_url
+            for part in ("right.ramp=magma", "left.layer=weight", "compare=blend", "right.bands=2")
+        )
+    )
+    settled(page)
+    address, seen = page.current_url, at_middle(page, -41)
+    page.get("about:blank")
+    page.get(address)
+    settled(page)
+    assert by(page, "side-left-layer").get_property("value") == "1"
+    assert by(page, "side-right-bands").get_property("value") == "2"
+    assert by(page, "compare").get_property("value") == "blend"
+    assert at_middle(page, -41) == seen
+    WebDriverWait(page, 10).until(lambda driver: driver.current_url == address)
+    page.get(f"{address}&patches=1&pins=3,4")
+    WebDriverWait(page, 10).until(lambda driver: by(driver, "patches-on").is_selected())
+    assert "row 3, column 4" in text(page, "pins")
+
+
+def test_an_address_that_makes_no_sense_shows_the_usual(page):
+    said = "at=a,b&left.layer=nope&left.bands=9,9,9&compare=x&pins=-1,7,a"
+    page.get(f"{page.current_url.split('#', maxsplit=1)[0]}#{said}")
+    page.refresh()
+    settled(page)
+    assert by(page, "compare").get_property("value") == "swipe"
+    assert by(page, "side-left-layer").get_property("value") == "0"
+    assert not by(page, "pins").is_displayed()
+
+
+def test_the_picture_is_saved_as_it_is_seen(page, tmp_path):
+    page.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    page.execute_script("document.getElementById('save').click()")
+    WebDriverWait(page, 10).until(lambda _: [path for path in tmp_path.iterdir() if path.suffix == ".png"])
+    (path,) = tmp_path.iterdir()
+    size = by(page, "map").size
+    with rasterio.open(path) as dataset:
+        assert dataset.shape == (size["height"], size["width"])
+        row, col = size["height"] // 2 + 7, size["width"] // 2 - 41
+        saved = dataset.read(window=((row, row + 1), (col, col + 1))).ravel().tolist()
+    assert saved[:3] == at_middle(page, -41)[:3]
+
+
+def test_the_scale_bar_is_in_metres_of_the_ground(page):
+    scale = by(page, "map").size["height"] * 0.96 / HEIGHT  # of a pixel of 10 m
+    assert (
+        by(page, "map").get_attribute("data-scale")
+        == f"{max(m for m in (100, 200, 500) if m * scale / 10 <= 120)} m"
+    )
 
 
 def test_every_control_has_a_name(page):
@@ -246,15 +419,23 @@ def test_the_report_is_drawn_without_a_request(browser, folder, tmp_path, scheme
 
 
 def test_a_page_follows_a_run_to_its_end(browser, tmp_path):
-    with watched(None) as (viewer, log):
+    with watched(None) as (viewer, log, picture):
         browser.get(viewer.url)
         assert browser.find_element(By.ID, "state").text == "WAITING FOR THE RUN"
         image = np.zeros((HEIGHT, WIDTH), "float32")
-        gp.reconstruct(image, np.copy, tmp_path / "<b>.zarr", size=64, step=64, log_json=log)
+        image[:, WIDTH // 2 :] = 0.5
+        keywords = {"size": 64, "step": 64, "chunks": 64, "log_json": log, "hooks": picture}
+        gp.reconstruct(image, np.copy, tmp_path / "<b>.zarr", **keywords)
         WebDriverWait(browser, 20).until(lambda _: browser.find_element(By.ID, "state").text == "COMPLETE")
         assert browser.find_element(By.ID, "patches").text == "20 of 20"
         assert browser.find_element(By.ID, "target").text.endswith("<b>.zarr")
         assert browser.find_element(By.ID, "left").text == "none"
+        WebDriverWait(browser, 20).until(
+            lambda _: browser.find_element(By.ID, "map").get_attribute("data-blocks") == "20"
+        )
+        middle = {key: value // 2 for key, value in browser.find_element(By.ID, "map").size.items()}
+        assert pixels(browser, middle["width"] - 40, middle["height"])[:3] == [68, 1, 84]  # viridis
+        assert pixels(browser, middle["width"] + 40, middle["height"])[:3] == [253, 231, 37]
         drawn = browser.execute_script(
             "const map = document.getElementById('map'), pen = map.getContext('2d');"
             "const cells = pen.getImageData(0, 0, map.width, map.height).data;"

@@ -36,7 +36,7 @@ def test_the_lines_of_a_run_come_as_they_are_written(tmp_path):
 def test_what_earlier_runs_wrote_is_not_shown(tmp_path):
     log = tmp_path / "run.jsonl"
     log.write_text('{"event": "end"}\n')
-    with watched(log) as (viewer, path):
+    with watched(log) as (viewer, path, _):
         assert path == log
         with log.open("a") as file:
             file.write('{"event": "begin"}\n')
@@ -71,7 +71,7 @@ def test_a_page_that_is_open_hears_the_end_and_nobody_waits_for_one_that_is_not(
     assert time.monotonic() - began < 4
     log = tmp_path / "run.jsonl"
     heard = []
-    with watched(log) as (viewer, _):
+    with watched(log) as (viewer, _, _):
         lines(viewer.session)
         log.write_text('{"event": "end"}\n')
 
@@ -88,7 +88,7 @@ def test_a_page_that_is_open_hears_the_end_and_nobody_waits_for_one_that_is_not(
 
 
 def test_a_run_is_followed_from_its_begin_to_its_end(tmp_path):
-    with watched(None) as (viewer, log):
+    with watched(None) as (viewer, log, _):
         gp.reconstruct(np.zeros((90, 120), "float32"), np.copy, tmp_path / "a.zarr", size=32, log_json=log)
         found, _ = lines(viewer.session)
         assert found[0]["raster"] == [90, 120]

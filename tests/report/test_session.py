@@ -97,6 +97,11 @@ def test_a_value_and_where_it_is(session):
         ("/tile/0/0/0/0?span=nan,5", 400, "span is a lowest"),
         ("/tile/0/0/0/0?ramp=nope", 400, "there is no colour ramp 'nope'"),
         ("/tile/0/9/0/0", 404, "not found"),
+        ("/difference/0/9/0/0/0?first=1&second=1&span=-1,1", 404, "not found"),
+        ("/difference/0/2/0/0/0?first=1&second=9&span=-1,1", 400, "second is a number from 1 to 2"),
+        ("/difference/0/2/0/0/0?first=1&second=1", 400, "could not convert"),
+        ("/histogram/0?band=0", 400, "band is a number from 1 to 2"),
+        ("/histogram/9?band=1", 404, "not found"),
         ("/../pyproject.toml", 404, "not found"),
         ("//example.org/", 404, "not found"),
     ],
@@ -143,3 +148,33 @@ def test_closing_stops_what_reads_in_the_background():
     assert told(session, "/progress") == {"share": 1.0}
     session.close()
     assert all(layer.stop.is_set() for layer in session.layers)
+
+
+def test_a_difference_is_of_the_values(session):
+    picture = decoded(session.answer("/difference/0/2/0/0/0?first=1&second=1&span=-1,1").content)
+    assert np.unique(picture.reshape(4, -1), axis=1).T.tolist() == [[168, 22, 44, 255]]  # one everywhere
+    halfway = decoded(session.answer("/difference/2/0/0/0/0?first=1&second=1&span=-3,1").content)
+    assert np.abs(halfway[:3, 0, 0].astype(int) - 244).max() <= 4
+    found = told(session, "/histogram/0/2?first=1&second=1")
+    assert (sum(found["counts"]), found["ends"]) == (40 * 60, [0.5, 1.5])
+
+
+def test_values_are_counted(session):
+    found = told(session, "/histogram/2?band=2")
+    cells = np.arange(2400, 4800)
+    assert found["counts"] == np.histogram(cells, 64)[0].tolist()
+    assert found["ends"] == [2400, 4799]
+    assert found["middle"] == pytest.approx(np.quantile(cells, (0.02, 0.98)).tolist())
+
+
+@pytest.mark.parametrize(
+    ("crs", "metres"), [("EPSG:32610", 1.0), ("EPSG:2263", 0.3048), ("EPSG:4326", "degrees")]
+)
+def test_the_unit_of_the_map_is_told(tmp_path, crs, metres):
+    profile = {"driver": "GTiff", "height": 4, "width": 4, "count": 1, "dtype": "uint8"}
+    with rasterio.open(
+        tmp_path / "x.tif", "w", crs=crs, transform=rasterio.Affine(1, 0, 5, 0, -1, 40), **profile
+    ) as to:
+        to.write(np.zeros((1, 4, 4), "uint8"))
+    found = Session.of(tmp_path / "x.tif").describe()["metres"]
+    assert found == (metres if metres == "degrees" else pytest.approx(metres, rel=1e-5))

@@ -11,6 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.leading import Dimension
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
+from geopatcher.core.scaling import Scaling
 from geopatcher.runs.ledger.book import Header
 from geopatcher.runs.ledger.files_json import files_to_json, grids_of
 from geopatcher.runs.ledger.rows_json import Flaw
@@ -45,6 +46,7 @@ SPEC = ResultSpec(
     overview="mode",
     masked=True,
     checksum=True,
+    scaling=Scaling(-0.5, 0.9, -32767, 32767, -32768),
 )
 HEADER = Header({"source.size": 12, "plan.step": "8x8"}, SPEC, 2, np.dtype("float32"), 3)
 ROWS = [Box(row, min(row + 32, 100), 0, 70) for row in range(0, 100, 32)]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.int64 import join, split
 
 if TYPE_CHECKING:
-    from geopatcher.accumulators.finished import Finished
     from geopatcher.core.protocols import Array
+    from geopatcher.core.scaling import Scaling
 
 
 def fits(dtype: np.dtype, nodata: float | int) -> bool:
@@ -39,6 +40,24 @@ def default_nodata(dtype: np.dtype, nodata: float | int | None) -> float | int |
     if nodata is not None and fits(dtype, nodata):
         return float(dtype.type(nodata)) if dtype.kind == "f" else int(nodata)
     return float("nan") if dtype.kind in "fc" else None
+
+
+def scaled(finished: Finished, scaling: Scaling) -> tuple[Finished, int]:
+    """Return values as the numbers that stand for them, and how many were beyond the range.
+
+    Uses up ``finished``. A band at a time: numbers are made of float64.
+    """
+    values, covered, base = finished
+    wide = base is not None or values.dtype.kind != "f" or scaling.last - scaling.first >= 2**24
+    out = np.empty(values.shape, np.float64) if wide else values
+    clipped = 0
+    for band in range(values.shape[0]):
+        cells = values[band] if base is None else base[band].astype(np.float64) + values[band]
+        out[band], beyond = scaling.numbers(cells)
+        if covered is not None:
+            beyond &= covered if covered.ndim == beyond.ndim else covered[band]
+        clipped += int(np.count_nonzero(beyond))
+    return Finished(out, covered), clipped
 
 
 def to_dtype(finished: Finished, dtype: np.dtype, fill: float | int) -> Array:

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import AnyHook
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.grids import CrsLike
     from geopatcher.formats.signing import Sign
@@ -51,6 +52,7 @@ class SharedOptions(SourceOptions, total=False):
     workers: int | None
     memory_limit: int | str
     dtype: DTypeLike | None
+    scale_to: ScaleTo | None
     chunks: Size
     storage: ZarrStorage | CogStorage | None
     region: Region | None

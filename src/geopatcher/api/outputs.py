@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from geopatcher.engine.prepare import check_patch
 from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
 from geopatcher.operators.wrappers import wants_mask
+from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -72,6 +74,24 @@ def blank_patch(
         return packing.unpacked(np.zeros((1, *shown), packing.dtype), masked=wants_mask(operator))
     zeros = np.zeros((source.domain.n_bands, *shown), np.float32)
     return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
+
+
+def outputs_over(
+    source: PixelSource,
+    axes: PatcherLike,
+    outputs: str | Iterable[str] | None,
+    operator: object,
+    layers: Iterable[str],
+    reading: Reading,
+    limit: int | str,
+    *,
+    usual: bool,
+) -> tuple[PatcherLike, Iterable[str]]:
+    """Return what `with_outputs` does, of an operator that may be tried on a patch of a source."""
+    shown = partial(blank_patch, operator, source, axes.geometry.size, reading, parse_bytes(limit))
+    return with_outputs(
+        axes, outputs, operator, layers, usual=usual, shown=None if operator is None else shown
+    )
 
 
 def with_outputs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
@@ -12,7 +11,7 @@ from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, matched, reading_for, result_bands, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import PlanOptions
-from geopatcher.api.outputs import blank_patch, giving, with_outputs
+from geopatcher.api.outputs import giving, outputs_over
 from geopatcher.api.request import Request
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import warn_of_ground
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
     from geopatcher.core.protocols import Window
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.engine.batching import BatchSize
     from geopatcher.fields.open import Sources
     from geopatcher.planning.plan import Plan
@@ -52,6 +52,7 @@ def plan(
     batch_size: BatchSize = 1,
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
+    scale_to: ScaleTo | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
     region: Region | None = None,
@@ -88,6 +89,8 @@ def plan(
         Bytes of working memory, or a text such as ``"512MiB"``; ``"1GiB"`` by default.
     dtype
         Of the result; float32 is assumed where it follows from the operator.
+    scale_to
+        As of `reconstruct`: the result has its dtype.
     chunks
         ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
     storage
@@ -136,12 +139,13 @@ def plan(
     if run is not None:
         run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
         out_bands = result_bands(run) if out_bands is None else out_bands
-    shown = None if run is None else partial(blank_patch, run, pixels, axes.geometry.size, reading, limit)
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
+    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, limit, usual=usual)
     extent = Extent(region, region_crs, crop, all_touched)
     at_once = usual_batch(run, batch_size)
     raster = Destination(target, storage, overwrite=False, resume=True).raster
-    request = Request.of(axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent)
+    request = Request.of(
+        axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent
+    ).looking(None, scale_to)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)

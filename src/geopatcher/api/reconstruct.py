@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Unpack
 
 from geopatcher.api.area import Extent
@@ -14,14 +13,13 @@ from geopatcher.api.executor_choice import executor_for
 from geopatcher.api.models import as_run, dims_for, matched, reading_for, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import RunOptions
-from geopatcher.api.outputs import blank_patch, giving, with_outputs
+from geopatcher.api.outputs import giving, outputs_over
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.progress import reporting
 from geopatcher.executors.instances import carried_out
-from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
     import os
@@ -37,11 +35,13 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.core.leading import OutputDims
     from geopatcher.core.protocols import Resume, Window
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
     from geopatcher.engine.hooks import AnyHook
-    from geopatcher.engine.job import Job, Nodata
+    from geopatcher.engine.job import Job
+    from geopatcher.engine.output import Nodata
     from geopatcher.engine.progress import Advance
     from geopatcher.fields.open import Sources
     from geopatcher.runs.executor import Executor
@@ -73,6 +73,7 @@ def reconstruct(
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     nodata: Nodata = None,
+    scale_to: ScaleTo | None = None,
     output_dims: OutputDims | None = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
@@ -194,6 +195,9 @@ def reconstruct(
         it; votes over known classes the largest value of their dtype; all others, and all those where a cell
         that holds data turns out to have the nodata value, a mask: an internal one in a ``.tif``, an array
         ``valid`` in a ``.zarr``, and everywhere ``result.valid``. ``nodata=-1`` names a value.
+    scale_to
+        A `ScaleTo`: values of a range become whole numbers of a dtype when a block is finished, and the scale
+        and the offset that give them back are written with the result. ``dtype`` is that of them.
     output_dims
         The leading dimensions of what the operator returns, before rows and columns: names such as
         ``("time", "class")``, or names with labels such as ``{"class": ["water", "forest"]}``; those of a
@@ -316,15 +320,14 @@ def reconstruct(
     reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
     pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__, run)
     run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
-    shown = partial(blank_patch, run, pixels, axes.geometry.size, reading, parse_bytes(memory_limit))
-    axes, beside = with_outputs(axes, outputs, run, layers, usual=usual, shown=shown)
+    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, memory_limit, usual=usual)
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     to = Destination(target, storage, overwrite, resume)
     request = Request.of(
         axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
     )
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
-    return _carried_out(runner, job_for(request.looking(style), conduct, pixels, run), to, progress)
+    return _carried_out(runner, job_for(request.looking(style, scale_to), conduct, pixels, run), to, progress)
 
 
 def _carried_out(

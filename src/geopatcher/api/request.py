@@ -13,7 +13,8 @@ from geopatcher.accumulators.layers import layers_from_names
 from geopatcher.core.axis import pixel_pair
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
-from geopatcher.engine.job import Job, Output, layer_specs
+from geopatcher.engine.job import Job, layer_specs
+from geopatcher.engine.output import Output
 from geopatcher.engine.prepare import (
     Finer,
     check_axes,
@@ -42,9 +43,10 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array, PixelSource
+    from geopatcher.core.scaling import ScaleTo
     from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.reading import Reading
     from geopatcher.targets.protocol import Target
@@ -104,9 +106,21 @@ class Request:
             axes, reading, output, known, blocks, target, batch_size, parse_bytes(memory_limit), extent
         )
 
-    def looking(self, style: Style | None) -> Request:
-        """Return the same for a result that looks so."""
-        return replace(self, output=replace(self.output, style=style))
+    def looking(self, style: Style | None, scale_to: ScaleTo | None = None) -> Request:
+        """Return the same for a result that looks so, and whose numbers stand for a range of values.
+
+        Raises
+        ------
+        ValueError
+            A dtype is asked for, too.
+
+        """
+        output = replace(self.output, style=style)
+        if scale_to is None:
+            return replace(self, output=output)
+        if output.dtype is not None:
+            raise ValueError(f"scale_to says the dtype of the result, {scale_to.dtype}: leave dtype out")
+        return replace(self, output=replace(output, dtype=scale_to.kind, scale_to=scale_to))
 
     def over(self, source: PixelSource) -> tuple[PixelSource, Request]:
         """Return the part of a source that is asked for, and the request for it."""
@@ -165,6 +179,8 @@ def job_for(
     ------
     TypeError
         The operator cannot be called, or the aggregation gives no value per pixel.
+    ValueError
+        Values that are names, such as classes, were to be scaled.
     MemoryLimitError
         Not one patch fits the limit.
     IncompleteScanConfiguration
@@ -176,6 +192,7 @@ def job_for(
         raise TypeError(
             f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
         )
+    _check_scaling(request.output, axes.aggregation)
     check_operator(operator)
     source, request = request.over(source)
     plan = request.plan(source)
@@ -199,3 +216,9 @@ def job_for(
         skip_empty=source.has_nodata if conduct.skip_empty is None else conduct.skip_empty,
         output=request.output,
     )
+
+
+def _check_scaling(output: Output, aggregation: AnyCellAggregation) -> None:
+    named = output.style is not None and bool(output.style.classes)
+    if output.scale_to is not None and (aggregation.gives_labels or named):
+        raise ValueError("scale_to is for quantities, and this result has classes: leave it out")

@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
@@ -74,7 +74,7 @@ def expression_task(
     if isinstance(field.source, BandSelectable):
         field, given = _picked(field, expression.bands), expression.bands
     nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
-    return Task(field, Expression(expression.text, given), nodata, out_bands=1)
+    return Task(field, replace(expression, given=given), nodata, out_bands=1)
 
 
 def model_from(path: str) -> Model:
@@ -226,12 +226,19 @@ def expression_of(text: str, names: Sequence[str]) -> Expression:
 
     """
     try:
-        return Expression(with_numbers(text, names))
+        return Expression(with_numbers(text, names), called=text)
     except ValueError as error:
         words = re.findall(r"[A-Za-z_]\w*", text)
-        near = [each for word in words if word not in names for each in get_close_matches(word, names, 2)]
+        written = [re.sub(r"\W+", "_", name) for name in names]
+        near = [each for word in words if word not in written for each in _near(word, written)]
         listed = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
         raise ValueError(f"{error}{listed}") from error
+
+
+def _near(word: str, names: Sequence[str]) -> list[str]:
+    """Return names that are like a word, or have it as a part."""
+    parts = [name for name in names if word.lower() in name.lower().split("_")]
+    return parts or get_close_matches(word, names, 2)
 
 
 def _missing(reference: str, module: str, error: AttributeError) -> Exception:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 import click
 
 import geopatcher
 from geopatcher.core.axis import BOUNDARIES
-from geopatcher.core.styles import Named, Style
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.patching.windows import WINDOWS
 
@@ -21,9 +19,11 @@ if TYPE_CHECKING:
 
     from geopatcher.api.area import Region
     from geopatcher.core.protocols import Resume
+    from geopatcher.core.scaling import ScaleTo
+    from geopatcher.core.styles import Style
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.error_policy import OnError
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -109,6 +109,7 @@ class PatchKeywords(TypedDict):
     batch_size: BatchSize
     memory_limit: str
     dtype: str | None
+    scale_to: ScaleTo | None
     chunks: int | tuple[int, int]
     region: Region | None
     region_crs: str | None
@@ -273,68 +274,7 @@ RESULT = (
 )
 
 
-def read_range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    """Read a lowest and a highest value, such as ``-1,1``."""
-    if value is None:
-        return None
-    try:
-        low, high = map(float, value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not LOW,HIGH, such as -1,1", ctx, param) from None
-    return low, high
-
-
-def read_classes(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[int, Named]:
-    """Read ``10=Tree`` and ``10=Tree:#006400``."""
-    found: dict[int, Named] = {}
-    for given in value:
-        match = re.fullmatch(r"\s*(-?[0-9]+)\s*=\s*(.+?)\s*(?::\s*(#[0-9a-fA-F]{6}))?\s*", given)
-        if match is None:
-            raise click.BadParameter(
-                f"{given!r} is not VALUE=NAME or VALUE=NAME:#rrggbb, such as 10=Tree:#006400", ctx, param
-            )
-        found[int(match[1])] = (match[2], match[3]) if match[3] else match[2]
-    return found
-
-
 FUNCTION = "A function from (bands, h, w) to (bands, h, w), or FILE.py:FUNCTION."
-
-LOOKS = (
-    click.option("--ramp", metavar="NAME", help="Colours of the result, kept with it, such as vegetation."),
-    click.option(
-        "--range",
-        "span",
-        callback=read_range,
-        metavar="LOW,HIGH",
-        help="Values of the first and the last colour.  [default: the middle 96 % of all]",
-    ),
-    click.option(
-        "--class",
-        "classes",
-        multiple=True,
-        callback=read_classes,
-        metavar="VALUE=NAME[:#rrggbb]",
-        help="A class of a map, again for each: its name and colour, kept with the result.",
-    ),
-)
-
-
-def takes_looks(command: F) -> F:
-    """Add the flags of `LOOKS` to a command, which is given the ``style`` they come to, or `None`."""
-
-    @options(LOOKS)
-    @functools.wraps(command)
-    def with_style(
-        *args: object,
-        ramp: str | None,
-        span: tuple[float, float] | None,
-        classes: dict[int, Named],
-        **keywords: object,
-    ) -> object:
-        style = Style(span, ramp or "", classes) if ramp or span or classes else None
-        return command(*args, style=style, **keywords)
-
-    return cast("F", with_style)
 
 
 def storage_of(

@@ -11,6 +11,7 @@ import geopatcher
 from geopatcher.api.opening import opened
 from geopatcher.api.options import PlanOptions
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.looks import takes_scaling
 from geopatcher.cli.operators import expression_task, field_of, model_from
 from geopatcher.cli.options import PATCHES, SELECTION, options
 from geopatcher.cli.output import JSON, say_json
@@ -86,6 +87,7 @@ def _told(plan: Plan) -> dict[str, object]:
     "--workers", type=click.IntRange(min=1), metavar="N", help="Say how N workers would divide it, too."
 )
 @options(JSON)
+@takes_scaling
 def plan(
     *,
     source: Sources,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import closing, contextmanager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import click
@@ -12,8 +13,9 @@ import numpy as np
 import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.looks import takes_looks
 from geopatcher.cli.operators import model_from, read_arguments, task_over
-from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of, takes_looks
+from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of
 from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
 from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
     from geopatcher.cli.options import RunKeywords
     from geopatcher.core.protocols import Resume
-    from geopatcher.engine.job import Nodata
+    from geopatcher.engine.output import Nodata
     from geopatcher.fields.open import Sources
+    from geopatcher.report.live_picture import Picture
     from geopatcher.runs.executor import Executor
 
 
@@ -130,12 +133,12 @@ def run(
     task = task_over(source, operator, expr, bands, loaded, operator_args)
     by_name = operator if workers or dask else None  # workers import it, instead of being sent it
     call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
-    nodata = task.nodata if nodata is None and keywords["dtype"] is None else nodata
+    nodata = _nodata(nodata, task.nodata, keywords)
     if dry_run:
-        asked = {**keywords, "workers": workers}
+        asked = {**keywords, "workers": workers, "out_bands": task.out_bands}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
-    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext():
+    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext(()) as hooks:
         result = geopatcher.reconstruct(
             task.field,
             call,
@@ -147,21 +150,30 @@ def run(
             progress=False if no_progress or is_quiet() else None,
             executor=executor,
             workers=workers,
+            hooks=hooks,
             **opening,
             **keywords,
         )
-    if expr is not None and task.nodata is None:
-        _warn_of_ones(result, keywords["dtype"])
+    _warn_of_ones(result, keywords["dtype"], made=expr is not None and task.nodata is None)
     _tell(result, as_json=as_json)
 
 
 @contextmanager
-def _page(keywords: RunKeywords) -> Iterator[None]:
+def _page(keywords: RunKeywords) -> Iterator[Picture]:
     """Serve a page that follows the run by its log, a temporary one where none is asked for."""
-    with watched(keywords["log_json"]) as (viewer, log):
+    style, scale_to = keywords["style"], keywords["scale_to"]
+    if style is not None and scale_to is not None:
+        style = replace(style, range=None)  # its numbers are those that are stored
+    with watched(keywords["log_json"], style=style) as (viewer, log, picture):
         keywords["log_json"] = str(log)
         click.echo(f"{viewer.url}  follows the run", err=True)
-        yield
+        yield picture
+
+
+def _nodata(given: Nodata, usual: int | None, keywords: RunKeywords) -> Nodata:
+    """Return what says missing: what goes with the operator, unless numbers of another kind are asked for."""
+    own_kind = keywords["dtype"] is None and keywords["scale_to"] is None
+    return usual if given is None and own_kind else given
 
 
 def _refuse(
@@ -223,16 +235,16 @@ def _told(result: Reconstruction) -> dict[str, object]:
     }
 
 
-def _warn_of_ones(result: Reconstruction, dtype: str | None) -> None:
-    """Warn where whole numbers that were asked for leave only 0 and 1 of a quantity."""
+def _warn_of_ones(result: Reconstruction, dtype: str | None, *, made: bool) -> None:
+    """Warn where whole numbers that were asked for leave only 0 and 1 of a quantity that was ``made``."""
     raster = result.rasters()[DATA]
-    if dtype is None or np.dtype(dtype).kind not in "iu" or not is_seen_soon(raster, LOOK_BYTES):
+    if not made or dtype is None or np.dtype(dtype).kind not in "iu" or not is_seen_soon(raster, LOOK_BYTES):
         return
     values = np.unique(seen(raster, 0))
     if set(values[np.isfinite(values)].tolist()) <= {0.0, 1.0}:
         warnings.warn(
-            f"--dtype {dtype} leaves only 0 and 1 of what this expression gives: leave it out, or multiply "
-            f"them, such as by 10000",
+            f"--dtype {dtype} leaves only 0 and 1 of what this expression gives: leave it out, or use "
+            f"--scale-to {dtype} --range 0,1",
             UserWarning,
             stacklevel=2,
         )

@@ -14,9 +14,11 @@ import click
 
 from geopatcher.cli.catalogue import CATALOGUE, Wanted
 from geopatcher.cli.options import options
+from geopatcher.errors import SourceError
 from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
 from geopatcher.fields.mosaic import Mosaic
+from geopatcher.fields.open import as_field
 from geopatcher.fields.ranking import ORDERS
 from geopatcher.fields.stack import FROM_TAGS, Stack
 from geopatcher.fields.warping import METHODS
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from geopatcher.fields.open import Source, Sources
     from geopatcher.fields.ranking import Order
 
+#: Names of a folder that are listed.
+LISTED = 5
 #: Endings of the files of a folder that are scenes.
 RASTERS = frozenset({".tif", ".tiff", ".jp2", ".vrt", ".img"})
 
@@ -342,14 +346,30 @@ def expanded(argument: str) -> list[str]:
         return _listed(Path(argument[1:]))
     if is_here(argument):
         folder = Path(argument)
-        found = [] if not folder.is_dir() or is_zarr(argument) else sorted(folder.iterdir())
-        return [str(path) for path in found if path.suffix.lower() in RASTERS] or [argument]
+        if not folder.is_dir() or is_zarr(argument):
+            return [argument]
+        found = sorted(folder.iterdir())
+        return [str(path) for path in found if path.suffix.lower() in RASTERS] or [_one_folder(folder, found)]
     if not is_elsewhere(argument) and re.search(r"[*?\[]", argument) and ":" not in argument:
         matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 - a Path takes no absolute pattern
         if not matches:
             raise click.UsageError(f"no file is called {argument} (working directory: {Path.cwd()})")
         return matches
     return [argument]
+
+
+def _one_folder(folder: Path, found: Sequence[Path]) -> str:
+    """Return a folder that is a raster by itself, as some formats have it."""
+    try:
+        as_field(str(folder))
+    except SourceError as error:
+        names = [path.name for path in found]
+        held = ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        raise click.UsageError(
+            f"the folder {folder} holds no raster ({', '.join(sorted(RASTERS))}): it has {held or 'nothing'}"
+            f'; those of folders in it are "{folder}/**/*.tif"'
+        ) from error
+    return str(folder)
 
 
 def _listed(place: Path) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.leading import Leading
+    from geopatcher.core.scaling import Scaling
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -328,6 +329,8 @@ class ResultSpec:
         stands for missing by itself; see `geopatcher.core.gaps`.
     checksum
         Whether each chunk of a zarr store has a checksum.
+    scaling
+        Which values whole numbers of the result stand for, where they are made of such; `None` for none.
 
     """
 
@@ -341,6 +344,7 @@ class ResultSpec:
     overview: str = "average"
     masked: bool = False
     checksum: bool = False
+    scaling: Scaling | None = None
 
     @property
     def n_bands(self) -> int:

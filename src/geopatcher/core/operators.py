@@ -118,6 +118,16 @@ class NamesDims(Protocol):
 
 
 @runtime_checkable
+class NamesBands(Protocol):
+    """An operator that says what the bands of its results are called."""
+
+    @property
+    def band_names(self) -> Sequence[str]:
+        """A name for each band."""
+        ...
+
+
+@runtime_checkable
 class OverDims(Protocol):
     """An operator that has to know which leading dimensions patches have."""
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from geopatcher.core.metadata import Tags
+    from geopatcher.core.scaling import Scaling
 
 #: A name, or a name and a color such as ``"#006400"``.
 Named: TypeAlias = "str | tuple[str, str]"
@@ -100,6 +101,12 @@ def styled(metadata: Metadata, style: Style | None, n_bands: int) -> Metadata:
     else:
         known = (replace(each, tags=_without(each.tags) + own.tags) for each in bands)
     return replace(metadata, bands=tuple(known))
+
+
+def scaled_style(style: Style, scaling: Scaling) -> Style:
+    """Return a style in the numbers of a result that stand for its values; by default over all of them."""
+    low, high = style.range or (scaling.low, scaling.high)
+    return replace(style, range=(scaling.number(low), scaling.number(high)))
 
 
 def declared(metadata: Metadata, band: int) -> Style:

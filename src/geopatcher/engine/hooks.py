@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ParamSpec, Protocol, Self, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, ParamSpec, Protocol, Self, TypeAlias, runtime_checkable
 
 from geopatcher.core.containment import contained, told
+
+if TYPE_CHECKING:
+    from geopatcher.engine.previews import Preview
 
 P = ParamSpec("P")
 
@@ -120,6 +123,22 @@ class HearsError(Protocol):
 
 
 @runtime_checkable
+class HearsBlockDone(Protocol):
+    """Hears of each block of a result when it is written, in the thread that writes."""
+
+    def on_block_done(self, preview: Preview) -> None:
+        """Take where the block is, and a few of its cells.
+
+        Parameters
+        ----------
+        preview
+            ``box`` is the block, in pixels of the result; ``cells``, ``(bands, h, w)`` float32, are those of
+            every ``step``-th row and column that lie in it, NaN where there is no value.
+
+        """
+
+
+@runtime_checkable
 class PatcherHook(  # noqa: N818 - it is no exception, one of its bases hears of them
     HearsSplitStart,
     HearsPatchStart,
@@ -128,6 +147,7 @@ class PatcherHook(  # noqa: N818 - it is no exception, one of its bases hears of
     HearsMergeStart,
     HearsMergeEnd,
     HearsError,
+    HearsBlockDone,
     Protocol,
 ):
     """A hook with all methods, which do nothing: a class to inherit from, and to override some of them in.
@@ -157,6 +177,7 @@ AnyHook: TypeAlias = (
     | HearsMergeStart
     | HearsMergeEnd
     | HearsError
+    | HearsBlockDone
 )
 
 
@@ -169,7 +190,7 @@ class Hooks:
 
     Parameters
     ----------
-    split_starts, patch_starts, patch_dones, split_ends, merge_starts, merge_ends, errors
+    split_starts, patch_starts, patch_dones, split_ends, merge_starts, merge_ends, errors, block_dones
         Who hears of each.
     any
         Whether there is a hook at all.
@@ -196,6 +217,7 @@ class Hooks:
     merge_ends: Sequence[HearsMergeEnd] = ()
     errors: Sequence[HearsError] = ()
     any: bool = field(default=False)
+    block_dones: Sequence[HearsBlockDone] = ()
 
     @classmethod
     def of(cls, hooks: Iterable[AnyHook] | AnyHook | None) -> Self:
@@ -222,7 +244,8 @@ class Hooks:
             if not isinstance(hook, _KINDS):
                 raise TypeError(
                     f"{type(hook).__name__} has none of the methods of a hook: on_split_start, "
-                    f"on_patch_start, on_patch_done, on_split_end, on_merge_start, on_merge_end, on_error"
+                    f"on_patch_start, on_patch_done, on_split_end, on_merge_start, on_merge_end, on_error, "
+                    f"on_block_done"
                 )
         return cls(
             [hook for hook in given if isinstance(hook, HearsSplitStart)],
@@ -233,6 +256,7 @@ class Hooks:
             [hook for hook in given if isinstance(hook, HearsMergeEnd)],
             [hook for hook in given if isinstance(hook, HearsError)],
             bool(given),
+            [hook for hook in given if isinstance(hook, HearsBlockDone)],
         )
 
     def __bool__(self) -> bool:
@@ -321,6 +345,11 @@ class Hooks:
         for hook in self.errors:
             _call(hook.on_error, anchor, exc)
 
+    def block_done(self, preview: Preview) -> None:
+        """Say that a block is written."""
+        for hook in self.block_dones:
+            _call(hook.on_block_done, preview)
+
 
 _KINDS = (
     HearsSplitStart,
@@ -330,6 +359,7 @@ _KINDS = (
     HearsMergeStart,
     HearsMergeEnd,
     HearsError,
+    HearsBlockDone,
 )
 
 

@@ -5,193 +5,47 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
-from geopatcher.accumulators.casting import default_nodata, fits
+from geopatcher.accumulators.casting import default_nodata
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
-from geopatcher.core.leading import BAND, Dimension, leading_of_result, plain
-from geopatcher.core.metadata import usual_method
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
-from geopatcher.core.styles import styled
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.lateness import Late
+from geopatcher.engine.output import Output
 from geopatcher.engine.progress import Advance, no_progress
 from geopatcher.engine.run import Finisher, contributions, stitch
 from geopatcher.engine.sizing import Sizes, model_of, usual_kind
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
-from geopatcher.errors import OperatorError
-from geopatcher.fields.labels import names_along
-from geopatcher.operators.wrappers import gives_fresh, lengths_seen, wants_mask, wants_position
-from geopatcher.targets.protocol import MemoryStorage
+from geopatcher.operators.wrappers import (
+    gives_fresh,
+    lengths_seen,
+    names_of_bands,
+    wants_mask,
+    wants_position,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from geopatcher.accumulators.protocols import Plannable
-    from geopatcher.core.leading import Leading
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink
-    from geopatcher.core.styles import Style
     from geopatcher.engine.lateness import Limit
     from geopatcher.engine.stats import RunStats
     from geopatcher.planning.plan import Plan
-    from geopatcher.targets.protocol import Storage
-
-
-#: What stands for missing in a result: a value, the source's value, or ``None`` for what follows.
-Nodata: TypeAlias = float | int | Literal["inherit"] | None
-
-
-@dataclass(frozen=True)
-class Output:
-    """How the caller wants the result: ``None`` is what follows from the operator and the source.
-
-    What that comes to is one value, the `ResultSpec` that `spec` returns.
-    """
-
-    dtype: np.dtype | None = None
-    nodata: Nodata = None
-    chunks: tuple[int, int] | None = None
-    storage: Storage = field(default_factory=MemoryStorage)
-    dims: Leading | None = None
-    style: Style | None = None
-
-    def settings(self) -> dict[str, object]:
-        """Return all that is asked for by name, in one list."""
-        own: dict[str, object] = {"dtype": self.dtype, "nodata": self.nodata, "chunks": self.chunks}
-        own |= {} if self.dims is None else {"output_dims": self.dims}
-        own |= {} if self.style is None else {"style": self.style}
-        return own | self.storage.settings()
-
-    def spec(
-        self,
-        source: RasterDomain,
-        aggregation: AnyCellAggregation,
-        n_bands: int,
-        dtype: np.dtype,
-        chunks: tuple[int, int],
-        *,
-        flat: bool,
-        lengths: tuple[int, ...] = (),
-    ) -> ResultSpec:
-        """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
-
-        ``lengths`` are those of leading dimensions, where patches have several.
-
-        What says that a cell is missing is decided here, before the first block. Floats have NaN, and
-        classes a value above the last. Other integers, and floats for which a value is given, have a
-        mask beside them, which can collide with nothing; and where the result is of the source's own
-        kind, or a value is given, that value too, as long as no cell that holds data has it.
-
-        Raises
-        ------
-        ValueError
-            The caller's nodata value does not fit the result's dtype, or there is none to inherit.
-        OperatorError
-            It cannot be known which leading dimensions the patches have.
-
-        """
-        out_bands = aggregation.out_bands(n_bands)
-        flat = aggregation.flat or (flat and out_bands == n_bands)
-        result = self.dtype or _storable(aggregation.out_dtype(dtype))
-        leading = () if flat else self._leading(source, out_bands, lengths if out_bands == n_bands else ())
-        same_bands = out_bands == source.n_bands and leading == source.leading
-        # What is said of the source's values holds for the result's where they are of the same kind.
-        own = same_bands and result == source.dtype and aggregation.keeps_quantity
-        free = aggregation.nodata_for(result) if self.nodata is None else None
-        nodata = default_nodata(result, self._stated(source, result, own=own) if free is None else free)
-        plain = free is not None or result.kind not in "iuf" or (nodata is not None and np.isnan(nodata))
-        named = self.style is not None and bool(self.style.classes)
-        labels = aggregation.gives_labels or named or (own and source.metadata.has_labels)
-        names = source.band_names if same_bands else names_along(leading, out_bands)
-        names = aggregation.band_names or names
-        domain = source.with_bands(names, n_bands=None if flat else out_bands, dtype=result)
-        said = (
-            source.metadata.of_result() if own else replace(domain.metadata, bands=aggregation.metadata.bands)
-        )
-        domain = replace(
-            domain,
-            nodata=nodata,
-            units=source.units if own else (),
-            metadata=styled(said, self.style, domain.n_bands),
-            leading=leading,
-        )
-        spec = ResultSpec(
-            domain=domain,
-            chunks=self.chunks or chunks,
-            fill=_outermost(result) if nodata is None else nodata,
-            masked=not plain,
-            overview=usual_method(labels=labels),
-        )
-        return self.storage.applied(spec)
-
-    def _leading(self, source: RasterDomain, n_bands: int, lengths: tuple[int, ...]) -> Leading:
-        """Return the leading dimensions of a result; none where there is but one of bands."""
-        known = source.leading or tuple(Dimension(BAND, length) for length in source.shape[:-2])
-        try:
-            return plain(leading_of_result(known, lengths or (n_bands,), self.dims))
-        except ValueError as error:
-            raise OperatorError(f"patches have {error}") from error
-
-    def _stated(self, source: RasterDomain, result: np.dtype, *, own: bool) -> float | int | None:
-        """Return the value that is given, or inherited where the result is the source's ``own`` quantity."""
-        if self.nodata is None:
-            return source.nodata if own and result.kind != "f" else None
-        value = source.nodata if self.nodata == "inherit" else self.nodata
-        if value is None:
-            raise ValueError(
-                'nodata="inherit" asks for the nodata value of the source, which has no single one: '
-                "give a number, or leave it out"
-            )
-        if not fits(result, value):
-            raise ValueError(f"nodata={value} does not fit a result of {result}: choose another value")
-        return value
-
-    def assumed(
-        self,
-        source: RasterDomain,
-        n_bands: int,
-        chunks: tuple[int, int],
-        layers: Mapping[str, LayerSpec],
-    ) -> ResultSpec:
-        """Return what a result of ``n_bands`` takes room for, while no patch has said what it is."""
-        spec = ResultSpec(
-            domain=source.with_bands((), n_bands=n_bands, dtype=self.dtype or np.dtype("float32")),
-            chunks=self.chunks or chunks,
-            fill=0,
-            layers=layers,
-        )
-        return self.storage.applied(spec)
-
-
-def _outermost(dtype: np.dtype) -> int:
-    """Return the end of an integer range that is least likely a value: never 0. It lies under a mask.
-
-    GDAL keeps nodata of 64-bit integers as a float, which is exact up to 2**53.
-    """
-    limits = np.iinfo(dtype)
-    return min(int(limits.max), 2**53) if limits.min == 0 else max(int(limits.min), -(2**53))
-
-
-def _storable(dtype: np.dtype) -> np.dtype:
-    """Return the nearest dtype that both zarr and GeoTIFF hold."""
-    if dtype.kind == "b":
-        return np.dtype("uint8")
-    if dtype == np.float16:
-        return np.dtype("float32")
-    return np.dtype("float64") if dtype.itemsize > 8 else dtype.newbyteorder("=")
 
 
 def layer_specs(aggregation: Plannable, layers: Mapping[str, AnyCellAggregation]) -> dict[str, LayerSpec]:
@@ -301,7 +155,14 @@ class Job:
         if first is not None:
             bands, dtype, lengths = first.data.shape[0], first.data.dtype, first.lengths
         spec = self.output.spec(
-            source, self.aggregation, bands, dtype, self.plan.chunks, flat=flat, lengths=lengths
+            source,
+            self.aggregation,
+            bands,
+            dtype,
+            self.plan.chunks,
+            flat=flat,
+            lengths=lengths,
+            called=names_of_bands(self.operator),
         )
         return replace(spec, layers=layer_specs(self.aggregation, self.layers))
 
@@ -342,7 +203,9 @@ def run_region(
 
     """
     disagreement = Disagreement(found=stats.averaged > 0)
-    finisher = Finisher(spec, sink, stats, done, pipelined=job.pipelined, disagreement=disagreement)
+    finisher = Finisher(
+        spec, sink, stats, done, pipelined=job.pipelined, disagreement=disagreement, hooks=job.hooks
+    )
     tiles = job.tiles(plan, spec, disagreement)
     try:
         try:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
-from geopatcher.accumulators.casting import to_cells
+from geopatcher.accumulators.casting import scaled, to_cells
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.engine.cuts import cut_strips
+from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.pipeline import BackgroundWriter, prefetch, side_by_side
+from geopatcher.engine.previews import Preview, preview_of
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import Unit, read_units, unit_boxes
 from geopatcher.engine.watch import StopRequested, Watch
@@ -215,8 +217,8 @@ class _Seam:
 class Finisher:
     """Finalises rows of blocks and hands them to the sink, in order, behind the loop.
 
-    ``done`` is called with each box after the sink has it. The ``disagreement`` that the tiles look for is
-    noted in ``stats``.
+    ``done`` is called with each box after the sink has it, and ``hooks`` hear of the blocks in it. The
+    ``disagreement`` that the tiles look for is noted in ``stats``.
 
     Raises
     ------
@@ -231,6 +233,8 @@ class Finisher:
     done: Callable[[Box], None]
     pipelined: bool = True
     disagreement: Disagreement = field(default_factory=Disagreement)
+    hooks: Hooks = field(default_factory=Hooks)
+    _previews: list[Preview] = field(init=False, default_factory=list)
     _behind: BackgroundWriter = field(init=False)
     _kinds: Mapping[str, tuple[tuple[int, ...], np.dtype, float | int]] = field(init=False)
 
@@ -254,12 +258,16 @@ class Finisher:
         if tiles:
             with self.stats.stage("write"):
                 self.stats.bytes_written += self.sink.write(self._finalised(tiles))
+            for preview in self._previews:
+                self.hooks.block_done(preview)
+            self._previews.clear()
         self.stats.blocks += 1
         self.stats.averaged |= self.disagreement.found
         self.done(box)
 
     def _finalised(self, tiles: list[OpenTile]) -> Iterator[FinishedTile]:
         """Yield tiles as results; the sink may still be busy with those before."""
+        grid = self.spec.domain.grid_shape
         while tiles:
             tile = tiles.pop(0)  # let go of when it is written
             started = time.perf_counter()
@@ -268,10 +276,15 @@ class Finisher:
                 _, dtype, fill = self._kinds[name]
                 with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
                     finished, beside = part.finalise()
+                    if name == "data" and self.spec.scaling is not None:
+                        finished, clipped = scaled(finished, self.spec.scaling)
+                        self.stats.clipped += clipped
                     wrong = part.aggregation.misfit(finished, dtype)
                     if wrong is not None:
                         raise OperatorError(wrong.message(dtype, tile.box, part.aggregation))
                     arrays[name], known = to_cells(finished, dtype, fill)
+                if name == "data" and self.hooks.block_dones:
+                    self._previews.append(preview_of(tile.box, arrays[name], known, grid))
                 if name == "data" and self.spec.masked:
                     arrays[VALID] = codes(arrays[name], known, self.spec.domain.nodata)
                 for other, values in beside.items():

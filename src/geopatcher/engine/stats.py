@@ -24,6 +24,7 @@ COUNTS = (
     "skipped",
     "failed",
     "averaged",
+    "clipped",
     "blank",
     "blocks",
     "bytes_read",
@@ -43,7 +44,8 @@ MOST = 2**63
 
 #: Those that parts of a run add up to.
 ADDED = (
-    *("patches", "skipped", "failed", "averaged", "blank", "blocks", "bytes_read", "bytes_written"),
+    *("patches", "skipped", "failed", "averaged", "clipped", "blank", "blocks"),
+    *("bytes_read", "bytes_written"),
     *("requests", "bytes_fetched", "retries"),
 )
 
@@ -59,8 +61,9 @@ class RunStats:
     ``requests`` are those to servers, ``bytes_fetched`` what they asked for, and ``retries`` how many were
     made again: for single GeoTIFFs and zarr stores that lie elsewhere, and about the version of any file
     there. Runs at the same time in one process share them.
-    ``averaged`` is not 0 where integers of overlapping patches differed and were averaged. ``blank`` counts
-    patches over pixels that hold data whose results hold none.
+    ``averaged`` is not 0 where integers of overlapping patches differed and were averaged. ``clipped``
+    counts cells of this run whose values were beyond the range of ``scale_to``, and became its ends.
+    ``blank`` counts patches over pixels that hold data whose results hold none.
     ``batch_size`` is how many patches the operator was given at once; with ``"auto"``, how many it came to.
     ``notes`` say what a person should know about the run.
     """
@@ -69,6 +72,7 @@ class RunStats:
     skipped: int = 0
     failed: int = 0
     averaged: int = 0
+    clipped: int = 0
     blank: int = 0
     blocks: int = 0
     bytes_read: int = 0

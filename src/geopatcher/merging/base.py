@@ -13,7 +13,7 @@ from geopatcher.accumulators.strict import warn_if_unsafe_streaming
 from geopatcher.core.axis import pixel_pair
 from geopatcher.core.config import comparable
 from geopatcher.core.typevars import Place_co
-from geopatcher.engine.job import Output
+from geopatcher.engine.output import Output
 from geopatcher.merging.merge import MergeOptions, absolute, merge_patches
 from geopatcher.planning.memory import parse_bytes
 from geopatcher.targets.open import CogTarget, MemoryTarget, Target, ZarrTarget

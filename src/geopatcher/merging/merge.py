@@ -20,7 +20,7 @@ from geopatcher.core.containment import StrayError, contained
 from geopatcher.core.leading import unnamed
 from geopatcher.core.patch import Patch
 from geopatcher.engine.contributions import Contribution
-from geopatcher.engine.job import Output, peeked
+from geopatcher.engine.job import peeked
 from geopatcher.engine.results import NoArrayError, as_array
 from geopatcher.engine.run import Finisher, stitch
 from geopatcher.engine.sizing import gap_bytes, kept_bytes
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.domain import RasterDomain, ResultSpec
     from geopatcher.core.protocols import Array, HasShape, Sink
+    from geopatcher.engine.output import Output
     from geopatcher.targets.product import ResultArray
     from geopatcher.targets.protocol import Target
 

@@ -10,7 +10,7 @@ import numpy as np
 from geopatcher.accumulators.base import UNKNOWN_FROM
 from geopatcher.accumulators.instances import CODE, NUMBER, Coding, Numbered, Provisional
 from geopatcher.core.leading import BAND, Dimension
-from geopatcher.engine.job import Output
+from geopatcher.engine.output import Output
 from geopatcher.engine.prepare import make_plan
 from geopatcher.engine.sizing import Sizes
 from geopatcher.fields.zarr_field import zarr_source

@@ -38,6 +38,8 @@ class Expression:
     given
         Which bands (1-based) the arrays hold that it will be called with, in their order; by default all,
         so that ``b4`` is the fourth.
+    called
+        What the band of results is called; the text by default.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Expression:
 
     text: str
     given: tuple[int, ...] | None = None
+    called: str = field(default="", compare=False)
     _arithmetic: Arithmetic = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +73,11 @@ class Expression:
     def __name__(self) -> str:
         """The text: what messages call this operator."""
         return self.text
+
+    @property
+    def band_names(self) -> tuple[str]:
+        """What the band of results is called."""
+        return (self.called or self.text,)
 
     @property
     def bands(self) -> tuple[int, ...]:
@@ -118,7 +126,7 @@ class Expression:
         array([[[4.]]])
 
         """
-        return Expression(self.text, bands)
+        return Expression(self.text, bands, self.called)
 
     def __call__(self, patch: Array) -> Array:
         """Return one band: ``(1, h, w)`` of ``(bands, h, w)``; batches and ``(h, w)`` likewise.

@@ -8,7 +8,15 @@ from operator import index
 from typing import TYPE_CHECKING
 
 from geopatcher.core.operators import Fresh, SeesBands
-from geopatcher.core.protocols import Margined, MaskAware, Named, NamesDims, PositionAware, Rescaling
+from geopatcher.core.protocols import (
+    Margined,
+    MaskAware,
+    Named,
+    NamesBands,
+    NamesDims,
+    PositionAware,
+    Rescaling,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -96,6 +104,12 @@ def dims_of(operator: object) -> Sequence[str] | Mapping[str, Sequence[object] |
     """Return the leading dimensions an operator says its results have, ``None`` for one that says nothing."""
     inner = _without_partial(operator)
     return inner.output_dims if isinstance(inner, NamesDims) else None
+
+
+def names_of_bands(operator: object) -> tuple[str, ...]:
+    """Return what an operator calls the bands of its results, nothing for one that says nothing."""
+    inner = _without_partial(operator)
+    return tuple(inner.band_names) if isinstance(inner, NamesBands) else ()
 
 
 def _without_partial(operator: object) -> object:

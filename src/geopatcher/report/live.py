@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from geopatcher.report.answers import Answer, not_found, pages_of
+from geopatcher.report.live_picture import Picture
 from geopatcher.report.server import Viewer
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
+
+    from geopatcher.core.styles import Style
 
 #: The page: address -> file of this package and its type.
 PAGES = {
@@ -38,11 +41,14 @@ class Followed:
         The file that the run writes a line of JSON to for each strip; it need not be there yet.
     since
         Bytes of it that are of earlier runs.
+    style
+        How the result looks.
 
     """
 
-    def __init__(self, log: Path, since: int = 0) -> None:
+    def __init__(self, log: Path, since: int = 0, style: Style | None = None) -> None:
         self.log, self.since = log, since
+        self.picture = Picture(style)
         self.pages = pages_of(PAGES)
         self._asked, self._told = threading.Event(), threading.Event()
 
@@ -50,8 +56,11 @@ class Followed:
         """Let go of nothing: the file is open only while it is read."""
 
     def answer(self, target: str) -> Answer:
-        """Answer a request for a page, or for ``/lines?from=BYTES``."""
+        """Answer a request for a page, for ``/lines?from=BYTES``, or for ``/picture``."""
         parts = urlsplit(target)
+        if parts.path == "/picture":
+            shown = self.picture.png()
+            return not_found() if shown is None else Answer(200, "image/png", shown)
         if parts.path == "/lines":
             start = parse_qs(parts.query).get("from", ["0"])[0]
             return self._lines(int(start)) if start.isascii() and start.isdecimal() else not_found()
@@ -77,14 +86,17 @@ class Followed:
             pass
         if not found:
             self._told.set()
-        said = json.dumps({"lines": found, "next": place - self.since})
+        said = json.dumps({"lines": found, "next": place - self.since, "blocks": self.picture.n_blocks})
         return Answer(200, "application/json; charset=utf-8", said.encode())
 
 
 @contextmanager
-def watched(log: str | os.PathLike[str] | None, port: int = 0) -> Iterator[tuple[Viewer, Path]]:
-    """Serve a page that follows a run, on 127.0.0.1, as long as this lasts; give it and the log to write.
+def watched(
+    log: str | os.PathLike[str] | None, port: int = 0, style: Style | None = None
+) -> Iterator[tuple[Viewer, Path, Picture]]:
+    """Serve a page that follows a run, on 127.0.0.1, as long as this lasts.
 
+    Gives the page, the log that the run is to write, and its picture, which is to be a hook of the run.
     Without a ``log`` it is a temporary one.
 
     Raises
@@ -95,9 +107,9 @@ def watched(log: str | os.PathLike[str] | None, port: int = 0) -> Iterator[tuple
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl" if log is None else Path(log)
-        followed = Followed(path, path.stat().st_size if path.is_file() else 0)
+        followed = Followed(path, path.stat().st_size if path.is_file() else 0, style)
         with Viewer(followed, port) as viewer:
             try:
-                yield viewer, path
+                yield viewer, path, followed.picture
             finally:
                 followed.last_look()

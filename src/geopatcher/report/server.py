@@ -149,6 +149,12 @@ class Handler(BaseHTTPRequestHandler):
         self._send(_text(int(code), message or "refused"))
 
     def _send(self, answer: Answer) -> None:
+        try:
+            self._write(answer)
+        except ConnectionError:  # the page was left or reloaded: nobody waits for it
+            self.close_connection = True
+
+    def _write(self, answer: Answer) -> None:
         self.send_response(answer.status)
         for name, value in HEADERS.items():
             self.send_header(name, value)

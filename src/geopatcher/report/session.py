@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -15,12 +15,14 @@ from pyproj.exceptions import ProjError
 from geopatcher.errors import GeopatcherError
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.classes import css_colors
-from geopatcher.inspect.png import LABELS, RAMPS, USUAL, ramp_colours
+from geopatcher.inspect.png import LABELS, RAMPS, ramp_colours
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.answers import Answer, not_found, pages_of
+from geopatcher.report.asked import asked_band, asked_spans, asked_style, asked_whole
 from geopatcher.report.inputs import input_for
 from geopatcher.report.results import open_result
-from geopatcher.report.tiles import INPUT, TILE_PX, Layer, Style
+from geopatcher.report.tiles import INPUT, TILE_PX, Layer, difference
+from geopatcher.report.true_color import true_color
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,15 +35,23 @@ if TYPE_CHECKING:
     from geopatcher.planning.anchors import AnchorSet
     from geopatcher.report.results import Pixels, Result
 
+#: Modules of the page.
+_MODULES = (
+    *("viewer", "scene", "tiles", "overlays", "input", "place"),
+    *("panel", "histogram", "legend", "compare", "pins"),
+)
+#: What follows the question mark of an address, by name.
+Query: TypeAlias = "Mapping[str, Sequence[str]]"
 #: The page itself: address -> file of this package and its type. Nothing else is ever read from a name.
 PAGES = {
     "/": ("viewer.html", "text/html; charset=utf-8"),
     "/viewer.css": ("viewer.css", "text/css; charset=utf-8"),
-    "/viewer.js": ("viewer.js", "text/javascript; charset=utf-8"),
-    "/scene.js": ("scene.js", "text/javascript; charset=utf-8"),
-    "/panel.js": ("panel.js", "text/javascript; charset=utf-8"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in _MODULES},
 }
 _TILE = re.compile(r"/tile/([0-9]{1,3})/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
+_DIFFERENCE = re.compile(r"/difference/([0-9]{1,3})/([0-9]{1,3})/([0-9]{1,2})/([0-9]{1,8})/([0-9]{1,8})")
+_HISTOGRAM = re.compile(r"/histogram/([0-9]{1,3})")
+_HISTOGRAM_LESS = re.compile(r"/histogram/([0-9]{1,3})/([0-9]{1,3})")
 _VALUE = re.compile(r"/value/([0-9]{1,3})")
 _JSON = "application/json; charset=utf-8"
 
@@ -100,29 +110,27 @@ class Session:
         except (GeopatcherError, OSError) as error:
             return Answer(500, "text/plain; charset=utf-8", f"{error}\n".encode())
 
-    def _data(self, path: str, query: Mapping[str, Sequence[str]]) -> Answer:
+    def _data(self, path: str, query: Query) -> Answer:
         if path == "/session":
             return _json(self.describe())
         if path == "/progress":
             return _json({"share": min(layer.share for layer in self.layers)})
-        if match := _TILE.fullmatch(path):
-            number, zoom, x, y = map(int, match.groups())
-            if number < len(self.layers):
-                layer = self.layers[number]
-                tile = layer.tile(zoom, x, y, _style(layer, query))
-                return not_found() if tile is None else Answer(200, "image/png", tile)
-        if (match := _VALUE.fullmatch(path)) and int(match[1]) < len(self.layers):
-            return self._value(self.layers[int(match[1])], query)
-        return not_found()
+        return self._of_layers(path, query) or not_found()
 
-    def _value(self, layer: Layer, query: Mapping[str, Sequence[str]]) -> Answer:
-        row, col = (_whole(query, name) for name in ("row", "col"))
-        height, width = self.domain.grid_shape
-        if not (0 <= row < height and 0 <= col < width):
-            return not_found()
-        # As text: a browser's numbers have 53 bits.
-        values = [None if value is None else _text(value) for value in layer.raster.exact(row, col)]
-        return _json({"values": values, "lonlat": _lonlat(self.domain, row, col)})
+    def _of_layers(self, path: str, query: Query) -> Answer | None:
+        """Answer what is asked of layers, by their numbers; ``None`` for what nobody knows."""
+        for pattern, count, answer in (
+            (_TILE, 1, _tile),
+            (_DIFFERENCE, 2, _difference),
+            (_HISTOGRAM, 1, _histogram),
+            (_HISTOGRAM_LESS, 2, _histogram_less),
+            (_VALUE, 1, _value),
+        ):
+            if match := pattern.fullmatch(path):
+                numbers = [int(text) for text in match.groups()]
+                if max(numbers[:count]) < len(self.layers):
+                    return answer([self.layers[number] for number in numbers[:count]], numbers[count:], query)
+        return None
 
     def describe(self) -> dict[str, Json]:
         """Return all the page needs to know before it asks for tiles."""
@@ -135,6 +143,7 @@ class Session:
             "tile": TILE_PX,
             "transform": [float(value) for value in self.domain.transform[:6]],
             "crs": None if self.domain.crs is None else CRS.from_user_input(self.domain.crs).name,
+            "metres": _metres(self.domain),
             "patches": _patches(self.anchors),
             "ramps": {name: _stops(name) for name in (*RAMPS, LABELS)},
             "layers": [
@@ -145,45 +154,12 @@ class Session:
                     "spans": [list(span) for span in layer.spans],
                     "ramp": layer.styles[0].ramp,
                     "units": list(layer.raster.domain.units),
+                    "rgb": _listed(true_color(layer.raster.domain)),
                     "classes": [_classes(style) for style in layer.styles],
                 }
                 for layer in self.layers
             ],
         }
-
-
-def _style(layer: Layer, query: Mapping[str, Sequence[str]]) -> Style:
-    """Read how a tile shall look.
-
-    Raises
-    ------
-    ValueError
-        It is not a look this layer can have.
-
-    """
-    bands = tuple(int(text) - 1 for text in query.get("bands", ["1"])[-1].split(","))
-    if len(bands) not in (1, 3) or not all(0 <= band < len(layer.spans) for band in bands):
-        raise ValueError(f"bands are one or three numbers from 1 to {len(layer.spans)}")
-    own = layer.styles[bands[0]]
-    ramp = query.get("ramp", [own.ramp])[-1]
-    ramp_colours(ramp)
-    if ramp == LABELS and own.classes and len(bands) == 1:
-        return Style(bands, (own.span,), ramp, own, _hidden(query))
-    if "span" not in query:
-        return Style(bands, tuple(layer.spans[band] for band in bands), ramp)
-    ends = [float(text) for text in query["span"][-1].split(",")]
-    pairs = tuple(zip(ends[::2], ends[1::2], strict=False))
-    if len(ends) != 2 * len(bands) or not np.isfinite(ends).all() or any(low >= high for low, high in pairs):
-        raise ValueError("span is a lowest and a higher highest value for each band")
-    return Style(bands, pairs, ramp if len(bands) == 1 else USUAL)
-
-
-def _hidden(query: Mapping[str, Sequence[str]]) -> frozenset[int]:
-    """Read which classes are not to be seen, such as ``hide=10,-1``."""
-    text = query.get("hide", [""])[-1]
-    if not re.fullmatch(r"(-?[0-9]{1,18}(,-?[0-9]{1,18}){0,9999})?", text):
-        raise ValueError("hide are whole numbers with commas between them")
-    return frozenset(map(int, text.split(","))) if text else frozenset()
 
 
 def _classes(style: BandStyle) -> Json:
@@ -197,13 +173,6 @@ def _classes(style: BandStyle) -> Json:
     ]
 
 
-def _whole(query: Mapping[str, Sequence[str]], name: str) -> int:
-    text = query.get(name, [""])[-1]
-    if not re.fullmatch(r"[0-9]{1,12}", text):
-        raise ValueError(f"{name} is a whole number")
-    return int(text)
-
-
 def _text(value: float | int) -> str:
     """Write a value so that nothing of it is lost.
 
@@ -211,6 +180,51 @@ def _text(value: float | int) -> str:
     ('1152921504606846976', '0.5')
     """
     return repr(value)
+
+
+def _tile(layers: Sequence[Layer], tile: Sequence[int], query: Query) -> Answer:
+    (layer,) = layers
+    zoom, x, y = tile
+    return _picture(layer.tile(zoom, x, y, asked_style(layer, query)))
+
+
+def _difference(layers: Sequence[Layer], tile: Sequence[int], query: Query) -> Answer:
+    first, second = layers
+    bands = asked_band(first, query, "first"), asked_band(second, query, "second")
+    zoom, x, y = tile
+    (span,) = asked_spans(query, 1)
+    return _picture(difference((first, second), bands, (zoom, x, y), span))
+
+
+def _histogram(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> Answer:
+    (layer,), _ = layers, rest
+    return _json(layer.histogram(asked_band(layer, query)).told())
+
+
+def _histogram_less(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> Answer:
+    """Count the values of a band less those of another."""
+    (first, second), _ = layers, rest
+    bands = asked_band(first, query, "first"), asked_band(second, query, "second")
+    return _json(first.histogram_less(bands[0], second, bands[1]).told())
+
+
+def _value(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> Answer:
+    (layer,), _ = layers, rest
+    row, col = (asked_whole(query, name) for name in ("row", "col"))
+    height, width = layer.raster.domain.grid_shape
+    if not (0 <= row < height and 0 <= col < width):
+        return not_found()
+    # As text: a browser's numbers have 53 bits.
+    values = [None if value is None else _text(value) for value in layer.raster.exact(row, col)]
+    return _json({"values": values, "lonlat": _lonlat(layer.raster.domain, row, col)})
+
+
+def _picture(tile: bytes | None) -> Answer:
+    return not_found() if tile is None else Answer(200, "image/png", tile)
+
+
+def _listed(bands: tuple[int, ...] | None) -> Json:
+    return None if bands is None else list(bands)
 
 
 def _json(content: Json) -> Answer:
@@ -232,6 +246,17 @@ def _patches(anchors: AnchorSet | None) -> Json:
 def _axis(axis: Axis) -> dict[str, Json]:
     last = axis.anchor(axis.count - 1)
     return {"size": axis.size, "step": axis.step, "count": axis.count, "first": -axis.origin, "last": last}
+
+
+def _metres(domain: RasterDomain) -> Json:
+    """Return how many metres a unit of the map is; ``"degrees"`` where it is an angle, else ``None``."""
+    if domain.crs is None:
+        return None
+    crs = CRS.from_user_input(domain.crs)
+    if crs.is_geographic:
+        return "degrees"
+    axes = crs.axis_info
+    return float(axes[0].unit_conversion_factor) if crs.is_projected and axes else None
 
 
 def _lonlat(domain: RasterDomain, row: int, col: int) -> Json:

@@ -23,6 +23,7 @@ from geopatcher.inspect.png import LABELS, USUAL, png_bytes, ramp_colours
 from geopatcher.inspect.styles import OF_LAYERS, BandStyle, is_seen_soon, seen, style_of
 from geopatcher.inspect.thumbnail import Sampled
 from geopatcher.report.findings import name_of
+from geopatcher.report.histograms import Histogram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 #: What the raster a result was made from is called among the layers.
 INPUT = "input"
+#: The ramp of differences.
+DIFFERENCE = "diverging"
 #: Pixels of a tile, a side.
 TILE_PX = 256
 #: Most bytes a tile decodes; what would take more comes from a sample of the whole band.
@@ -89,6 +92,7 @@ class Layer:
     styles: tuple[BandStyle, ...]
     stop: threading.Event = field(default_factory=threading.Event)
     _samples: dict[int, Sampled] = field(default_factory=dict)
+    _histograms: dict[int, Histogram] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
@@ -129,17 +133,35 @@ class Layer:
 
     def tile(self, zoom: int, x: int, y: int, style: Style) -> bytes | None:
         """Return a tile as PNG, cut off at the raster's edge; ``None`` for a tile outside of it."""
+        cells = self.cells(zoom, x, y, style.bands)
+        return None if cells is None else render(cells, style)
+
+    def histogram(self, band: int) -> Histogram:
+        """Return how the values of a band are spread, among those its look is decided by."""
+        found = self._histograms.get(band)
+        if found is None:
+            found = self._histograms[band] = Histogram.of(_look(self.raster, band))
+        return found
+
+    def histogram_less(self, band: int, other: Layer, other_band: int) -> Histogram:
+        """Return how a band less one of another layer is spread, at the same places."""
+        if is_seen_soon(self.raster, SOON_BYTES) and is_seen_soon(other.raster, SOON_BYTES):
+            own, others = seen(self.raster, band), seen(other.raster, other_band)
+            if own.shape == others.shape:  # of large rasters it depends on their overviews
+                return Histogram.of(own - others)
+        return Histogram.of(_at_spots(self.raster, band) - _at_spots(other.raster, other_band))
+
+    def cells(self, zoom: int, x: int, y: int, bands: tuple[int, ...]) -> Array | None:
+        """Return the cells of a tile, ``(bands, h, w)``, NaN where missing; ``None`` for one outside."""
         grid = self._grid()
         if not 0 <= zoom <= grid.maxzoom:
             return None
         left, bottom, right, top = grid.xy_bounds(x, y, zoom)
         box = Box(int(top), int(bottom), int(left), int(right))
         box = box.intersect(Box.of_shape(self.raster.domain.grid_shape))
-        if not box.n_pixels:
-            return None
-        return render(self._cells(box, style.bands, 1 << (grid.maxzoom - zoom)), style)
+        return self._read(box, bands, 1 << (grid.maxzoom - zoom)) if box.n_pixels else None
 
-    def _cells(self, box: Box, bands: tuple[int, ...], step: int) -> Array:
+    def _read(self, box: Box, bands: tuple[int, ...], step: int) -> Array:
         if decoded_bytes(self.raster, box, len(bands), step) > READ_BYTES:
             return np.stack([self._sample(band).read(box, step) for band in bands])
         if isinstance(self.raster, FileRaster) and self.raster.source.window is None:
@@ -159,6 +181,17 @@ class Layer:
         height, width = self.raster.domain.grid_shape
         grid: TileGrid = load("rio_tiler.io.rasterio").LocalTileMatrixSet(width, height, TILE_PX)
         return grid
+
+
+def difference(
+    layers: tuple[Layer, Layer], bands: tuple[int, int], tile: tuple[int, int, int], span: tuple[float, float]
+) -> bytes | None:
+    """Return a tile, zoom, x and y, of one band less another as PNG; ``None`` for a tile outside."""
+    first, second = (layer.cells(*tile, (band,)) for layer, band in zip(layers, bands, strict=True))
+    if first is None or second is None:
+        return None
+    # Unsigned cells would wrap.
+    return render(first.astype(np.float64) - second, Style((0,), (span,), DIFFERENCE))
 
 
 def render(cells: Array, style: Style) -> bytes:
@@ -211,6 +244,10 @@ def _look(raster: Raster, band: int) -> Array:
     """Return cells of a band to decide its look by."""
     if is_seen_soon(raster, SOON_BYTES):
         return seen(raster, band)
+    return _at_spots(raster, band)
+
+
+def _at_spots(raster: Raster, band: int) -> Array:
     spots = _spots(raster.domain.grid_shape)
     return np.concatenate([raster.read(spot, [band])[0].ravel() for spot in spots])
 

@@ -59,11 +59,18 @@ class Remarks:
         Warns
         -----
         RuntimeWarning
-            The operator returned only NaN or masked cells for every patch.
+            The operator returned only NaN or masked cells for every patch, or cells were clipped.
 
         """
         self.say()
         stats = self.operate.stats
+        scaling = self.job.output.scale_to
+        if stats.clipped and scaling is not None:
+            low, high = scaling.range
+            told = f"{stats.clipped:,} cells were beyond the range of scale_to, {low:g} to {high:g}"
+            told += ", and became its ends"
+            stats.notes.append(told)
+            warnings.warn(f"{told}: a wider range keeps them", RuntimeWarning, stacklevel=caller_level())
         if not stats.blank or stats.blank < stats.patches - stats.failed:
             return
         note = (

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array, FinishedTile
     from geopatcher.engine.contributions import Contribution, Operate
     from geopatcher.engine.error_policy import PatchErrorRecord
+    from geopatcher.engine.previews import Preview
     from geopatcher.executors.workers.process_main import Channel
     from geopatcher.planning.anchors import Strip
     from geopatcher.planning.plan import Plan
@@ -107,10 +108,11 @@ class Computed:
     stopped: bool = False
 
 
-#: ``("start", anchor)``, ``("done", anchor, seconds, nbytes)`` or ``("error", anchor, Carried)``.
+#: ``("start", anchor)``, ``("done", anchor, seconds, nbytes)``, ``("error", anchor, Carried)``,
+#: or what is known of a block.
 PatchEvent: TypeAlias = (
     "tuple[str, tuple[int, int]] | tuple[str, tuple[int, int], float, int]"
-    " | tuple[str, tuple[int, int], Carried]"
+    " | tuple[str, tuple[int, int], Carried] | Preview"
 )
 
 
@@ -276,6 +278,10 @@ class _Reporter:
     def on_error(self, anchor: tuple[int, int], exc: Exception) -> None:
         """Note a patch that failed."""
         self._happened.append(("error", anchor, Carried(exc)))
+
+    def on_block_done(self, preview: Preview) -> None:
+        """Say that a block is written, at once: this is another thread."""
+        self.channel.tell(Progress(0, [preview]))
 
     def strip_done(self, plan: Plan, strip: Strip) -> None:
         """Say what has happened, unless that was done just now."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from geopatcher.core.box import Box
 from geopatcher.engine.error_policy import Failure
 from geopatcher.engine.lateness import Late, too_late
+from geopatcher.engine.previews import Preview
 from geopatcher.engine.watch import StopRequested
 from geopatcher.errors import OperatorError, TransportError, WorkerLostError
 from geopatcher.executors.workers.deadline import Overdue
@@ -272,6 +273,8 @@ class Scheduler:
         hooks = self.run.job.hooks
         for event in happened:
             match event:
+                case Preview():
+                    hooks.block_done(event)
                 case ("start", anchor):
                     hooks.patch_start(anchor)
                 case ("done", anchor, float() as seconds, int() as n_bytes):

@@ -2,7 +2,7 @@
 
 const POLL_MS = 500;
 const byId = (id) => document.getElementById(id);
-const run = { place: 0, begin: null, strips: [], end: null, totals: {}, stages: {}, lost: false };
+const run = { place: 0, begin: null, strips: [], end: null, totals: {}, stages: {}, lost: false, picture: null, blocks: 0, looking: false };
 
 function bytes(n) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -47,6 +47,7 @@ function color(name) {
 function drawMap() {
   const { pen, width, height } = sized(byId("map"));
   if (!run.begin) return;
+  const { picture } = run;
   const [rows, cols] = run.begin.raster;
   const scale = Math.min((width - 40) / cols, (height - 40) / rows);
   const [left, top] = [(width - cols * scale) / 2, (height - rows * scale) / 2];
@@ -62,6 +63,10 @@ function drawMap() {
     pen.fillRect(x, top + from * scale, (strip.columns[1] - strip.columns[0]) * scale, (row1 - from) * scale);
   });
   pen.globalAlpha = 1;
+  if (picture) {
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(picture, left, top, cols * scale, rows * scale);
+  }
   pen.strokeStyle = color("--soft");
   pen.strokeRect(left, top, cols * scale, rows * scale);
 }
@@ -114,15 +119,30 @@ function show() {
   drawMemory();
 }
 
+// The pixels of what is finished, when there is more of it than was seen last.
+function look(blocks) {
+  if (!blocks || blocks === run.blocks || run.looking) return;
+  run.looking = true;
+  const picture = new Image();
+  picture.onload = () => {
+    Object.assign(run, { picture, blocks, looking: false });
+    byId("map").dataset.blocks = String(blocks);
+    drawMap();
+  };
+  picture.onerror = () => { run.looking = false; };
+  picture.src = `/picture?n=${blocks}`;
+}
+
 async function poll() {
   try {
     const answer = await fetch(`/lines?from=${run.place}`);
-    const { lines, next } = await answer.json();
+    const { lines, next, blocks } = await answer.json();
+    look(blocks);
     run.lost = false;
     run.place = next;
     lines.forEach(take);
     if (lines.length) show();
-    if (run.end && !lines.length) return;
+    if (run.end && !lines.length && blocks === (run.blocks ?? 0)) return;
     setTimeout(poll, lines.length ? 50 : POLL_MS);
   } catch {
     run.lost = true;

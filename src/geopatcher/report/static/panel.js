@@ -1,4 +1,10 @@
-// The controls of one side: which layer, which band, which colours, which range.
+// The controls of one side: which layer, which bands, which colours, which range.
+
+import { Histogram, short } from "/histogram.js";
+import { fillLegend } from "/legend.js";
+
+const RGB = "rgb"; // what is chosen in the place of a band
+const COLORS = ["red", "green", "blue"];
 
 function control(parent, name, element) {
   const label = document.createElement("label");
@@ -21,7 +27,7 @@ function row(parent, className) {
   return line;
 }
 
-function ends(parent, id) {
+export function ends(parent, id) {
   return ["from", "to"].map((name) => {
     const input = document.createElement("input");
     input.type = "number";
@@ -31,35 +37,47 @@ function ends(parent, id) {
   });
 }
 
-function short(value) {
-  return Number(value.toPrecision(5));
+export function button(parent, id, text, clicked) {
+  const found = document.createElement("button");
+  found.type = "button";
+  found.id = id;
+  found.textContent = text;
+  found.addEventListener("click", clicked);
+  parent.append(found);
+  return found;
 }
 
 function fill(select, entries) {
   select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
 }
 
-// Bands one by one, and three at a time where there are three.
+// What bands are called, with their numbers where there are several.
 function bandChoices(bands) {
-  const single = bands.map((name, index) => [`${index + 1}`, bands.length > 1 ? `${index + 1}: ${name}` : name]);
-  const triples = [[3, 2, 1], [1, 2, 3], [4, 3, 2]].filter((three) => Math.max(...three) <= bands.length);
-  return single.concat(triples.map((three) => [three.join(","), `red, green, blue = ${three.join(", ")}`]));
+  return bands.map((name, index) => [`${index + 1}`, bands.length > 1 ? `${index + 1}: ${name}` : name]);
 }
 
 export class Panel {
-  constructor(parent, session, layer, changed) {
+  // ask: gives the answer of the server to an address.
+  constructor(parent, session, layer, ask, changed) {
     const id = parent.id;
-    this.session = session;
-    this.changed = changed;
-    const first = row(parent, "two"), second = row(parent, "three");
+    Object.assign(this, { session, ask, changed });
+    const first = row(parent, "two");
     this.layer = chooser(first, "Layer", `${id}-layer`);
     this.bands = chooser(first, "Band", `${id}-bands`);
-    this.ramp = chooser(second, "Colours", `${id}-ramp`);
-    this.ends = ends(second, id);
+    this.three = row(parent, "even");
+    this.colors = COLORS.map((name) => chooser(this.three, name, `${id}-${name}`));
+    this.second = row(parent, "three");
+    this.ramp = chooser(this.second, "Colours", `${id}-ramp`);
+    this.ends = ends(this.second, id);
+    this.histogram = new Histogram(parent, parent.querySelector("legend").textContent.toLowerCase(), (span) => {
+      this.spans = [span];
+      this.show();
+    });
+    button(this.histogram.buttons, `${id}-middle`, "2–98 %", () => this.stretch("middle"));
+    button(this.histogram.buttons, `${id}-all`, "Min–max", () => this.stretch("ends"));
     this.bar = document.createElement("canvas");
     this.bar.className = "ramp";
-    this.bar.width = 256;
-    this.bar.height = 1;
+    [this.bar.width, this.bar.height] = [256, 1];
     this.bar.setAttribute("aria-hidden", "true");
     parent.append(this.bar);
     this.ticks = row(parent, "ticks");
@@ -68,53 +86,99 @@ export class Panel {
     this.legend.setAttribute("aria-label", "Classes: choose one to hide or show it");
     parent.append(this.legend);
     this.hidden = new Set();
+    this.spread = null; // what is known of the values of the band
     fill(this.layer, session.layers.map((each, index) => [String(index), each.name]));
     fill(this.ramp, Object.keys(session.ramps).map((name) => [name, name]));
     this.layer.value = String(layer);
     this.layer.addEventListener("change", () => this.chosen());
-    this.bands.addEventListener("change", () => this.range());
-    for (const each of [this.ramp, ...this.ends]) each.addEventListener("change", () => this.show());
+    for (const each of [this.bands, ...this.colors]) each.addEventListener("change", () => this.range());
+    this.ramp.addEventListener("change", () => this.show());
+    for (const each of this.ends) each.addEventListener("change", () => this.typed());
     this.chosen();
   }
 
   get described() { return this.session.layers[Number(this.layer.value)]; }
 
-  get numbers() { return this.bands.value.split(",").map(Number); }
+  // The bands that are shown, counted from 1: one or three.
+  get numbers() {
+    return this.bands.value === RGB ? this.colors.map((each) => Number(each.value)) : [Number(this.bands.value)];
+  }
+
+  get many() { return this.numbers.length > 1; }
 
   // The classes of the band, where it is drawn as a map of classes.
   get classes() {
-    if (this.ramp.value !== "labels" || this.numbers.length > 1) return [];
-    return this.described.classes[this.numbers[0] - 1];
+    return this.ramp.value !== "labels" || this.many ? [] : this.described.classes[this.numbers[0] - 1];
   }
 
   // What a value of a band is called.
-  named(value, band) {
-    const found = (this.described.classes[band - 1] ?? []).find((each) => String(each.value) === value);
-    return found && found.name !== value ? `${value} ${found.name}` : value;
-  }
+  named(value, band) { return named(this.described, value, band); }
 
+  // A layer: three bands where it is known that they are a picture as an eye sees it.
   chosen() {
+    const { bands, rgb, ramp } = this.described;
     this.hidden.clear();
-    fill(this.bands, bandChoices(this.described.bands));
-    this.ramp.value = this.described.ramp;
+    const names = bandChoices(bands);
+    fill(this.bands, bands.length > 2 ? names.concat([[RGB, rgb ? "true colour" : "red, green, blue"]]) : names);
+    const usual = rgb ?? [1, 2, 3];
+    this.colors.forEach((each, index) => {
+      fill(each, names);
+      if (bands.length > 2) each.value = String(usual[index]);
+    });
+    this.bands.value = rgb ? RGB : "1";
+    this.ramp.value = ramp;
     this.range();
   }
 
   range() {
-    const spans = this.numbers.map((band) => this.described.spans[band - 1]);
-    this.spans = spans;
-    this.ends.forEach((input, end) => { input.value = short(spans[0][end]); });
+    this.spans = this.numbers.map((band) => this.described.spans[band - 1]);
+    this.spread = null;
+    this.show();
+    this.count();
+  }
+
+  counted(band) { return this.ask(`/histogram/${this.layer.value}?band=${band}`); }
+
+  async count() {
+    if (this.many) return;
+    const wanted = `${this.layer.value} ${this.bands.value}`;
+    const found = await this.counted(this.numbers[0]);
+    if (wanted !== `${this.layer.value} ${this.bands.value}`) return; // another band was chosen meanwhile
+    this.spread = found;
+    this.histogram.show(found, this.spans[0]);
+  }
+
+  async stretch(part) {
+    const bands = this.numbers;
+    const found = await Promise.all(bands.map((band) => this.counted(band)));
+    if (bands.join() !== this.numbers.join()) return;
+    this.spans = found.map((each) => each[part]);
     this.show();
   }
 
-  // One range for one band; three bands keep their own.
-  show() {
-    const many = this.numbers.length > 1;
-    const labels = this.ramp.value === "labels" && !many;
-    for (const input of this.ends) input.disabled = many || labels;
-    this.ramp.disabled = many;
+  typed() {
     const [low, high] = this.ends.map((input) => Number(input.value));
-    if (!many && low < high) this.spans = [[low, high]];
+    if (low < high) this.spans = [[low, high]];
+    this.show();
+  }
+
+  // Bring all controls in line with what is chosen.
+  show() {
+    const { many } = this, labels = this.ramp.value === "labels" && !many;
+    this.three.hidden = !many;
+    this.second.hidden = many;
+    for (const input of this.ends) input.disabled = labels;
+    this.ends.forEach((input, end) => { input.value = short(this.spans[0][end]); });
+    this.histogram.hide(many || labels);
+    this.histogram.buttons.hidden = labels;
+    this.histogram.show(this.spread, this.spans[0]);
+    this.paint(labels);
+    this.bar.hidden = many || this.classes.length > 0;
+    this.explain(labels);
+    this.changed();
+  }
+
+  paint(labels) {
     const pen = this.bar.getContext("2d");
     const stops = this.session.ramps[this.ramp.value];
     const paint = pen.createLinearGradient(0, 0, 256, 0);
@@ -126,9 +190,6 @@ export class Panel {
     });
     pen.fillStyle = paint;
     pen.fillRect(0, 0, 256, 1);
-    this.bar.hidden = many || this.classes.length > 0;
-    this.explain(labels);
-    this.changed();
   }
 
   // Ticks under a ramp, or the classes with their names and shares.
@@ -136,57 +197,70 @@ export class Panel {
     this.ticks.hidden = this.bar.hidden || labels;
     const unit = this.described.units[this.numbers[0] - 1] ?? "";
     const [low, high] = this.spans[0];
-    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => short(low + share * (high - low)));
+    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => Number((low + share * (high - low)).toPrecision(4)));
     this.ticks.replaceChildren(...places.map((value, index) => {
       const tick = document.createElement("span");
       tick.textContent = index === 4 && unit ? `${value} ${unit}` : String(value);
       return tick;
     }));
     this.legend.hidden = !this.classes.length;
-    const largest = [...this.classes].sort((one, other) => other.share - one.share);
-    this.legend.replaceChildren(...largest.map((each) => this.entry(each)));
-  }
-
-  entry(each) {
-    const line = document.createElement("li"), button = document.createElement("button");
-    button.type = "button";
-    button.setAttribute("aria-pressed", String(!this.hidden.has(each.value)));
-    const swatch = document.createElement("span"), name = document.createElement("span"), share = document.createElement("span");
-    swatch.className = "swatch";
-    swatch.style.background = each.color;
-    name.textContent = each.name;
-    share.className = "share";
-    share.textContent = `${(100 * each.share).toFixed(1)} %`;
-    button.append(swatch, name, share);
-    button.addEventListener("click", () => {
-      if (!this.hidden.delete(each.value)) this.hidden.add(each.value);
-      button.setAttribute("aria-pressed", String(!this.hidden.has(each.value)));
-      this.changed();
-    });
-    line.append(button);
-    return line;
+    fillLegend(this.legend, this.classes, this.hidden, () => this.changed());
   }
 
   // Take the colours and the range of another side.
   match(other) {
-    if (this.numbers.length > 1 || other.numbers.length > 1) return;
+    if (this.many || other.many) return;
     this.ramp.value = other.ramp.value;
     this.hidden = new Set(other.hidden);
-    this.ends.forEach((input, end) => { input.value = other.ends[end].value; });
+    this.spans = other.spans.map((span) => [...span]);
+    this.show();
+  }
+
+  // What is chosen, for an address of this page.
+  get choice() {
+    return {
+      layer: this.described.name, bands: this.numbers.join(","), ramp: this.ramp.value,
+      span: this.spans.flat().map(short).join(","), hide: [...this.hidden].join(","),
+    };
+  }
+
+  // Choose what an address says, as far as there is such a thing.
+  choose({ layer, bands, ramp, span, hide }) {
+    const index = this.session.layers.findIndex((each) => each.name === layer);
+    if (index < 0) return;
+    this.layer.value = String(index);
+    this.chosen();
+    const numbers = (bands ?? "").split(",").map(Number), count = this.described.bands.length;
+    if ([1, 3].includes(numbers.length) && numbers.every((band) => Number.isInteger(band) && band > 0 && band <= count)) {
+      this.bands.value = numbers.length > 1 ? RGB : String(numbers[0]);
+      if (numbers.length > 1) this.colors.forEach((each, at) => { each.value = String(numbers[at]); });
+    }
+    if (ramp in this.session.ramps) this.ramp.value = ramp;
+    this.range();
+    const values = (span ?? "").split(",").map(Number);
+    const pairs = this.numbers.map((_, at) => values.slice(2 * at, 2 * at + 2));
+    if (pairs.every(([low, high]) => low < high)) this.spans = pairs;
+    this.hidden = new Set((hide ?? "").split(",").filter((text) => /^-?\d+$/.test(text)).map(Number));
     this.show();
   }
 
   // What the scene asks tiles for.
   get look() {
     const query = new URLSearchParams({
-      bands: this.bands.value, ramp: this.ramp.value, span: this.spans.flat().join(","),
+      bands: this.numbers.join(","), ramp: this.ramp.value, span: this.spans.flat().join(","),
     });
     if (this.classes.length && this.hidden.size) query.set("hide", [...this.hidden].join(","));
-    return { layer: Number(this.layer.value), query: query.toString() };
+    return { path: `/tile/${this.layer.value}`, query: query.toString() };
   }
 
   get title() {
     const name = this.described.name;
     return this.described.bands.length > 1 ? `${name}, ${this.bands.selectedOptions[0].textContent}` : name;
   }
+}
+
+// What a value of a band of a layer is called.
+export function named(layer, value, band) {
+  const found = (layer.classes[band - 1] ?? []).find((each) => String(each.value) === value);
+  return found && found.name !== value ? `${value} ${found.name}` : value;
 }

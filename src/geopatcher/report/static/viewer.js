@@ -1,8 +1,14 @@
-// The page: events of the pointer and the keyboard, and what is written under the cursor.
+// The page: what belongs to what, and what is written under the cursor.
 
+import { Compare } from "/compare.js";
+import { keyboard, pointer, swiping } from "/input.js";
+import { overCursor } from "/overlays.js";
 import { Panel } from "/panel.js";
+import { Pins } from "/pins.js";
+import { Place } from "/place.js";
 import { Scene } from "/scene.js";
 
+const LATE_MS = 200; // after which it is said that tiles are on their way
 const by = (id) => document.getElementById(id);
 const write = (id, text) => { by(id).textContent = text; };
 
@@ -36,7 +42,7 @@ class Readout {
     const place = [a * (c + 0.5) + b * (r + 0.5) + x0, d * (c + 0.5) + e * (r + 0.5) + y0];
     write("at-pixel", `${r}, ${c}`);
     write("at-place", session.crs ? place.map((value) => Number(value.toPrecision(10))).join(", ") : "-");
-    write("at-patches", session.patches ? String(this.scene.over_cursor().length) : "-");
+    write("at-patches", session.patches ? String(overCursor(this.scene).length) : "-");
     this.wish = [r, c];
     this.next();
   }
@@ -67,94 +73,6 @@ class Readout {
   }
 }
 
-function pointer(scene, readout) {
-  const { canvas } = scene;
-  const fingers = new Map();
-  const spot = (event) => {
-    const frame = canvas.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    fingers.set(event.pointerId, spot(event));
-    canvas.classList.add("dragging");
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = spot(event);
-    const before = fingers.get(event.pointerId);
-    if (before) {
-      fingers.set(event.pointerId, [x, y]);
-      const other = [...fingers].find(([id]) => id !== event.pointerId)?.[1];
-      if (other) {
-        const far = (point) => Math.hypot(point[0] - other[0], point[1] - other[1]) || 1;
-        scene.zoom(far([x, y]) / far(before), (x + other[0]) / 2, (y + other[1]) / 2);
-      } else scene.move(x - before[0], y - before[1]);
-    }
-    scene.cross = false;
-    readout.at(...scene.under(x, y));
-  });
-  for (const kind of ["pointerup", "pointercancel"]) {
-    canvas.addEventListener(kind, (event) => {
-      fingers.delete(event.pointerId);
-      canvas.classList.toggle("dragging", fingers.size > 0);
-    });
-  }
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    scene.zoom(2 ** (-event.deltaY / (event.deltaMode ? 8 : 300)), ...spot(event));
-    readout.at(...scene.under(...spot(event)));
-  }, { passive: false });
-  canvas.addEventListener("dblclick", (event) => scene.zoom(event.shiftKey ? 0.5 : 2, ...spot(event)));
-}
-
-function swiping(scene) {
-  const bar = by("swipe");
-  const set = (share) => {
-    scene.swipe = Math.min(1, Math.max(0, share));
-    bar.style.left = `${100 * scene.swipe}%`;
-    bar.setAttribute("aria-valuenow", String(Math.round(100 * scene.swipe)));
-    scene.draw();
-  };
-  bar.addEventListener("pointerdown", (event) => { bar.setPointerCapture(event.pointerId); event.preventDefault(); bar.focus(); });
-  bar.addEventListener("pointermove", (event) => {
-    if (!bar.hasPointerCapture(event.pointerId)) return;
-    const frame = scene.canvas.getBoundingClientRect();
-    set((event.clientX - frame.left) / frame.width);
-  });
-  bar.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
-    if (step === undefined) return;
-    event.preventDefault();
-    set(scene.swipe + step);
-  });
-  set(0.5);
-  return set;
-}
-
-function keyboard(scene, readout, swipe) {
-  const cross = () => {
-    scene.cross = true;
-    readout.at(...scene.centre);
-  };
-  const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
-  const zooms = { "+": 1.5, "=": 1.5, "-": 1 / 1.5, _: 1 / 1.5 };
-  // Keys count wherever nothing else takes them: nobody has to click the map first.
-  document.addEventListener("keydown", (event) => {
-    if (event.target !== document.body && event.target !== scene.canvas) return;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const few = event.shiftKey ? 1 / 60 * scene.scale : 1; // with Shift: a pixel of the raster at a time
-    if (event.key in moves) scene.move(...moves[event.key].map((by_px) => by_px * few));
-    else if (event.key in zooms) scene.zoom(zooms[event.key]);
-    else if (event.key === "0") scene.fit();
-    else if (event.key === "[") swipe(scene.swipe - 0.02);
-    else if (event.key === "]") swipe(scene.swipe + 0.02);
-    else if (event.key.toLowerCase() === "p") by("patches-on").click();
-    else return;
-    event.preventDefault();
-    cross();
-  });
-}
-
 // While the server reads a raster without overviews, what it knows grows.
 async function follow(scene) {
   for (;;) {
@@ -176,55 +94,98 @@ async function follow(scene) {
   }
 }
 
-async function begin() {
-  const session = await ask("/session");
+// A sign while tiles are on their way, unless they are there at once.
+function loading() {
+  let waiting = 0;
+  return (idle) => {
+    if (idle) {
+      clearTimeout(waiting);
+      waiting = 0;
+      by("loading").hidden = true;
+    } else waiting ||= setTimeout(() => { by("loading").hidden = false; }, LATE_MS);
+  };
+}
+
+function head(session) {
   document.title = `${session.title}: geopatcher`;
   write("title", session.title);
   write("facts", `${session.height} x ${session.width} pixels, ${session.crs ?? "no georeference"}`);
-  const patches = session.patches;
+  const { patches } = session;
   write("patches-note", patches
     ? `${patches.count} patches of ${patches.rows.size} x ${patches.cols.size}, step ${patches.rows.step} x ${patches.cols.step}`
     : "It is not known where patches lie.");
   by("patches-on").disabled = !patches;
-  const canvas = by("map");
-  const scene = new Scene(canvas, session, []);
+}
+
+// What keys and the address of the page may change, by name.
+function controlled(scene, compare, swipe) {
+  return {
+    compare: (mode) => compare.choose(mode),
+    opacity: (share) => compare.see(share),
+    difference: (span) => {
+      if (span) compare.ranged(span);
+      return compare.span ?? [];
+    },
+    patches: (on) => {
+      scene.patches = on && !by("patches-on").disabled;
+      by("patches-on").checked = scene.patches;
+      scene.draw();
+    },
+    swipe,
+  };
+}
+
+async function begin() {
+  const session = await ask("/session");
+  head(session);
+  const scene = new Scene(by("map"), session, []);
   const panels = [];
   const readout = new Readout(scene, panels);
+  const seen = { compare: null, place: null }; // once both panels are there
+  const later = () => seen.place?.later();
   const show = () => {
-    if (panels.length < 2) return;
-    scene.looks = panels.map((panel) => panel.look);
-    ["left", "right"].forEach((side, index) => {
-      write(`flag-${side}`, panels[index].title);
-      write(`name-${side}`, panels[index].described.name);
-    });
+    if (!seen.compare) return;
+    ["left", "right"].forEach((side, index) => write(`name-${side}`, panels[index].described.name));
+    seen.compare.update();
     readout.again();
-    scene.draw();
+    later();
   };
   const names = session.layers.map((layer) => layer.name);
   const second = names.includes("input") ? names.indexOf("input") : Math.min(1, names.length - 1);
-  panels.push(new Panel(by("side-left"), session, 0, show));
-  panels.push(new Panel(by("side-right"), session, second, show));
-  show();
-  pointer(scene, readout);
-  const swipe = swiping(scene);
-  keyboard(scene, readout, swipe);
-  const split = () => {
-    scene.split = by("swipe-on").checked;
-    for (const id of ["swipe", "side-right", "flag-right", "name-right", "match"]) by(id).hidden = !scene.split;
-    by("value-right").parentElement.hidden = !scene.split;
-    readout.again();
-    scene.draw();
-  };
-  by("swipe-on").checked = names.length > 1;
-  by("swipe-on").addEventListener("change", split);
-  by("patches-on").addEventListener("change", () => { scene.patches = by("patches-on").checked; scene.draw(); });
+  panels.push(new Panel(by("side-left"), session, 0, ask, show));
+  panels.push(new Panel(by("side-right"), session, second, ask, show));
+  const compare = new Compare(scene, panels, ask, () => { readout.again(); later(); });
+  const pins = new Pins(by("pins"), scene, ask, later);
+  const move = swiping(scene, by("swipe"));
+  const swipe = (share) => { move(share); later(); };
+  const controls = controlled(scene, compare, swipe);
+  const sign = loading();
+  scene.drawn = (idle) => { sign(idle); later(); };
+  const save = () => scene.save(`${session.title}.png`, getComputedStyle(document.body).backgroundColor);
+  pointer(scene, readout, (...place) => pins.toggle(...place));
+  keyboard(scene, readout, {
+    "[": () => swipe(scene.swipe - 0.02),
+    "]": () => swipe(scene.swipe + 0.02),
+    p: () => controls.patches(!scene.patches),
+    b: () => { compare.choose("blink"); compare.blink(); },
+    enter: () => { if (scene.cursor) pins.toggle(...scene.cursor); },
+    s: save,
+  });
+  by("patches-on").addEventListener("change", () => controls.patches(by("patches-on").checked));
   by("match").addEventListener("click", () => panels[1].match(panels[0]));
+  by("save").addEventListener("click", save);
   by("zoom-in").addEventListener("click", () => scene.zoom(1.5));
   by("zoom-out").addEventListener("click", () => scene.zoom(1 / 1.5));
   by("zoom-fit").addEventListener("click", () => scene.fit());
-  new ResizeObserver(() => scene.draw()).observe(canvas);
-  split();
-  scene.fit();
+  new ResizeObserver(() => scene.draw()).observe(scene.canvas);
+  seen.compare = compare;
+  swipe(0.5);
+  controls.opacity(0.5);
+  compare.choose(names.length > 1 ? "swipe" : "one");
+  show();
+  const place = new Place({ scene, panels, pins, controls });
+  if (!place.read()) scene.fit();
+  seen.place = place;
   document.body.dataset.ready = "true";
   follow(scene);
 }

@@ -9,6 +9,7 @@ from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.domain_json import domain_arguments, domain_to_json
 from geopatcher.core.json_values import dtype_from_json, number_from_json, number_to_json, whole_from_json
 from geopatcher.core.metadata_json import metadata_from_json, metadata_to_json
+from geopatcher.core.scaling import Scaling
 from geopatcher.targets.codecs import check_codec
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def spec_to_json(spec: ResultSpec) -> Record:
         "overview": spec.overview,
         "masked": spec.masked,
         "checksum": spec.checksum,
+        "scaling": None if spec.scaling is None else _scaling_to_json(spec.scaling),
     }
 
 
@@ -69,6 +71,7 @@ def spec_from_json(record: Json) -> ResultSpec:
             overview=_text(record["overview"]),
             masked=_flag(record["masked"]),
             checksum=_flag(record["checksum"]),
+            scaling=_scaling(record.get("scaling")),  # earlier ones had none
         )
         _check(spec)
     except (KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -82,6 +85,22 @@ def _layer(dtype: Json, fill: Json, *more: Json) -> LayerSpec:
     return LayerSpec(
         dtype_from_json(dtype), _number(fill), whole_from_json(bands, 0), metadata_from_json(metadata)
     )
+
+
+def _scaling_to_json(scaling: Scaling) -> Json:
+    ends: list[Json] = [number_to_json(scaling.low), number_to_json(scaling.high)]
+    return [*ends, scaling.first, scaling.last, scaling.nodata]
+
+
+def _scaling(record: Json) -> Scaling | None:
+    if record is None:
+        return None
+    low, high, *numbers = _list(record)
+    first, last, nodata = (whole_from_json(number, -(2**31)) for number in numbers)
+    found = Scaling(float(_number(low)), float(_number(high)), first, last, nodata)
+    if not (found.low < found.high and first < last):
+        raise ValueError(f"the record of the result is damaged: {record!r:.80} is no range")
+    return found
 
 
 def _check(spec: ResultSpec) -> None:
