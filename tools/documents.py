@@ -105,7 +105,7 @@ def _run_shell(block: Block) -> str:
         starter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -c "{program}" "$@"\n')
         starter.chmod(0o755)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", without_what_is_not_run(block.code)],  # noqa: S607
+        ["bash", "-euo", "pipefail", "-c", without_what_is_not_run(block.code)],
         env={**os.environ, "PATH": f"{commands.resolve()}{os.pathsep}{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
