@@ -13,7 +13,7 @@ COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) --cov --cov-repor
 	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py --ignore=tests/whole/test_pages.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second wheel-test bench fuzz soak clean
+.PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second package moving wheel-test bench fuzz soak clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -69,6 +69,12 @@ coverage:  ## all tests on Python 3.13, with the share of lines they reach
 		$(MAKE) --no-print-directory $(SECOND)/.develops PYTHON="$$python"
 	$(COVERED)
 
+moving: .venv-moving/.moves  ## run the page about moving from other libraries with all of them (torch and others, 2 GB or more)
+	cd $$(mktemp -d) && PYTHONPATH=$(CURDIR) $(CURDIR)/.venv-moving/bin/python -W ignore -m tools.documents $(CURDIR)/docs/howto/moving.md ran.json && cat ran.json
+
+package: $(VENV)/.packages  ## build sdist and wheel into ./dist, look inside, install the core, run the demo with it
+	$(BIN)/python tools/check_package.py
+
 wheel-test:  ## all tests on the built wheel, without the source tree
 	PYTHON=$(PYTHON) tools/test-wheel.sh $(WHEEL_TESTS)
 
@@ -105,4 +111,13 @@ clean:  ## remove environments, caches and what the demo wrote
 	@$*/bin/python -m pip install --quiet --group docs
 	@touch $@
 
-.PRECIOUS: %/.runs %/.develops %/.documents
+%/.packages: %/.runs
+	@$*/bin/python -m pip install --quiet --group package
+	@touch $@
+
+%/.moves: %/.runs
+	@$*/bin/python -m pip install --quiet --group moving
+	@$*/bin/python -m pip install --quiet --no-deps 'patchify>=0.2.3'
+	@touch $@
+
+.PRECIOUS: %/.runs %/.develops %/.documents %/.packages %/.moves

@@ -2,8 +2,9 @@
 
     python -m tools.documents docs/tutorials/first-map.md OUT.json    # in an empty folder
 
-Blocks of ``python`` and ``sh`` run. ``text`` is shown and no more, and so is ``py``: Python of libraries
-which need not be installed.
+Blocks of ``python`` and ``sh`` run. ``text`` is shown and no more. ``py`` is Python of libraries which need
+not be installed: it runs where those that it imports are, and is shown otherwise, like the ``py`` after it
+that imports nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import subprocess
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,13 +72,29 @@ def without_what_is_not_run(code: str) -> str:
 def run(document: Path) -> Iterator[tuple[Block, str]]:
     """Run the blocks of a document in the working directory, and give each with what it printed."""
     namespace: dict[str, object] = {"__name__": "__main__"}
+    missing: list[str] = []
     for block in blocks_of(document):
         printed = ""
+        if block.language == "py" and (imported := libraries_of(block)):
+            missing = [name for name in imported if find_spec(name) is None]
         if block.language == "sh":
             printed = _run_shell(block)
-        elif block.language == "python":
+        elif block.language == "python" or (block.language == "py" and not missing):
             printed = _run_python(block, namespace)
+        elif block.language == "py":
+            printed = f"shown, not run: {', '.join(missing)} is not installed here\n"
         yield block, printed
+
+
+def libraries_of(block: Block) -> list[str]:
+    """Return the names of the packages that a block of Python imports."""
+    found = set()
+    for node in ast.walk(ast.parse(block.code, str(block))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return sorted(found)
 
 
 def _run_python(block: Block, namespace: dict[str, object]) -> str:
@@ -105,7 +123,7 @@ def _run_shell(block: Block) -> str:
         starter.write_text(f'#!/bin/sh\nexec "{sys.executable}" -P -c "{program}" "$@"\n')
         starter.chmod(0o755)
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", without_what_is_not_run(block.code)],  # noqa: S607
+        ["bash", "-euo", "pipefail", "-c", without_what_is_not_run(block.code)],
         env={**os.environ, "PATH": f"{commands.resolve()}{os.pathsep}{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,

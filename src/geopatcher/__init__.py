@@ -6,9 +6,7 @@ importing the package is quick.
 
 import lazy_loader
 
-from geopatcher._optional import uncollected
-
-__version__ = "0.1.0"
+from geopatcher._optional import import_quickly, uncollected
 
 _load, _, _NAMES = lazy_loader.attach_stub(__name__, __file__)
 #: Modules of ours that are called as others are: ``from geopatcher import *`` must not take these away.
@@ -20,8 +18,11 @@ __all__ = [name for name in _KNOWN if name not in _NAMESAKES]
 def __getattr__(name: str) -> object:
     if name not in _KNOWN:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    with uncollected():
-        value: object = _load(name)
+    if name == "__version__":
+        value: object = import_quickly("importlib.metadata").version(__name__)
+    else:
+        with uncollected():
+            value = _load(name)
     globals()[name] = value
     return value
 

@@ -36,7 +36,8 @@ def test_the_typed_keywords_are_those_of_the_verb_but_for_the_patches(verb, opti
 @pytest.mark.parametrize("name", ["size", "patcher", "codec", "chunk"])
 def test_an_unknown_keyword_is_named(name):
     with pytest.raises(
-        TypeError, match=rf"SpatialPatcher.plan\(\) got .* '{name}': it takes all_touched, bands, batch_size"
+        TypeError,
+        match=rf"SpatialPatcher.plan\(\) got .* '{name}': it takes all_touched, allow_gaps, bands, ",
     ):
         patcher().plan(IMAGE, **{name: 8})
     with pytest.raises(

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
+from geopatcher.errors import IncompleteScanConfiguration, MemoryLimitError, TargetError
+from geotiffs import write_geotiff
 from networks import ConvNet
 
 
@@ -28,7 +30,8 @@ def test_it_is_the_plan_of_the_run():
 
 def test_an_unknown_keyword_is_named_with_those_there_are():
     with pytest.raises(
-        TypeError, match=r"plan\(\) got .* 'tile': it takes aggregation, all_touched, bands, batch_size"
+        TypeError,
+        match=r"plan\(\) got .* 'tile': it takes aggregation, all_touched, allow_gaps, bands, ",
     ):
         gp.plan(np.zeros((8, 8)), tile=3)
 
@@ -53,3 +56,41 @@ def test_a_plan_of_several_rasters_for_a_function():
     image = np.zeros((4, 90, 100), "float32")
     made = gp.plan({"a": image, "b": image[:1]}, operator=lambda patch: patch["a"], size=32)
     assert made.n_patches == gp.plan(image, size=32).n_patches
+
+
+@pytest.mark.parametrize(
+    ("asked", "error"),
+    [
+        ({"size": 20, "step": 30}, IncompleteScanConfiguration),
+        ({"size": 32, "boundary": "drop"}, IncompleteScanConfiguration),
+        ({"memory_limit": "1MiB"}, MemoryLimitError),
+        ({"memory_limit": "60MiB", "workers": 3}, MemoryLimitError),
+        ({"target": "missing/x.zarr"}, TargetError),
+        ({"target": "missing/x.tif"}, TargetError),
+        ({"target": "here.tif"}, TargetError),
+        ({"target": "x.png"}, ValueError),
+    ],
+)
+def test_what_a_run_refuses_its_plan_refuses_with_the_same_words(tmp_path, monkeypatch, asked, error):
+    monkeypatch.chdir(tmp_path)
+    write_geotiff(tmp_path / "here.tif", np.ones((1, 90, 100), "uint8"))
+    asked = {"size": 64, "target": "x.zarr", **asked}
+    with pytest.raises(error) as planned:
+        gp.plan("here.tif", **asked)
+    target = asked.pop("target")
+    with pytest.raises(error) as run:
+        gp.reconstruct("here.tif", np.copy, target, **asked)
+    assert str(planned.value) == str(run.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here.tif"]
+
+
+def test_blocks_that_cannot_be_decoded_are_refused(tmp_path):
+    strip = np.zeros((1, 4096, 4096), "float64")
+    path = write_geotiff(tmp_path / "strip.tif", strip, blockysize=4096, compress="deflate")
+    with pytest.raises(MemoryLimitError, match="stored in blocks of 4096x4096 pixels, which take 128.0 MiB"):
+        gp.plan(path, size=16, chunks=16, memory_limit="120MiB")
+
+
+def test_gaps_that_are_allowed_are_counted():
+    made = gp.plan(np.zeros((90, 100)), size=20, step=30, allow_gaps=True)
+    assert made.coverage.uncovered == 90 * 100 - (20 + 20 + 30) * 4 * 20

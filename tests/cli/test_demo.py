@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -53,6 +54,18 @@ def test_it_prints_the_summaries_the_check_and_where_the_picture_is(folder):
     assert drawn.driver == "PNG"
     assert min(drawn.shape) > 800
     assert len(np.unique(pixels.reshape(3, -1), axis=1).T) > 1000
+
+
+def test_without_matplotlib_all_is_done_but_the_picture(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)  # as where it is not installed
+    result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path), "--pixels", "256"])
+    assert result.exit_code == 0, result.output
+    assert "check      largest error" in result.output
+    picture = result.output.strip().splitlines()[-1]
+    assert picture.startswith("picture    none: matplotlib.figure is needed for this")
+    assert "pip install 'geopatcher[viz]'" in picture
+    assert (tmp_path / "ndvi.tif").exists()
+    assert not (tmp_path / "demo.png").exists()
 
 
 def test_a_demo_that_finds_a_difference_fails(folder, tmp_path, monkeypatch):

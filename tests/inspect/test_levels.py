@@ -106,6 +106,19 @@ def test_a_file_gives_the_same_as_an_array(tif):
     assert set(thin[np.isfinite(thin)]) <= set(whole[0][np.isfinite(whole[0])])
 
 
+def test_bands_of_a_file_may_differ_in_their_dtypes(tmp_path, tif):
+    band = '<VRTRasterBand dataType="{}" band="{}"><NoDataValue>{}</NoDataValue><SimpleSource>'
+    band += "<SourceFilename>{}</SourceFilename><SourceBand>{}</SourceBand></SimpleSource></VRTRasterBand>"
+    bands = band.format("Byte", 1, 5, tif, 1) + band.format("Float32", 2, 7, tif, 2)
+    mixed = tmp_path / "mixed.vrt"
+    mixed.write_text(f'<VRTDataset rasterXSize="70" rasterYSize="70">{bands}</VRTDataset>')
+    raster = raster_of(RasterioSource(str(mixed)))
+    cells = image("uint8")
+    expected = [np.where(cells[0] == 5, np.nan, cells[0]), np.where(cells[1] == 7, np.nan, cells[1])]
+    np.testing.assert_array_equal(raster.read(Box(0, 70, 0, 70), [0, 1]), expected)
+    assert raster.exact(0, 5) == [None, float(cells[1, 0, 5])]
+
+
 def test_a_file_tells_its_overviews(tif):
     with rasterio.open(tif, "r+") as dataset:
         dataset.build_overviews([2, 4], Resampling.nearest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import pickle
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,7 +118,8 @@ def test_what_regions_compute_twice_is_counted_at_their_borders(step):
 
 @pytest.mark.parametrize("shape", [(100, 10**12), (2, 2**40, 2**40), (2**62, 2**62)])
 def test_a_plan_of_a_raster_as_large_as_a_damaged_header_says_is_told_at_once(shape):
-    plan = gp.plan(unreadable(shape), size=64, step=32)
+    tiled = replace(ArraySource.of(Unreadable(shape)), block=(512, 512))
+    plan = gp.plan(gp.RasterField(tiled), size=64, step=32)
     rows, cols = (-(-length // 512) for length in shape[-2:])
     assert f"blocks     {rows * cols:,} of 512x512" in str(plan)
     first, second = itertools.islice(plan.regions(), 2)
@@ -133,9 +135,8 @@ def test_one_region_has_no_overhead():
 
 
 def test_a_limit_that_not_even_one_column_of_blocks_keeps_is_refused():
-    plan = gp.plan(unreadable((4096, 4096)), size=2048, memory_limit="64MiB")
     with pytest.raises(MemoryLimitError, match=r"patch 2048x2048 .* memory_limit is 64.0 MiB: use a smaller"):
-        list(plan.regions())
+        gp.plan(unreadable((4096, 4096)), size=2048, memory_limit="64MiB")
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_limit_that_not_even_one_column_of_blocks_keeps_is_refused():
 )
 def test_pixels_left_out_are_counted_and_the_fix_is_named(size, step, boundary, left_out, advice):
     image = np.zeros((100, 100), "uint8")
-    plan = gp.plan(image, size=size, step=step, boundary=boundary)
+    plan = gp.plan(image, size=size, step=step, boundary=boundary, allow_gaps=True)
     assert not plan.coverage.complete
     wanted = plan.coverage.uncovered / 10_000
     assert plan.coverage.fraction == pytest.approx(1 - wanted)
@@ -163,6 +164,8 @@ def test_pixels_left_out_are_counted_and_the_fix_is_named(size, step, boundary, 
         plan.require_coverage()
     with pytest.raises(IncompleteScanConfiguration, match="allow_gaps=True"):
         gp.reconstruct(image, abs, size=size, step=step, boundary=boundary)
+    with pytest.raises(IncompleteScanConfiguration, match="allow_gaps=True"):
+        gp.plan(image, size=size, step=step, boundary=boundary)
 
 
 def test_planets_are_planned_at_once():

@@ -31,6 +31,26 @@ def test_holes_are_counted(tmp_path):
     assert findings.looks[0].valid == 0.75
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        np.uint64(2**63) + np.arange(4096, dtype="uint64").reshape(64, 64),
+        np.int64(-(2**60)) + np.arange(4096).reshape(64, 64),
+        np.full((64, 64), 2**60),
+        np.float32(2**40) + np.float32(2**17) * (np.arange(4096, dtype="float32").reshape(64, 64) % 20),
+        np.where(np.arange(4096).reshape(64, 64) % 2, 1e100, -1e100),
+        np.where(np.arange(4096).reshape(64, 64) % 2, 5e-324, 0.0),
+    ],
+    ids=["uint64", "int64", "one value", "few floats", "beyond float32", "denormal"],
+)
+def test_numbers_of_which_few_lie_in_the_range_have_a_histogram(tmp_path, cells):
+    findings = look_into(write_geotiff(tmp_path / "n.tif", cells[np.newaxis]), size=32)
+    (look,) = findings.looks
+    assert look.counts.sum() >= 0.95 * cells.size  # the range leaves out 2 % at either end
+    assert np.isfinite(look.edges).all()
+    Page(page(findings))
+
+
 def test_a_large_raster_is_thinned_in_pictures_and_sampled_for_seams(tmp_path):
     wide = np.random.default_rng(0).random((1, 64, 5000), dtype="float32")
     findings = look_into(write_geotiff(tmp_path / "w.tif", wide), size=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,9 +13,11 @@ import zipfile
 from email.parser import Parser
 
 import pytest
+import yaml
 
 import geopatcher
 from places import ROOT
+from tools.version import newest, version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = ("geopatcher", "geotoolz", "geostack")
@@ -100,11 +103,16 @@ def wheel(tmp_path_factory):
     return zipfile.ZipFile(next(out.glob("*.whl")))
 
 
+def info_of(wheel):
+    """Return the name of the folder with what is said of a wheel."""
+    return next(name.partition("/")[0] for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+
+
 def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
     names = wheel.namelist()
     assert {name.partition("/")[0] for name in names} == {
         *PACKAGES,
-        f"geopatcher-{geopatcher.__version__}.dist-info",
+        info_of(wheel),
     }
     sources = {
         path.relative_to(ROOT / "src").as_posix()
@@ -113,14 +121,15 @@ def test_the_wheel_holds_the_three_packages_and_nothing_else(wheel):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert sources <= set(names)
-    assert "geopatcher/py.typed" in names
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(names)
+    assert f"{info_of(wheel)}/licenses/LICENSE" in names
 
 
 def test_the_wheel_says_what_it_is(wheel):
-    folder = f"geopatcher-{geopatcher.__version__}.dist-info"
+    folder = info_of(wheel)
     metadata = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
     assert metadata["Name"] == "geopatcher"
-    assert metadata["Version"] == geopatcher.__version__
+    assert metadata["Version"] == version(ROOT)
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     extras = set(metadata.get_all("Provides-Extra"))
@@ -187,7 +196,96 @@ def test_a_python_is_found_by_running_it(tmp_path):
     assert (missing.returncode, missing.stdout) == (1, "")
 
 
-def test_versions_agree():
-    version = PROJECT["project"]["version"]
-    assert version == geopatcher.__version__
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+def git(root, *words):
+    who = (
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.c",
+        "-c",
+        "commit.gpgsign=false",
+        "-c",
+        "tag.gpgsign=false",
+    )
+    done = subprocess.run(["git", *who, *words], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "CHANGELOG.md").write_text(
+        "# Changelog\n\n## Unreleased\n\n## 0.7.1 (2031-02-03)\n\n## 0.7.0 (2030-01-01)\n"
+    )
+    return root
+
+
+def test_a_release_has_the_version_of_its_tag_and_what_follows_the_next_one(tree):
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    git(tree, "commit", "-qm", "first")
+    commit = git(tree, "rev-parse", "--short", "HEAD")
+    assert version(tree) == f"0.7.1+g{commit}"  # a clone without tags
+    git(tree, "tag", "v0.7.1")
+    git(tree, "tag", "other-9.9")
+    assert version(tree) == "0.7.1"
+    git(tree, "commit", "-qm", "second", "--allow-empty")
+    behind = version(tree)
+    assert re.fullmatch(r"0\.7\.2\.dev1\+g[0-9a-f]+", behind)
+    (tree / "CHANGELOG.md").write_text("changed")
+    assert version(tree) == f"{behind}.dirty"
+
+
+def test_a_tree_without_git_asks_no_repository_around_it(tree):
+    git(tree.parent, "init", "-q")
+    git(tree.parent, "commit", "-qm", "another project", "--allow-empty")
+    git(tree.parent, "tag", "v5.0.0")
+    assert version(tree) == "0.7.1+untagged"
+    (tree / "PKG-INFO").write_text("Metadata-Version: 2.4\nName: x\nVersion: 0.7.0\n\nVersion: 9\n")
+    assert version(tree) == "0.7.0"  # an sdist
+    (tree / "PKG-INFO").unlink()
+    (tree / "CHANGELOG.md").write_text("## Unreleased\n")
+    with pytest.raises(SystemExit, match="no version with a date"):
+        version(tree)
+
+
+def test_the_changelog_and_the_citation_name_the_same_release():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {newest(ROOT)}\n" in text
+    released = re.search(r"^date-released: (.*)$", text, re.MULTILINE)[1]
+    assert f"\n## {newest(ROOT)} ({released})\n" in (ROOT / "CHANGELOG.md").read_text()
+    (author,) = PROJECT["project"]["authors"]
+    assert f"- name: {author['name']}" in text
+
+
+def test_the_version_is_that_of_the_installed_distribution():
+    from importlib import metadata
+
+    assert geopatcher.__version__ == metadata.version("geopatcher")
+
+
+def test_the_recipe_for_conda_asks_for_what_the_distribution_does():
+    recipe = yaml.safe_load((ROOT / "packaging" / "conda-forge" / "recipe.yaml").read_text())
+    asked = [text.replace(" ", "") for text in recipe["requirements"]["run"][2:]]
+    assert asked == PROJECT["project"]["dependencies"]
+    assert "hatchling >=1.26" in recipe["requirements"]["host"]
+    assert PROJECT["build-system"]["requires"] == ["hatchling>=1.26"]
+    assert recipe["context"] == {"version": newest(ROOT), "python_min": "3.11"}
+    assert PROJECT["project"]["requires-python"] == ">=3.11"
+    (entry,) = recipe["build"]["python"]["entry_points"]
+    assert entry.split(" = ") == list(*PROJECT["project"]["scripts"].items())
+    assert recipe["about"]["summary"] == PROJECT["project"]["description"]
+
+
+def test_the_container_holds_the_wheel_and_calls_the_command():
+    text = (ROOT / "packaging" / "Containerfile").read_text()
+    steps = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
+    assert [step for step, _ in steps] == [
+        *("FROM", "ARG", "COPY", "RUN", "RUN", "USER", "WORKDIR", "ENTRYPOINT", "CMD")
+    ]
+    said = dict(steps)
+    extra = said["ARG"].removeprefix("EXTRAS=")
+    assert extra in PROJECT["project"]["optional-dependencies"]
+    assert json.loads(said["ENTRYPOINT"]) == [*PROJECT["project"]["scripts"]]
+    assert said["USER"] != "root"

@@ -12,6 +12,7 @@ import pytest
 from places import ROOT
 from tools.documents import DocumentError, blocks_of, run
 from tools.site import borrowed, check, commands, pictured, reference
+from tools.version import newest
 
 NAVIGATION = re.findall(r"(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
 
@@ -90,8 +91,8 @@ def test_the_picture_of_the_rooms_has_every_room_and_arrow():
 
 def test_how_to_cite_says_the_version():
     page = borrowed.citation((ROOT / "CITATION.cff").read_text())
-    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
-    assert f"version = {{{version}}}" in page
+    assert f"version = {{{newest(ROOT)}}}" in page
+    assert re.search(r"^> The geopatcher developers, \d{4}\. ", page, re.MULTILINE)
 
 
 def test_results_of_benchmarks_are_shown_as_they_lie_there(tmp_path):
@@ -105,11 +106,30 @@ def test_results_of_benchmarks_are_shown_as_they_lie_there(tmp_path):
 def test_a_page_is_run_from_top_to_bottom_and_tells_what_it_printed(tmp_path):
     page = tmp_path / "page.md"
     blocks = {"python": "x = 2\nprint('a')\nx + 1", "py": "import nothing", "sh": "echo b"}
+    shown = "shown, not run: nothing is not installed here\n"
     page.write_text("# P\n\n" + "\n".join(f"```{name}\n{code}\n```\n" for name, code in blocks.items()))
     command = [sys.executable, "-m", "tools.documents", str(page), "out.json"]
     subprocess.run(command, cwd=tmp_path, env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}, check=True)
-    assert json.loads((tmp_path / "out.json").read_text()) == ["a\n3\n", "", "b\n"]
+    assert json.loads((tmp_path / "out.json").read_text()) == ["a\n3\n", shown, "b\n"]
     assert [block.line for block in blocks_of(page)] == [4, 10, 14]
+
+
+def test_code_of_other_libraries_runs_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "page.md"
+    codes = [
+        "import json\nprint(json.dumps(1))",
+        "print(2)",
+        "import nothing.at.all",
+        "print(3)",
+        "import json",
+    ]
+    page.write_text("\n".join(f"```py\n{code}\n```\n" for code in codes))
+    not_run = "shown, not run: nothing is not installed here\n"
+    assert [printed for _, printed in run(page)] == ["1\n", "2\n", not_run, not_run, ""]
+    page.write_text("```py\nimport json\nassert json is None\n```\n")
+    with pytest.raises(AssertionError):
+        list(run(page))
 
 
 def test_a_command_that_fails_in_a_page_is_told_with_its_place(tmp_path, monkeypatch):

@@ -11,10 +11,12 @@ from geopatcher.api.polygons import polygons
 from geopatcher.errors import TargetExistsError
 from geopatcher.features.vector_files import DRIVERS
 from geopatcher.targets.open import target_for
+from geopatcher.targets.protocol import DurableTarget, Placed
+from geopatcher.targets.replacing import require_apart
 
 if TYPE_CHECKING:
     from geopatcher.api.result import Reconstruction
-    from geopatcher.core.protocols import Resume
+    from geopatcher.core.protocols import PixelSource, Resume
     from geopatcher.targets.protocol import Target
     from geopatcher.targets.storage import CogStorage, ZarrStorage
 
@@ -66,6 +68,21 @@ class Destination:
                     f"overwrite=True to replace it, or take another name"
                 )
         return target_for(raster, overwrite=self.overwrite, resume=self.resume, storage=self.storage)
+
+    def check(self, source: PixelSource) -> None:
+        """Refuse a place on this machine where no run can put its raster, whatever is there.
+
+        Raises
+        ------
+        TargetError
+            The folder is missing, or it is where the pixels come from.
+
+        """
+        place = target_for(self.raster, overwrite=self.overwrite, resume=self.resume, storage=self.storage)
+        here = place.places(()) if isinstance(place, Placed) else []
+        require_apart(source, here)
+        if here and isinstance(place, DurableTarget):
+            place.check_place()
 
     def drawn(self, result: Reconstruction) -> Reconstruction:
         """Draw the polygons that are asked for of a finished result, and return it."""

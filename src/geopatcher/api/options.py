@@ -61,6 +61,7 @@ class SharedOptions(SourceOptions, total=False):
     all_touched: bool
     outputs: str | Iterable[str] | None
     layers: Iterable[str]
+    allow_gaps: bool
 
 
 class PlanOptions(SharedOptions, total=False):
@@ -90,7 +91,6 @@ class RunOptions(SharedOptions, total=False):
     resume: Resume
     overwrite: bool
     skip_empty: bool | None
-    allow_gaps: bool
 
 
 def check_known(given: Iterable[str], known: Iterable[str], call: str) -> None:

@@ -14,7 +14,7 @@ from geopatcher.api.options import PlanOptions
 from geopatcher.api.outputs import giving, outputs_over
 from geopatcher.api.request import Request
 from geopatcher.engine.error_policy import ErrorPolicy
-from geopatcher.engine.prepare import warn_of_ground
+from geopatcher.engine.prepare import check_blocks, warn_of_ground
 from geopatcher.planning.memory import parse_bytes
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def plan(
     target: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
+    allow_gaps: bool = False,
     **opening: Unpack[SourceOptions],
 ) -> Plan:
     """Say what `reconstruct` would do and cost; no pixel is read, and nothing is written.
@@ -107,6 +108,8 @@ def plan(
         Where the result would go. Without one it is an array, and takes the room of one.
     executor, workers
         Who would compute it, as of `reconstruct`: this process by default.
+    allow_gaps
+        Whether patches may leave pixels out, as of `reconstruct`.
     **opening
         How the source is read, as of `reconstruct`.
 
@@ -120,7 +123,12 @@ def plan(
     SourceError
         There is no such source, or it is not a raster.
     MemoryLimitError
-        The machine cannot hold a single patch.
+        Not one patch, task of a worker or block of the source fits the limit.
+    IncompleteScanConfiguration
+        Patches would leave pixels out, and ``allow_gaps`` is not set.
+    TargetError
+        The folder of ``target`` is missing, or pixels are read from there. Whether an earlier result may
+        stand there is seen by the run.
     ValueError, TypeError
         An argument is not what it should be.
 
@@ -142,12 +150,18 @@ def plan(
     axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, limit, usual=usual)
     extent = Extent(region, region_crs, crop, all_touched)
     at_once = usual_batch(run, batch_size)
-    raster = Destination(target, storage, overwrite=False, resume=True).raster
+    to = Destination(target, storage, overwrite=False, resume=True)
     request = Request.of(
-        axes, reading, raster, storage, chunks, beside, dtype, None, at_once, limit, extent
+        axes, reading, to.raster, storage, chunks, beside, dtype, None, at_once, limit, extent
     ).looking(None, scale_to)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
     runner = executor_for(executor, workers)
-    return runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
+    made = runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
+    if not allow_gaps:
+        made.require_coverage()
+    made.require_memory()
+    check_blocks(field, runner.memory_for(made))
+    to.check(field)
+    return made

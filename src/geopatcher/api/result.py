@@ -50,7 +50,8 @@ class Reconstruction:
     ----------
     array
         ``(height, width)`` or ``(bands, height, width)``, or with all leading dimensions, of the dtype of
-        ``domain``: an ndarray or, on disk, something that slices like one and is read when it is.
+        ``domain``: an ndarray or, on disk, something that slices like one and is read when it is. Where
+        ``mask`` says which cells are missing, those hold a number that means nothing: see `valid`.
     path
         The file or store, ``None`` in memory; of a store in a bucket its address, which is text.
     plan

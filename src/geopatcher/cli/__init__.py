@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import click
 
-from geopatcher import __version__
 from geopatcher.cli.lazy import Command, LazyGroup
 
 #: name -> where the command is, and what it does in a line
@@ -34,7 +33,7 @@ COMMANDS = {
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "GEOPATCHER"},
 )
-@click.version_option(__version__, prog_name="geopatcher")
+@click.version_option(package_name="geopatcher", prog_name="geopatcher")
 @click.option("--debug", is_flag=True, help="Show where an error came from.")
 @click.option("-q", "--quiet", is_flag=True, help="Print errors, and nothing else that was not asked for.")
 @click.option("-v", "--verbose", count=True, help="Print what is being done; twice: more of it.")

@@ -115,6 +115,7 @@ class PatchKeywords(TypedDict):
     region_crs: str | None
     crop: bool
     all_touched: bool
+    allow_gaps: bool
 
 
 class ResultKeywords(TypedDict):
@@ -122,7 +123,6 @@ class ResultKeywords(TypedDict):
 
     overwrite: bool
     resume: Resume
-    allow_gaps: bool
     outputs: tuple[str, ...] | None
     output_dims: tuple[str, ...] | None
     layers: tuple[str, ...]
@@ -179,6 +179,7 @@ PATCHES = (
         show_default=True,
         help="What becomes of the last patch of a row or column.",
     ),
+    click.option("--allow-gaps", is_flag=True, help="Leave nodata where no patch reaches."),
     click.option(
         "--batch-size",
         callback=read_batch_size,
@@ -228,7 +229,6 @@ RESULT = (
         show_default=True,
         help="Go on where an earlier run of the same stopped.",
     ),
-    click.option("--allow-gaps", is_flag=True, help="Leave nodata where no patch reaches."),
     click.option(
         "--outputs",
         callback=lambda _, __, value: tuple(read_names(_, __, value)) or None,

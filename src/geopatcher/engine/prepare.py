@@ -167,6 +167,26 @@ def check_patch(
         )
 
 
+def check_blocks(source: PixelSource, limit: int) -> None:
+    """Refuse a source that is stored in blocks too large to decode in the memory a region may take.
+
+    Raises
+    ------
+    MemoryLimitError
+        Names the blocks, and what they take.
+
+    """
+    height, width = source.block_shape
+    domain = source.domain
+    n_bytes = min(height, domain.height) * width * domain.n_bands * domain.dtype.itemsize
+    if n_bytes > limit:
+        raise MemoryLimitError(
+            f"{source.name} is stored in blocks of {height}x{width} pixels, which take "
+            f"{format_bytes(n_bytes)} to decode, and memory_limit is {format_bytes(limit)}: "
+            f"store it in smaller blocks (gdal_translate -co TILED=YES), or raise the limit"
+        )
+
+
 @dataclass(frozen=True)
 class Finer:
     """The patches of a geometry on a grid of pixels ``scale`` times as fine: what a window is laid over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -159,29 +160,25 @@ class FileRaster:
         """Return cells as float, nearest neighbours where they are thinned."""
         shape = (-(-box.height // step), -(-box.width // step))
         cells = self._fetch(box, [self.source.indexes[band] for band in bands], shape)
-        return as_float(cells.filled(0), None, np.ma.getmaskarray(cells))
+        return np.stack([as_float(each.filled(0), None, np.ma.getmaskarray(each)) for each in cells])
 
     def exact(self, row: int, col: int) -> list[float | int | None]:
         """Return one cell of every band."""
         cells = self._fetch(Box(row, row + 1, col, col + 1), list(self.source.indexes), (1, 1))
-        pairs = zip(cells.data.ravel(), np.ma.getmaskarray(cells).ravel(), strict=True)
-        return [None if hidden else plain(cell, None) for cell, hidden in pairs]
+        return [None if np.ma.getmaskarray(each).any() else plain(each.data[0, 0], None) for each in cells]
 
     def _fetch(
         self, box: Box, indexes: list[int], shape: tuple[int, int]
-    ) -> np.ma.MaskedArray[tuple[int, ...], np.dtype]:
+    ) -> Sequence[np.ma.MaskedArray[tuple[int, ...], np.dtype]]:
+        """Return cells of each band, in its own dtype."""
         corner = self.source.window
         row, col = (corner.row0, corner.col0) if corner else (0, 0)
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         with POOL.borrow(self.source.path, f"cannot read {self.source.name}, {box}", window) as dataset:
-            cells: np.ma.MaskedArray[tuple[int, ...], np.dtype] = dataset.read(
-                indexes,
-                window=window,
-                out_shape=(len(indexes), *shape),
-                masked=True,
-                resampling=Resampling.nearest,
-            )
-        return cells
+            read = partial(dataset.read, window=window, masked=True, resampling=Resampling.nearest)
+            if len({dataset.dtypes[band - 1] for band in indexes}) > 1:
+                return [read(band, out_shape=shape) for band in indexes]
+            return list(read(indexes, out_shape=(len(indexes), *shape)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +232,7 @@ def as_float(cells: Array, nodata: float | int | None, missing: Array | None = N
     """Return cells as float (float32 where that is exact), NaN where nodata, missing, or infinite."""
     if cells.dtype.kind == "c":
         cells = np.abs(cells)
-    exact = cells.dtype.itemsize <= 2 or cells.dtype == np.float32
-    values: Array = cells.astype(np.float32 if exact else np.float64)
+    values: Array = cells.astype(float_dtype(cells.dtype))
     hidden = ~np.isfinite(values)
     if nodata is not None and not np.isnan(nodata):
         hidden |= cells == nodata
@@ -244,6 +240,16 @@ def as_float(cells: Array, nodata: float | int | None, missing: Array | None = N
         hidden |= missing
     values[hidden] = np.nan
     return values
+
+
+def float_dtype(dtype: np.dtype) -> np.dtype:
+    """Return the floats that cells are looked at in: float32 where that is exact, float64 otherwise.
+
+    >>> [str(float_dtype(np.dtype(name))) for name in ("uint16", "int32", "complex64")]
+    ['float32', 'float64', 'float32']
+    """
+    of_parts = np.empty(0, dtype).real.dtype
+    return np.dtype(np.float32 if of_parts.itemsize <= 2 or of_parts == np.float32 else np.float64)
 
 
 def plain(cell: np.generic, nodata: float | int | None) -> float | int | None:

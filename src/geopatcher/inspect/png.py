@@ -104,7 +104,22 @@ def value_range(values: Array) -> tuple[float, float]:
     low, high = (float(value) for value in np.quantile(known, (TAIL, 1.0 - TAIL)))
     if high <= low:
         low, high = float(known.min()), float(known.max())
-    return (low, high) if high > low else (low - 0.5, low + 0.5)
+    return showable(low, high) if high > low else showable(low - 0.5, low + 0.5)
+
+
+def showable(low: float, high: float) -> tuple[float, float]:
+    """Return a range that floats can cut into as many steps as a ramp has colours, widened where they cannot.
+
+    >>> showable(0.0, 1.0), showable(2.0**60, 2.0**60 + 256)
+    ((0.0, 1.0), (1.1529215046067159e+18, 1.152921504606978e+18))
+    """
+    most = float(np.finfo(float).max) / 4.0  # a range and its margins are numbers, too
+    low, high = max(low, -most), min(high, most)
+    least = max(1024.0 * float(np.spacing(max(abs(low), abs(high)))), 1e-300)
+    if high - low >= least:
+        return low, high
+    middle = low + (high - low) / 2.0
+    return middle - least / 2.0, middle + least / 2.0
 
 
 def looks_like_labels(values: Array) -> bool:
@@ -133,7 +148,7 @@ def coloured(values: Array, span: tuple[float, float], ramp: str = USUAL) -> NDA
         index = np.mod(cells, 256).astype(np.uint8)
     else:
         low, high = span
-        scaled = (cells - low) * (255.0 / (high - low))
+        scaled = (np.clip(cells, low, high) - low) * (255.0 / (high - low))
         index = np.clip(scaled, 0.0, 255.0).round().astype(np.uint8)
     picture = np.zeros((*values.shape, 4), np.uint8)
     picture[..., :3] = ramp_colours(ramp)[index]

@@ -11,7 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.styles import declared
 from geopatcher.inspect.classes import classes_shown, painted
 from geopatcher.inspect.levels import decoded_bytes
-from geopatcher.inspect.png import LABELS, USUAL, coloured, looks_like_labels, value_range
+from geopatcher.inspect.png import LABELS, USUAL, coloured, looks_like_labels, showable, value_range
 from geopatcher.inspect.thumbnail import overview
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def style_of(
         shares = tuple(float((known == one.value).mean()) if known.size else 0.0 for one in classes)
         return BandStyle(LABELS, (0.0, 255.0), classes, shares)
     said = declared(domain.metadata, band)
-    return BandStyle(said.ramp or ramp, said.range or value_range(known))
+    return BandStyle(said.ramp or ramp, showable(*said.range) if said.range else value_range(known))
 
 
 def is_labels(domain: RasterDomain, known: Array, band: int = 0) -> bool:
@@ -113,7 +113,8 @@ def is_labels(domain: RasterDomain, known: Array, band: int = 0) -> bool:
     said = domain.metadata.bands[band] if band < len(domain.metadata.bands) else None
     if said is not None and (said.classes or said.colormap or said.color == "palette"):
         return True
-    return looks_like_labels(known.astype(np.int64))
+    small = known.min() >= 0 and known.max() <= 255  # as palettes are; larger ones may not fit into integers
+    return bool(small) and looks_like_labels(known.astype(np.int64))
 
 
 def is_whole(known: Array) -> bool:

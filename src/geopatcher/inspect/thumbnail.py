@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.box import Box
-from geopatcher.inspect.levels import decoded_bytes
+from geopatcher.inspect.levels import decoded_bytes, float_dtype
 
 if TYPE_CHECKING:
     import threading
@@ -45,7 +45,7 @@ class Sampled:
         height, width = raster.domain.grid_shape
         self.step = _step_for(raster, longest)
         shape = (-(-height // self.step), -(-width // self.step))
-        self.cells: Array = np.full(shape, np.nan, np.float32)
+        self.cells: Array = np.full(shape, np.nan, float_dtype(raster.domain.dtype))
         self._pieces = 0
         self._done = 0
 
@@ -87,7 +87,7 @@ class Sampled:
         if self.step <= _sparse_step(self.raster):
             values: Array = self.raster.read(whole, [self.band], self.step)[0]
             return values
-        cells = np.full(piece.shape, np.nan, np.float32)
+        cells = np.full(piece.shape, np.nan, self.cells.dtype)
         for row, col in np.ndindex(piece.shape):
             at = _middle(whole, row, col, self.step)
             cells[row, col] = self.raster.read(at, [self.band])[0, 0, 0]

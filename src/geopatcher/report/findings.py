@@ -210,7 +210,9 @@ def look(raster: Raster, band: int, title: str, *, labels: bool | None = None, r
         edges = np.arange(len(counts) + 1) - 0.5
     else:
         margin = (style.span[1] - style.span[0]) * 0.05
-        counts, edges = np.histogram(known, BINS, (style.span[0] - margin, style.span[1] + margin))
+        # In float32 there may be fewer numbers in the range than bars.
+        within = (style.span[0] - margin, style.span[1] + margin)
+        counts, edges = np.histogram(known.astype(float), BINS, within)
     height, width = raster.domain.grid_shape
     units = raster.domain.units
     return Look(

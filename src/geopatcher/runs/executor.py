@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from geopatcher.core.containment import of_a_signal, stray
 from geopatcher.core.protocols import InPlace, Masking
+from geopatcher.engine.prepare import check_blocks
 from geopatcher.engine.resident import peak_rss_bytes, this_process
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.watch import StopRequested, Watch
-from geopatcher.errors import GeopatcherError, MemoryLimitError, TargetError
+from geopatcher.errors import GeopatcherError, TargetError
 from geopatcher.fields.declared import outline_of
-from geopatcher.planning.memory import format_bytes
 from geopatcher.runs.disk_session import DiskSession
 from geopatcher.runs.json_log import RunLog
 from geopatcher.runs.remarks import Remarks
@@ -280,7 +280,7 @@ class Executor(ABC):
     ) -> dict[str, ResultArray]:
         """Run what is left, and let the result appear."""
         job, session, stats = run.job, run.session, run.operate.stats
-        _check_storage(job, self.memory_for(job.plan))
+        check_blocks(job.source, self.memory_for(job.plan))
         regions = self._left(run)
         n_patches = sum(map(job.plan.anchors.count_in, regions))
         job.advance(max(0, self.n_patches(job) - n_patches))
@@ -347,19 +347,6 @@ def session_for(
     if isinstance(target, DurableTarget):
         return DiskSession(job=job, target=target, stats=stats, threads=threads, operate=operate)
     return MemorySession(job, target, stats, threads)
-
-
-def _check_storage(job: Job, memory_bytes: int) -> None:
-    """Refuse a source that is stored in blocks too large to decode in the memory a region may take."""
-    height, width = job.source.block_shape
-    domain = job.source.domain
-    n_bytes = min(height, domain.height) * width * domain.n_bands * domain.dtype.itemsize
-    if n_bytes > memory_bytes:
-        raise MemoryLimitError(
-            f"{job.source.name} is stored in blocks of {height}x{width} pixels, which take "
-            f"{format_bytes(n_bytes)} to decode, and memory_limit is {format_bytes(memory_bytes)}: "
-            f"store it in smaller blocks (gdal_translate -co TILED=YES), or raise the limit"
-        )
 
 
 def _source_bytes(job: Job) -> int:
