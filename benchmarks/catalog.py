@@ -39,15 +39,17 @@ class Scene:
     bands: int = 1
     valid: float = 1.0  # the part of the pixels that is not nodata
     most_repeats: int = 1000
+    dates: int = 1  # rasters of one grid, in a folder; of more than one their median is what is right
+    in_parts: bool = False  # whether each tile is a raster of its own, too, in a folder beside
 
     @property
     def megapixels(self) -> float:
         """Pixels of all bands, in millions."""
-        return self.width * self.height * self.bands / 1e6
+        return self.width * self.height * self.bands * self.dates / 1e6
 
     def path(self, folder: Path) -> Path:
         """Return where the scene is kept: the recipe's version and the size are in the name."""
-        return folder / f"{self.name}-{self.width}x{self.height}-v1.tif"
+        return folder / f"{self.name}-{self.width}x{self.height}-v1{'' if self.dates > 1 else '.tif'}"
 
     def float_path(self, folder: Path) -> Path:
         """Return where the float32 twin (already scaled) is kept: the source of the plain COG copy."""
@@ -79,17 +81,6 @@ class Method:
     def peer(self) -> bool:
         """Whether it measures somebody else's library."""
         return bool(self.packages)
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio the project holds itself to: ``numerator`` over ``denominator``, each ``(scene, method)``."""
-
-    title: str
-    most: float
-    numerator: tuple[str, str]
-    denominator: tuple[str, str] | None  # None: the absolute number is the target
-    measure: str = "seconds"
 
 
 METHODS: tuple[Method, ...] = (
@@ -262,6 +253,81 @@ METHODS: tuple[Method, ...] = (
         options={"work": "labels", "aggregation": f"hard-vote:{CLASSES}"},
         group="chosen",
     ),
+    Method(
+        "index-loop",
+        "plain_copy",
+        DISK,
+        "strip loop of an index of 4 bands, zarr default codec",
+        "index-loop",
+        ".zarr",
+        {"codec": "zstd", "work": "index"},
+        group="index",
+    ),
+    Method(
+        "index-zarr",
+        "index_run",
+        DISK,
+        "**geopatcher**, the same index without overlap",
+        "index-loop",
+        ".zarr",
+        {"work": "index"},
+        group="index",
+    ),
+    *(
+        Method(
+            f"small-{where}-{what}",
+            "small_rasters",
+            MEMORY if where == "memory" else DISK,
+            f"**geopatcher**, {told}, {kept}",
+            f"small-{where}-mosaic",
+            ".npy" if where == "memory" else "",
+            {"which": what, "ending": ending},
+            group="small",
+        )
+        for where, kept, ending in (
+            ("memory", "arrays", ""),
+            ("zarr", "zarr", ".zarr"),
+            ("cog", "COG", ".tif"),
+        )
+        for what, told in (("mosaic", "one mosaic"), ("each", "200 rasters of 512 x 512"))
+    ),
+    Method(
+        "merge-planned",
+        "merging",
+        MEMORY,
+        "**geopatcher**, `merge` of 5041 patches with a plan",
+        "merge-planned",
+        options={"order": "planned"},
+        group="merge",
+    ),
+    Method(
+        "merge-shuffled",
+        "merging",
+        MEMORY,
+        "**geopatcher**, `merge` of the same shuffled, without",
+        "merge-planned",
+        options={"order": "shuffled"},
+        group="merge",
+    ),
+    Method(
+        "series-dask",
+        "dask_series",
+        MEMORY,
+        "dask with xarray and rioxarray, median over time",
+        "series-dask",
+        options={"work": "median"},
+        packages=("dask", "xarray", "rioxarray"),
+        group="series",
+    ),
+    Method(
+        "series-mosaic",
+        "series",
+        MEMORY,
+        '**geopatcher**, `Mosaic(order="median")`',
+        "series-dask",
+        options={"work": "median"},
+        group="series",
+    ),
 )
 
 BY_NAME = {method.name: method for method in METHODS}
@@ -273,55 +339,6 @@ GROUPS = {
 }
 PAIR = ("copy-zarr", "geopatcher-zarr")
 
-TARGETS: tuple[Target, ...] = (
-    Target(
-        "zarr, default codec: geopatcher / plain copy", 1.10, ("s2", "geopatcher-zarr"), ("s2", "copy-zarr")
-    ),
-    Target(
-        "zarr, blosc-zstd-1: geopatcher / plain copy", 1.25, ("s2", "geopatcher-blosc"), ("s2", "copy-blosc")
-    ),
-    Target("COG: geopatcher / rasterio.shutil.copy", 1.5, ("s2", "geopatcher-cog"), ("s2", "copy-cog")),
-    Target(
-        "in memory: geopatcher / fastest peer, whole process",
-        0.5,
-        ("s2", "geopatcher-memory"),
-        ("s2", "*peer"),
-    ),
-    Target(
-        "in memory: geopatcher / fastest peer, without start-up and imports",
-        0.5,
-        ("s2", "geopatcher-memory"),
-        ("s2", "*peer"),
-        "inner_seconds",
-    ),
-    Target("4 bands / 1 band", 4.4, ("s2-bands4", "geopatcher-zarr"), ("s2", "geopatcher-zarr")),
-    Target("70 % nodata / full scene", 0.45, ("s2-nodata70", "geopatcher-zarr"), ("s2", "geopatcher-zarr")),
-    Target(
-        "70 % nodata / full scene, without start-up and imports",
-        0.45,
-        ("s2-nodata70", "geopatcher-zarr"),
-        ("s2", "geopatcher-zarr"),
-        "inner_seconds",
-    ),
-    Target("peak RSS, MiB", 384.0, ("s2", "geopatcher-zarr"), None, "peak_mib"),
-    Target(
-        "peak RSS, 4 times the scene / the scene",
-        1.05,
-        ("s2-x4", "geopatcher-zarr"),
-        ("s2", "geopatcher-zarr"),
-        "peak_mib",
-    ),
-    Target(
-        "peak RSS, 16 times the scene / the scene",
-        1.05,
-        ("s2-x16", "geopatcher-zarr"),
-        ("s2", "geopatcher-zarr"),
-        "peak_mib",
-    ),
-    Target("peak RSS, 400 000 pixels wide, MiB", 384.0, ("wide", "geopatcher-zarr"), None, "peak_mib"),
-)
-
-
 FULL = (10980, 10980)  # a Sentinel-2 tile at 10 m
 
 
@@ -330,12 +347,31 @@ def scenes(width: int = FULL[0], height: int = FULL[1]) -> tuple[Scene, ...]:
     full = (width, height) == FULL
     wide, tall = (400_000, 2048) if full else (8 * width, max(SIZE, height // 2))
     square = (4096, 4096) if full else (width, height)
+    steps = 71 if full else 8
+    merged = (SIZE + STEP * (steps - 1),) * 2
     return (
         Scene("s2", width, height, "one band", ONE_BAND),
         Scene("s2-nodata70", width, height, "70 % nodata", PAIR, valid=0.3),
         Scene("s2-bands4", width, height, "four bands", PAIR, bands=4),
         Scene("classes", *square, "10 classes of one band", GROUPS["classes"]),
         Scene("chosen", *square, "one value of several", GROUPS["chosen"]),
+        Scene("index", width, height, "an index of four bands", GROUPS["index"], bands=4),
+        Scene(
+            "small",
+            *((10_240, 5120) if full else (1024, 1024)),
+            "many small rasters",
+            GROUPS["small"],
+            in_parts=True,
+        ),
+        Scene("merge", *merged, "patches merged", GROUPS["merge"]),
+        Scene(
+            "series",
+            *((2048, 2048) if full else (600, 500)),
+            "24 dates of four bands",
+            GROUPS["series"],
+            bands=4,
+            dates=24,
+        ),
         Scene("s2-x4", 2 * width, 2 * height, "four times as large", PAIR, most_repeats=3),
         Scene("wide", wide, tall, "very wide", PAIR, most_repeats=3),
         Scene("s2-x16", 4 * width, 4 * height, "sixteen times as large", PAIR, most_repeats=1),

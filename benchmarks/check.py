@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import rasterio
@@ -20,6 +21,9 @@ from rasterio.windows import Window
 
 from benchmarks import catalog
 from benchmarks.works import WORKS, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 Array = NDArray[Any]
 
@@ -85,6 +89,60 @@ class TiffResult:
         return pixels
 
 
+class PartsResult:
+    """A folder of results, one for each tile of the scene, called ``ROW-COLUMN`` and a suffix."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = [path for path in folder.iterdir() if path.suffix in (".zarr", ".tif")]  # not the ledgers
+        self._parts = {tuple(map(int, path.stem.split("-"))): open_result(path) for path in paths}
+        down, across = (1 + max(place[axis] for place in self._parts) for axis in (0, 1))
+        bands, self._height, width = self._parts[0, 0].shape
+        self.nodata = self._parts[0, 0].nodata
+        self._across, self.shape = across, (bands, down * self._height, across * width)
+
+    def rows(self, top: int, stop: int) -> Array:
+        row, first = divmod(top, self._height)
+        last = stop - row * self._height
+        return np.concatenate([self._parts[row, col].rows(first, last) for col in range(self._across)], -1)
+
+
+class Pixels(Protocol):
+    """What is right is made of these: a scene as rasterio opens it, or a series."""
+
+    count: int
+    height: int
+    width: int
+    nodata: float | None
+
+    def read(self, *, window: Window) -> Array:
+        """Return ``(bands, rows, columns)``."""
+        ...
+
+
+class Median:
+    """The median over the rasters of a folder, rounded half to even."""
+
+    nodata = None
+
+    def __init__(self, rasters: Sequence[Any]) -> None:
+        self._rasters = rasters
+        self.count, self.height, self.width = rasters[0].count, rasters[0].height, rasters[0].width
+
+    def read(self, *, window: Window) -> Array:
+        dates = np.stack([raster.read(window=window) for raster in self._rasters])
+        return np.rint(np.median(dates, axis=0)).astype(dates.dtype)
+
+
+@contextmanager
+def opened_scene(path: Path) -> Iterator[Pixels]:
+    """Open a raster, or all of a folder."""
+    with ExitStack() as stack:
+        if path.is_dir():
+            yield Median([stack.enter_context(rasterio.open(one)) for one in sorted(path.iterdir())])
+        else:
+            yield stack.enter_context(rasterio.open(path))
+
+
 def raster_of(store: Path) -> zarr.Array[Any]:
     """Return the array of a store, or of a group the one with the most cells (coordinates are smaller)."""
     node = zarr.open(store, mode="r")
@@ -100,6 +158,8 @@ def open_result(path: Path) -> Result:
     """Open by suffix."""
     if path.suffix == ".zarr":
         return ArrayResult(raster_of(path))
+    if not path.suffix:
+        return PartsResult(path)
     if path.suffix == ".npy":
         return ArrayResult(np.load(path, mmap_mode="r"))
     return TiffResult(path)
@@ -136,7 +196,7 @@ def check(scene: Path, result: Path, work: str = "scale") -> Verdict:
     """Compare strip by strip, so that a result larger than memory can be checked."""
     found = open_result(result)
     verdict = Verdict(found.shape)
-    with rasterio.Env(GDAL_CACHEMAX=64), rasterio.open(scene) as source:
+    with rasterio.Env(GDAL_CACHEMAX=64), opened_scene(scene) as source:
         expected = (WORKS[work].out_bands(source.count), source.height, source.width)
         if found.shape != expected:
             verdict.problem = f"shape {found.shape} instead of {expected}"

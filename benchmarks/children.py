@@ -55,9 +55,13 @@ class Run:
 
 
 def environment() -> dict[str, str]:
-    """Return a child's environment: the package is found in ``src``, installed or not."""
+    """Return a child's environment: the package is found in ``src``, installed or not.
+
+    Its bytecode is kept, as that of all that is installed is: else each child would compile it anew.
+    """
     path = [str(catalog.ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    known = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**known, "PYTHONPATH": os.pathsep.join(path)}
 
 
 def start(module: str, arguments: list[str], timeout: float) -> Ended:

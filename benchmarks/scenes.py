@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import catalog, tiff
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
 DIFFERENT = 6  # the ground repeats after so many tiles each way
+DIFFERENT_A_DATE = 2  # the same in each raster of a series
 DEFLATE_LEVEL = 6  # GDAL's default
 NODATA = 0
 
@@ -51,12 +57,14 @@ def valid_columns(scene: catalog.Scene, rows: NDArray[np.intp]) -> NDArray[np.fl
     return scene.width * (scene.valid + 0.2 * (0.5 - rows / scene.height))
 
 
-def repeated_tiles(scene: catalog.Scene) -> dict[str, Tile]:
+def repeated_tiles(scene: catalog.Scene, date: int = 0) -> dict[str, Tile]:
     """Return the different tiles by name, ``"row,column"``."""
     side = catalog.CHUNK
-    down = min(DIFFERENT, -(-scene.height // side))
-    across = min(DIFFERENT, -(-scene.width // side))
-    whole = np.stack([ground(down * side, across * side, seed) for seed in range(scene.bands)], axis=-1)
+    different = DIFFERENT if scene.dates == 1 else DIFFERENT_A_DATE
+    down = min(different, -(-scene.height // side))
+    across = min(different, -(-scene.width // side))
+    seeds = range(date * scene.bands, (date + 1) * scene.bands)
+    whole = np.stack([ground(down * side, across * side, seed) for seed in seeds], axis=-1)
     return {
         f"{i},{j}": whole[i * side : (i + 1) * side, j * side : (j + 1) * side]
         for i in range(down)
@@ -64,13 +72,13 @@ def repeated_tiles(scene: catalog.Scene) -> dict[str, Tile]:
     }
 
 
-def place_tiles(scene: catalog.Scene) -> tuple[dict[str, Tile], list[str]]:
+def place_tiles(scene: catalog.Scene, date: int = 0) -> tuple[dict[str, Tile], list[str]]:
     """Return the tiles of the whole scene by name, and the name at each place, row by row.
 
     Tiles on the edge of the nodata are cut and kept under names of their own.
     """
     side = catalog.CHUNK
-    tiles = repeated_tiles(scene)
+    tiles = repeated_tiles(scene, date)
     down, across = (1 + max(int(name.split(",")[axis]) for name in tiles) for axis in (0, 1))
     tiles["empty"] = np.full((side, side, scene.bands), NODATA, np.uint16)
     grid: list[str] = []
@@ -95,12 +103,17 @@ def make(scene: catalog.Scene, folder: Path) -> None:
     if scene.path(folder).exists() and (not twin or scene.float_path(folder).exists()):
         return
     folder.mkdir(parents=True, exist_ok=True)
+    if scene.dates > 1:
+        make_series(scene, scene.path(folder))
+        return
     tiles, grid = place_tiles(scene)
     nodata = NODATA if scene.valid < 1 else None
     layout = tiff.Layout(scene.width, scene.height, scene.bands, 16, tiff.DEFLATE, catalog.CHUNK, nodata)
     packed = {
         name: zlib.compress(tile.astype("<u2").tobytes(), DEFLATE_LEVEL) for name, tile in tiles.items()
     }
+    if scene.in_parts:
+        make_parts(layout, packed, grid, parts_of(scene.path(folder)))
     tiff.write(scene.path(folder), layout, packed, grid)
     if twin:
         layout = tiff.Layout(
@@ -110,6 +123,36 @@ def make(scene: catalog.Scene, folder: Path) -> None:
             name: (tile * np.float32(catalog.SCALE)).astype("<f4").tobytes() for name, tile in tiles.items()
         }
         tiff.write(scene.float_path(folder), layout, scaled, grid)
+
+
+def parts_of(scene: Path) -> Path:
+    """Return the folder of the rasters that a scene is cut into: ``ROW-COLUMN.tif`` for each tile."""
+    return scene.with_suffix("")
+
+
+def make_parts(layout: tiff.Layout, packed: Mapping[str, bytes], grid: Sequence[str], folder: Path) -> None:
+    """Write each tile as a raster of its own."""
+    folder.mkdir(exist_ok=True)
+    side, (west, north) = layout.tile, layout.origin_m
+    for number, name in enumerate(grid):
+        row, col = divmod(number, layout.tiles_across)
+        origin = (west + col * side * layout.pixel_m, north - row * side * layout.pixel_m)
+        alone = replace(layout, width=side, height=side, origin_m=origin)
+        tiff.write(folder / f"{row:02}-{col:02}.tif", alone, {name: packed[name]}, [name])
+
+
+def make_series(scene: catalog.Scene, folder: Path) -> None:
+    """Write a raster for each date; the folder appears when all are there."""
+    part = folder.with_suffix(".part")
+    part.mkdir(exist_ok=True)
+    layout = tiff.Layout(scene.width, scene.height, scene.bands, 16, tiff.DEFLATE, catalog.CHUNK)
+    for date in range(scene.dates):
+        tiles, grid = place_tiles(scene, date)
+        packed = {
+            name: zlib.compress(tile.astype("<u2").tobytes(), DEFLATE_LEVEL) for name, tile in tiles.items()
+        }
+        tiff.write(part / f"{date:02}.tif", layout, packed, grid)
+    part.rename(folder)
 
 
 def main(arguments: list[str]) -> None:

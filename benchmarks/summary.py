@@ -6,7 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks import catalog
+from benchmarks import catalog, goals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +132,7 @@ def targets(rows: Sequence[Row]) -> list[Held]:
     """Return the targets that these rows can speak to."""
     ran = {(row.scene, row.method) for row in rows}
     held: list[Held] = []
-    for target in catalog.TARGETS:
+    for target in goals.TARGETS:
         if target.numerator not in ran:
             continue
         value, _ = measured(rows, target.numerator, target.measure)

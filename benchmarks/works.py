@@ -63,6 +63,26 @@ def labels(pixels: Array) -> NDArray[np.uint8]:
     return np.clip(pixels // 200, 0, catalog.CLASSES - 1).astype(np.uint8)
 
 
+def index(pixels: Array) -> NDArray[np.float32]:
+    """Return the normalised difference of the last two bands, ``(1, h, w)``."""
+    first, second = pixels[-1].astype(np.float32), pixels[-2].astype(np.float32)
+    return ((first - second) / (first + second))[None]
+
+
+def unchanged(pixels: Array) -> Array:
+    """Return pixels as they are."""
+    return pixels
+
+
+def _index_error(pixels: Array, found: Array) -> Array:
+    first, second = pixels[-1].astype(np.float64), pixels[-2].astype(np.float64)
+    return np.abs(found.astype(np.float64) - ((first - second) / (first + second))[None])
+
+
+def _unchanged_error(pixels: Array, found: Array) -> Array:
+    return np.abs(found.astype(np.float64) - pixels)
+
+
 def _scale_error(pixels: Array, found: Array) -> Array:
     return np.abs(found.astype(np.float64) - pixels * catalog.SCALE)
 
@@ -89,5 +109,7 @@ WORKS: Mapping[str, Work] = {
     "scale": Work(scale, lambda bands: bands, _scale_error),
     "labels": Work(labels, lambda bands: bands, _label_error),
     "probabilities": Work(probabilities, lambda bands: catalog.CLASSES * bands, _probability_error),
+    "index": Work(index, lambda _: 1, _index_error),
+    "median": Work(unchanged, lambda bands: bands, _unchanged_error),
     "scores": Work(probabilities, lambda bands: 2 * bands, _score_error),
 }

@@ -50,7 +50,8 @@ def bench(scratch, out, *arguments):
 @pytest.fixture(scope="module")
 def quick(scratch, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    return out, bench(scratch, out, "--scenes", "s2", "classes", "chosen", "--only", *OWN, "tiler")
+    scenes = ("s2", *catalog.GROUPS)
+    return out, bench(scratch, out, "--scenes", *scenes, "--only", *OWN, "tiler", "series-dask")
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -308,9 +309,45 @@ def test_a_group_is_named_in_place_of_its_methods(group):
     assert found == [(group, name) for name in catalog.ALL if name.startswith(f"{group}-")]
 
 
-@pytest.mark.parametrize("name", ["labels", "probabilities", "scores"])
+def test_parts_and_series_are_made_of_the_same_tiles(tmp_path):
+    scene = make_scene(tmp_path, width=1024, height=1024, in_parts=True)
+    with rasterio.open(scene.path(tmp_path)) as source:
+        whole, transform = source.read(), source.transform
+    parts = sorted(scenes.parts_of(scene.path(tmp_path)).iterdir())
+    assert [part.name for part in parts] == ["00-00.tif", "00-01.tif", "01-00.tif", "01-01.tif"]
+    with rasterio.open(parts[2]) as part:
+        assert np.array_equal(part.read(), whole[:, 512:, :512])
+        assert part.transform * (0, 0) == transform * (0, 512)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_results_of_parts_are_held_against_the_mosaic(tmp_path, wrong):
+    scene = make_scene(tmp_path, width=1024, height=1024, in_parts=True)
+    right = right_result(scene, tmp_path)
+    right[0, 700, 900] += 0.001 * wrong
+    (tmp_path / "found").mkdir()
+    for row, col in np.ndindex(2, 2):
+        part = right[:, row * 512 : (row + 1) * 512, col * 512 : (col + 1) * 512]
+        zarr.create_array(tmp_path / "found" / f"0{row}-0{col}.zarr", data=part)
+    (tmp_path / "found" / "00-00.zarr.ledger").touch()
+    verdict = check.check(scene.path(tmp_path), tmp_path / "found")
+    assert verdict.fine is not wrong
+    assert verdict.worst == (0, 700, 900) or not wrong
+
+
+def test_of_a_series_the_rounded_median_is_right(tmp_path):
+    scene = make_scene(tmp_path, width=300, height=200, bands=2, dates=4)
+    each = [rasterio.open(path).read() for path in sorted(scene.path(tmp_path).iterdir())]
+    assert len(each) == 4
+    right = np.rint(np.median(each, axis=0))
+    for shift in (0, 1):
+        np.save(tmp_path / "x.npy", right + shift)
+        assert check.check(scene.path(tmp_path), tmp_path / "x.npy", "median").fine is (shift == 0)
+
+
+@pytest.mark.parametrize("name", ["index", "labels", "median", "probabilities", "scores"])
 def test_what_is_wrong_in_one_pixel_of_a_work_is_found(name):
-    pixels = scenes.ground(40, 50, 0)[np.newaxis]
+    pixels = np.stack([scenes.ground(40, 50, seed) for seed in range(2 if name == "index" else 1)])
     made = works.WORKS[name].operator(pixels).astype(np.float32)
     if name == "scores":
         made = np.stack([made.argmax(axis=0), made.max(axis=0)])
