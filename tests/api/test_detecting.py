@@ -13,7 +13,7 @@ import pytest
 import geopatcher
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
-from geopatcher.api.detecting import Search, Task, search_here, search_on_processes
+from geopatcher.api.detecting import Away, Search, Task, search_here
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.watch import StopRequested
@@ -75,7 +75,7 @@ def test_processes_find_what_this_one_finds():
 
     def there(one, tasks, give):
         stats = RunStats()
-        search_on_processes(one, tasks, 2, stats, give, lambda: False)
+        Away(one, stats, give, lambda: False).on_processes(tasks, 2)
         assert stats.patches == 35
 
     assert rows_by(there) == rows_by(here)
@@ -105,10 +105,10 @@ def test_a_process_that_is_killed_is_replaced_but_not_for_ever(tmp_path, n_death
     tasks = list(one.left((0, 1), lambda key: False, 9))
     if n_deaths > 4:
         with pytest.raises(WorkerLostError, match="4 processes ended over the same row of patches"):
-            search_on_processes(one, tasks, 1, RunStats(), rows.append, lambda: False)
+            Away(one, RunStats(), rows.append, lambda: False).on_processes(tasks, 1)
         assert [row.key.row for row in rows] == [0, 16]
         return
-    search_on_processes(one, tasks, 1, RunStats(), rows.append, lambda: False)
+    Away(one, RunStats(), rows.append, lambda: False).on_processes(tasks, 1)
     assert [row.key.row for row in rows] == [0, 16, 32]
 
 
@@ -118,7 +118,7 @@ def test_an_error_of_a_process_is_raised_here():
 
     one = search(failing)
     with pytest.raises(OperatorError, match="failing failed on .*told to fail"):
-        search_on_processes(one, [Task(0, 2, 0, 5)], 1, RunStats(), print, lambda: False)
+        Away(one, RunStats(), print, lambda: False).on_processes([Task(0, 2, 0, 5)], 1)
 
 
 @pytest.mark.parametrize("where", ["here", "processes"])
@@ -127,7 +127,7 @@ def test_it_stops_between_rows_when_asked(where):
     tasks = list(one.left((0, 5), lambda key: False, 7))
     ways = {
         "here": lambda: search_here(one, tasks, RunStats(), rows.append, lambda: bool(rows)),
-        "processes": lambda: search_on_processes(one, tasks, 1, RunStats(), rows.append, lambda: True),
+        "processes": lambda: Away(one, RunStats(), rows.append, lambda: True).on_processes(tasks, 1),
     }
     with pytest.raises(StopRequested):
         ways[where]()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.detect_run import DetectRun, Wanted
+from geopatcher.api.detecting import Cluster
 from geopatcher.api.models import matched, reading_for, usual_batch
 from geopatcher.api.opening import opened
 from geopatcher.api.options import SourceOptions, check_known
@@ -33,13 +34,23 @@ if TYPE_CHECKING:
     from geopatcher.engine.progress import Advance
     from geopatcher.features.merging import Merge
     from geopatcher.fields.open import Sources
+    from geopatcher.runs.executor import Executor
 
 #: Side of the blocks in which memory is reckoned; none is written, so small ones will do.
 BLOCK_PX = 64
 #: Keywords of `detect`, those of its source too.
 KEYWORDS = (
     *("size", "step", "iou", "score", "merge", "classes", "batch_size", "region", "region_crs"),
-    *("all_touched", "workers", "memory_limit", "on_error", "max_retries", "retry_on", "progress"),
+    *(
+        "all_touched",
+        "executor",
+        "workers",
+        "memory_limit",
+        "on_error",
+        "max_retries",
+        "retry_on",
+        "progress",
+    ),
     *("resume", "overwrite"),
     *SourceOptions.__optional_keys__,
 )
@@ -60,6 +71,7 @@ def detect(
     region: Region | None = None,
     region_crs: object = None,
     all_touched: bool = False,
+    executor: Executor | None = None,
     workers: int | None = None,
     memory_limit: int | str = "1GiB",
     on_error: OnError = "raise",
@@ -126,11 +138,14 @@ def detect(
         Patches handed to the detector at once; 1, without that axis, by default. ``"auto"`` finds a number.
     region, region_crs, all_touched
         The part of the raster to search, as of `reconstruct`: objects whose centre is in it.
+    executor
+        A `geopatcher.executors.DaskExecutor`: the workers of a cluster search, which read the source by
+        themselves, and send what they find. The file is written here.
     workers
         So many processes of this machine, to which the detector has to travel.
     memory_limit
         Bytes for the pixels of the rows of patches that are read at once, or a text; ``"1GiB"`` by default.
-        Workers divide it.
+        Workers of this machine divide it; on a cluster it is for each task.
     on_error, max_retries, retry_on
         What becomes of patches that fail, as of `reconstruct`; a patch left out has no objects.
     progress
@@ -184,7 +199,7 @@ def detect(
     """
     check_known(opening, KEYWORDS, "detect")
     driver_of(out)
-    n_workers = _counted(workers)
+    cluster, n_workers = _cluster(executor, workers), _counted(workers)
     limit = parse_bytes(memory_limit) // n_workers
     wanted = Wanted(Path(out), iou, score, merge)
     run = cast("Callable[..., Array]", detector_of(detector))  # what it returns is read by `Finding`
@@ -200,9 +215,24 @@ def detect(
     if within is not None:  # to the pixel, and not to whole blocks as of a raster that is written
         within = within.intersect(job.plan.region)
         job = replace(job, plan=replace(job.plan, region=within))
-    return DetectRun(job, wanted, class_names(classes, run), within, n_workers).result(
+    n_workers = n_workers if cluster is None else cluster.n_slots
+    return DetectRun(job, wanted, class_names(classes, run), within, n_workers, cluster).result(
         progress, resume=resume, overwrite=overwrite
     )
+
+
+def _cluster(executor: Executor | None, workers: int | None) -> Cluster | None:
+    """Return who searches elsewhere, if it is asked for."""
+    if executor is None:
+        return None
+    if workers is not None:
+        raise ValueError(f"workers={workers} and an executor were both given: it knows its own workers")
+    if not isinstance(executor, Cluster):
+        raise TypeError(
+            f"executor is a DaskExecutor, not a {type(executor).__name__}: for processes of this machine "
+            f"give workers="
+        )
+    return executor
 
 
 def _counted(workers: int | None) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.api.detected import DetectedObjects
-from geopatcher.api.detecting import TASKS_EACH, Search, search_here, search_on_processes
+from geopatcher.api.detecting import TASKS_EACH, Away, Search, search_here
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import Bounded
 from geopatcher.engine.error_policy import all_failed
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from geopatcher.api.detecting import FoundRow
+    from geopatcher.api.detecting import Cluster, FoundRow
     from geopatcher.core.protocols import Array, Resume
     from geopatcher.engine.error_policy import PatchErrorRecord
     from geopatcher.engine.job import Job
@@ -68,13 +68,17 @@ class Wanted:
 
 @dataclass
 class DetectRun:
-    """A job whose operator is a detector, and what is wanted of it; ``within`` are the pixels searched."""
+    """A job whose operator is a detector, and what is wanted of it; ``within`` are the pixels searched.
+
+    ``n_workers`` is how many processes search at once, those of a ``cluster`` where there is one.
+    """
 
     job: Job
     wanted: Wanted
     names: Mapping[int, str]
     within: Box | None
     n_workers: int
+    cluster: Cluster | None = None
     stats: RunStats = field(default_factory=RunStats, init=False)
     errors: list[PatchErrorRecord] = field(default_factory=list, init=False)
     _flawed: list[RowNote] = field(default_factory=list, init=False)
@@ -154,8 +158,10 @@ class DetectRun:
                 self._keep(row, files, watch)
                 advance(row.n_patches)
 
-            if self.n_workers > 1 and len(tasks) > 1:
-                search_on_processes(search, tasks, self.n_workers, self.stats, give, stop.requested)
+            if self.cluster is not None and tasks:
+                Away(search, self.stats, give, stop.requested).on_cluster(tasks, self.cluster)
+            elif self.n_workers > 1 and len(tasks) > 1:
+                Away(search, self.stats, give, stop.requested).on_processes(tasks, self.n_workers)
             else:
                 search_here(search, tasks, self.stats, give, stop.requested)
         for note in watch.finish():

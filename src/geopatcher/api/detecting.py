@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from geopatcher.core.box import Box
 from geopatcher.core.protocols import Bounded
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.batching import Batching
@@ -18,7 +19,8 @@ from geopatcher.errors import WorkerLostError
 from geopatcher.executors.workers.pickling import pack_parts
 from geopatcher.executors.workers.process_main import Done, Failed, ProgressEvent
 from geopatcher.executors.workers.process_pool import Lost, Pool
-from geopatcher.executors.workers.shared_arrays import shared
+from geopatcher.executors.workers.region_task import Assignment
+from geopatcher.executors.workers.shared_arrays import plain, shared
 from geopatcher.features.detections import Detections
 from geopatcher.features.finding import Finding, Placing
 from geopatcher.operators.wrappers import wants_mask, wants_position
@@ -211,9 +213,10 @@ class _Serve:
     def __call__(self, task: object, channel: Channel) -> RunStats:
         """Carry a task out; its rows are told as they come."""
         match task:
-            case _Given(task=given):
+            case _Given(region=box) | Assignment(region=box):
                 stats = RunStats()
                 finding = self.search.finding(stats)
+                given = Task(box.row0, box.row1, box.col0, box.col1)
                 try:
                     self.search.carry_out(given, finding, channel.tell, channel.stop_requested)
                 except StopRequested:
@@ -229,6 +232,12 @@ class _Given:
     task: Task
     losses: int = 0
     n_done: int = 0
+    handle: None = None
+
+    @property
+    def region(self) -> Box:
+        """The patches by their numbers, as a cluster is sent them."""
+        return Box(self.task.first, self.task.stop, self.task.left, self.task.right)
 
     def again(self, how: str) -> _Given:
         """Return what is left of it, after a process was lost.
@@ -248,48 +257,125 @@ class _Given:
         return _Given(self.task._replace(first=self.task.first + self.n_done), losses)
 
 
-def search_on_processes(
-    search: Search,
-    tasks: Sequence[Task],
-    n_workers: int,
-    stats: RunStats,
-    give: Callable[[FoundRow], None],
-    stop: Callable[[], bool],
-) -> None:
-    """Carry tasks out on processes of this machine, which read by themselves.
+class Crew(Protocol):
+    """Workers that are given tasks, and tell what comes of them."""
 
-    Raises
-    ------
-    StopRequested
-        ``stop`` said so.
-    WorkerLostError
-        Processes were killed over one row, again and again.
-    TransportError
-        The detector or the source cannot travel to a process.
+    @property
+    def room(self) -> int:
+        """How many more tasks can be given."""
+        ...
 
+    @property
+    def busy(self) -> bool:
+        """Whether a task is not done yet."""
+        ...
+
+    def give(self, tasks: Sequence[_Given], /) -> None:
+        """Give tasks, at least one."""
+        ...
+
+    def stop(self) -> bool:
+        """Have what runs come to an end."""
+        ...
+
+    def wait(self, timeout_s: float, /) -> Sequence[tuple[_Given, object]]:
+        """Return what was told."""
+        ...
+
+
+@runtime_checkable
+class Cluster(Protocol):
+    """Workers elsewhere, which read by themselves: a `geopatcher.executors.DaskExecutor`."""
+
+    @property
+    def n_slots(self) -> int:
+        """How many tasks run at once."""
+        ...
+
+    def require_reach(self, job: Job) -> None:
+        """Refuse a source out of reach of the workers."""
+        ...
+
+    def crew(self, payload: bytes) -> AbstractContextManager[Crew]:
+        """Return the workers, to be given tasks that the payload does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Away:
+    """A search on other processes: ``n_workers`` of this machine, or those of a ``cluster``.
+
+    What was found is ``give``n row by row, until ``stop`` says so.
     """
-    waiting = deque(map(_Given, tasks))
-    with shared(search.job) as job:
-        serve = _Serve(replace(search, job=job))
-        payload = pack_parts(serve, {"operator": job.operator, "source": job.source})
-        with Pool[_Given](min(n_workers, len(tasks)), payload) as pool:
-            stopping = False
-            while (waiting and not stopping) or pool.busy:
-                if not stopping:
-                    pool.give([waiting.popleft() for _ in range(min(pool.room, len(waiting)))])
-                for given, event in pool.wait(LISTEN_S):
-                    match event:
-                        case ProgressEvent(message=FoundRow() as row):
-                            given.n_done += 1
-                            give(row)
-                        case Done(result=RunStats() as part):
-                            stats.add(part)
-                        case Failed(carried=carried):
-                            raise carried.revive()
-                        case Lost(how=how):
-                            waiting.appendleft(given.again(how))
-                if stop() and not stopping:
-                    stopping = True
-                    pool.stop()
-    if stopping:
-        raise StopRequested(0)
+
+    search: Search
+    stats: RunStats
+    give: Callable[[FoundRow], None]
+    stop: Callable[[], bool]
+
+    def on_processes(self, tasks: Sequence[Task], n_workers: int) -> None:
+        """Carry tasks out on processes of this machine, which read by themselves.
+
+        Raises
+        ------
+        StopRequested
+            ``stop`` said so.
+        WorkerLostError
+            Processes were killed over one row, again and again.
+        TransportError
+            The detector or the source cannot travel to a process.
+
+        """
+        with (
+            shared(self.search.job) as job,
+            Pool[_Given](min(n_workers, len(tasks)), self._payload(job)) as pool,
+        ):
+            self._carried_out(tasks, pool)
+
+    def on_cluster(self, tasks: Sequence[Task], cluster: Cluster) -> None:
+        """Carry tasks out on the workers of a cluster.
+
+        Raises
+        ------
+        StopRequested
+            ``stop`` said so.
+        WorkerLostError
+            The cluster is gone, or could not have a task done.
+        TransportError
+            The detector or the source cannot travel to a worker, or is out of its reach.
+
+        """
+        cluster.require_reach(self.search.job)
+        with cluster.crew(self._payload(plain(self.search.job))) as crew:
+            self._carried_out(tasks, crew)
+
+    def _payload(self, job: Job) -> bytes:
+        serve = _Serve(replace(self.search, job=job))
+        return pack_parts(serve, {"operator": job.operator, "source": job.source})
+
+    def _carried_out(self, tasks: Sequence[Task], crew: Crew) -> None:
+        waiting = deque(map(_Given, tasks))
+        stopping = False
+        while (waiting and not stopping) or crew.busy:
+            given = [waiting.popleft() for _ in range(0 if stopping else min(crew.room, len(waiting)))]
+            if given:
+                crew.give(given)
+            for task, event in crew.wait(LISTEN_S):
+                self._heed(task, event, waiting)
+            if self.stop() and not stopping:
+                stopping = True
+                crew.stop()
+        if stopping:
+            raise StopRequested(0)
+
+    def _heed(self, given: _Given, event: object, waiting: deque[_Given]) -> None:
+        match event:
+            case ProgressEvent(message=FoundRow() as row):
+                given.n_done += 1
+                self.give(row)
+            case Done(result=RunStats() as part):
+                self.stats.add(part)
+            case Failed(carried=carried):
+                raise carried.revive()
+            case Lost(how=how):
+                waiting.appendleft(given.again(how))

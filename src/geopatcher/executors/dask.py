@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import uuid
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Protocol, Self, TypedDict, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from geopatcher._optional import load
-from geopatcher.core.containment import told
-from geopatcher.errors import GeopatcherError, TransportError, WorkerLostError
+from geopatcher.errors import TransportError, WorkerLostError
 from geopatcher.errors.redaction import shown
-from geopatcher.executors.workers.dask_worker import JobPlugin, Said, serve_region
-from geopatcher.executors.workers.pickling import pack
-from geopatcher.executors.workers.process_main import Done, Failed, ProgressEvent
-from geopatcher.executors.workers.region_task import Assignment, pack_job
+from geopatcher.executors.workers.dask_crew import RETRIES, DaskCrew
+from geopatcher.executors.workers.region_task import pack_job
 from geopatcher.executors.workers.scheduler import Scheduler
 from geopatcher.executors.workers.shared_arrays import SHARED_BYTES, array_in_memory, block_width, plain
 from geopatcher.planning.tasks import cut_tasks
@@ -23,12 +17,13 @@ from geopatcher.runs.executor import Executor
 from geopatcher.targets.protocol import DurableTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import PixelSource
     from geopatcher.engine.job import Job
-    from geopatcher.executors.workers.process_pool import Lost
+    from geopatcher.executors.workers.dask_crew import ClusterClient, RegionTask, WorkerInfo
+    from geopatcher.executors.workers.region_task import Assignment
     from geopatcher.planning.footprint import Setting
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.tasks import Tasks
@@ -41,177 +36,6 @@ distributed = load("distributed")
 MEMORY_SHARE = 0.6
 #: Tasks at once that are counted on where a cluster has no workers yet.
 UNKNOWN_SLOTS = 8
-#: How often a task is tried again that something outside of it ended.
-RETRIES = 3
-
-
-class WorkerInfo(TypedDict):
-    """What is used of what a scheduler knows of a worker; a limit of 0 is none."""
-
-    nthreads: int
-    memory_limit: int
-
-
-class TaskFuture(Protocol):
-    """A task that was submitted: a ``distributed.Future``."""
-
-    key: str
-    status: str
-
-    def done(self) -> bool:
-        """Whether it is over."""
-        ...
-
-    def result(self) -> object:
-        """Return what it returned, or raise what it raised."""
-        ...
-
-    def add_done_callback(self, call: Callable[[TaskFuture], None], /) -> None:
-        """Call something with it, in another thread, when it is over."""
-        ...
-
-
-class ClusterClient(Protocol):
-    """What is used of a ``distributed.Client``."""
-
-    status: str
-
-    def scheduler_info(self) -> Mapping[str, Mapping[str, WorkerInfo]]:
-        """Return what the scheduler knows of its workers."""
-        ...
-
-    def register_plugin(self, plugin: object, /, name: str) -> object:
-        """Put something on each worker, those to come included."""
-        ...
-
-    def unregister_worker_plugin(self, name: str, /) -> object:
-        """Take it off."""
-        ...
-
-    def map(
-        self,
-        call: Callable[[tuple[int, int, int, int]], object],
-        regions: Sequence[tuple[int, int, int, int]],
-        /,
-        *,
-        pure: bool,
-        retries: int,
-        key: str,
-    ) -> list[TaskFuture]:
-        """Submit a task for each region."""
-        ...
-
-    def cancel(self, futures: Sequence[TaskFuture], /) -> object:
-        """Withdraw tasks."""
-        ...
-
-    def close(self) -> object:
-        """End the connection."""
-        ...
-
-
-@dataclass
-class DaskCrew:
-    """The workers of a cluster; a context manager, which withdraws what is not done."""
-
-    client: ClusterClient
-    payload: bytes
-    n_slots: int
-    retries: int = RETRIES
-    _name: str = field(default_factory=lambda: f"geopatcher-{uuid.uuid4().hex[:12]}")
-    _result_name: str | None = None
-    _given: dict[str, tuple[Assignment, TaskFuture]] = field(default_factory=dict)
-    _over: queue.SimpleQueue[TaskFuture] = field(default_factory=queue.SimpleQueue)
-
-    def __enter__(self) -> Self:
-        self.client.register_plugin(JobPlugin(self.payload), name=self._name)
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        """Cancel what is not done, and take the job off the workers."""
-        if self.client.status != "running":
-            return
-        self.stop()
-        for name in (self._name, self._result_name):
-            if name is not None:
-                self.client.unregister_worker_plugin(name)
-
-    @property
-    def room(self) -> int:
-        """How many more tasks can be given: as many as there are workers, until it is known what is made."""
-        return max(0, self.n_slots - len(self._given)) if self._result_name is None else 1 << 62
-
-    @property
-    def busy(self) -> bool:
-        """Whether a task is not done yet."""
-        return bool(self._given)
-
-    def give(self, tasks: Sequence[Assignment]) -> None:
-        """Submit tasks; the scheduler sees their rectangles only."""
-        handle = tasks[0].handle
-        if handle is not None and self._result_name is None:
-            self._result_name = f"{self._name}-result"
-            self.client.register_plugin(JobPlugin(pack(handle)), name=self._result_name)
-        boxes = [task.region for task in tasks]
-        futures = self.client.map(
-            partial(serve_region, self._name, None if handle is None else self._result_name),
-            [(box.row0, box.row1, box.col0, box.col1) for box in boxes],
-            pure=False,
-            retries=self.retries,
-            key="geopatcher-region",
-        )
-        for task, future in zip(tasks, futures, strict=True):
-            self._given[future.key] = (task, future)
-            future.add_done_callback(self._over.put)
-
-    def stop(self) -> bool:
-        """Cancel what is not done: tasks that run notice it between two strips. Whether there was any."""
-        open_ones = {key: future for key, (_, future) in self._given.items() if not future.done()}
-        self.client.cancel(list(open_ones.values()))
-        for key in open_ones:
-            del self._given[key]
-        return bool(open_ones)
-
-    def wait(self, timeout_s: float) -> list[tuple[Assignment, ProgressEvent | Done | Failed | Lost]]:
-        """Return what finished tasks have said.
-
-        Raises
-        ------
-        WorkerLostError
-            The scheduler is gone, or a task ended its workers again and again.
-
-        """
-        try:
-            future = self._over.get(timeout=timeout_s)
-        except queue.Empty:
-            if self.client.status != "running":
-                raise WorkerLostError(self._gone("is gone")) from None
-            return []
-        if future.key not in self._given:
-            return []
-        task, _ = self._given.pop(future.key)
-        said = self._result(task, future)
-        return [*((task, ProgressEvent(message)) for message in said.messages), (task, said.event)]
-
-    def _result(self, task: Assignment, future: TaskFuture) -> Said:
-        if future.status == "cancelled":
-            raise WorkerLostError(self._gone(f"cancelled {task.region}"))
-        try:
-            return cast("Said", future.result())
-        except distributed.KilledWorker as error:
-            raise WorkerLostError(
-                f"Dask workers ended again and again over {task.region}: {error}; where memory ran out lower "
-                f"memory_limit, else see the workers' logs"
-            ) from error
-        except GeopatcherError:
-            raise
-        except Exception as error:  # whatever a cluster comes up with
-            raise WorkerLostError(
-                f"Dask could not have {task.region} done, in {self.retries + 1} tries: {told(error)}"
-            ) from error
-
-    def _gone(self, what: str) -> str:
-        return f"the Dask scheduler {what}: see its log, then run the same again to go on"
 
 
 class DaskExecutor(Executor):
@@ -346,12 +170,49 @@ class DaskExecutor(Executor):
                 "workers on a Dask cluster cannot write into the memory of this process: give a target they "
                 "all reach, x.zarr or x.tif, or use workers= for processes of this machine"
             )
+        self.require_reach(job)
+
+    def require_reach(self, job: Job) -> None:
+        """Refuse a source that is in the memory of this process and too large to be sent.
+
+        Parameters
+        ----------
+        job
+            What is to be run.
+
+        Raises
+        ------
+        TransportError
+            It is; says what to do.
+
+        """
         array = array_in_memory(plain(job).source)
         if array is not None and array.nbytes > SHARED_BYTES:
             raise TransportError(
                 f"{job.source.name} takes {array.nbytes / 1e6:,.0f} MB in the memory of this process, out of "
                 f"reach of Dask workers: write it to a file they all reach and give its path"
             )
+
+    @property
+    def n_slots(self) -> int:
+        """How many tasks run at once."""
+        return self._n_slots()
+
+    def crew(self, payload: bytes) -> DaskCrew[RegionTask]:
+        """Return the workers, to be given tasks of one kind.
+
+        Parameters
+        ----------
+        payload
+            What does the tasks, packed; each worker is sent it once.
+
+        Returns
+        -------
+        DaskCrew
+            A context manager.
+
+        """
+        return DaskCrew(self.client, payload, self._n_slots(), self.retries)
 
     def compute(self, run: Run, regions: Sequence[Box]) -> None:
         """Have the regions computed.
@@ -367,7 +228,10 @@ class DaskExecutor(Executor):
         if not regions:  # an earlier run computed all, and ended before it said so
             return
         before = set(self._workers())
-        with DaskCrew(self.client, pack_job(plain(run.job)), self._n_slots(), self.retries) as crew:
+        crew_of: DaskCrew[Assignment] = DaskCrew(
+            self.client, pack_job(plain(run.job)), self._n_slots(), self.retries
+        )
+        with crew_of as crew:
             Scheduler(run, crew, self.memory_for(run.job.plan)).work(regions)
         if set(self._workers()) != before:
             run.tidy()

@@ -33,6 +33,8 @@ TILE_BYTES = 4 << 20
 TILE_UNIT, USUAL_SIDE = 16, 512
 #: Compressions of whole cells, whatever number of bands they have.
 WHOLE_CELLS = ("WEBP", "JXL")
+#: Most bands of a tile of JPEG; of more, each band has tiles of its own.
+MOST_OF_JPEG = 4
 #: Compressions that give back other values than they were given, as GDAL uses them.
 LOSSY = ("JPEG", "WEBP")
 #: Compressions of GDAL's COG driver, and the levels of those that have some.
@@ -296,7 +298,7 @@ class CogStorage(Storage, Configured):
         Returns
         -------
         bool
-            False where tiles of all bands would be large.
+            False where tiles of all bands would be large, or of more bands than their compression takes.
 
         Examples
         --------
@@ -306,6 +308,8 @@ class CogStorage(Storage, Configured):
 
         """
         rows, cols = self.tile(domain.grid_shape, chunks)
+        if self.compress.upper() == "JPEG" and domain.n_bands > MOST_OF_JPEG:
+            return False
         small = rows * cols * domain.n_bands * domain.dtype.itemsize <= TILE_BYTES
         return domain.n_bands == 1 or small or self.compress.upper() in WHOLE_CELLS
 

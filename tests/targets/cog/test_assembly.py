@@ -159,7 +159,7 @@ def dark_and_bright(n_bands):
     return np.where(known, image, 0).astype("uint8"), known
 
 
-@pytest.mark.parametrize(("compress", "n_bands"), [("JPEG", 1), ("JPEG", 3), ("WEBP", 3)])
+@pytest.mark.parametrize(("compress", "n_bands"), [("JPEG", 1), ("JPEG", 3), ("JPEG", 5), ("WEBP", 3)])
 def test_what_is_missing_is_known_to_the_cell_where_compression_changes_values(tmp_path, compress, n_bands):
     """As a value, 0 would come back as 1, and 1 as 0."""
     options = CogStorage(compress, blocksize=64)
