@@ -40,7 +40,7 @@ class Rolling(OperatorWrapper):
             possible = 1 <= least <= self.lookback
         else:
             least = index(1 if min_steps is None else min_steps)
-            possible = least >= 1 and self.lookback > np.timedelta64(0, "ns")
+            possible = bool(least >= 1 and self.lookback > np.timedelta64(0, "ns"))
         if not possible:
             raise ValueError(
                 f"lookback is a number of steps from 1, or a span of time, and min_steps from 1 to it, not "
