@@ -136,3 +136,9 @@ def test_memory_is_planned_for_an_unknown_depth():
         gp.SpatialRectangular(16), SpatialExplicit([(0, 0), (3, 5)]), gp.SpatialBoxcar(), gp.SpatialMedian()
     )
     assert gp.plan(image, patcher=patcher).model.state_bytes == (16 + 2) * 8 + 10
+
+
+def test_a_model_may_take_the_stack_alone():
+    patches = [gp.Patch(np.full((3, 4), value), (0, 0), None) for value in (1.0, 2.0, 6.0)]
+    got = gp.SpatialLearned(model=lambda stack: np.nanmax(stack, axis=0)).merge(patches, np.empty((3, 4)))
+    np.testing.assert_array_equal(got, np.full((3, 4), 6.0))

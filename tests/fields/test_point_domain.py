@@ -49,6 +49,7 @@ def test_linear_is_that_of_scipy_between_centres(tile, monkeypatch):
     monkeypatch.setattr(point_domain, "TILE", tile)
     field, coords = raster(2), points(over=-6)
     sampled = PointDomain(coords, interp="linear").sample(field)
+    np.testing.assert_array_equal(PointDomain(coords, interp="bilinear").sample(field), sampled)
     y, x = 1995 - 10 * np.arange(40.0), 1005 + 10 * np.arange(60.0)
     for band in range(2):
         there = RegularGridInterpolator((y[::-1], x), field.source.array[band, ::-1].astype(float))
@@ -122,7 +123,7 @@ def test_what_are_no_points_is_refused():
         PointDomain([1.0, 2.0])
     with pytest.raises(ValueError, match="1 of 2 points are not finite, the first is number 1"):
         PointDomain([(0, 0), (0, np.nan)])
-    with pytest.raises(ValueError, match="interp 'cubic' is none of nearest, linear"):
+    with pytest.raises(ValueError, match="interp 'cubic' is none of nearest, linear, bilinear"):
         PointDomain([(0, 0)], interp="cubic")
 
 

@@ -128,7 +128,9 @@ def test_workers_and_what_an_interrupted_run_left(tmp_path):
 
 @pytest.mark.parametrize(("lookback", "min_steps"), [(0, None), (3, 4), (3, 0)])
 def test_what_are_no_numbers_of_steps(lookback, min_steps):
-    with pytest.raises(ValueError, match="lookback is a number of steps from 1, and min_steps"):
+    with pytest.raises(
+        ValueError, match="lookback is a number of steps from 1, or a span of time, and min_steps"
+    ):
         gp.rolling(mean, lookback, min_steps=min_steps)
 
 
@@ -140,3 +142,67 @@ def test_a_source_without_the_dimension_or_the_steps_is_refused():
     with pytest.raises(gp.OperatorError, match="there are 9 steps along 'time', fewer than the 10"):
         gp.reconstruct(series(), gp.rolling(mean, 10), **QUICK)
     assert isinstance(gp.rolling(mean, 3), Rolling)
+
+
+DATES = pd.DatetimeIndex(
+    [f"2024-{day}" for day in ("01-01", "01-04", "01-04", "02-27", "02-28", "02-29", "03-01", "03-30 12:00")]
+    + ["2025-02-28"]
+)
+
+
+@pytest.mark.parametrize("span", ["3D", "73h", "60D", "400D", "1ns"])
+@pytest.mark.parametrize("min_steps", [None, 2])
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+def test_spans_of_time_are_those_of_pandas(span, min_steps, unit):
+    array = series().assign_coords(time=DATES.as_unit(unit))
+    found = gp.reconstruct(array, gp.rolling(mean, span, min_steps=min_steps), **QUICK).to_xarray()
+    index = DATES.as_unit("ns")  # of microseconds pandas makes a span of 1 ns none at all
+    table = pd.DataFrame(CELLS[:, 1, 30:33, 20], index=index).rolling(span, min_periods=min_steps)
+    np.testing.assert_allclose(found[:, 1, 30:33, 20], table.mean(), rtol=1e-9)
+    np.testing.assert_array_equal(found["time"].values, DATES.values)
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "standard"])
+def test_a_span_is_counted_in_the_calendar_of_the_source(calendar, tmp_path):
+    pytest.importorskip("cftime")
+    times = xarray.date_range("2024-02-26", periods=9, calendar=calendar, use_cftime=True)[[0, 1, 2, 3, 5, 6]]
+    array = series()[:6].assign_coords(time=times)
+    array.to_dataset(name="v").to_zarr(tmp_path / "in.zarr")
+    for source in (array, tmp_path / "in.zarr"):
+        found = gp.reconstruct(source, gp.rolling(mean, "3D"), **QUICK).array[:, 0, 7, 5]
+        for step, at in enumerate(times):
+            within = [number for number in range(step + 1) if (at - times[number]).days < 3]
+            np.testing.assert_allclose(found[step], CELLS[within, 0, 7, 5].mean(), rtol=1e-9)
+
+
+def test_a_span_resumes_and_pickles(tmp_path):
+    array = series().assign_coords(time=DATES)
+    operator = gp.rolling(np_median, pd.Timedelta("40D"))
+    again = pickle.loads(pickle.dumps(operator))  # noqa: S301 - our own bytes
+    assert again.lookback == np.timedelta64(40, "D")
+    plain = gp.reconstruct(array, operator, **QUICK).array
+    shared = gp.reconstruct(array, again, tmp_path / "o.zarr", workers=2, **QUICK).array
+    np.testing.assert_array_equal(shared[:], plain)
+
+
+def test_times_that_cannot_be_counted_are_refused():
+    span = gp.rolling(mean, "5D")
+    unsorted, missing = DATES[::-1], DATES.where(np.arange(9) != 4)
+    for labels, message in (
+        (unsorted, "do not increase from step 0 to 1: sort the source"),
+        (missing, "step 4 along 'time' has no time"),
+        (np.arange(9), "no times that are counted in a fixed unit"),
+        (list("abcdefghi"), "no times that are counted in a fixed unit"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            gp.reconstruct(series().assign_coords(time=labels), span, **QUICK)
+    with pytest.raises(ValueError, match="which has no labels"):
+        gp.reconstruct(series().drop_vars("time"), span, **QUICK)
+    with pytest.raises(ValueError, match="without labels"):
+        span(CELLS)
+    dates = series().assign_coords(time=DATES)
+    with pytest.raises(gp.OperatorError, match="no window of 12h along 'time' has the 3 steps it needs"):
+        gp.reconstruct(dates, gp.rolling(mean, "12h", min_steps=3), **QUICK)
+    for wrong in ("0D", "-3D", "1M", np.timedelta64(0, "D")):
+        with pytest.raises(ValueError, match="span of time"):
+            gp.rolling(mean, wrong)

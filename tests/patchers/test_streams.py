@@ -175,3 +175,10 @@ def test_a_negative_number_is_not_read_ahead():
 def test_bytes_are_those_of_arrays():
     assert bytes_of({"a": np.zeros(3), 4: {"b": np.zeros(2)}}) == 40
     assert bytes_of("text") == 0
+
+
+def test_a_stream_says_how_many_there_are():
+    def one():
+        yield TemporalPatch(1, 0)
+
+    assert repr(Pass(lambda: iter([0]), one, lambda: 1234).stream()) == "Stream(1,234 patches)"

@@ -223,3 +223,18 @@ def test_a_config_makes_the_patcher_again():
     fold = patcher(aggregation=gp.TemporalFold(lambda state, patch: state))
     with pytest.raises(TypeError, match="was made with the function"):
         TemporalPatcher.from_config(fold.get_config())
+
+
+@pytest.mark.parametrize("given", [[1, 3], (1, 3), np.array([1, 3]), range(1, 4, 2)])
+def test_a_sampler_of_ones_own_gives_any_whole_numbers(given):
+    class Own(gp.TemporalSampler):
+        def anchors(self, time_len):
+            return iter(given) if isinstance(given, list) else given
+
+    made = gp.TemporalPatcher(
+        gp.TemporalFixedLookback(2), Own(), gp.TemporalCausalBoxcar(), gp.TemporalForecast()
+    )
+    series = np.arange(6.0)
+    assert made.anchors(series) == [1, 3]
+    assert made.n_anchors(series) == 2
+    assert made.merge(made.split(series)) == {1: [1.0], 3: [3.0]}

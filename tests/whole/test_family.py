@@ -257,3 +257,13 @@ def test_a_cog_is_written_by_its_name(tmp_path):
         np.testing.assert_allclose(found.read(1), IMAGE)
     with pytest.raises(ValueError, match='neither "zarr" nor "cog"'):
         gp.SpatialOverlapAdd(writer="png")
+
+
+def test_indices_of_a_patch_may_be_slices():
+    made = patcher()
+    patches = [
+        gp.Patch(patch.data, patch.anchor, patch.indices.toslices(), patch.weights)
+        for patch in made.split(IMAGE)
+    ]
+    np.testing.assert_allclose(made.merge(patches, IMAGE), IMAGE)
+    assert made.merge(patches, IMAGE).shape == IMAGE.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.pieces import Piece, Tile
     from geopatcher.core.protocols import Array
 
-#: What combines a stack, ``(depth, bands, h, w)``, and its weights, ``(depth, h, w)``, to ``(bands, h, w)``.
-Combine: TypeAlias = "Callable[[Array, Array], Array]"
+#: What combines a stack, ``(depth, bands, h, w)``, and perhaps its weights, ``(depth, h, w)``, to
+#: ``(bands, h, w)``.
+Combine: TypeAlias = "Callable[..., Array]"
 
 #: Cells of a tile looked at together when it is finished: their stacks fit the processor's cache.
 CELLS_AT_ONCE = 1 << 16
@@ -174,9 +176,10 @@ class Learned(Stacked):
 
         """
         values = np.full((state.shape[0] - 1, *state.shape[1:]), np.nan)
+        weighted = takes_weights(self.model)
         for span, depth, stack in state.parts(np.nan):
             pixels, weights = stack[:, :-1], np.where(np.isnan(stack[:, -1]), 0, stack[:, -1])
-            result = np.asarray(self.model(pixels, weights))
+            result = np.asarray(self.model(pixels, weights) if weighted else self.model(pixels))
             one_band = len(values) == 1 and result.shape == pixels.shape[2:]
             if result.shape != pixels.shape[1:] and not one_band:
                 raise OperatorError(
@@ -194,6 +197,23 @@ class Learned(Stacked):
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
         """Every band and weight of each patch over a cell, their number, and the result."""
         return (n_bands + 1) * known_depth(depth) * dtype.itemsize + 2 + 9 * n_bands
+
+
+def takes_weights(model: Callable[..., object]) -> bool:
+    """Whether a model can be called with weights beside the stack.
+
+    >>> takes_weights(lambda stack, weights: stack), takes_weights(lambda stack: stack)
+    (True, False)
+    """
+    try:
+        parameters = signature(model)
+    except ValueError:  # some builtins do not say
+        return True
+    try:
+        parameters.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def sorted_levels(stack: Array) -> Sequence[Array]:

@@ -42,10 +42,11 @@ class SpatialLearned(Mergeable[Stack, Place_co], Learned, Generic[Place_co]):
     Parameters
     ----------
     model
-        Called as ``model(stack, weights)``. ``stack``, ``(depth, bands, h, w)`` floats, holds the
-        contributions to each cell in row-major order of their patches; NaN where a cell has fewer, or
-        a band no data. ``weights``, ``(depth, h, w)``, are those of the window, 0 where there is no
-        contribution. It returns ``(bands, h, w)`` (or ``(h, w)`` for one band); NaN is no data.
+        Called as ``model(stack, weights)``, or ``model(stack)`` if it takes but one argument. ``stack``,
+        ``(depth, bands, h, w)`` floats, holds the contributions to each cell in row-major order of their
+        patches; NaN where a cell has fewer, or a band no data. ``weights``, ``(depth, h, w)``, are those of
+        the window, 0 where there is no contribution. It returns ``(bands, h, w)`` (or ``(h, w)`` for one
+        band); NaN is no data.
         Height, width and depth differ from call to call, so it must treat each cell by itself.
 
     Examples

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from geopatcher.core.leading import BAND, named_by
-from geopatcher.core.protocols import BandSelectable, OverDims, Shareable
+from geopatcher.core.protocols import BandSelectable, OverDims, OverLabels, Shareable
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import name_of
 from geopatcher.fields.declared import outline_of
@@ -130,6 +130,8 @@ def matched(
     if isinstance(operator, OverDims):
         domain = outline_of(source)
         operator = operator.over([one.name for one in domain.leading] or [BAND] * len(domain.shape[:-2]))
+        if isinstance(operator, OverLabels):
+            operator = operator.along(domain.leading)
     if not isinstance(operator, ModelLike):
         return operator, source
     packing = packing_of(source)

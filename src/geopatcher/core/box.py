@@ -258,7 +258,14 @@ class PixelWindow(Protocol):
         ...
 
 
-def box_of(window: PixelWindow) -> Box:
-    """Return a rasterio window as a box of whole pixels."""
+def box_of(window: PixelWindow | tuple[slice, slice]) -> Box:
+    """Return a rasterio window as a box of whole pixels; slices of rows and columns are one, too.
+
+    >>> box_of((slice(2, 6), slice(0, 3)))
+    Box(row0=2, row1=6, col0=0, col1=3)
+    """
+    if isinstance(window, tuple):
+        rows, cols = window
+        return Box(int(rows.start or 0), int(rows.stop), int(cols.start or 0), int(cols.stop))
     row, col = int(window.row_off), int(window.col_off)
     return Box(row, row + int(window.height), col, col + int(window.width))

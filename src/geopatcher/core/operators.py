@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.leading import Leading
 
 
 class Operator(Protocol):
@@ -140,6 +141,18 @@ class OverDims(Protocol):
 
     def __call__(self, patch: Array, /) -> Array:
         """Return the result of a patch."""
+        ...
+
+
+@runtime_checkable
+class OverLabels(OverDims, Protocol):
+    """An operator that has to know the labels of leading dimensions, too."""
+
+    def along(self, leading: Leading) -> Self:
+        """Return it for patches of these dimensions; it knows their names.
+
+        A `ValueError` says that it is none for them, and why.
+        """
         ...
 
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.open import Source
 
-Interp: TypeAlias = Literal["nearest", "linear"]
-INTERPS = ("nearest", "linear")
+Interp: TypeAlias = Literal["nearest", "linear", "bilinear"]
+INTERPS = ("nearest", "linear", "bilinear")
 #: Rows and columns of a raster that are looked at together when it is sampled.
 TILE = 512
 #: A point this close to the raster's edge, in pixels, is on it.
@@ -48,7 +48,7 @@ class PointDomain(Configured):
         Anything pyproj understands. Without one, distances along the sphere take coordinates for degrees.
     interp
         How `sample` looks up a raster: ``"nearest"``, the pixel that a point lies in, or ``"linear"``,
-        between the centres of four.
+        between the centres of four, which GDAL calls ``"bilinear"``.
 
     Raises
     ------

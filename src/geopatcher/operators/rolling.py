@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from operator import index
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, SupportsIndex, TypeAlias
 
 import numpy as np
 
+from geopatcher.core.durations import duration, duration_text
+from geopatcher.core.labelled_steps import first_steps
 from geopatcher.operators.wrappers import OperatorWrapper, dims_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array
+
+#: Steps, or a span of time.
+Lookback: TypeAlias = "SupportsIndex | str | timedelta | np.timedelta64"
 
 
 class Rolling(OperatorWrapper):
@@ -21,19 +28,26 @@ class Rolling(OperatorWrapper):
     def __init__(
         self,
         function: Callable[..., Array],
-        lookback: int,
+        lookback: Lookback,
         dim: str = "time",
         min_steps: int | None = None,
         dims: tuple[str, ...] | None = None,
+        starts: tuple[int, ...] | None = None,
     ) -> None:
-        least = lookback if min_steps is None else min_steps
-        if index(lookback) < 1 or not 1 <= index(least) <= lookback:
+        self.lookback = _parsed(lookback)
+        if isinstance(self.lookback, int):
+            least = index(self.lookback if min_steps is None else min_steps)
+            possible = 1 <= least <= self.lookback
+        else:
+            least = index(1 if min_steps is None else min_steps)
+            possible = bool(least >= 1 and self.lookback > np.timedelta64(0, "ns"))
+        if not possible:
             raise ValueError(
-                f"lookback is a number of steps from 1, and min_steps from 1 to it, not {lookback} and "
-                f"{least}"
+                f"lookback is a number of steps from 1, or a span of time, and min_steps from 1 to it, not "
+                f"{lookback} and {least}"
             )
         super().__init__(function)
-        self.lookback, self.dim, self.min_steps, self.dims = index(lookback), dim, index(least), dims
+        self.dim, self.min_steps, self.dims, self.starts = dim, least, dims, starts
 
     def over(self, dims: Sequence[str]) -> Self:
         """Return the operator for patches of these leading dimensions.
@@ -61,6 +75,47 @@ class Rolling(OperatorWrapper):
             )
         return type(self)(self._operator, self.lookback, self.dim, self.min_steps, tuple(dims))
 
+    def along(self, leading: Leading) -> Self:
+        """Return the operator for patches of leading dimensions with labels.
+
+        Parameters
+        ----------
+        leading
+            The dimensions, in order.
+
+        Returns
+        -------
+        Rolling
+            That knows which steps lie within its span of time.
+
+        Raises
+        ------
+        ValueError
+            The labels are no times, or do not increase.
+
+        """
+        if not isinstance(self.lookback, np.timedelta64):
+            return self
+        known = {dimension.name: dimension for dimension in leading}
+        if self.dim not in known or not known[self.dim].values:
+            raise ValueError(
+                f"{self.__name__} looks back {duration_text(self.lookback)} along {self.dim!r}, which has no "
+                f"labels: give the source coordinates, or a look-back in steps"
+            )
+        starts = first_steps(known[self.dim], self.lookback)
+        return type(self)(self._operator, self.lookback, self.dim, self.min_steps, self.dims, starts)
+
+    def _start(self, stop: int) -> int:
+        """Return the first step of the window that ends before ``stop``."""
+        if self.starts is not None:
+            return self.starts[stop - 1]
+        if isinstance(self.lookback, np.timedelta64):
+            raise ValueError(  # noqa: TRY004 - it is what it lacks
+                f"{self.__name__} looks back a span of time, and is run over patches without labels: "
+                f"reconstruct tells it those of the source"
+            )
+        return max(0, stop - self.lookback)
+
     @property
     def output_dims(self) -> Sequence[str] | Mapping[str, Sequence[object] | None] | None:
         """The dimension it goes along, before those that the function says."""
@@ -72,7 +127,8 @@ class Rolling(OperatorWrapper):
 
     def wrapper_settings(self) -> Mapping[str, object]:
         """Return which windows it takes."""
-        return {"lookback": self.lookback, "dim": self.dim, "min_steps": self.min_steps}
+        lookback = self.lookback if isinstance(self.lookback, int) else duration_text(self.lookback)
+        return {"lookback": lookback, "dim": self.dim, "min_steps": self.min_steps}
 
     def __call__(self, patch: Array, *more: object, **keywords: object) -> Array:
         """Return what the function makes of the windows that end at each step."""
@@ -93,6 +149,11 @@ class Rolling(OperatorWrapper):
         made = list(self._results(np.moveaxis(patch, axis, 0), more, keywords))
         known = [one for one in made if one is not None]
         if not known:
+            if isinstance(self.lookback, np.timedelta64):
+                raise ValueError(
+                    f"no window of {duration_text(self.lookback)} along {self.dim!r} has the "
+                    f"{self.min_steps} steps it needs: give a longer lookback, or a smaller min_steps"
+                )
             raise ValueError(
                 f"there are {patch.shape[axis]} steps along {self.dim!r}, fewer than the {self.min_steps} "
                 f"that a window has: give a smaller lookback, or min_steps"
@@ -106,14 +167,19 @@ class Rolling(OperatorWrapper):
     ) -> Iterator[Array | None]:
         """Yield the result at each step, ``None`` where there are too few before it."""
         for stop in range(1, len(steps) + 1):
-            window = steps[max(0, stop - self.lookback) : stop]
+            window = steps[self._start(stop) : stop]
             if len(window) < self.min_steps:
                 yield None
             else:  # memory of its own: a function may write into it, and steps are in several windows
                 yield np.ma.asanyarray(self._operator(window.copy(), *more, **keywords))
 
     def _arguments(self) -> tuple[object, ...]:
-        return (self._operator, self.lookback, self.dim, self.min_steps, self.dims)
+        return (self._operator, self.lookback, self.dim, self.min_steps, self.dims, self.starts)
+
+
+def _parsed(lookback: Lookback) -> int | np.timedelta64:
+    """Return a number of steps, or a span of time."""
+    return duration(lookback) if isinstance(lookback, str | timedelta | np.timedelta64) else index(lookback)
 
 
 def _of_patch(more: tuple[object, ...], number: int) -> tuple[object, ...]:
@@ -135,7 +201,7 @@ def _stack(results: Sequence[Array], axis: int) -> Array:
 
 
 def rolling(
-    function: Callable[..., Array], lookback: int, dim: str = "time", *, min_steps: int | None = None
+    function: Callable[..., Array], lookback: Lookback, dim: str = "time", *, min_steps: int | None = None
 ) -> Rolling:
     """Make an operator of a function of the last steps of a series, called once for each step.
 
@@ -151,12 +217,15 @@ def rolling(
         From the steps of a window to one result. With `masked` or `positioned` around it, it is given what
         they give.
     lookback
-        Steps in a window, this one and those before.
+        Steps in a window, this one and those before; or a span of time, ``"30D"``, of dates that are not
+        evenly spaced: the steps less than that before this one, by their labels, as in pandas. These may be
+        of any calendar; they are sorted, and some may be equal.
     dim
         The leading dimension to go along; ``"time"`` by default.
     min_steps
         At the first steps there are fewer before: where there are at least so many, the function is given
-        those there are. By default all of ``lookback`` are needed, and what is before has no data.
+        those there are. By default all of ``lookback`` are needed, of a span one, and what is before has no
+        data.
 
     Returns
     -------
@@ -167,7 +236,7 @@ def rolling(
     ------
     ValueError
         ``lookback`` or ``min_steps`` is no number of steps; or, when it is run, the source has no such
-        dimension, or fewer steps.
+        dimension, or fewer steps, or no times along it that increase.
 
     Examples
     --------

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 
 import numpy as np
 
+from geopatcher.core.durations import duration
 from geopatcher.fields.plain_field import array_of
 from geopatcher.patchers.matching import time_axis_of
 from geopatcher.temporal.coordinates import as_coordinate, from_first
-from geopatcher.temporal.durations import duration
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

@@ -60,6 +60,9 @@ class Stream(Closing, Iterator[P], Generic[P]):
     def __len__(self) -> int:
         return self._count()
 
+    def __repr__(self) -> str:
+        return f"Stream({len(self):,} patches)"
+
     def close(self) -> None:
         """Stop, and release what reading holds."""
         self._patches.close()

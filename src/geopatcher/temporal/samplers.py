@@ -67,10 +67,14 @@ class TemporalSampler(Configured, ABC):
 
 
 def anchors_of(sampler: TemporalSampler, n: int, coord: ArrayLike | None) -> Steps:
-    """Return the steps a sampler chooses, by the coordinate where it needs that."""
-    if coord is not None and sampler.needs_coord:
-        return sampler.anchors_coord(coord)
-    return sampler.anchors(n)
+    """Return the steps a sampler chooses, by the coordinate where it needs that.
+
+    A sampler of somebody's own may give any iterable of whole numbers.
+    """
+    found: Iterable[SupportsIndex] = (
+        sampler.anchors_coord(coord) if coord is not None and sampler.needs_coord else sampler.anchors(n)
+    )
+    return found if isinstance(found, Steps) else Steps(np.array(_listed(found, "anchors"), dtype=np.int64))
 
 
 def _positive(value: SupportsIndex, name: str) -> int:

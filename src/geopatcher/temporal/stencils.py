@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from geopatcher.core.config import Configured
+from geopatcher.core.durations import duration, duration_text
 from geopatcher.temporal.coordinates import Offset, as_coordinate, as_points, find, from_first, moved
-from geopatcher.temporal.durations import duration, duration_text
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

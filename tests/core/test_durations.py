@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geopatcher.temporal.durations import duration, duration_text
+from geopatcher.core.durations import duration, duration_text
 
 pd = pytest.importorskip("pandas")
 
