@@ -1,7 +1,7 @@
 """Buckets of Google and of Azure on loopback, as far as they are read, and those of Google written, too.
 
-A server of a few lines, which knows no signatures, in a process of its own: ``python clouds.py FOLDER`` prints
-its port. Where Azurite is installed, it is taken for Azure.
+A server of a few lines, which knows no signatures, in a process of its own: ``python clouds.py FOLDER``
+prints its port. Where Azurite is installed, it is taken for Azure.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Objects(BaseHTTPRequestHandler):
         texts = []
         for key in found:
             known = self.server.objects[key]
-            facts = f"<Content-Type>a/b</Content-Type><{kind[2]}>{len(known)}</{kind[2]}><{kind[3]}>{escape(tag(known))}</{kind[3]}>"
+            facts = f"<{kind[2]}>{len(known)}</{kind[2]}><{kind[3]}>{escape(tag(known))}</{kind[3]}>"
+            facts += "<Content-Type>a/b</Content-Type>"
             if azure:
                 facts = f"<Properties><Last-Modified>{MODIFIED}</Last-Modified>{facts}</Properties>"
             else:
@@ -113,7 +114,8 @@ class Objects(BaseHTTPRequestHandler):
             return self.reply(200, text.encode())
         content = b"".join(self.server.parts[number] for number in sorted(self.server.parts))
         self.server.objects[key] = content
-        text = f"<CompleteMultipartUploadResult><ETag>{escape(tag(content))}</ETag></CompleteMultipartUploadResult>"
+        text = f"<ETag>{escape(tag(content))}</ETag>"
+        text = f"<CompleteMultipartUploadResult>{text}</CompleteMultipartUploadResult>"
         return self.reply(200, text.encode(), {"x-goog-generation": "1"})
 
     def do_DELETE(self):

@@ -1,7 +1,7 @@
 """What an environment says of buckets: GDAL and obstore know it by other names, and each is told in its own.
 
-GDAL reads rasters, obstore zarr stores, and results go through both: whoever has set up one of them has set up
-the other.
+GDAL reads rasters, obstore zarr stores, and results go through both: whoever has set up one of them has set
+up the other.
 """
 
 from __future__ import annotations
