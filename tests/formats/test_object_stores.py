@@ -8,16 +8,7 @@ import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 
 from geopatcher.errors import SourceAccessError, SourceError
-from geopatcher.formats.object_stores import RemoteStore, _told_gdal, named
-
-
-def test_variables_of_gdal_are_those_of_a_store():
-    given = {"AWS_S3_ENDPOINT": "host:9000", "AWS_NO_SIGN_REQUEST": "YES", "AWS_VIRTUAL_HOSTING": "FALSE"}
-    wanted = {"skip_signature": "true", "virtual_hosted_style_request": "false"}
-    assert _told_gdal(given, "s3") == {**wanted, "endpoint": "https://host:9000"}
-    assert _told_gdal({**given, "AWS_ENDPOINT_URL": "http://other"}, "s3") == wanted
-    assert _told_gdal({"AZURE_STORAGE_ACCOUNT": "me"}, "az") == {"account_name": "me"}
-    assert _told_gdal(given, "gs") == {}
+from geopatcher.formats.object_stores import RemoteStore, named
 
 
 @pytest.mark.parametrize(

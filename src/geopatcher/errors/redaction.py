@@ -33,8 +33,13 @@ SECRET_VARIABLES = (
     "AWS_SESSION_TOKEN",
     "AZURE_STORAGE_ACCESS_KEY",
     "AZURE_STORAGE_ACCESS_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
     "AZURE_STORAGE_CONNECTION_STRING",
+    "AZURE_STORAGE_KEY",
+    "AZURE_STORAGE_MASTER_KEY",
+    "AZURE_STORAGE_SAS_KEY",
     "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
     "EARTHDATA_PASSWORD",
     "EARTHDATA_TOKEN",
     "GDAL_HTTP_BEARER",
@@ -44,6 +49,8 @@ SECRET_VARIABLES = (
     "GDAL_HTTP_PROXYUSERPWD",
     "GDAL_HTTP_USERPWD",
     "GDAL_HTTPS_PROXY",
+    "GOOGLE_BEARER_TOKEN",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
     "GS_ACCESS_KEY_ID",
     "GS_OAUTH2_CLIENT_SECRET",
     "GS_OAUTH2_PRIVATE_KEY",
@@ -156,7 +163,7 @@ def secrets_in(values: Iterable[str]) -> frozenset[str]:
     """Return what of the values of `SECRET_VARIABLES` must not be shown."""
     found: set[str] = set()
     for value in values:
-        if "://" in value:  # a proxy: its address is no secret
+        if "://" in value and ";" not in value:  # a proxy: its address is no secret
             found.update(_pieces(value))
             continue
         found.add(value)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
 
-    from obstore import PutMode
+    from obstore import PutMode, UpdateVersion
     from obstore.exceptions import BaseError
     from obstore.store import ObjectStore as Store
 
@@ -131,7 +131,7 @@ class Bucket:
         """Put an object in place of the one that has an ETag; return its own, ``None`` where that is gone."""
         try:
             with self._named(key, "write", PreconditionError):
-                return self._put(key, content, {"e_tag": e_tag})
+                return self._put(key, content, self._version(key, e_tag))
         except (PreconditionError, FileNotFoundError):
             return self._same(key, content)  # an answer that was lost may have been that it was put
 
@@ -203,6 +203,25 @@ class Bucket:
     def _put(self, key: str, content: bytes | memoryview, mode: PutMode) -> str:
         TRAFFIC.add(1)
         return self._store.put(key, bytes(content), mode=mode, use_multipart=False)["e_tag"] or ""
+
+    def _version(self, key: str, e_tag: str) -> UpdateVersion:
+        """Return what an object is to be replaced by its store if it is the one that has an ETag.
+
+        Google counts versions instead, and is asked which one that is.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is none, or another one.
+
+        """
+        if not self.root.startswith("gs://"):
+            return {"e_tag": e_tag}
+        TRAFFIC.add(1)
+        found = self._store.head(key)
+        if (found["e_tag"] or "") != e_tag:
+            raise FileNotFoundError(key)
+        return {"e_tag": e_tag, "version": found["version"]}
 
     def _same(self, key: str, content: bytes | memoryview) -> str | None:
         """Return the ETag of an object if it has these bytes."""

@@ -31,6 +31,7 @@ from rasterio.session import DummySession
 
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
+from geopatcher.formats.cloud_variables import for_gdal
 from geopatcher.formats.gdal_messages import ANSWER, config_secrets, hearing, hears_already
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 
@@ -237,7 +238,7 @@ def _options(wanted: Mapping[str, str], *, inner: bool) -> Iterator[None]:
     own = getenv() if hasenv() else {}
     before: list[tuple[str, str | None]] = []
     try:
-        for name, value in (*wanted.items(), *DEFAULTS.items(), *_server_of(os.environ).items()):
+        for name, value in (*wanted.items(), *DEFAULTS.items(), *for_gdal(os.environ).items()):
             found = get_gdal_config(name, normalize=False)
             given = name not in wanted and found not in (None, value)
             if given or (found == value and (main or inner)):
@@ -252,20 +253,6 @@ def _options(wanted: Mapping[str, str], *, inner: bool) -> Iterator[None]:
                 del_gdal_config(name)
             else:
                 set_gdal_config(name, found, normalize=False)
-
-
-def _server_of(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what GDAL calls the server of buckets that other programs know by an address.
-
-    >>> _server_of({"AWS_ENDPOINT_URL": "http://127.0.0.1:9000/"})
-    {'AWS_S3_ENDPOINT': '127.0.0.1:9000', 'AWS_HTTPS': 'NO', 'AWS_VIRTUAL_HOSTING': 'FALSE'}
-    """
-    address = variables.get("AWS_ENDPOINT_URL_S3") or variables.get("AWS_ENDPOINT_URL", "")
-    scheme, _, place = address.rstrip("/").partition("://")
-    if not place or "AWS_S3_ENDPOINT" in variables:
-        return {}
-    https = "NO" if scheme == "http" else "YES"
-    return {"AWS_S3_ENDPOINT": place, "AWS_HTTPS": https, "AWS_VIRTUAL_HOSTING": "FALSE"}
 
 
 def forget_tiles() -> None:

@@ -19,6 +19,7 @@ from zarr.storage import ObjectStore
 
 from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
+from geopatcher.formats.cloud_variables import for_obstore
 from geopatcher.formats.gdal_messages import config_secrets
 from geopatcher.formats.traffic import TRAFFIC
 
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(minutes=2)}
 #: For a whole answer, and until a connection stands.
 CLIENT: ClientConfig = {"timeout": timedelta(minutes=1), "connect_timeout": timedelta(seconds=10)}
-#: Variables by which GDAL is told of a server, which other programs do not know.
-OF_GDAL = {"AWS_NO_SIGN_REQUEST": "skip_signature", "AWS_VIRTUAL_HOSTING": "virtual_hosted_style_request"}
-ACCOUNTS = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_CONNECTION_STRING")
-ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not looked into
@@ -212,36 +209,12 @@ def store_of(root: str, credentials: str | None) -> Store:
         if root.startswith(("http://", "https://")):
             return HTTPStore(root, client_options={**CLIENT, "allow_http": plain}, retry_config=RETRIES)
         provider = None if credentials is None else _named_function(credentials)
-        config = _told_gdal(os.environ, root.partition(":")[0])
-        endpoint = str(config.get("endpoint", "")) or next(
-            (os.environ[name] for name in ENDPOINTS if name in os.environ), ""
-        )
-        options: ClientConfig = {**CLIENT, "allow_http": endpoint.startswith("http://")}
+        config = for_obstore(os.environ, root.partition(":")[0])
+        options: ClientConfig = {**CLIENT, "allow_http": any("http://" in value for value in config.values())}
         store: Store = from_url(  # type: ignore[call-overload]  # the address says which
             root, config=config, client_options=options, retry_config=RETRIES, credential_provider=provider
         )
         return store
-
-
-def _told_gdal(variables: Mapping[str, str], scheme: str) -> dict[str, str]:
-    """Return what variables that GDAL alone knows say of a server of buckets.
-
-    >>> _told_gdal({"AWS_S3_ENDPOINT": "127.0.0.1:9000", "AWS_HTTPS": "NO"}, "s3")
-    {'endpoint': 'http://127.0.0.1:9000'}
-    """
-    if scheme == "az" and "AZURE_STORAGE_ACCOUNT" in variables and not any(map(variables.get, ACCOUNTS)):
-        return {"account_name": variables["AZURE_STORAGE_ACCOUNT"]}
-    if scheme != "s3":
-        return {}
-    config = {name: _flag(variables[known]) for known, name in OF_GDAL.items() if known in variables}
-    if "AWS_S3_ENDPOINT" in variables and not any(name in variables for name in ENDPOINTS):
-        web = "https" if _flag(variables.get("AWS_HTTPS", "YES")) == "true" else "http"
-        config["endpoint"] = f"{web}://{variables['AWS_S3_ENDPOINT']}"
-    return config
-
-
-def _flag(text: str) -> str:
-    return "true" if text.upper() in ("YES", "TRUE", "ON", "1") else "false"
 
 
 def _named_function(credentials: str) -> object:
