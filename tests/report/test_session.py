@@ -145,7 +145,7 @@ def test_pages_are_files_of_the_package(session):
 
 def test_closing_stops_what_reads_in_the_background():
     session = Session.of(gp.reconstruct(np.zeros((8, 8)), np.copy, size=4))
-    assert told(session, "/progress") == {"share": 1.0}
+    assert told(session, "/progress") == {"share": 1.0, "settled": 0}
     session.close()
     assert all(layer.stop.is_set() for layer in session.layers)
 

@@ -114,7 +114,8 @@ class Session:
         if path == "/session":
             return _json(self.describe())
         if path == "/progress":
-            return _json({"share": min(layer.share for layer in self.layers)})
+            settled = sum(layer.n_settled for layer in self.layers)
+            return _json({"share": min(layer.share for layer in self.layers), "settled": settled})
         return self._of_layers(path, query) or not_found()
 
     def _of_layers(self, path: str, query: Query) -> Answer | None:

@@ -137,6 +137,17 @@ export class Panel {
     this.count();
   }
 
+  // The server knows more of its layers than it did before: what nobody chose follows.
+  renewed(before) {
+    const { spans, ramp } = before[Number(this.layer.value)];
+    const usual = this.numbers.map((band) => spans[band - 1]).join();
+    if (this.spans.join() !== usual || this.ramp.value !== ramp) this.count();
+    else {
+      this.ramp.value = this.described.ramp;
+      this.range();
+    }
+  }
+
   counted(band) { return this.ask(`/histogram/${this.layer.value}?band=${band}`); }
 
   async count() {
