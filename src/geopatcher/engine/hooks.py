@@ -346,7 +346,14 @@ class Hooks:
             _call(hook.on_error, anchor, exc)
 
     def block_done(self, preview: Preview) -> None:
-        """Say that a block is written."""
+        """Say that a block is written.
+
+        Parameters
+        ----------
+        preview
+            Where it is, and a few of its cells.
+
+        """
         for hook in self.block_dones:
             _call(hook.on_block_done, preview)
 
