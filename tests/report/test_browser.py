@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 #: Schemes of what the browser finds in itself, such as the page it starts with.
-INTERNAL = {"data", "chrome", "about"}
+INTERNAL = {"data", "chrome", "chrome-untrusted", "about"}
 HEIGHT, WIDTH = 200, 260
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -419,6 +419,7 @@ def test_the_report_is_drawn_without_a_request(browser, folder, tmp_path, scheme
 
 
 def test_a_page_follows_a_run_to_its_end(browser, tmp_path):
+    asked_for(browser)
     with watched(None) as (viewer, log, picture):
         browser.get(viewer.url)
         assert browser.find_element(By.ID, "state").text == "WAITING FOR THE RUN"
@@ -431,7 +432,7 @@ def test_a_page_follows_a_run_to_its_end(browser, tmp_path):
         assert browser.find_element(By.ID, "target").text.endswith("<b>.zarr")
         assert browser.find_element(By.ID, "left").text == "none"
         WebDriverWait(browser, 20).until(
-            lambda _: browser.find_element(By.ID, "map").get_attribute("data-blocks") == "20"
+            lambda _: browser.find_element(By.ID, "map").get_attribute("data-blocks") == str(picture.n_blocks)
         )
         middle = {key: value // 2 for key, value in browser.find_element(By.ID, "map").size.items()}
         assert pixels(browser, middle["width"] - 40, middle["height"])[:3] == [68, 1, 84]  # viridis

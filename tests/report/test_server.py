@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
+import threading
 
 import pytest
 
@@ -44,3 +47,25 @@ def test_closing_closes_what_is_shown_and_lets_go_of_the_port():
             Viewer(Echo(), port)
     assert echo.closed
     Viewer(Echo(), port).close()
+
+
+def test_a_page_that_is_left_before_it_is_answered_is_no_error(monkeypatch):
+    left, ended, errors = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def answer(self, target):
+            left.wait(10)
+            return Answer(200, "text/plain", b"x" * (16 << 20))
+
+        def close(self):
+            left.set()
+
+    with Viewer(Slow()) as viewer:
+        monkeypatch.setattr(viewer, "handle_error", lambda *what: errors.append(what))
+        monkeypatch.setattr(viewer, "shutdown_request", lambda request: (request.close(), ended.set()))
+        with socket.create_connection(("127.0.0.1", viewer.server_port)) as page:
+            page.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{viewer.server_port}\r\n\r\n".encode())
+            page.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        left.set()
+        assert ended.wait(10)
+    assert errors == []

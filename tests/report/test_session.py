@@ -145,7 +145,7 @@ def test_pages_are_files_of_the_package(session):
 
 def test_closing_stops_what_reads_in_the_background():
     session = Session.of(gp.reconstruct(np.zeros((8, 8)), np.copy, size=4))
-    assert told(session, "/progress") == {"share": 1.0}
+    assert told(session, "/progress") == {"share": 1.0, "settled": 0}
     session.close()
     assert all(layer.stop.is_set() for layer in session.layers)
 
@@ -178,3 +178,12 @@ def test_the_unit_of_the_map_is_told(tmp_path, crs, metres):
         to.write(np.zeros((1, 4, 4), "uint8"))
     found = Session.of(tmp_path / "x.tif").describe()["metres"]
     assert found == (metres if metres == "degrees" else pytest.approx(metres, rel=1e-5))
+
+
+def test_what_stored_numbers_stand_for_is_told(session):
+    assert [layer["scales"] for layer in told(session, "/session")["layers"]] == [[], [], []]
+    image = np.random.default_rng(0).random((20, 30))
+    scaled = gp.reconstruct(image, np.copy, size=8, scale_to=gp.ScaleTo("uint8", (0, 2.54)))
+    (layer,) = Session.of(scaled).describe()["layers"]
+    assert layer["scales"] == [[pytest.approx(0.01), 0]]
+    assert layer["spans"] == [[0, 254]]

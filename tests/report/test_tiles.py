@@ -4,12 +4,14 @@ import io
 import threading
 
 import numpy as np
+import pytest
 import rasterio
 
 import geopatcher as gp
 from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.inspect.levels import ArrayRaster
+from geopatcher.inspect.styles import seen, style_of
 from geopatcher.report import tiles
 from geopatcher.report.session import Session
 from geopatcher.report.tiles import Layer, Style, render
@@ -117,3 +119,21 @@ def test_a_first_look_guesses_the_range_of_each_band():
     )
     # Of those that were not looked at: the range of all that were.
     assert layer.spans[3] == (min(s[0] for s in layer.spans[:3]), max(s[1] for s in layer.spans[:3]))
+
+
+def test_a_large_raster_looks_as_in_the_report_once_it_is_read(monkeypatch):
+    monkeypatch.setattr(tiles, "SOON_BYTES", 1000)
+    monkeypatch.setattr(tiles, "READ_BYTES", 1000)
+    cells = np.zeros((3000, 3000), "float32")
+    cells[1200:1500, 1200:1500] = np.linspace(-5, 5, 90_000, dtype="float32").reshape(300, 300)
+    layer = layer_of(cells)
+    guess = layer.styles[0]
+    layer.tile(0, 0, 0, Style((0,), ((0.0, 1.0),)))
+    for _ in range(500):
+        if layer.n_settled:
+            break
+        threading.Event().wait(0.01)
+    exact = style_of(layer.raster.domain, 0, seen(layer.raster, 0))
+    assert guess.span != pytest.approx(exact.span, abs=1)  # a few spots see something else
+    assert layer.styles[0].span == pytest.approx(exact.span, abs=0.05)
+    assert sum(layer.histogram(0).counts) == seen(layer.raster, 0).size

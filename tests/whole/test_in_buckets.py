@@ -73,6 +73,7 @@ def beside(bucket):
         {"storage": gp.ZarrStorage(shards=128, checksum=True)},
         {"storage": gp.ZarrStorage("blosc-lz4"), "dtype": "int16"},
         {"dtype": "uint8", "nodata": 3},
+        {"scale_to": gp.ScaleTo("int16", (-1e5, 1e5))},
     ],
     ids=str,
 )

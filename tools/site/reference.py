@@ -68,6 +68,7 @@ PAGES = (
             "geopatcher.api.detected",
             "geopatcher.targets.storage",
             "geopatcher.core.styles",
+            "geopatcher.core.scaling",
             "geopatcher.engine.error_policy",
         ),
     ),
@@ -114,7 +115,7 @@ PAGES = (
         "executors",
         "Executors, runners, hooks",
         "Where regions are computed, loops of your own, and objects that hear of patches.",
-        ("geopatcher.executors", "geopatcher.runs", "geopatcher.engine.hooks"),
+        ("geopatcher.executors", "geopatcher.runs", "geopatcher.engine.hooks", "geopatcher.engine.previews"),
     ),
     Page("report", "Seams, reports, tuning", "Whether a result is to be trusted.", ("geopatcher.report",)),
     Page(

@@ -65,7 +65,17 @@ class ScaleTo:
         return self._kind
 
     def scaling(self, nodata: float | int | None) -> Scaling:
-        """Return what each number stands for, given the one that says missing: by default the outermost.
+        """Return what each number stands for.
+
+        Parameters
+        ----------
+        nodata
+            The number that says missing; by default the last of unsigned dtypes, and the first of others.
+
+        Returns
+        -------
+        Scaling
+            The values at both ends, and their numbers.
 
         Raises
         ------

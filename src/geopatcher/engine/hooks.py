@@ -124,7 +124,7 @@ class HearsError(Protocol):
 
 @runtime_checkable
 class HearsBlockDone(Protocol):
-    """Hears of each block of a result when it is written, in the thread that writes."""
+    """Hears of blocks of a result when they are written, one or some in a row, in the thread that writes."""
 
     def on_block_done(self, preview: Preview) -> None:
         """Take where the block is, and a few of its cells.
@@ -346,7 +346,14 @@ class Hooks:
             _call(hook.on_error, anchor, exc)
 
     def block_done(self, preview: Preview) -> None:
-        """Say that a block is written."""
+        """Say that a block is written.
+
+        Parameters
+        ----------
+        preview
+            Where it is, and a few of its cells.
+
+        """
         for hook in self.block_dones:
             _call(hook.on_block_done, preview)
 

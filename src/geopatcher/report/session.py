@@ -114,7 +114,8 @@ class Session:
         if path == "/session":
             return _json(self.describe())
         if path == "/progress":
-            return _json({"share": min(layer.share for layer in self.layers)})
+            settled = sum(layer.n_settled for layer in self.layers)
+            return _json({"share": min(layer.share for layer in self.layers), "settled": settled})
         return self._of_layers(path, query) or not_found()
 
     def _of_layers(self, path: str, query: Query) -> Answer | None:
@@ -154,6 +155,7 @@ class Session:
                     "spans": [list(span) for span in layer.spans],
                     "ramp": layer.styles[0].ramp,
                     "units": list(layer.raster.domain.units),
+                    "scales": _scales(layer.raster.domain),
                     "rgb": _listed(true_color(layer.raster.domain)),
                     "classes": [_classes(style) for style in layer.styles],
                 }
@@ -246,6 +248,12 @@ def _patches(anchors: AnchorSet | None) -> Json:
 def _axis(axis: Axis) -> dict[str, Json]:
     last = axis.anchor(axis.count - 1)
     return {"size": axis.size, "step": axis.step, "count": axis.count, "first": -axis.origin, "last": last}
+
+
+def _scales(domain: RasterDomain) -> Json:
+    """Return scale and offset of each band, by which a stored number is told as what it stands for."""
+    told: list[Json] = [[band.scale, band.offset] for band in domain.metadata.bands]
+    return told if any(pair != [1.0, 0.0] for pair in told) else []
 
 
 def _metres(domain: RasterDomain) -> Json:

@@ -20,7 +20,7 @@ from geopatcher.formats.gdal_environment import opening
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes
 from geopatcher.inspect.png import LABELS, USUAL, png_bytes, ramp_colours
-from geopatcher.inspect.styles import OF_LAYERS, BandStyle, is_seen_soon, seen, style_of
+from geopatcher.inspect.styles import OF_LAYERS, SEEN_PX, BandStyle, is_seen_soon, seen, style_of
 from geopatcher.inspect.thumbnail import Sampled
 from geopatcher.report.findings import name_of
 from geopatcher.report.histograms import Histogram
@@ -83,32 +83,36 @@ class Style:
 class Layer:
     """A raster that is shown. Any thread may ask for tiles.
 
-    ``styles`` is how each band looks until somebody chooses otherwise: as in the report, where that takes
-    little to find out, and else by a few spots.
+    ``first`` is how each band looks when it is opened: as in the report, where that takes little to find out,
+    and else by a few spots. Once all of a band has been read it looks as in the report, see `styles`.
     """
 
     name: str
     raster: Raster
-    styles: tuple[BandStyle, ...]
+    first: tuple[BandStyle, ...]
+    labels: bool | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     _samples: dict[int, Sampled] = field(default_factory=dict)
     _histograms: dict[int, Histogram] = field(default_factory=dict)
+    _settled: dict[int, BandStyle] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def of(cls, name: str, raster: Raster, labels: bool | None = None) -> Layer:
         """Take a first look at a raster; ``labels`` is whether values are names, where that is known."""
         count = min(raster.domain.n_bands, MAX_BANDS)
-        plain = name in (RESULT, INPUT)
-        given = labels if plain else raster.domain.metadata.has_labels
+        given = labels if name in (RESULT, INPUT) else raster.domain.metadata.has_labels
         styles = [
-            style_of(
-                raster.domain, band, _look(raster, band), labels=given, ramp=USUAL if plain else OF_LAYERS
-            )
+            style_of(raster.domain, band, _look(raster, band), labels=given, ramp=_usual_ramp(name))
             for band in range(min(count, LOOKED_AT))
         ]
         rest = BandStyle(styles[0].ramp, _joined([style.span for style in styles]), styles[0].classes)
-        return cls(name, raster, (*styles, *[rest] * (count - len(styles))))
+        return cls(name, raster, (*styles, *[rest] * (count - len(styles))), given)
+
+    @property
+    def styles(self) -> tuple[BandStyle, ...]:
+        """How each band looks until somebody chooses otherwise."""
+        return tuple(self._settled.get(band, style) for band, style in enumerate(self.first))
 
     @property
     def spans(self) -> tuple[tuple[float, float], ...]:
@@ -123,13 +127,18 @@ class Layer:
     @property
     def band_names(self) -> list[str]:
         """What bands are called."""
-        return [name_of(self.raster.domain, band) for band in range(len(self.styles))]
+        return [name_of(self.raster.domain, band) for band in range(len(self.first))]
 
     @property
     def share(self) -> float:
         """How much of the samples in use has been read, 0 to 1."""
         shares = [sample.share for sample in self._samples.values()]
         return min(shares, default=1.0)
+
+    @property
+    def n_settled(self) -> int:
+        """How many bands have been read from end to end."""
+        return len(self._settled)
 
     def tile(self, zoom: int, x: int, y: int, style: Style) -> bytes | None:
         """Return a tile as PNG, cut off at the raster's edge; ``None`` for a tile outside of it."""
@@ -174,8 +183,18 @@ class Layer:
             sample = self._samples.get(band)
             if sample is None:
                 sample = self._samples[band] = Sampled(self.raster, band)
-                threading.Thread(target=sample.fill, args=(self.stop,), daemon=True).start()
+                threading.Thread(target=self._settle, args=(band, sample), daemon=True).start()
         return sample
+
+    def _settle(self, band: int, sample: Sampled) -> None:
+        """Read all of a band, by which it looks from then on."""
+        sample.fill(self.stop)
+        if not self.stop.is_set():
+            few = -(-max(sample.cells.shape) // SEEN_PX)  # as many as the report goes by
+            cells, ramp = sample.cells[::few, ::few], _usual_ramp(self.name)
+            style = style_of(self.raster.domain, band, cells, labels=self.labels, ramp=ramp)
+            self._histograms[band] = Histogram.of(cells)
+            self._settled[band] = style
 
     def _grid(self) -> TileGrid:
         height, width = self.raster.domain.grid_shape
@@ -238,6 +257,10 @@ def _from_file(raster: FileRaster, box: Box, bands: Sequence[int], step: int) ->
             width=-(-box.width // step),
         )
     return as_float(image.array.data, None, np.ma.getmaskarray(image.array))
+
+
+def _usual_ramp(name: str) -> str:
+    return USUAL if name in (RESULT, INPUT) else OF_LAYERS
 
 
 def _look(raster: Raster, band: int) -> Array:

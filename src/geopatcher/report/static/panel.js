@@ -137,6 +137,17 @@ export class Panel {
     this.count();
   }
 
+  // The server knows more of its layers than it did before: what nobody chose follows.
+  renewed(before) {
+    const { spans, ramp } = before[Number(this.layer.value)];
+    const usual = this.numbers.map((band) => spans[band - 1]).join();
+    if (this.spans.join() !== usual || this.ramp.value !== ramp) this.count();
+    else {
+      this.ramp.value = this.described.ramp;
+      this.range();
+    }
+  }
+
   counted(band) { return this.ask(`/histogram/${this.layer.value}?band=${band}`); }
 
   async count() {
@@ -197,7 +208,10 @@ export class Panel {
     this.ticks.hidden = this.bar.hidden || labels;
     const unit = this.described.units[this.numbers[0] - 1] ?? "";
     const [low, high] = this.spans[0];
-    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => Number((low + share * (high - low)).toPrecision(4)));
+    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => {
+      const value = low + share * (high - low);
+      return Number((meant(this.described, value, this.numbers[0]) ?? value).toPrecision(4));
+    });
     this.ticks.replaceChildren(...places.map((value, index) => {
       const tick = document.createElement("span");
       tick.textContent = index === 4 && unit ? `${value} ${unit}` : String(value);
@@ -259,8 +273,16 @@ export class Panel {
   }
 }
 
-// What a value of a band of a layer is called.
+// What a stored number of a band of a layer stands for; null where it stands for itself.
+function meant(layer, value, band) {
+  const known = layer.scales[band - 1];
+  return known && (known[0] !== 1 || known[1] !== 0) ? Number(value) * known[0] + known[1] : null;
+}
+
+// What a value of a band of a layer is called; of a stored number it is what it stands for.
 export function named(layer, value, band) {
+  const quantity = value === "nodata" ? null : meant(layer, value, band);
+  if (quantity !== null) return `${Number(quantity.toPrecision(6))} (stored ${value})`;
   const found = (layer.classes[band - 1] ?? []).find((each) => String(each.value) === value);
   return found && found.name !== value ? `${value} ${found.name}` : value;
 }

@@ -74,21 +74,28 @@ class Readout {
 }
 
 // While the server reads a raster without overviews, what it knows grows.
-async function follow(scene) {
+async function follow(scene, panels) {
+  let known = { share: 1, settled: 0 };
   for (;;) {
     await new Promise((wake) => { setTimeout(wake, 700); });
-    let share;
+    let now;
     try {
-      ({ share } = await ask("/progress"));
+      now = await ask("/progress");
+      if (now.settled !== known.settled) { // what was read from end to end looks as it does in the report
+        const before = scene.session.layers;
+        scene.session.layers = (await ask("/session")).layers;
+        for (const panel of panels) panel.renewed(before);
+      }
     } catch {
       by("progress").hidden = false;
       write("progress", "The viewer has ended: start it again and reload this page.");
       return;
     }
-    by("progress").hidden = share >= 1;
-    write("progress", `No overviews: reading all of it, ${Math.floor(100 * share)} %`);
-    if (share !== scene.version && (share >= 1 || share - scene.version > 0.05)) {
-      scene.version = share;
+    by("progress").hidden = now.share >= 1;
+    write("progress", `No overviews: reading all of it, ${Math.floor(100 * now.share)} %`);
+    if (now.settled !== known.settled || Math.abs(now.share - known.share) > 0.05) {
+      known = now;
+      scene.version += 1;
       scene.draw();
     }
   }
@@ -187,7 +194,7 @@ async function begin() {
   if (!place.read()) scene.fit();
   seen.place = place;
   document.body.dataset.ready = "true";
-  follow(scene);
+  follow(scene, panels);
 }
 
 begin().catch((error) => {
