@@ -247,8 +247,8 @@ def _lattice(wanted: Grid, first: RasterDomain, name: str) -> RasterDomain:
         return RasterDomain(first.grid_shape, first.transform, first.crs)
     if first.is_tied:  # a CRS written into it would put it where it is not
         raise SourceError(
-            f"{name} has {first.metadata.ground} and no transform, so it cannot be put on another grid: warp it "
-            f"first, for example with gdalwarp"
+            f"{name} has {first.metadata.ground} and no transform, so it cannot be put on another grid: "
+            f"warp it first, for example with gdalwarp"
         )
     if first.crs is None:
         raise SourceError(
