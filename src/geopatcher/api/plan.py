@@ -164,7 +164,7 @@ def plan(
         return made  # of `split`, too, which may leave gaps, and holds no rows of blocks
     if not allow_gaps:
         made.require_coverage()
-    made.require_memory()
+    _ = made.n_regions  # refused where not even the narrowest one fits
     check_blocks(field, runner.memory_for(made))
     to.check(field)
     return made
