@@ -4,7 +4,7 @@
 
 Blocks of ``python`` and ``sh`` run. ``text`` is shown and no more. ``py`` is Python of libraries which need
 not be installed: it runs where those that it imports are, and is shown otherwise, like the ``py`` after it
-that imports nothing.
+that imports nothing of others.
 """
 
 from __future__ import annotations
@@ -73,28 +73,30 @@ def run(document: Path) -> Iterator[tuple[Block, str]]:
     """Run the blocks of a document in the working directory, and give each with what it printed."""
     namespace: dict[str, object] = {"__name__": "__main__"}
     missing: list[str] = []
+    follows = False  # whether the last block of other libraries ran
     for block in blocks_of(document):
         printed = ""
         if block.language == "py" and (imported := libraries_of(block)):
             missing = [name for name in imported if find_spec(name) is None]
+            follows = not missing
         if block.language == "sh":
             printed = _run_shell(block)
-        elif block.language == "python" or (block.language == "py" and not missing):
+        elif block.language == "python" or (block.language == "py" and follows):
             printed = _run_python(block, namespace)
-        elif block.language == "py":
+        elif block.language == "py" and missing:
             printed = f"shown, not run: {', '.join(missing)} is not installed here\n"
         yield block, printed
 
 
 def libraries_of(block: Block) -> list[str]:
-    """Return the names of the packages that a block of Python imports."""
+    """Return the names of the packages of others that a block of Python imports."""
     found = set()
     for node in ast.walk(ast.parse(block.code, str(block))):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module.partition(".")[0])
-    return sorted(found)
+    return sorted(found - {"geopatcher"})
 
 
 def _run_python(block: Block, namespace: dict[str, object]) -> str:

@@ -94,3 +94,14 @@ def test_blocks_that_cannot_be_decoded_are_refused(tmp_path):
 def test_gaps_that_are_allowed_are_counted():
     made = gp.plan(np.zeros((90, 100)), size=20, step=30, allow_gaps=True)
     assert made.coverage.uncovered == 90 * 100 - (20 + 20 + 30) * 4 * 20
+
+
+def test_the_plan_of_a_patcher_is_that_of_split_until_it_is_of_a_run(tmp_path):
+    axes = gp.SpatialRectangular(20), gp.SpatialRegularStride(30), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    patcher, image = gp.SpatialPatcher(*axes), np.zeros((90, 100))
+    assert patcher.plan(image).coverage.uncovered == 90 * 100 - 70 * 80
+    assert patcher.plan(image).n_patches == len(list(patcher.split(image)))
+    for asked in ({"target": tmp_path / "x.zarr"}, {"operator": np.copy}):
+        with pytest.raises(IncompleteScanConfiguration, match="allow_gaps=True"):
+            patcher.plan(image, **asked)
+        assert patcher.plan(image, allow_gaps=True, **asked).n_patches == 16

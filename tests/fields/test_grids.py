@@ -15,6 +15,7 @@ from rasterio.warp import calculate_default_transform
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.metadata import Ground, Metadata
 from geopatcher.errors import SourceError
 from geopatcher.fields.grids import Grid, crs_of, grid_for, outline, same_crs, whole_shift
 
@@ -124,6 +125,9 @@ def test_rasters_that_have_no_place_are_named():
         grid_for(Grid(), [domain(), domain(crs=None)], ["a.tif", "b.tif"])
     with pytest.raises(SourceError, match=r"a\.tif does not say in which CRS it lies"):
         grid_for(Grid("EPSG:4326"), [domain(crs=None)], ["a.tif"])
+    tied = RasterDomain((4, 4), metadata=Metadata(ground=Ground(rpcs=(("LINE_OFF", "3"),))))
+    with pytest.raises(SourceError, match=r"a\.tif has rational .* and no transform, .*: warp it first"):
+        grid_for(Grid("EPSG:4326"), [tied], ["a.tif"])
     turned = RasterDomain((4, 4), PLACE @ Affine.rotation(10), ZONE33)
     with pytest.raises(SourceError, match=r"a\.tif is rotated, and GDAL proposes no grid"):
         grid_for(Grid("EPSG:4326"), [turned], ["a.tif"])

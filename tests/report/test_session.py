@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 
 import numpy as np
 import pytest
 import rasterio
 
 import geopatcher as gp
+from geopatcher.errors import MissingExtraError
 from geopatcher.report.session import PAGES, Session
 from geotiffs import write_geotiff
 
@@ -15,6 +17,13 @@ from geotiffs import write_geotiff
 def decoded(content):
     with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
         return dataset.read()
+
+
+def test_without_rio_tiler_there_is_no_empty_page(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rio_tiler.io", None)  # as where it is not installed
+    path = write_geotiff(tmp_path / "x.tif", np.ones((1, 20, 20), "uint8"))
+    with pytest.raises(MissingExtraError, match=r"pip install 'geopatcher\[view\]'"):
+        Session.of(path)
 
 
 @pytest.mark.parametrize(

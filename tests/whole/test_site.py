@@ -118,6 +118,7 @@ def test_code_of_other_libraries_runs_where_they_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.md"
     codes = [
+        "import geopatcher\n1 / 0",
         "import json\nprint(json.dumps(1))",
         "print(2)",
         "import nothing.at.all",
@@ -126,7 +127,7 @@ def test_code_of_other_libraries_runs_where_they_are(tmp_path, monkeypatch):
     ]
     page.write_text("\n".join(f"```py\n{code}\n```\n" for code in codes))
     not_run = "shown, not run: nothing is not installed here\n"
-    assert [printed for _, printed in run(page)] == ["1\n", "2\n", not_run, not_run, ""]
+    assert [printed for _, printed in run(page)] == ["", "1\n", "2\n", not_run, not_run, ""]
     page.write_text("```py\nimport json\nassert json is None\n```\n")
     with pytest.raises(AssertionError):
         list(run(page))

@@ -106,7 +106,8 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         Returns
         -------
         Plan
-            What `reconstruct` would do, and `split` does.
+            What `reconstruct` would do, and `split` does. With ``operator`` or ``target`` it is that of a run
+            alone, and what that refuses is refused: gaps, and a limit that nothing fits.
 
         Raises
         ------

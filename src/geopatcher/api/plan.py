@@ -70,6 +70,9 @@ def plan(
 ) -> Plan:
     """Say what `reconstruct` would do and cost; no pixel is read, and nothing is written.
 
+    What a run would refuse is refused here. Of a ``patcher`` alone, without ``operator`` and ``target``, it
+    is the plan of `SpatialPatcher.split` as well, which may leave gaps: then ``coverage`` tells of them.
+
     Parameters
     ----------
     source
@@ -159,9 +162,11 @@ def plan(
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
     runner = executor_for(executor, workers)
     made = runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
+    if patcher is not None and operator is None and target is None:
+        return made  # of `split`, too, which may leave gaps, and holds no rows of blocks
     if not allow_gaps:
         made.require_coverage()
-    made.require_memory()
+    _ = made.n_regions  # refused where not even the narrowest one fits
     check_blocks(field, runner.memory_for(made))
     to.check(field)
     return made

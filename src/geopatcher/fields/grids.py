@@ -245,6 +245,11 @@ def _lattice(wanted: Grid, first: RasterDomain, name: str) -> RasterDomain:
     """Return the pixels wanted, over the first raster."""
     if _is_own(wanted, first):
         return RasterDomain(first.grid_shape, first.transform, first.crs)
+    if first.is_tied:  # a CRS written into it would put it where it is not
+        raise SourceError(
+            f"{name} has {first.metadata.ground} and no transform, so it cannot be put on another grid: "
+            f"warp it first, for example with gdalwarp"
+        )
     if first.crs is None:
         raise SourceError(
             f"{name} does not say in which CRS it lies, so it cannot be put on another grid. Write it into "

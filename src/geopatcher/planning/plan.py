@@ -365,17 +365,6 @@ class Plan:
             f"{self.coverage} ({self.source_name}); {advice}, or pass allow_gaps=True to leave nodata there"
         )
 
-    def require_memory(self) -> None:
-        """Refuse a plan of which not even the narrowest region keeps the memory limit.
-
-        Raises
-        ------
-        MemoryLimitError
-            Names what is needed, and what to change.
-
-        """
-        _ = self.n_regions
-
     def __repr__(self) -> str:
         height, width = self.shape
         patch = "x".join(map(str, self.anchors.patch_shape))

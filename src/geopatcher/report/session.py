@@ -12,6 +12,7 @@ import numpy as np
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
+from geopatcher._optional import load
 from geopatcher.errors import GeopatcherError
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.classes import css_colors
@@ -75,6 +76,7 @@ class Session:
         labels: bool | None = None,
     ) -> Session:
         """Open a result, its layers, and the raster it was made from: by default what its ledger names."""
+        load("rio_tiler.io")  # say what is missing before there is a page, which would stay empty
         opened = open_result(result, size, step)
         rasters = dict(opened.rasters)
         origin, _ = input_for(source, opened.origin, opened.domain)
