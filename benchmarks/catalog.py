@@ -366,7 +366,7 @@ def scenes(width: int = FULL[0], height: int = FULL[1]) -> tuple[Scene, ...]:
         Scene("merge", *merged, "patches merged", GROUPS["merge"]),
         Scene(
             "series",
-            *((2048, 2048) if full else (600, 500)),
+            *((2048, 2048) if full else (500, 400)),
             "24 dates of four bands",
             GROUPS["series"],
             bands=4,
