@@ -16,8 +16,8 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.fields import warped_scene
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.warped_scene import WarpedScene
 from geopatcher.fields.scenes import scene_on
+from geopatcher.fields.warped_scene import WarpedScene
 from geotiffs import write_geotiff
 from warps import warped_whole
 
@@ -132,7 +132,7 @@ def held_and_cells(scene, grid, tile):
     ],
 )
 def test_each_band_is_what_it_is_alone(holed, method, crs):
-    """A band of several lacks the pixels, and has the values, that rasterio gives it when it is the only one."""
+    """A band of several lacks the pixels, and has the values, that rasterio gives it alone."""
     path, array = holed
     grid = turned(1.0) if crs == ZONE33 else onto(crs, path)
     wanted, known = warped_whole(path, grid, method)

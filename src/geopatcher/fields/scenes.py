@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
 from geopatcher.fields.grids import outline, whole_shift

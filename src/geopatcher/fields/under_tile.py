@@ -114,7 +114,7 @@ def even_scale(onto: RasterDomain, box: Box, domain: RasterDomain) -> tuple[floa
 
 
 def under(whole: Box, onto: RasterDomain, domain: RasterDomain, scale: tuple[float, float] | None) -> Under:
-    """Return the pixels of a raster that a tile of a map is made of; by itself it says its scale, if not told.
+    """Return the pixels of a raster that a tile of a map is made of, and its scale where none is told.
 
     Parameters
     ----------

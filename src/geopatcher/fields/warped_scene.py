@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.composing import held_in
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
     from geopatcher.fields.under_tile import Under
@@ -98,7 +98,7 @@ class WarpedScene:
 
     @cached_property
     def _scale(self) -> tuple[float, float] | None:
-        """How many pixels of the map there are along one of the raster, where that is the same all over it."""
+        """How many pixels of the map lie along one of the raster, where that is the same all over it."""
         with environment():
             return even_scale(self.onto, self.box, self.source.domain)
 
@@ -134,29 +134,26 @@ class WarpedScene:
                 mask = held[bands[0]]
             elif held is not None:
                 some = np.where(held[bands], some, cells.dtype.type(self.missing))
-            at_once = self.method in INTERPOLATING
             with environment(**IN_MEMORY), opened(some, own, self.missing, mask) as dataset:
-                found = warped(dataset, part, self.method, below.scale, self.missing, at_once=at_once)
+                found = warped(dataset, part, self.method, below.scale, self.missing)
             made[bands] = found[: len(bands)]
             if self.missing is None:
                 made[[n_bands + band for band in bands]] = found[-1]
 
     def _together(self, n_bands: int, held: NDArray[np.bool_] | None) -> list[list[int]]:
-        """Return which bands are warped in one go: those that lack the same pixels.
+        """Return which bands are warped in one go.
 
-        Of integers that have a value for missing ones a pixel that happens to have it has to be moved off it,
-        which GDAL sees to in each band by itself only.
+        Of several GDAL interpolates each otherwise than alone: other pixels are missing, and, since 3.11,
+        integers are rounded otherwise. The other methods give the same; a mask is one for all bands.
         """
-        told = self.missing is not None
-        if held is None or (told and self.method not in INTERPOLATING):
+        if self.method in INTERPOLATING:
+            return [[band] for band in range(n_bands)]
+        if held is None or self.missing is not None:
             return [list(range(n_bands))]
-        alone = told and self.source.domain.dtype.kind != "f"
-        groups: dict[bytes | int, list[int]] = {}
+        alike: dict[bytes, list[int]] = {}
         for band in range(n_bands):
-            whole = bool(held[band].all())
-            key = -1 if whole else band if alone else held[band].tobytes()
-            groups.setdefault(key, []).append(band)
-        return list(groups.values())
+            alike.setdefault(held[band].tobytes(), []).append(band)
+        return list(alike.values())
 
 
 def _half(shape: tuple[int, int]) -> tuple[int, int]:

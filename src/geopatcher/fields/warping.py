@@ -29,7 +29,7 @@ Cells: TypeAlias = "tuple[Array, NDArray[np.bool_] | None]"
 
 #: By what names a warped pixel can be made of those around it.
 METHODS = tuple(method.name for method in SUPPORTED_RESAMPLING)
-#: Those for which GDAL asks whether the pixel in the middle is missing, of all bands together.
+#: Those that make a pixel of some around it, and none of one that is missing itself, where it is alone.
 INTERPOLATING = ("bilinear", "cubic", "cubic_spline", "lanczos")
 #: Pixels of the raster by which one may be misplaced. To be quicker GDAL looks up few places, and those
 #: between them lie on straight lines: that costs no more than with its own eighth of a pixel.
@@ -47,10 +47,8 @@ def warped(
     method: str,
     scale: tuple[float, float],
     missing: float | int | None,
-    *,
-    at_once: bool,
 ) -> Array:
-    """Return all bands of a raster on a part of a map; a band of alpha comes last where nothing is ``missing``.
+    """Return all bands of a raster on a part of a map; where nothing is ``missing``, alpha comes last.
 
     Parameters
     ----------
@@ -66,8 +64,6 @@ def warped(
         would be blurred, and shifted by a tenth.
     missing
         The value of missing pixels, before and after; ``None`` is where the mask of the raster says it.
-    at_once
-        Whether a pixel is missing in all bands or in none, and not in each by itself.
 
     Returns
     -------
@@ -86,7 +82,7 @@ def warped(
         nodata=missing,
         add_alpha=missing is None,
         tolerance=TOLERANCE,
-        UNIFIED_SRC_NODATA="YES" if at_once else "NO",
+        UNIFIED_SRC_NODATA="NO",  # a pixel is missing in each band by itself
         XSCALE=str(scale[0]),
         YSCALE=str(scale[1]),
     ) as found:
