@@ -246,3 +246,16 @@ def test_a_sum_of_no_patches_is_0_and_one_of_no_data_is_not(dtype, as_list):
     np.testing.assert_array_equal(hole[:, 0, 0], [missing] * 2)
     np.testing.assert_array_equal(hole[:, :, 3], 0)
     np.testing.assert_array_equal(gp.SpatialSum().merge([], np.empty((3, 4))), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("number", [2, 0.5, np.float32(3), np.array(4)])
+def test_a_weight_may_be_one_number_for_a_patch(number):
+    data = np.arange(6.0).reshape(2, 3)
+    patches = [Patch(data, (0, 0), None), Patch(data + 1, (0, 0), None)]
+    one = gp.SpatialWeightedSum(lambda _: number).merge(patches, np.empty((2, 3)))
+    np.testing.assert_array_equal(one, float(number) * (2 * data + 1))
+    several = [patch.with_data(np.stack([patch.data, patch.data])) for patch in patches]
+    both = gp.SpatialWeightedSum(lambda _: number).merge(several, np.empty((2, 3)))
+    np.testing.assert_array_equal(both, np.stack([one, one]))
+    with pytest.raises(ValueError, match="-1"):
+        gp.SpatialWeightedSum(lambda _: -1.0).merge(patches, np.empty((2, 3)))

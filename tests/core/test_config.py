@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 import geopatcher as gp
-from geopatcher.core.config import Configured, made, part_of, plain
+from geopatcher.core.config import Configured, comparable, made, part_of, plain
 
 AXES = [
     gp.SpatialRectangular((3, 5), "pad", -1.5),
@@ -178,3 +178,21 @@ def test_numbers_that_are_not_finite_stay_numbers(value):
     told = json.loads(json.dumps(plain(value)))
     assert isinstance(told, float)
     np.testing.assert_equal(told, float(value))
+
+
+@pytest.mark.parametrize(
+    ("make", "other"),
+    [
+        (lambda: float("nan"), 1.0),
+        (lambda: np.float32("nan"), np.float32(1)),
+        (lambda: np.array([1.0, np.nan]), np.array([1.0, 2.0])),
+        (lambda: np.zeros(3), np.zeros(3, "float32")),
+        (lambda: np.zeros((2, 3)), np.zeros((3, 2))),
+        (lambda: np.array(["a", None, float("nan")], object), np.array(["a", None, 0.0], object)),
+        (lambda: np.ma.array([1, 2], mask=[0, 1]), np.ma.array([1, 2], mask=[1, 0])),
+        (lambda: {"sum": np.zeros(2), "n": (1, [np.ones(1)])}, {"sum": np.zeros(2), "n": (1, [np.zeros(1)])}),
+    ],
+)
+def test_the_same_values_are_equal_and_others_are_not(make, other):
+    assert comparable(make()) == comparable(make())
+    assert comparable(make()) != comparable(other)

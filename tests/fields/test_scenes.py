@@ -14,8 +14,9 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceError
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.read_scene import ReadScene
-from geopatcher.fields.scenes import AlignedScene, WarpedScene, scene_on, some_bands
+from geopatcher.fields.scenes import AlignedScene, scene_on
+from geopatcher.fields.some_bands import some_bands
+from geopatcher.fields.warped_scene import WarpedScene
 from geotiffs import write_geotiff
 
 PLACE = Affine(30, 0, 500_000, 0, -30, 4_000_000)
@@ -86,7 +87,7 @@ def test_what_is_no_whole_file_is_read_in_windows(source):
     onto = RasterDomain((50, 60), PLACE @ Affine.translation(0.5, 0), CRS)
     part = RasterioSource(source.path, window=Box(0, 5, 0, 5))
     for given in (part, ArraySource(PIXELS, source.domain)):
-        assert isinstance(scene_on(given, onto, "nearest"), ReadScene)
+        assert isinstance(scene_on(given, onto, "nearest"), WarpedScene)
 
 
 def test_wide_integers_are_not_warped(tmp_path):
@@ -100,23 +101,6 @@ def test_wide_integers_are_not_warped(tmp_path):
         path = write_geotiff(tmp_path / f"{dtype}.tif", PIXELS.astype(dtype))
         with pytest.raises(SourceError, match=f"GDAL warps {dtype} inexactly"):
             scene_on(RasterioSource(str(path)), onto, "nearest")
-
-
-def test_bands_with_nodata_of_their_own_are_not_warped(tmp_path):
-    write_geotiff(tmp_path / "a.tif", PIXELS)
-    band = (
-        "<VRTRasterBand dataType='UInt16' band='{}'><NoDataValue>{}</NoDataValue><SimpleSource>"
-        "<SourceFilename relativeToVRT='1'>a.tif</SourceFilename><SourceBand>1</SourceBand>"
-        "</SimpleSource></VRTRasterBand>"
-    )
-    (tmp_path / "two.vrt").write_text(
-        f"<VRTDataset rasterXSize='30' rasterYSize='20'><SRS>{CRS}</SRS>"
-        f"<GeoTransform>500000,30,0,4000000,0,-30</GeoTransform>"
-        f"{band.format(1, 3)}{band.format(2, 4)}</VRTDataset>"
-    )
-    onto = RasterDomain((50, 60), PLACE @ Affine.translation(0.5, 0), CRS)
-    with pytest.raises(SourceError, match=r"two\.vrt .* one nodata value, but they have 3, 4"):
-        scene_on(RasterioSource(str(tmp_path / "two.vrt")), onto, "nearest")
 
 
 def test_bands_of_what_cannot_choose_them():

@@ -175,10 +175,35 @@ def test_nothing_at_all_is_all_nan():
 
 def test_patches_beyond_the_field_are_cut_off():
     patch = Patch(np.arange(100.0).reshape(10, 10), (-4, -3), None)
-    outside = Patch(np.ones((10, 10)), (50, 50), None)
-    result = SpatialOverlapAdd().merge([patch, outside], RasterDomain((12, 9)))
+    result = SpatialOverlapAdd().merge([patch], RasterDomain((12, 9)))
     np.testing.assert_array_equal(result[:6, :7], patch.data[4:, 3:])
     assert np.isnan(result[6:]).all()
+
+
+@pytest.mark.parametrize("anchor", [(50, 50), (12, 0), (0, 9), (-10, 0), (0, -10)])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_patch_beside_the_field_is_an_error(tmp_path, anchor, streaming):
+    inside, beside = (Patch(np.ones((10, 10)), where, None) for where in ((0, 0), anchor))
+    aggregation = SpatialOverlapAdd(
+        streaming=streaming, target_path=tmp_path / "a.zarr" if streaming else None
+    )
+    told = rf"the patch at \({anchor[0]}, {anchor[1]}\) of 10x10 pixels lies outside the domain of 12x9"
+    with pytest.raises(ValueError, match=told):
+        aggregation.merge([inside, beside], RasterDomain((12, 9)))
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("writer", ["zarr", "cog"])
+def test_a_second_merge_to_a_place_is_told_what_it_can_do(tmp_path, writer):
+    path = tmp_path / f"a.{'tif' if writer == 'cog' else 'zarr'}"
+    aggregation = SpatialOverlapAdd(streaming=True, target_path=path, writer=writer)
+    patches = [Patch(np.ones((20, 20)), (0, 0), None)]
+    aggregation.merge(patches, RasterDomain((20, 20)))
+    with pytest.raises(TargetExistsError) as caught:
+        aggregation.merge(patches, RasterDomain((20, 20)))
+    assert str(caught.value) == (
+        f"{path} exists, and merge replaces nothing: choose another target_path, or remove it first"
+    )
 
 
 @pytest.mark.parametrize("data", ["masked", "nan"])

@@ -157,3 +157,19 @@ def test_a_series_has_a_length_that_is_a_number():
 def test_configs_make_them_again(aggregation):
     config = json.loads(json.dumps(aggregation.get_config()))
     assert type(aggregation).from_config(config) == aggregation
+
+
+def test_folds_that_begin_with_equal_arrays_are_equal():
+    def fold(state, patch):
+        return state + patch.data
+
+    one, same, other = (TemporalFold(fold, np.array([1.0, last])) for last in (np.nan, np.nan, 3.0))
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert TemporalFold(fold, {"sum": np.zeros(3), "n": 0}) == TemporalFold(
+        fold, {"n": 0, "sum": np.zeros(3)}
+    )
+    assert TemporalFold(fold, [np.zeros(3)]) != TemporalFold(fold, [np.zeros((3, 1))])
+    assert TemporalFold(fold, np.nan) == TemporalFold(fold, np.nan)
+    assert TemporalFold(fold, 0) != TemporalFold(fold, 1)

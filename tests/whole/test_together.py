@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from rasterio.enums import Resampling
-from rasterio.vrt import WarpedVRT
 
 import geopatcher as gp
 from geopatcher.errors import InterruptedRunError, SourceError
 from geotiffs import write_geotiff
+from warps import or_nan, warped_whole
 
 RNG = np.random.default_rng(11)
 HEIGHT, WIDTH = 240, 300
@@ -58,22 +57,9 @@ def files(tmp_path):
     }
 
 
-def warped(path, method, **more):
+def warped(path, method):
     """Return a raster warped whole onto the grid of Sentinel-2."""
-    with (
-        rasterio.Env(GDAL_VRT_WARP_USE_DATASET_RASTERIO="NO"),
-        rasterio.open(path) as dataset,
-        WarpedVRT(
-            dataset,
-            crs="EPSG:32633",
-            transform=place(),
-            width=WIDTH,
-            height=HEIGHT,
-            resampling=Resampling[method],
-            **more,
-        ) as vrt,
-    ):
-        return vrt.read()
+    return or_nan(*warped_whole(path, gp.RasterDomain((HEIGHT, WIDTH), place(), "EPSG:32633"), method))
 
 
 def read(path):
@@ -158,7 +144,7 @@ def test_resampling_by_name_and_from_another_zone(tmp_path, files):
         step=64,
         resampling={"s1": "nearest", "dem": "cubic"},
     )
-    s1 = warped(other, "nearest", nodata=np.nan)
+    s1 = warped(other, "nearest")
     assert np.isnan(s1).mean() < 0.5
     assert np.allclose(result.array, s1 + warped(files["dem"], "cubic"), equal_nan=True, rtol=1e-6)
 

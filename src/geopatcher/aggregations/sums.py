@@ -207,8 +207,8 @@ class SpatialWeightedSum(Mergeable[SumState, Place_co], WeightedTotal, Generic[P
     Parameters
     ----------
     weight_fn
-        ``weight_fn(data) -> (h, w)`` gives the weights of a patch, finite and not negative, from its
-        data, ``(h, w)`` or ``(bands, h, w)``. By default they are those of the window.
+        ``weight_fn(data)`` gives the weights of a patch, ``(h, w)`` or one number for all of it, finite and
+        not negative, from its data, ``(h, w)`` or ``(bands, h, w)``. By default they are those of the window.
 
     Examples
     --------
@@ -217,16 +217,19 @@ class SpatialWeightedSum(Mergeable[SumState, Place_co], WeightedTotal, Generic[P
     >>> patches = [Patch(np.full((1, 2), v), (0, 0), None) for v in (1.0, 4.0)]
     >>> SpatialWeightedSum(lambda data: data > 2).merge(patches, np.empty((1, 2)))
     array([[4., 4.]])
+    >>> SpatialWeightedSum(np.max).merge(patches, np.empty((1, 2)))  # 1 * 1 + 4 * 4
+    array([[17., 17.]])
 
     """
 
     forbid_in_yaml: ClassVar[bool] = True
     function_parameter: ClassVar[str] = "weight_fn"
 
-    weight_fn: Callable[[Array], Array] | None = None
+    weight_fn: Callable[[Array], Array | float] | None = None
 
     def weights_for(self, data: Array, weights: Array | None) -> Array | None:
         """Return what ``weight_fn`` makes of a patch, or the weights of its window."""
         if self.weight_fn is None:
             return weights
-        return np.asarray(self.weight_fn(data), dtype=np.float64)
+        given = np.asarray(self.weight_fn(data), dtype=np.float64)
+        return given if given.ndim else np.full(data.shape[-2:], given)

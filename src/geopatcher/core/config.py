@@ -111,13 +111,28 @@ def parameters_of(cls: type) -> list[str]:
     return list(inspect.signature(cls).parameters)
 
 
-def comparable(value: float | None) -> float | str | None:
-    """Return a number that is equal to another of its kind also where it is NaN, which is equal to nothing.
+def comparable(value: object) -> object:
+    """Return what is equal to that of another value if these are the same, also where they are NaN or arrays.
+
+    NaN is equal to nothing, and arrays to each other cell by cell. Within lists, tuples and dicts, too.
 
     >>> comparable(float("nan")) == comparable(float("nan")), comparable(1.5)
     (True, 1.5)
+    >>> comparable([np.zeros(3)]) == comparable([np.zeros(3)]), comparable(np.ones(2)) == comparable(1.0)
+    (True, False)
     """
-    return "nan" if value != value else value  # noqa: PLR0124 - NaN is not
+    if isinstance(value, np.ma.MaskedArray):
+        return ("masked", comparable(value.data), comparable(np.ma.getmaskarray(value)))
+    if isinstance(value, np.ndarray):
+        cells = comparable(tuple(value.ravel().tolist())) if value.dtype.hasobject else value.tobytes()
+        return ("array", value.dtype.str, value.shape, cells)
+    if isinstance(value, dict):
+        return {key: comparable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [comparable(each) for each in value]
+    if isinstance(value, tuple):
+        return tuple(comparable(each) for each in value)
+    return "nan" if isinstance(value, float | np.floating) and value != value else value  # noqa: PLR0124 - NaN is not
 
 
 def plain(value: object) -> object:

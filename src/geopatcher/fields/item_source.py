@@ -16,6 +16,7 @@ from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.fields.composing import held_in
 from geopatcher.fields.file_identity import NOTICED, SourceFiles
 from geopatcher.fields.late_file import LateScene
+from geopatcher.fields.warping import MANNER
 from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.formats.side_by_side import READS_AT_ONCE
 
@@ -201,6 +202,7 @@ class ItemSource:
             "bands": ", ".join(f"{file.name}:{file.index}:{file.missing}" for file in self._all),
             "meaning": str([(meant.scale, meant.offset) for meant in self.applied]),
             "grid": digest_of(*(f"{file.domain.transform[:6]} {file.domain.shape}" for file in self._all)),
+            "warped": MANNER,
         }
         if self.missing is not None:
             known["mask"] = f"{self.missing.classes} {self.missing.bits}"

@@ -20,9 +20,10 @@ from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.grids import crs_of, outline, pixels_at, same_crs, whole_shift
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.scenes import AlignedScene, WarpedScene, scene_on
+from geopatcher.fields.scenes import AlignedScene, scene_on
 from geopatcher.fields.source_files import files_behind
 from geopatcher.fields.url_identity import url_of
+from geopatcher.fields.warped_scene import WarpedScene
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment
 from geopatcher.formats.signing import SIGNED
 

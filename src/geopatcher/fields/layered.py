@@ -25,6 +25,7 @@ from geopatcher.fields.composing import (
     unknown_part,
 )
 from geopatcher.fields.scenes import AlignedScene
+from geopatcher.fields.warping import MANNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,6 +140,8 @@ class Layered(Composed):
             "dtype": str(self.domain.dtype),
             "gdal": rasterio.__gdal_version__,
         }
+        if not self._aligned:
+            known["warped"] = MANNER
         troubles = []
         each = self._of_each(lambda source: dict(source.identity()))
         for number, (scene, own) in enumerate(zip(self.scenes, each, strict=True), start=1):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import SUPPORTED_RESAMPLING
 
@@ -15,7 +16,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.fields.grids import crs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
@@ -28,72 +29,94 @@ Cells: TypeAlias = "tuple[Array, NDArray[np.bool_] | None]"
 
 #: By what names a warped pixel can be made of those around it.
 METHODS = tuple(method.name for method in SUPPORTED_RESAMPLING)
-#: GDAL's own way of taking all bands for one would mix nodata of a band into its neighbours.
-BANDS_APART = {"UNIFIED_SRC_NODATA": "NO"}
-#: GDAL places pixels approximately, along each row of what it warps in one go: always its blocks, so that
-#: neither the window nor the bands that are read make a difference.
-BY_BLOCKS = {"GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO"}
+#: Those that make a pixel of some around it, and none of one that is missing itself, where it is alone.
+INTERPOLATING = ("bilinear", "cubic", "cubic_spline", "lanczos")
+#: Pixels of the raster by which one may be misplaced. To be quicker GDAL looks up few places, and those
+#: between them lie on straight lines: that costs no more than with its own eighth of a pixel.
+TOLERANCE = 1e-3
+#: How pixels are warped, for those who ask whether older ones were warped alike.
+MANNER = f"each band by itself, to {TOLERANCE} pixels"
+#: How GDAL is to open pixels that are in memory, and warp them: the mask is a part of the file, and what is
+#: warped in one go are its blocks.
+IN_MEMORY = {"GDAL_TIFF_INTERNAL_MASK": "YES", "GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO"}
 
 
-@dataclass(frozen=True)
-class Warping:
-    """How pixels are warped: onto which map, by which method, and what says that they are missing.
+def warped(
+    dataset: DatasetReader,
+    part: RasterDomain,
+    method: str,
+    scale: tuple[float, float],
+    missing: float | int | None,
+) -> Array:
+    """Return all bands of a raster on a part of a map; where nothing is ``missing``, alpha comes last.
 
-    ``before`` is the value of missing pixels of the raster, and ``after`` of the warped one, NaN for floats;
-    ``alpha`` the number of the band that says which pixels hold data where no value does, 0 for none.
-    ``tolerance`` is how many pixels of the raster GDAL may misplace one by, to be quicker.
+    Parameters
+    ----------
+    dataset
+        The raster.
+    part
+        The pixels wanted.
+    method
+        One of `METHODS`.
+    scale
+        How many pixels of the map there are along one of the raster, across and down. GDAL would guess it for
+        each of its blocks, from the rectangle under it, which is too large where the map is turned: pixels
+        would be blurred, and shifted by a tenth.
+    missing
+        The value of missing pixels, before and after; ``None`` is where the mask of the raster says it.
+
+    Returns
+    -------
+    Array
+        ``(bands, h, w)``.
+
     """
+    with WarpedVRT(
+        dataset,
+        crs=crs_of(part.crs or ""),
+        transform=part.transform,
+        width=part.width,
+        height=part.height,
+        resampling=Resampling[method],
+        src_nodata=missing,
+        nodata=missing,
+        add_alpha=missing is None,
+        tolerance=TOLERANCE,
+        UNIFIED_SRC_NODATA="NO",  # a pixel is missing in each band by itself
+        XSCALE=str(scale[0]),
+        YSCALE=str(scale[1]),
+    ) as found:
+        wanted = list(range(1, dataset.count + 1 + (missing is None)))
+        pixels = empty((len(wanted), *part.grid_shape), np.dtype(dataset.dtypes[0]))
+        if len(set(found.dtypes)) == 1:
+            found.read(wanted, out=pixels)
+        else:
+            for position, band in enumerate(wanted):
+                found.read(band, out=pixels[position])
+    return pixels
 
-    onto: RasterDomain
-    method: str
-    before: float | int | None
-    after: float | int | None
-    alpha: int
-    tolerance: float = 0.125
 
-    def warp(
-        self,
-        dataset: DatasetReader,
-        whole: Box,
-        bands: Sequence[int],
-        dtype: np.dtype,
-        scale: tuple[float, float] | None = None,
-    ) -> Array:
-        """Return some bands of a raster, counted from 1, on a rectangle of the map; alpha comes last.
-
-        ``scale`` is how many pixels of the map there are along one of the raster, across and down. GDAL
-        guesses it from the rectangle under a block, which is too large where the map is turned.
-        """
-        part = self.onto.cut(whole)
-        known = {} if scale is None else {"XSCALE": str(scale[0]), "YSCALE": str(scale[1])}
-        with WarpedVRT(
-            dataset,
-            crs=crs_of(self.onto.crs or ""),
-            transform=part.transform,
-            width=whole.width,
-            height=whole.height,
-            resampling=Resampling[self.method],
-            src_nodata=self.before,
-            nodata=self.after,
-            add_alpha=self.alpha > dataset.count,
-            tolerance=self.tolerance,
-            **BANDS_APART,
-            **known,
-        ) as warped:
-            wanted = [*bands, *([self.alpha] if self.alpha else [])]
-            pixels = empty((len(wanted), *whole.shape), dtype)
-            if len({warped.dtypes[band - 1] for band in wanted}) == 1:
-                warped.read(wanted, out=pixels)
-            else:
-                for position, band in enumerate(wanted):
-                    warped.read(band, out=pixels[position])
-        return pixels
-
-    def held(self, pixels: Array) -> Cells:
-        """Return warped pixels without the alpha band, and where they hold data."""
-        if self.alpha:
-            return pixels[:-1], np.broadcast_to(pixels[-1] > 0, pixels[:-1].shape)
-        return pixels, None if pixels.dtype.kind == "f" else pixels != self.after
+@contextmanager
+def opened(
+    cells: Array, domain: RasterDomain, missing: float | int | None, held: Array | None = None
+) -> Iterator[DatasetReader]:
+    """Have GDAL open pixels ``(bands, h, w)`` that are in memory; ``held`` is a mask for all bands."""
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff",
+            width=cells.shape[2],
+            height=cells.shape[1],
+            count=cells.shape[0],
+            dtype=cells.dtype,
+            crs=crs_of(domain.crs or ""),
+            transform=domain.transform,
+            nodata=missing,
+        ) as made:
+            made.write(cells)
+            if held is not None:
+                made.write_mask(held)
+        with memory.open() as dataset:
+            yield dataset
 
 
 def by_tiles(

@@ -78,7 +78,7 @@ class Merging(Generic[Place_co]):
     dtype: str | np.dtype | None = "float32"
     memory_limit: int | str = "1GiB"
     fill_value: float | int | None = field(default=None, compare=False)
-    _filled_with: float | str | None = field(init=False, repr=False)  # what is compared in its place
+    _filled_with: object = field(init=False, repr=False)  # what is compared in its place
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_filled_with", comparable(self.fill_value))
@@ -182,6 +182,10 @@ class Mergeable(Stitching[S, Place_co], Generic[S, Place_co]):
         ------
         OperatorError
             Patches do not fit together, or a chosen value does not fit the ``dtype``; says which.
+        ValueError
+            A patch lies wholly outside the domain; one that overhangs it is cut off.
+        TargetExistsError
+            Something is at ``target_path``: a merge replaces nothing.
 
         Warns
         -----

@@ -19,7 +19,14 @@ from geopatcher.fields.plain_field import raster_domain
 from geopatcher.fields.zarr_field import zarr_source
 from geopatcher.merging.collect import Collection
 from geopatcher.merging.joining import Joining, Numbers
-from geopatcher.merging.merge import Planned, PlannedPatches, as_patch, checked, merge_patches
+from geopatcher.merging.merge import (
+    Planned,
+    PlannedPatches,
+    as_patch,
+    checked,
+    merge_patches,
+    nothing_replaced,
+)
 from geopatcher.merging.placed import Layout
 from geopatcher.merging.relabelling import (
     STORE,
@@ -55,7 +62,7 @@ def merge_instances(
     TargetError
         The target cannot be written.
     ValueError
-        Patches do not overlap, or lie on no raster.
+        Patches do not overlap, or one lies outside the domain, or they lie on no raster.
 
     """
     layout = Layout.of(domain)
@@ -64,7 +71,8 @@ def merge_instances(
             f"objects are joined on rasters, and the domain is {layout.n_places} numbered places"
         )
     grid = raster_domain(layout.domain)
-    options.target.check()
+    with nothing_replaced():
+        options.target.check()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(".instances", dir=options.scratch)))
         given, anchors = patches, None
@@ -72,7 +80,7 @@ def merge_instances(
             anchors = patches.plan.anchors
         else:
             collection = Collection.of(
-                checked(layout.patches(patches)),
+                checked(layout.patches(patches), grid.grid_shape),
                 options.memory_limit // 2,
                 folder,
                 copy=not isinstance(patches, Sequence),

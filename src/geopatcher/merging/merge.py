@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -27,7 +27,7 @@ from geopatcher.engine.sizing import gap_bytes, kept_bytes
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.validity import validity
-from geopatcher.errors import OperatorError
+from geopatcher.errors import OperatorError, TargetExistsError
 from geopatcher.fields.plain_field import Loadable, raster_domain
 from geopatcher.formats.rasterio_warnings import caller_level
 from geopatcher.merging.collect import Collection
@@ -101,7 +101,7 @@ def merge_patches(
     TargetError
         The target cannot be written.
     ValueError
-        The dtype asked for has no room for the classes.
+        A patch lies outside the domain, or the dtype asked for has no room for the classes.
 
     Warns
     -----
@@ -119,9 +119,10 @@ def merge_patches(
     laid_out = patches if isinstance(patches, Planned) else layout.patches(patches)
     if options.output.dtype is not None:
         aggregation.check_dtype(options.output.dtype)
-    options.target.check()
+    with nothing_replaced():
+        options.target.check()
     with ExitStack() as stack:
-        first, stream = peeked(checked(laid_out))
+        first, stream = peeked(checked(laid_out, grid.grid_shape))
         bands, dtype = (1, np.dtype("float64")) if first is None else (first.data.shape[0], first.data.dtype)
         output = options.output
         if options.target.path is None:
@@ -146,7 +147,9 @@ def merge_patches(
             regions = merge.plan(grid, listed).regions()
             streams = ((region, collection.touching(region.region)) for region in regions)
         try:
-            merge.run(streams, options.target.create(spec))
+            with nothing_replaced():
+                sink = options.target.create(spec)
+            merge.run(streams, sink)
             arrays = options.target.complete().arrays
             if not layout.numbered:
                 return arrays
@@ -212,8 +215,25 @@ def _nothing(box: Box) -> None:
     """Hear of a finished row of blocks and do nothing."""
 
 
-def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
-    """Yield patches as contributions, each checked against its place and its predecessors."""
+@contextmanager
+def nothing_replaced() -> Iterator[None]:
+    """Have those who merge onto what is there told what they can do: there is no ``overwrite`` for them."""
+    try:
+        yield
+    except TargetExistsError as error:
+        found = str(error).partition(": ")[0]
+        raise TargetExistsError(
+            f"{found}, and merge replaces nothing: choose another target_path, or remove it first"
+        ) from None
+
+
+def checked(
+    patches: Iterable[Patch[object]], within: tuple[int, int] | None = None
+) -> Iterator[Contribution]:
+    """Yield patches as contributions, each checked against its place and its predecessors.
+
+    One may overhang a raster of the shape ``within``, as at its edges, but not lie beside it.
+    """
     before: tuple[int, ...] | None = None
     dtype: np.dtype | None = None
     for patch in _contained(patches):
@@ -240,6 +260,11 @@ def checked(patches: Iterable[Patch[object]]) -> Iterator[Contribution]:
             )
         row, col = patch.anchor
         box = Box(row, row + data.shape[1], col, col + data.shape[2])
+        if within is not None and box.n_pixels and box.intersect(Box.of_shape(within)).empty:
+            raise ValueError(
+                f"the patch at {patch.anchor} of {data.shape[1]}x{data.shape[2]} pixels lies outside the "
+                f"domain of {within[0]}x{within[1]}: merge onto the domain it was cut from, or leave it out"
+            )
         weights = patch.weights
         given = box.shape if patch.indices is None else box_of(patch.indices).shape
         if weights is not None and given == box.shape:

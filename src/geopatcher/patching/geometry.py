@@ -110,7 +110,7 @@ class SpatialRectangular(SpatialGeometry[Window]):
     size: tuple[int, int]
     boundary: str
     pad_value: float | None = field(compare=False)
-    _padded_with: float | str | None = field(init=False, repr=False)  # what is compared in its place
+    _padded_with: object = field(init=False, repr=False)  # what is compared in its place
 
     def __init__(self, size: ArrayLike, boundary: str = "cover", pad_value: float | None = None) -> None:
         if boundary not in BOUNDARIES:

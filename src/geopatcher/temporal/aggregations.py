@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import index
 from typing import TYPE_CHECKING, ClassVar, Generic, SupportsIndex, TypeVar
 
 import numpy as np
 
-from geopatcher.core.config import Configured
+from geopatcher.core.config import Configured, comparable
 from geopatcher.core.typevars import R_co
 from geopatcher.temporal.geometry import lengths
 
@@ -141,9 +141,11 @@ class TemporalFold(TemporalAggregation[S], Generic[S]):
     function_parameter: ClassVar[str] = "fold_fn"
 
     fold_fn: Callable[[S, TemporalPatch[object]], S]
-    initial_state: S = None  # type: ignore[assignment] # then S may be None
+    initial_state: S = field(default=None, compare=False)  # type: ignore[assignment] # then S may be None
+    _begins_with: object = field(init=False, repr=False)  # what is compared in its place
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_begins_with", comparable(self.initial_state))
         if not callable(self.fold_fn):
             raise TypeError(f"fold_fn is called with a state and a patch; {self.fold_fn!r} cannot be")
 

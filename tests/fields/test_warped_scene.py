@@ -6,17 +6,20 @@ import pickle
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from pyproj import Transformer
 
 import geopatcher as gp
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
+from geopatcher.fields import warped_scene
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.read_scene import ReadScene
 from geopatcher.fields.scenes import scene_on
+from geopatcher.fields.warped_scene import WarpedScene
 from geotiffs import write_geotiff
+from warps import warped_whole
 
 ZONE33, ZONE34, DEGREES = "EPSG:32633", "EPSG:32634", "EPSG:4326"
 RANDOM = np.random.default_rng(4)
@@ -49,7 +52,7 @@ def test_pixels_are_where_they_belong(method, kind, nodata, crs, scale):
     array = ArraySource(numbers, RasterDomain(numbers.shape, PLACE, ZONE33, nodata, numbers.dtype))
     grid, tile = onto(crs, array, scale), (64, 80)
     scene = scene_on(array, grid, method)
-    assert isinstance(scene, ReadScene)
+    assert isinstance(scene, WarpedScene)
     whole = Box.of_shape(grid.grid_shape)
     found, there = pickle.loads(pickle.dumps(scene)).read(whole, tile)  # noqa: S301 - our own bytes
     known = ~np.isnan(found) if there is None else there
@@ -68,18 +71,163 @@ def test_pixels_are_where_they_belong(method, kind, nodata, crs, scale):
     np.testing.assert_array_equal(one, found[[1]])
 
 
-def test_integers_without_a_value_for_missing_have_a_mask(tmp_path):
-    cells = RANDOM.integers(0, 200, (2, 90, 80)).astype("uint8")
-    path = write_geotiff(tmp_path / "a.tif", cells, crs=ZONE33, transform=PLACE)
-    array = ArraySource(cells, RasterDomain(cells.shape, PLACE, ZONE33, None, cells.dtype))
-    grid = onto(ZONE34, path)
-    whole, tile = Box.of_shape(grid.grid_shape), (64, 64)
-    wanted, held = scene_on(RasterioSource(str(path)), grid, "nearest").read(whole, tile)
-    found, there = scene_on(array, grid, "nearest").read(whole, tile)
-    assert 0 < np.count_nonzero(~there) < there.size
-    # A file is warped from approximate places: some pixels are on the edge between two.
-    assert np.mean(there != held) < 1e-3
-    assert np.mean(found[held & there] != wanted[held & there]) < 1e-2
+#: ``(dtype, nodata, how pixels are missing)``
+KINDS = [
+    ("float32", np.nan, "each"),
+    ("float64", -9999.0, "each"),
+    ("uint8", 0, "each"),
+    ("int16", -1, "each"),
+    ("uint16", 0, "same"),
+    ("uint16", None, "mask"),
+    ("float32", None, "mask"),
+    ("uint8", None, "none"),
+]
+
+
+def turned(side):
+    """Return pixels of the CRS of the raster itself that lie askew in it."""
+    return RasterDomain(
+        (int(150 / side), int(600 / side)),
+        PLACE @ Affine.translation(5.3, 20.7) @ Affine.rotation(5) @ Affine.scale(side),
+        ZONE33,
+    )
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: "-".join(map(str, kind)))
+def holed(request, tmp_path):
+    """Return a file of three bands with holes, and the same in memory."""
+    dtype, nodata, kind = request.param
+    cells = RANDOM.integers(1, 200, (3, 210, 640)).astype(dtype)
+    holes = RANDOM.random(cells.shape) < 0.1
+    holes[:, 90:120] = holes[1] = False
+    if kind != "each":
+        holes[:] = holes[0]
+    if kind in ("each", "same"):
+        cells[holes] = nodata
+    path = write_geotiff(tmp_path / "a.tif", cells, crs=ZONE33, transform=PLACE, nodata=nodata)
+    mask = None
+    if kind == "mask":
+        mask = ~holes[0]
+        with rasterio.open(path, "r+") as dataset:
+            dataset.write_mask(mask)
+    domain = RasterDomain(cells.shape, PLACE, ZONE33, nodata, cells.dtype)
+    return path, ArraySource(cells, domain, mask=mask)
+
+
+def held_and_cells(scene, grid, tile):
+    found, there = scene.read(Box.of_shape(grid.grid_shape), tile)
+    return (~np.isnan(found) if there is None else there), found
+
+
+@pytest.mark.parametrize(
+    ("method", "crs"),
+    [
+        ("nearest", ZONE34),
+        ("bilinear", ZONE33),
+        ("bilinear", DEGREES),
+        ("cubic", ZONE34),
+        ("cubic_spline", ZONE33),
+        ("lanczos", DEGREES),
+        ("average", ZONE34),
+    ],
+)
+def test_each_band_is_what_it_is_alone(holed, method, crs):
+    """A band of several lacks the pixels, and has the values, that rasterio gives it alone."""
+    path, array = holed
+    grid = turned(1.0) if crs == ZONE33 else onto(crs, path)
+    wanted, known = warped_whole(path, grid, method)
+    slack = 1e-5 if array.domain.dtype.kind == "f" else 0
+    for source in (RasterioSource(str(path)), array):
+        scene = scene_on(source, grid, method)
+        held, found = held_and_cells(scene, grid, (64, 512))
+        np.testing.assert_array_equal(held, known)
+        np.testing.assert_allclose(found[held].astype(float), wanted[held], rtol=slack, atol=slack)
+        for band in range(3):
+            held_alone, alone = held_and_cells(scene.select_bands([band]), grid, (64, 512))
+            np.testing.assert_array_equal(held_alone[0], held[band])
+            np.testing.assert_array_equal(alone[0][held[band]], found[band][held[band]])
+
+
+@pytest.mark.parametrize(
+    ("method", "side"), [("bilinear", 0.7), ("cubic", 1.0), ("cubic", 2.5), ("average", 2.5)]
+)
+def test_a_window_is_a_part_of_the_whole_whatever_tiles_it_is_made_of(holed, method, side):
+    path, _ = holed
+    grid = turned(side)
+    wanted, known = warped_whole(path, grid, method, (1 / side, 1 / side))
+    scene = scene_on(RasterioSource(str(path)), grid, method)
+    for box, tile in (
+        (Box(0, 9, 0, 30), (64, 512)),
+        (Box(13, 40, 31, 200), (8, 512)),
+        (Box(5, 6, 7, 8), (1, 512)),
+    ):
+        found, there = scene.read(box, tile)
+        held = ~np.isnan(found) if there is None else there
+        part = (slice(None), *box.slices())
+        np.testing.assert_array_equal(held, known[part])
+        # Floats of other tiles are those of other multiplications.
+        within = 1e-4 if found.dtype.kind == "f" else 0
+        np.testing.assert_allclose(found[held].astype(float), wanted[part][held], rtol=0, atol=within)
+
+
+def test_a_value_off_nodata_does_not_become_missing():
+    """What the kernel of cubic makes of a valley is below 0, which is cut to the value of missing pixels."""
+    cells = np.full((2, 60, 60), 200, "uint8")
+    cells[:, 20:40, 20:40] = 1
+    cells[0, 5, 5] = cells[1, 50, 50] = 0
+    array = ArraySource(cells, RasterDomain(cells.shape, PLACE, ZONE33, 0, cells.dtype))
+    grid = RasterDomain((50, 50), PLACE @ Affine.translation(3.4, 3.4), ZONE33)
+    found, there = scene_on(array, grid, "cubic").read(Box(0, 50, 0, 50), (64, 64))
+    assert np.count_nonzero(~there[0]) == np.count_nonzero(~there[1]) == 1
+    assert (found[there] > 0).all()
+    assert (found[there] == 1).any()
+
+
+def test_bands_with_nodata_of_their_own_are_warped(tmp_path):
+    write_geotiff(tmp_path / "a.tif", np.full((1, 20, 30), 7, "uint16"), crs=ZONE33, transform=PLACE)
+    with rasterio.open(tmp_path / "a.tif", "r+") as dataset:
+        dataset.write(np.repeat(np.arange(1, 21, dtype="uint16"), 30).reshape(20, 30), 1)
+    band = (
+        "<VRTRasterBand dataType='UInt16' band='{}'><NoDataValue>{}</NoDataValue><SimpleSource>"
+        "<SourceFilename relativeToVRT='1'>a.tif</SourceFilename><SourceBand>1</SourceBand>"
+        "</SimpleSource></VRTRasterBand>"
+    )
+    (tmp_path / "two.vrt").write_text(
+        f"<VRTDataset rasterXSize='30' rasterYSize='20'><SRS>{ZONE33}</SRS>"
+        f"<GeoTransform>500000,30,0,4500000,0,-30</GeoTransform>"
+        f"{band.format(1, 3)}{band.format(2, 14)}</VRTDataset>"
+    )
+    grid = RasterDomain((20, 29), PLACE @ Affine.translation(0.4, 0), ZONE33)
+    found, there = scene_on(RasterioSource(str(tmp_path / "two.vrt")), grid, "bilinear").read(
+        Box(0, 20, 0, 29), (64, 64)
+    )
+    assert np.flatnonzero(~there[0].all(axis=1)).tolist() == [2]
+    assert np.flatnonzero(~there[1].all(axis=1)).tolist() == [13]
+    rows = np.broadcast_to(np.arange(1, 21)[:, None], (20, 29))
+    np.testing.assert_array_equal(found[there], np.stack([rows, rows])[there])
+
+
+def test_a_tile_over_much_of_a_raster_is_warped_in_parts(monkeypatch):
+    seen = []
+
+    class Watched(ArraySource):
+        def read(self, box):
+            seen.append(box)
+            return super().read(box)
+
+    cells = RANDOM.integers(0, 99, (2, 400, 800)).astype("uint8")
+    array = Watched(cells, RasterDomain(cells.shape, PLACE, ZONE33, None, cells.dtype))
+    scene = scene_on(array, turned(4.0), "average")
+    whole = Box.of_shape(scene.onto.grid_shape)
+    wanted, held = scene.read(whole, (512, 512))
+    assert len(seen) == 1
+    seen.clear()
+    monkeypatch.setattr(warped_scene, "MOST", 40_000)
+    found, there = scene.read(whole, (512, 512))
+    assert len(seen) > 4
+    assert max(box.n_pixels for box in seen) <= 20_000
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(there, held)
 
 
 def test_each_band_is_missing_where_its_own_mask_says():

@@ -1,0 +1,166 @@
+"""A raster that does not share the pixels of a map: windows of it are read, and warped by GDAL in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from geopatcher.core.buffers import empty
+from geopatcher.fields.array_source import exact_nodata
+from geopatcher.fields.composing import held_in
+from geopatcher.fields.some_bands import some_bands
+from geopatcher.fields.under_tile import even_scale, under
+from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, by_tiles, opened, warped
+from geopatcher.formats.gdal_environment import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from geopatcher.core.arrays import Array
+    from geopatcher.core.box import Box
+    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import PixelSource
+    from geopatcher.fields.under_tile import Under
+    from geopatcher.fields.warping import Cells
+
+#: Bytes of a raster that are warped in one go, at most: of a tile with more below it the halves are.
+MOST = 64 << 20
+
+
+@dataclass(frozen=True)
+class WarpedScene:
+    """A raster that is read in windows, whatever its pixels come from, and warped tile by tile.
+
+    Each tile is warped from the pixels under it and a few around; no more of the raster is read. A band is
+    warped as if it were the only one: pixels that another one lacks make no difference to it.
+
+    ``missing`` is the value that missing pixels have while they are warped, NaN for floats; ``None`` is for
+    integers of which only masks tell them. Pixels that are ``hidden`` are missing, too.
+    """
+
+    source: PixelSource
+    box: Box
+    onto: RasterDomain
+    method: str
+    density: float
+    missing: float | int | None
+    hidden: float | int | None = None
+
+    @classmethod
+    def of(
+        cls, source: PixelSource, box: Box, onto: RasterDomain, method: str, density: float
+    ) -> WarpedScene:
+        """Return a raster on a map."""
+        dtype = source.domain.dtype
+        missing = math.nan if dtype.kind == "f" else exact_nodata(source.domain.nodata, dtype)
+        return cls(source, box, onto, method, density, missing)
+
+    @property
+    def hides_nothing(self) -> bool:
+        """No: it lies askew in its box."""
+        return False
+
+    def select_bands(self, bands: Sequence[int]) -> WarpedScene:
+        """Return the same with some bands, counted from 0."""
+        return replace(self, source=some_bands(self.source, bands))
+
+    def without(self, value: float | int) -> WarpedScene:
+        """Return the same where a value means missing, of a raster that does not say so itself."""
+        missing = math.nan if self.source.domain.dtype.kind == "f" else value
+        return replace(self, missing=missing, hidden=value)
+
+    def read(self, box: Box, tile: tuple[int, int]) -> Cells:
+        """Warp the tiles that hold a rectangle.
+
+        Raises
+        ------
+        SourceError
+            The pixels cannot be read, or GDAL says that they are damaged; names the raster and the window.
+
+        """
+        n_bands, dtype = self.source.domain.n_bands, self.source.domain.dtype
+        pixels = empty((self._layers * n_bands, *box.shape), dtype)
+        by_tiles(box, tile, self.onto.grid_shape, pixels, self._tile)
+        if self.missing is None:
+            return pixels[:n_bands], pixels[n_bands:] > 0
+        return pixels, None if dtype.kind == "f" else pixels != self.missing
+
+    @property
+    def _layers(self) -> int:
+        """Bands of a tile for each of the raster: itself, and a mask where no value says what is missing."""
+        return 2 if self.missing is None else 1
+
+    @cached_property
+    def _scale(self) -> tuple[float, float] | None:
+        """How many pixels of the map lie along one of the raster, where that is the same all over it."""
+        with environment():
+            return even_scale(self.onto, self.box, self.source.domain)
+
+    def _tile(self, whole: Box) -> Array:
+        """Return the bands of a tile of the map; where there are masks, those of the bands after them."""
+        domain = self.source.domain
+        with environment():
+            below = under(whole, self.onto, domain, self._scale)
+        made = empty((self._layers * domain.n_bands, *whole.shape), domain.dtype)
+        if below.own.empty:
+            made[...] = 0 if self.missing is None else self.missing
+        elif below.own.n_pixels * domain.n_bands * domain.dtype.itemsize > MOST and whole.n_pixels > 1:
+            for half in whole.tiles(_half(whole.shape)):
+                made[:, *half.slices(whole)] = self._tile(half)
+        else:
+            self._warp(whole, below, made)
+        return made
+
+    def _warp(self, whole: Box, below: Under, made: Array) -> None:
+        """Fill a tile with the pixels below it."""
+        cells = self.source.read(below.own)
+        held = held_in(cells, self.source.valid(below.own, cells))
+        if self.hidden is not None:
+            seen = cells != self.hidden
+            held = seen if held is None else held & seen
+        if held is not None and held.all():
+            held = None
+        n_bands, part, own = len(cells), self.onto.cut(whole), self.source.domain.cut(below.own)
+        for bands in self._together(n_bands, held):
+            some = cells[bands]
+            mask = None
+            if held is not None and self.missing is None:
+                mask = held[bands[0]]
+            elif held is not None:
+                some = np.where(held[bands], some, cells.dtype.type(self.missing))
+            with environment(**IN_MEMORY), opened(some, own, self.missing, mask) as dataset:
+                found = warped(dataset, part, self.method, below.scale, self.missing)
+            made[bands] = found[: len(bands)]
+            if self.missing is None:
+                made[[n_bands + band for band in bands]] = found[-1]
+
+    def _together(self, n_bands: int, held: NDArray[np.bool_] | None) -> list[list[int]]:
+        """Return which bands are warped in one go.
+
+        Of several GDAL interpolates each otherwise than alone: other pixels are missing, and, since 3.11,
+        integers are rounded otherwise. The other methods give the same; a mask is one for all bands.
+        """
+        if self.method in INTERPOLATING:
+            return [[band] for band in range(n_bands)]
+        if held is None or self.missing is not None:
+            return [list(range(n_bands))]
+        alike: dict[bytes, list[int]] = {}
+        for band in range(n_bands):
+            alike.setdefault(held[band].tobytes(), []).append(band)
+        return list(alike.values())
+
+
+def _half(shape: tuple[int, int]) -> tuple[int, int]:
+    """Return the shape of half a tile: GDAL places the pixels of a row together, so rows stay whole.
+
+    >>> _half((64, 512)), _half((1, 512))
+    ((32, 512), (1, 256))
+    """
+    rows, cols = shape
+    return (-(-rows // 2), cols) if rows > 1 else (rows, -(-cols // 2))
