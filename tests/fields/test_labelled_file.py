@@ -115,7 +115,7 @@ def test_a_file_elsewhere_that_has_changed_is_another_run(server, tmp_path):
 
 @pytest.mark.parametrize("fault", ["503", "reset", "truncate", "404"])
 def test_chunks_that_do_not_come_are_an_error_and_never_fill(server, fault, monkeypatch):
-    monkeypatch.setattr("geopatcher.formats.object_stores.RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("geopatcher.formats.opened_buckets.RETRIES", {"max_retries": 0})
     path = f"{server.url}/deep.nc"
     server.fails(fault, after=8)
     with pytest.raises(SourceError, match=r"deep\.nc"):

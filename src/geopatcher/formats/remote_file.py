@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from obstore.exceptions import PreconditionError
 
 from geopatcher.errors import SourceAccessError, SourceError
-from geopatcher.formats.object_stores import named, store_of
+from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
