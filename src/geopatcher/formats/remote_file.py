@@ -95,6 +95,11 @@ class RemoteFile(io.RawIOBase):
         """How long it is."""
         return int(self._meta["size"])
 
+    @property
+    def working_bytes(self) -> int:
+        """How many bytes of it are kept while it is read, at most."""
+        return min(KEPT_BYTES, self.n_bytes)
+
     def stamp(self) -> str:
         """Return a text that changes when the file does, as its server says now."""
         return _stamp(self._head())
