@@ -29,6 +29,7 @@ MODULES: dict[str, str] = {
     "deflate": "",
     "distributed": "dask",
     "geopandas": "features",
+    "geopatcher.formats.bucket_heads": "cloud",
     "geopatcher.formats.buckets": "cloud",
     "geopatcher.formats.object_stores": "cloud",
     "geopatcher.formats.remote_file": "cloud",

@@ -17,6 +17,7 @@ from geopatcher.fields.file_identity import SourceFiles, local_file
 from geopatcher.fields.rasterio_source import RasterioSource
 
 SHAPE = (1, 40, 60)
+KEYS = "it takes credentials of the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
 PLACE = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
 
 
@@ -197,8 +198,9 @@ def test_a_raster_in_an_archive_is_as_old_as_the_archive(tmp_path, name):
     ("name", "why"),
     [
         ("/vsimem/a.tif", "there is no quick way to ask what /vsimem has"),
-        ("s3://bucket/a.tif", "there is no quick way to ask what s3 has"),
-        ("/vsis3/bucket/a.tif", "there is no quick way to ask what /vsis3 has"),
+        ("s3://bucket/a.tif", f"there is no quick way to ask what s3 has: {KEYS} AWS_NO_SIGN_REQUEST=YES"),
+        ("/vsis3/b/a.tif", f"there is no quick way to ask what /vsis3 has: {KEYS} AWS_NO_SIGN_REQUEST=YES"),
+        ("/vsioss/bucket/a.tif", "there is no quick way to ask what /vsioss has"),
         ("gone.tif", "there is no file of its name"),
     ],
 )

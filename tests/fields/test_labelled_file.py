@@ -101,6 +101,16 @@ def test_of_a_file_elsewhere_a_window_costs_its_chunks(server):
     assert result.stats.bytes_fetched > 0
 
 
+@pytest.mark.parametrize("how", [{}, {"scale_offset": True}, {"bands": [2]}], ids=str)
+def test_what_is_kept_of_a_file_elsewhere_is_in_the_plan(server, monkeypatch, how):
+    path, sizes = f"{server.url}/deep.nc", {"variable": "t2m", "size": 64, "window": "boxcar", **how}
+    size = (server.folder / "deep.nc").stat().st_size
+    here = gp.plan(server.folder / "deep.nc", **sizes).working_bytes
+    assert gp.plan(path, **sizes).working_bytes == here + size
+    monkeypatch.setattr("geopatcher.formats.remote_file.KEPT_BYTES", size // 2)
+    assert gp.plan(path, **sizes).working_bytes == here + size // 2
+
+
 def test_a_file_elsewhere_that_has_changed_is_another_run(server, tmp_path):
     copy = server.folder / "copy.nc"
     copy.write_bytes((server.folder / "deep.nc").read_bytes())
@@ -115,7 +125,7 @@ def test_a_file_elsewhere_that_has_changed_is_another_run(server, tmp_path):
 
 @pytest.mark.parametrize("fault", ["503", "reset", "truncate", "404"])
 def test_chunks_that_do_not_come_are_an_error_and_never_fill(server, fault, monkeypatch):
-    monkeypatch.setattr("geopatcher.formats.object_stores.RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("geopatcher.formats.opened_buckets.RETRIES", {"max_retries": 0})
     path = f"{server.url}/deep.nc"
     server.fails(fault, after=8)
     with pytest.raises(SourceError, match=r"deep\.nc"):

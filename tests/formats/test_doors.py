@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
+from functools import partial
 
-import numpy as np
 import pytest
 
-from geopatcher.formats.doors import Doors, is_composed
+from geopatcher.formats.doors import Doors
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -39,7 +40,7 @@ def test_it_is_opened_while_nobody_reads_and_before_who_wants_to():
     threads = [started(reads)]
     first.wait(30)
     threads.append(started(opens))
-    while not doors._wanting["a"]:
+    while not doors._wanting:
         time.sleep(0.001)
     threads.append(started(reads_later))
     with doors.opening("b"), doors.reading("c"):  # others are not concerned
@@ -92,140 +93,92 @@ def test_readers_do_not_wait_for_each_other_and_nothing_is_left_behind():
 def test_who_opens_it_may_open_it_again_and_read_of_it():
     doors = Doors()
     with doors.opening("a"), doors.reading("a"), doors.opening("a"):
-        assert doors._busy == {"a"}
+        assert {file.path for file in doors._busy} == {"a"}
+        assert not doors._readers
     assert not doors._busy
     assert not doors._wanting
     with doors.reading("a"):
-        assert doors._readers == {"a": 1}
+        assert [file.path for file in doors._readers] == ["a"]
 
 
-NEAR = [
-    ("https://h/a.tif", "b.vrt"),
-    ("b.vrt", "https://h/a.tif"),
-    ("a.vrt", "b.vrt"),
-    ("/vsis3/b/a.tif", "b.vrt"),
-]
-FAR = [("https://h/a.tif", "https://h/b.tif"), ("a.tif", "b.vrt"), ("b.vrt", "a.tif"), ("a.tif", "b.tif")]
+REMOTE, OTHER = "https://host/a.tif", "https://host/b.tif"
+MOSAIC = "https://host/m.vrt"
+
+
+def waits(doors, reads, opens):
+    """Whether who opens one waits for who reads the other."""
+    inside = threading.Event()
+
+    def work():
+        with doors.opening(opens):
+            inside.set()
+
+    with doors.reading(reads):
+        thread = started(work)
+        waited = not inside.wait(0.2)
+    thread.join(30)
+    assert inside.is_set()
+    assert not {*doors._readers, *doors._wanting, *doors._busy}
+    return waited
 
 
 @pytest.mark.parametrize(
-    ("read", "opened", "waits"), [(*pair, True) for pair in NEAR] + [(*pair, False) for pair in FAR]
+    ("reads", "opens", "waited"),
+    [
+        (REMOTE, OTHER, False),
+        (REMOTE, MOSAIC, True),
+        (MOSAIC, REMOTE, True),
+        (MOSAIC, "https://host/n.vrt", True),
+        ("<VRTDataset>", REMOTE, True),
+        (REMOTE, f"/vsicurl/{REMOTE}", True),
+        ("s3://bucket/a.tif", "/vsis3/bucket/a.tif", True),
+        ("here.tif", MOSAIC, False),
+        (MOSAIC, "here.tif", False),
+    ],
 )
-def test_a_mosaic_may_read_of_whatever_is_elsewhere(read, opened, waits):
-    """Tiles of a mosaic are read under their own names."""
-    doors, inside, end, done = Doors(), threading.Event(), threading.Event(), threading.Event()
-
-    def reads():
-        with doors.reading(read):
-            inside.set()
-            end.wait(30)
-            assert done.is_set() != waits
-
-    def opens():
-        inside.wait(30)
-        with doors.opening(opened):
-            done.set()
-
-    errors = []
-    threads = [started(kept(work, errors)) for work in (reads, opens)]
-    assert done.wait(0.2 if waits else 30) != waits
-    end.set()
-    for thread in threads:
-        thread.join(30)
-    assert done.is_set()
-    assert not errors
+def test_a_mosaic_may_read_of_every_file_elsewhere(reads, opens, waited):
+    assert waits(Doors(), reads, opens) is waited
 
 
-def kept(work, errors):
-    """Return what does some work and keeps its error: a thread's own is lost."""
-
-    def run():
-        try:
-            work()
-        except AssertionError as error:
-            errors.append(error)
-
-    return run
+def test_a_mosaic_of_files_that_are_here_is_one_file(tmp_path):
+    tile = "<SourceFilename relativeToVRT='1'>{}</SourceFilename>"
+    (tmp_path / "here.vrt").write_text(tile.format("a.tif"))
+    (tmp_path / "far.vrt").write_text(tile.format("/vsicurl/https://host/a.tif"))
+    (tmp_path / "outer.vrt").write_text(tile.format("far.vrt"))
+    assert not waits(Doors(), REMOTE, str(tmp_path / "here.vrt"))
+    assert waits(Doors(), REMOTE, str(tmp_path / "far.vrt"))
+    assert waits(Doors(), REMOTE, str(tmp_path / "outer.vrt"))
 
 
-def test_a_mosaic_is_known_by_its_name_or_by_what_is_in_it(tmp_path):
-    (tmp_path / "list").write_text("<VRTDataset rasterXSize='1'>")
-    (tmp_path / "pixels").write_bytes(b"II*\0")
-    assert is_composed(str(tmp_path / "list"))
-    assert not is_composed(str(tmp_path / "pixels"))
-    assert not is_composed(str(tmp_path))
-    assert not is_composed("x" * 5000)
-    assert is_composed("tiles.gti.fgb")
+def test_many_that_read_and_open_within_each_other_all_come_to_an_end():
+    doors, names = Doors(), [REMOTE, OTHER, MOSAIC, "here.tif"]
+    inside, wrong, lock = {}, [], threading.Lock()
 
+    def work(seed):
+        rng = random.Random(seed)  # noqa: S311 - to be drawn again, not to be secret
+        for _ in range(150):
+            first, second, third = (rng.choice(names) for _ in range(3))
+            with doors.reading(first), doors.opening(second):
+                with lock:
+                    wrong.extend(
+                        (second, other) for other in inside if second == other or {second, other} in MEETING
+                    )
+                    inside[second] = inside.get(second, 0) + 1
+                time.sleep(0)
+                with lock:
+                    inside[second] -= 1
+                    if not inside[second]:
+                        del inside[second]
+            with doors.reading(first), doors.reading(third), doors.opening(second), doors.opening(third):
+                pass
 
-PATHS = ("https://h/a.tif", "https://h/b.tif", "a.vrt", "b.vrt", "c.tif")
-
-
-class Watched:
-    """Who reads what just now, and whether anybody opens what meets it."""
-
-    def __init__(self):
-        self.lock, self.reads, self.wrong = threading.Lock(), {}, []
-
-    def reading(self, path):
-        with self.lock:
-            self.reads[threading.get_ident()] = [*self.mine, path]
-
-    @property
-    def mine(self):
-        return self.reads.get(threading.get_ident(), [])
-
-    def rests(self):
-        """Nothing is read while one waits; return what was."""
-        with self.lock:
-            return self.reads.pop(threading.get_ident(), [])
-
-    def goes_on(self, paths):
-        with self.lock:
-            self.reads[threading.get_ident()] = paths
-
-    def opened(self, path):
-        elsewhere = {"https://h/a.tif", "https://h/b.tif", "a.vrt", "b.vrt"}
-        with self.lock:
-            for who, paths in self.reads.items():
-                for other in paths:
-                    both = {path, other} <= elsewhere and (path.endswith("vrt") or other.endswith("vrt"))
-                    if who != threading.get_ident() and (both or path == other):
-                        self.wrong.append((path, other))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_nobody_reads_what_is_opened_and_nobody_waits_for_ever(seed):
-    doors, watched, errors = Doors(), Watched(), []
-
-    def work(number):
-        chance = np.random.default_rng([seed, number])
-
-        def go(depth):
-            path, before = PATHS[chance.integers(len(PATHS))], watched.rests()
-            if chance.random() < 0.4:
-                with doors.opening(path):
-                    for _ in range(3):
-                        watched.opened(path)
-                        time.sleep(0.0001)
-                watched.goes_on(before)
-                return
-            with doors.reading(path):
-                watched.goes_on([*before, path])
-                time.sleep(0.0001)
-                for _ in range(chance.integers(3) if depth else 0):
-                    go(depth - 1)
-                watched.goes_on(before)
-
-        for _ in range(60):
-            go(2)
-
-    threads = [started(kept(lambda number=number: work(number), errors)) for number in range(6)]
+    threads = [started(partial(work, seed)) for seed in range(6)]
     for thread in threads:
         thread.join(50)
     assert not any(thread.is_alive() for thread in threads)
-    assert not errors
-    assert not watched.wrong
-    assert not doors._readers
-    assert not doors._wanting
-    assert not doors._busy
+    assert wrong == []
+    assert not {*doors._readers, *doors._wanting, *doors._busy}
+
+
+#: Of the names above, those of which not both may be opened at once.
+MEETING = ({REMOTE, MOSAIC}, {OTHER, MOSAIC})

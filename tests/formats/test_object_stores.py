@@ -1,28 +1,15 @@
-"""What an environment says of buckets, and what is said of an error. Stores are read in test_zarr_places."""
+"""What travels of a store in a bucket, and what never does. It is read in test_zarr_places."""
 
 from __future__ import annotations
 
 import pickle
 
 import pytest
-from obstore.exceptions import GenericError, PermissionDeniedError
+from obstore.exceptions import GenericError
 
-from geopatcher.errors import SourceAccessError, SourceError
-from geopatcher.formats.object_stores import RemoteStore, named
-
-
-@pytest.mark.parametrize(
-    ("error", "kind", "words"),
-    [
-        (PermissionDeniedError("no"), SourceAccessError, "cannot read s3://b/k: not authorised"),
-        (GenericError("status code: 403 Forbidden"), SourceAccessError, "not authorised"),
-        (GenericError("<Code>NoSuchBucket</Code>"), SourceAccessError, "there is no such bucket"),
-        (GenericError("lost\nDebug source: x"), SourceError, "cannot read s3://b/k: lost$"),
-    ],
-)
-def test_errors_are_named(error, kind, words):
-    with pytest.raises(kind, match=words), named("s3://b/k"):
-        raise error
+from geopatcher.errors import SourceError
+from geopatcher.formats.object_stores import RemoteStore
+from geopatcher.formats.opened_buckets import named
 
 
 def test_secrets_are_in_no_message_and_no_pickle(monkeypatch):

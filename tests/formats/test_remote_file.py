@@ -83,7 +83,7 @@ def test_what_is_not_there(server):
 
 @pytest.mark.parametrize("fault", ["503", "403", "404", "reset", "truncate"])
 def test_bytes_that_do_not_come_are_an_error_that_stays_known(server, fault, monkeypatch):
-    monkeypatch.setattr("geopatcher.formats.object_stores.RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("geopatcher.formats.opened_buckets.RETRIES", {"max_retries": 0})
     file = opened(server)
     file.read(1)
     server.fails(fault)

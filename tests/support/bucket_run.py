@@ -44,12 +44,11 @@ class Double:
         return patch * 2
 
 
-def run(target, operator=None, large=False, **options):
-    """Run it."""
+def run(target, operator=None, large=False, source=None, **options):
+    """Run it, of `image` or of another source."""
     sizes = LARGE if large else SIZES
-    return geopatcher.reconstruct(
-        image(large), operator or Double(), target, progress=False, **sizes | options
-    )
+    source = image(large) if source is None else source
+    return geopatcher.reconstruct(source, operator or Double(), target, progress=False, **sizes | options)
 
 
 def stored(levels):
@@ -62,4 +61,5 @@ if __name__ == "__main__":
     lease.LEASE_S = given.get("lease_s", lease.LEASE_S)
     os.chdir(given["folder"])
     operator = Double(delay_s=given.get("delay_s", 0.0), calls=given.get("calls"))
-    run(given["target"], operator, large=given.get("large", False), **stored(given.get("levels", False)))
+    options = stored(given.get("levels", False))
+    run(given["target"], operator, given.get("large", False), given.get("source"), **options)

@@ -31,7 +31,7 @@ from bucket_run import SIZES, Double, run
 from geopatcher.cli import main
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError, TargetExistsError, TargetLockedError
-from geopatcher.formats import object_stores
+from geopatcher.formats import opened_buckets
 from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket import sending
 from geopatcher.targets.open import target_for
@@ -181,7 +181,7 @@ def test_killed_while_it_is_sent_it_is_sent_again_and_not_computed_again(
 @pytest.mark.parametrize("kind", [503, "reset", "lost", "hangs"])
 def test_what_passes_on_the_way_is_not_noticed(bucket, server, small_parts, large, monkeypatch, kind):
     if kind == "hangs":
-        monkeypatch.setitem(object_stores.CLIENT, "timeout", timedelta(seconds=3))
+        monkeypatch.setitem(opened_buckets.CLIENT, "timeout", timedelta(seconds=3))
     faults = [
         Fault("POST", r"x\.tif\?uploads", kind),
         Fault("PUT", r"partNumber=2", kind),

@@ -13,6 +13,7 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.core.leading import unnamed
 from geopatcher.core.protocols import HeldArrays, Sliceable
 from geopatcher.core.sources import reads_at_once
+from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.some_bands import SomeBands
 from geopatcher.fields.source_files import files_under
@@ -102,6 +103,11 @@ class ArraySource:
                 return int(part.nbytes)
             part = part.base
         return 0
+
+    @property
+    def working_bytes(self) -> int:
+        """Of what the cells are read from."""
+        return working_bytes(self.origin)
 
     @property
     def reads_at_once(self) -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from geopatcher.core.begun import Begun
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
-from geopatcher.fields.url_identity import ask, query_digest, url_of
+from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.signing import SIGNED
 
@@ -93,7 +93,7 @@ class SourceFiles:
         with POOL.look_at(path) as dataset:
             driver = dataset.driver
             address = SIGNED.of(path)
-            whole = (address, f"/vsicurl/{address}")
+            whole = (address, f"/vsicurl/{address}", re.sub("^(s3|gs|az)://", r"/vsi\1/", address))
             found = dict.fromkeys(path if name in whole else name for name in _files(dataset))
         waiting = [(name, 1) for name in found]
         while waiting:
@@ -205,12 +205,18 @@ def _inside(name: str) -> Iterator[str]:
 
 
 def _of_one(name: str) -> dict[str, str | int | float]:
-    if url_of(SIGNED.of(name)) is not None:
+    if _server_of(name) is not None:
         return _of_url(name, _asked(name))
     found = local_file(name)
     if found is None:
         return {"unknown": _why_unknown(name)}
     return _of_local(found)
+
+
+def _server_of(name: str) -> str | None:
+    """Return the address at which a server can be asked for a file."""
+    url = url_of(SIGNED.of(name))
+    return None if url is None or why_not_asked(url) else url
 
 
 def _asked(name: str) -> Answer:
@@ -254,14 +260,18 @@ def _sample(place: Path, size: int) -> str:
 
 def _why_unknown(name: str) -> str:
     kind = re.match(r"/vsi[a-z0-9_]+|[A-Za-z][A-Za-z0-9+.\-]*(?=://)", name)
-    return f"there is no quick way to ask what {kind[0]} has" if kind else "there is no file of its name"
+    if kind is None:
+        return "there is no file of its name"
+    url = url_of(name)
+    why = "" if url is None else f": {why_not_asked(url)}"
+    return f"there is no quick way to ask what {kind[0]} has{why}"
 
 
 def _states(
     names: Sequence[str], *, quick: bool = False, known: Mapping[str, Answer] = MappingProxyType({})
 ) -> list[_State]:
     """Return what files are now; servers are asked for several at once, but for what is ``known``."""
-    elsewhere = [name for name in names if name not in known and url_of(SIGNED.of(name)) is not None]
+    elsewhere = [name for name in names if name not in known and _server_of(name) is not None]
     answers = dict(known)
     if elsewhere:
         with ThreadPoolExecutor(min(ASKING, len(elsewhere)), "geopatcher-ask") as pool:
@@ -309,8 +319,9 @@ class AskedAhead:
 
     @classmethod
     def of(cls, path: str) -> AskedAhead | None:
-        """Ask now; nobody is asked of what has no address of the web, or is made of other files."""
-        if url_of(path) is None or _is_dataset(path):
+        """Ask now; nobody is asked of what no server has, or is made of other files."""
+        url = url_of(path)
+        if url is None or _is_dataset(path) or why_not_asked(url):
             return None
         return cls(path, time.monotonic(), Begun(partial(_asked, path)))
 

@@ -59,6 +59,11 @@ class RemoteOrigin:
         """
         return {"path": str(self.file), "variable": self.variable, "version": self.file.stamp()}
 
+    @property
+    def working_bytes(self) -> int:
+        """Of the file, beside pixels."""
+        return self.file.working_bytes
+
     def version(self) -> str:
         """Return the etag and the size.
 

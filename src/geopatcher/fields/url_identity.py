@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import urllib.error
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
+from geopatcher._optional import load
 from geopatcher.core.digests import digest_of
+from geopatcher.errors import MissingExtraError, SourceError
+from geopatcher.formats.cloud_variables import lacking
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from geopatcher.formats.bucket_heads import Head
 
 #: Bytes at the beginning and at the end of a file that are looked at where its server is not exact.
 SAMPLE_BYTES = 64 << 10
@@ -31,6 +37,9 @@ SIGNATURES = re.compile(
 #: Endings of archives, within which a name goes on.
 _ARCHIVES = re.compile(r"(\.(?:zip|tar|tgz|tar\.gz|7z|kmz))(?:/.*)?$", re.IGNORECASE)
 _HTTP = re.compile(r"https?://.*", re.IGNORECASE | re.DOTALL)
+_BUCKET = re.compile(r"((s3|gs|az)://[^/?#@]+)/(.+)", re.DOTALL)
+#: GDAL's names of buckets.
+_GDAL_BUCKET = re.compile(r"(s3|gs|az)(?:_streaming)?")
 #: Answers that another try may change.
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
@@ -71,8 +80,10 @@ def url_of(name: str) -> str | None:
 
     >>> url_of("/vsicurl/https://host/a.tif"), url_of("/vsizip//vsicurl/https://host/a.zip/b.tif")
     ('https://host/a.tif', 'https://host/a.zip')
-    >>> url_of("/vsicurl?max_retry=2&url=https%3A%2F%2Fhost%2Fa.tif"), url_of("scene.tif"), url_of("s3://b/a.tif")
-    ('https://host/a.tif', None, None)
+    >>> url_of("/vsicurl?max_retry=2&url=https%3A%2F%2Fhost%2Fa.tif"), url_of("scene.tif")
+    ('https://host/a.tif', None)
+    >>> url_of("/vsis3/bucket/a.tif"), url_of("gs://bucket/a.tif")
+    ('s3://bucket/a.tif', 'gs://bucket/a.tif')
     """
     rest, is_archive = name, False
     while True:
@@ -83,6 +94,8 @@ def url_of(name: str) -> str | None:
         if head.startswith(("curl?", "curl_streaming?")):
             options = dict(parse_qsl(rest.partition("?")[2]))
             rest = options.get("url", "")
+        elif (bucket := _GDAL_BUCKET.fullmatch(head)) is not None:
+            rest = f"{bucket[1]}://{tail}"
         elif head:
             is_archive |= head in ("zip", "tar", "gzip", "7z")
             rest = tail
@@ -92,7 +105,7 @@ def url_of(name: str) -> str | None:
     if plus and scheme in ("zip", "tar", "gzip"):
         rest, is_archive = inner.partition("!")[0], True
     rest = rest.replace("}", "") if "{" in name else rest
-    if not _HTTP.fullmatch(rest):
+    if not (_HTTP.fullmatch(rest) or _BUCKET.fullmatch(rest)):
         return None
     found = _ARCHIVES.search(urlsplit(rest).path) if is_archive else None
     return rest[: rest.index(found[0])] + found[1] if found and found[0] in rest else rest
@@ -113,17 +126,46 @@ def query_digest(url: str) -> str:
     return digest_of(*(text for pair in kept for text in pair)) if kept else ""
 
 
+def why_not_asked(url: str) -> str:
+    """Return why the server of a URL is not to be asked, ``""`` where it is.
+
+    A bucket is where obstore is installed, and the environment lets it in.
+    """
+    bucket = _BUCKET.fullmatch(url)
+    if bucket is None:
+        return ""
+    try:
+        load("obstore")
+    except MissingExtraError as error:
+        return str(error)
+    wanted = lacking(os.environ, bucket[2])
+    return f"it takes credentials of the environment, such as {wanted}" if wanted else ""
+
+
 def ask(url: str) -> Answer:
     """Ask a server which version of a file it has; a question that fails is an answer with a ``trouble``.
 
-    Nothing of it names the address, which may hold secrets.
+    Nothing of it names an address of the web, which may hold secrets.
     """
+    bucket = _BUCKET.fullmatch(url)
+    if bucket is not None:
+        return _of_object(bucket[1], bucket[3])
     answer = Answer(trouble="it was not asked")
     for _ in range(TRIES):
         answer, again = _asked(url)
         if not again:
             break
     return answer
+
+
+def _of_object(root: str, key: str) -> Answer:
+    try:
+        found: Head = load("geopatcher.formats.bucket_heads").head(root, key)
+    except FileNotFoundError:
+        return Answer(trouble="its server answered 404")
+    except SourceError as error:
+        return Answer(trouble=str(error))
+    return Answer(found.etag, found.modified, str(found.n_bytes))
 
 
 def _asked(url: str) -> tuple[Answer, bool]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 
 from geopatcher.errors import TargetError
-from geopatcher.formats.object_stores import named, store_of
+from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:

@@ -31,6 +31,52 @@ _OPEN = {
     "AZURE": ("AZURE_NO_SIGN_REQUEST", "AZURE_SKIP_SIGNATURE"),
     "GS": ("GS_NO_SIGN_REQUEST", "GOOGLE_SKIP_SIGNATURE"),
 }
+#: Any of these together lets obstore in without asking who the machine is.
+_KEYS = {
+    "s3": (
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI",),
+    ),
+    "gs": (
+        ("GOOGLE_APPLICATION_CREDENTIALS",),
+        ("GOOGLE_SERVICE_ACCOUNT",),
+        ("GOOGLE_SERVICE_ACCOUNT_PATH",),
+        ("GOOGLE_SERVICE_ACCOUNT_KEY",),
+    ),
+    "az": (
+        ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"),
+        ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"),
+    ),
+}
+_KINDS = {"s3": "AWS", "gs": "GS", "az": "AZURE"}
+
+
+def lacking(variables: Mapping[str, str], scheme: str) -> str:
+    """Return what would let obstore into a bucket, ``""`` where the variables do.
+
+    Who the machine is, which servers of a cloud are asked for, does not count: elsewhere it takes seconds to
+    find that there are none.
+
+    >>> lacking({"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "abc"}, "s3")
+    ''
+    >>> lacking({}, "gs")
+    'GOOGLE_APPLICATION_CREDENTIALS, or GS_NO_SIGN_REQUEST=YES'
+    """
+    kind = _KINDS[scheme]
+    keys = any(all(variables.get(name) for name in together) for together in _KEYS[scheme])
+    if scheme == "az":
+        known = _azure_for_obstore(variables)
+        keys = "account_name" in known and (keys or "account_key" in known or "sas_key" in known)
+    if keys or _is_open(variables, kind):
+        return ""
+    such = {
+        "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+        "az": "AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_ACCESS_KEY",
+    }
+    return f"{such[scheme]}, or {_OPEN[kind][0]}=YES"
 
 
 def for_gdal(variables: Mapping[str, str]) -> dict[str, str]:

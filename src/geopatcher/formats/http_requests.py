@@ -32,7 +32,7 @@ def request_for(url: str, method: str, headers: Mapping[str, str]) -> urllib.req
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     bare = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
-    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `url_of`
+    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `ask`
     if at:  # not sent on to where an answer redirects
         name, _, password = user.partition(":")
         token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()

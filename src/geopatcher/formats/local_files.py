@@ -43,6 +43,42 @@ _CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 _GZIP = b"\x1f\x8b"
 
 
+#: How far what is read of a raster may lie: in files of this machine, in one file elsewhere, in any files.
+HERE, THERE, MOSAIC = "here", "there", "mosaic"
+#: Names of datasets that are made of others, of which some are texts.
+_MADE_OF_OTHERS = re.compile(
+    r"\s*[<{].*|(?:vrt://|GTI:|STACIT:).*|[^?]*\.(?:vrt|gti|gti\.gpkg|gti\.fgb)(?:\?.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def reach(path: str) -> str:
+    """Return how far what is read of a raster may lie; a `MOSAIC` is made of others.
+
+    >>> reach("a.tif"), reach("https://host/a.tif"), reach("https://host/a.vrt"), reach("<VRTDataset>")
+    ('here', 'there', 'mosaic', 'mosaic')
+    """
+    is_mosaic = _MADE_OF_OTHERS.fullmatch(path) is not None
+    if is_elsewhere(path):
+        return MOSAIC if is_mosaic else THERE
+    if not is_mosaic:
+        return HERE
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return MOSAIC
+    return HERE if _stays_here(path, status.st_size, status.st_mtime_ns) else MOSAIC
+
+
+@lru_cache(maxsize=1024)
+def _stays_here(path: str, size: int, mtime_ns: int) -> bool:
+    """Whether no tile of a mosaic, or of one within it, lies elsewhere."""
+    _ = size, mtime_ns
+    return path.lower().endswith(".vrt") and not any(
+        _REMOTE_TILE.search(_text(vrt)) for vrt in _vrts(Path(path))
+    )
+
+
 def is_elsewhere(path: str) -> bool:
     """Whether a path is an address, or one of GDAL's virtual paths.
 

@@ -6,39 +6,24 @@ This module imports zarr and obstore, and is loaded by `geopatcher._optional.loa
 from __future__ import annotations
 
 import asyncio
-import importlib
-import os
-import re
-from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import HTTPStore, from_url
+from obstore.store import ObjectStore as Store
 from zarr.storage import ObjectStore
 
-from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
-from geopatcher.errors.redaction import redacted, scrub
-from geopatcher.formats.cloud_variables import for_obstore
-from geopatcher.formats.gdal_messages import config_secrets
+from geopatcher.errors import SourceError
+from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
 
     from obstore import ObjectMeta
-    from obstore.store import ClientConfig, RetryConfig
-    from obstore.store import ObjectStore as Store
     from zarr.abc.store import ByteRequest
     from zarr.core.buffer import Buffer, BufferPrototype
 
-#: As GDAL is told in `geopatcher.formats.gdal_environment`.
-RETRIES: RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(minutes=2)}
-#: For a whole answer, and until a connection stands.
-CLIENT: ClientConfig = {"timeout": timedelta(minutes=1), "connect_timeout": timedelta(seconds=10)}
 
-
-class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not looked into
+class RemoteStore(ObjectStore[Store]):  # type: ignore[misc]  # zarr is not looked into
     """A bucket or a web server, for reading. It travels as its address, and is made anew where it arrives.
 
     What is not there is not there; all else that goes wrong is an error, and no fill value. ``documents`` are
@@ -143,95 +128,3 @@ class RemoteStore(ObjectStore["Store"]):  # type: ignore[misc]  # zarr is not lo
 
 def _stamp(key: str, entry: ObjectMeta) -> str:
     return f"{key} {entry['e_tag'] or entry['last_modified']} {entry['size']}"
-
-
-@contextmanager
-def named(
-    address: str,
-    doing: str = "read",
-    refused: type[GeopatcherError] = SourceAccessError,
-    failed: type[GeopatcherError] = SourceError,
-    through: type[BaseError] | tuple[()] = (),
-) -> Iterator[None]:
-    """Raise what goes wrong with an address by its name, without secrets.
-
-    What is not there is let through, and so is what is of the class ``through``.
-
-    Raises
-    ------
-    refused
-        A server says that it is not for us.
-    failed
-        It cannot be read, or what else was ``doing``.
-
-    """
-    try:
-        yield
-    except through:
-        raise
-    except BaseError as error:
-        secrets = config_secrets()
-        scrub(error, secrets=secrets)
-        why = _said(redacted(str(error), secrets=secrets))
-        denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
-        if denied or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
-            raise refused(
-                f"cannot {doing} {address}: not authorised: check the credentials in the environment, such "
-                f"as AWS_ACCESS_KEY_ID; some servers say the same of what is not there ({why})"
-            ) from error
-        if "NoSuchBucket" in why or "ContainerNotFound" in why:
-            raise refused(f"cannot {doing} {address}: there is no such bucket ({why})") from error
-        raise failed(f"cannot {doing} {address}: {why}") from error
-
-
-def _said(message: str) -> str:
-    """Return the first line of a message, and the code of an object store's answer behind it.
-
-    >>> _said("404 Not Found: <?xml ?><Error><Code>NoSuchBucket</Code></Error>")
-    '404 Not Found: NoSuchBucket'
-    """
-    code = re.search(r"<Code>(\w+)</Code>", message)
-    line = message.strip().partition("\n")[0].partition("<")[0].strip()
-    return f"{line} {code[1]}" if code else line
-
-
-def store_of(root: str, credentials: str | None) -> Store:
-    """Return what reads a bucket or a server, as the environment says.
-
-    Raises
-    ------
-    SourceError
-        The environment does not say enough.
-
-    """
-    plain = root.startswith("http://")
-    with named(root):
-        if root.startswith(("http://", "https://")):
-            return HTTPStore(root, client_options={**CLIENT, "allow_http": plain}, retry_config=RETRIES)
-        provider = None if credentials is None else _named_function(credentials)
-        config = for_obstore(os.environ, root.partition(":")[0])
-        options: ClientConfig = {**CLIENT, "allow_http": any("http://" in value for value in config.values())}
-        store: Store = from_url(  # type: ignore[call-overload]  # the address says which
-            root, config=config, client_options=options, retry_config=RETRIES, credential_provider=provider
-        )
-        return store
-
-
-def _named_function(credentials: str) -> object:
-    """Return the function that gives credentials, which is called here and not where it was named.
-
-    Raises
-    ------
-    ValueError
-        There is none of this name.
-
-    """
-    module, _, name = credentials.partition(":")
-    try:
-        found: object = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f'credentials={credentials!r} is to be "module:function", a function that gives a dict as '
-            f"obstore's credential providers do, and that can be imported where pixels are read: {error}"
-        ) from error
-    return found

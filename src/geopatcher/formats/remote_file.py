@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from obstore.exceptions import PreconditionError
 
 from geopatcher.errors import SourceAccessError, SourceError
-from geopatcher.formats.object_stores import named, store_of
+from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
@@ -94,6 +94,11 @@ class RemoteFile(io.RawIOBase):
     def n_bytes(self) -> int:
         """How long it is."""
         return int(self._meta["size"])
+
+    @property
+    def working_bytes(self) -> int:
+        """How many bytes of it are kept while it is read, at most."""
+        return min(KEPT_BYTES, self.n_bytes)
 
     def stamp(self) -> str:
         """Return a text that changes when the file does, as its server says now."""
