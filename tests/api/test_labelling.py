@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 
 import geopatcher as gp
 from geopatcher.api.labelling import labelled_array
+from geopatcher.core.metadata import Ground
+from geopatcher.formats.attributes import metadata_of
 
 pytest.importorskip("rioxarray")
 pytestmark = [
@@ -42,3 +45,32 @@ def test_a_mask_is_a_coordinate():
     array = labelled_array(np.ones((2, 2)), domain, np.array([[True, False], [True, True]]))
     assert array.valid.values.tolist() == [[1, 0], [1, 1]]
     assert array.attrs["ancillary_variables"] == "valid"
+
+
+@pytest.mark.parametrize("target", [None, "r.zarr", "r.tif"])
+@pytest.mark.parametrize("kind", ["classes", "range", "tags"])
+def test_what_xarray_has_of_a_result_it_can_write_as_netcdf(tmp_path, target, kind):
+    """With the names and colors of classes, the range of a style, and the tags of a band."""
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    values = np.random.default_rng(0).integers(0, 2, (1, 60, 70)).astype("uint8")
+    transform = Affine(10, 0, 5e5, 0, -10, 4.6e6)
+    profile = {"driver": "GTiff", "height": 60, "width": 70, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a.tif", "w", crs="EPSG:32633", transform=transform, **profile) as dataset:
+        dataset.write(values)
+        if kind == "tags":
+            dataset.update_tags(1, SENSOR="one")
+    style = {
+        "classes": gp.Style(classes={0: ("Bare", "#c8b48c"), 1: ("Plants", "#006400")}),
+        "range": gp.Style(range=(0, 1)),
+        "tags": None,
+    }[kind]
+    where = None if target is None else tmp_path / target
+    asked = {"size": 32, "aggregation": "mode", "style": style}
+    result = gp.reconstruct(tmp_path / "a.tif", np.copy, where, **asked)
+    array = result.to_xarray()
+    array.to_dataset(name="cells").to_netcdf(tmp_path / "r.nc", engine="netcdf4")
+    with xarray.open_dataset(tmp_path / "r.nc", engine="netcdf4") as read:
+        np.testing.assert_array_equal(np.squeeze(read["cells"].values), values[0])
+        known = metadata_of(read["cells"].attrs, 1, Ground())
+    assert known.bands == metadata_of(array.attrs, 1, Ground()).bands != ()

@@ -69,6 +69,12 @@ def test_a_plan_of_several_rasters_for_a_function():
         ({"target": "missing/x.tif"}, TargetError),
         ({"target": "here.tif"}, TargetError),
         ({"target": "x.png"}, ValueError),
+        ({"dtype": "uint8", "nodata": 300}, ValueError),
+        ({"dtype": "int16", "nodata": 0.5}, ValueError),
+        ({"dtype": "uint16", "nodata": float("nan")}, ValueError),
+        ({"scale_to": gp.ScaleTo("uint8", (0, 1)), "nodata": 7}, ValueError),
+        ({"scale_to": gp.ScaleTo("uint8", (0, 1)), "nodata": -9999}, ValueError),
+        ({"scale_to": gp.ScaleTo("uint8", (0, 1)), "aggregation": "mode"}, ValueError),
     ],
 )
 def test_what_a_run_refuses_its_plan_refuses_with_the_same_words(tmp_path, monkeypatch, asked, error):

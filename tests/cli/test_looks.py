@@ -48,6 +48,8 @@ def test_it_is_said_beforehand_and_saved(tmp_path, scene):
     assert 4 * told["disk_bytes"] == plain["disk_bytes"]
     planned = json.loads(invoke("plan", path, tmp_path / "r.tif", *EXPR[:4], *scaled, "--json").stdout)
     assert planned["disk_bytes"] == told["disk_bytes"]
+    refused = invoke("run", path, tmp_path / "r.tif", *EXPR, *scaled, "--nodata", "7", "--dry-run")
+    assert (refused.exit_code, "nodata=7 lies among the numbers" in refused.output) == (1, True)
     saved = tmp_path / "run.json"
     assert invoke("run", path, tmp_path / "a.tif", *EXPR, *scaled, "--save-config", saved).exit_code == 0
     assert invoke("run", "--config", saved, "--overwrite").exit_code == 0

@@ -49,6 +49,32 @@ def test_a_range_goes_up(ends):
         ScaleTo("uint8", ends)
 
 
+@pytest.mark.parametrize("ends", [(-1e308, 1e308), (0, 5e-324), (0, 1e-300)])
+def test_a_range_has_steps(ends):
+    with pytest.raises(ValueError, match="a step between two of its numbers is no float64"):
+        ScaleTo("int32", ends)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+@pytest.mark.parametrize("aggregation", ["max", "median", "mean"])
+def test_half_floats_are_not_rounded_to_what_half_floats_hold(dtype, aggregation):
+    """Numbers above 2048 are not all among them, and those above 65504 are infinite."""
+    values = np.random.default_rng(3).uniform(0, 1, (1, 60, 70)).astype("float16")
+    scale_to = ScaleTo(dtype, (0, 1))
+    result = gp.reconstruct(
+        values.astype("float32"),
+        lambda patch: patch.astype("float16"),
+        size=32,
+        step=16,
+        window="boxcar",
+        aggregation=aggregation,
+        scale_to=scale_to,
+    )
+    scaling = scale_to.scaling(None)
+    steps = np.rint(values.astype("float64") * (scaling.last - scaling.first))
+    np.testing.assert_array_equal(result.array[:], steps + scaling.first)
+
+
 @pytest.fixture(scope="module")
 def image():
     image = np.random.default_rng(1).uniform(-0.2, 1.2, (2, 150, 130)).astype("float32")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -249,6 +250,18 @@ def test_what_somebody_else_holds_is(monkeypatch, held):
     added = handed_over(monkeypatch, contribution)
     assert not np.shares_memory(added.data, held)
     np.testing.assert_array_equal(added.data, contribution.data)
+
+
+@pytest.mark.parametrize("shape", [(1, 10, 10), (100,)], ids=["array", "owner"])
+def test_what_somebody_finds_again_by_a_weak_reference_is(monkeypatch, shape):
+    """As a cache of arrays does, which hands one out again for as long as it is there."""
+    held = np.ones(shape)
+    found = weakref.ref(held)
+    data = held.reshape(1, 10, 10) if len(shape) == 1 else held
+    contribution = Contribution(gp.Box(0, 10, 0, 10), data, None)
+    del held, data
+    added = handed_over(monkeypatch, contribution)
+    assert not np.shares_memory(added.data, found())
 
 
 def test_memory_that_no_array_owns_is(monkeypatch):

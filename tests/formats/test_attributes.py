@@ -36,8 +36,15 @@ FULL = Metadata(
 
 def test_what_is_written_is_what_is_read_through_json():
     attributes = json.loads(json.dumps(metadata_attributes(FULL)))
-    assert attributes["color_tables"] == [[], [[3, 1, 2, 3, 255]]]
+    assert json.loads(attributes["color_tables"]) == [[], [[3, 1, 2, 3, 255]]]
     assert metadata_of(attributes, 2, NOWHERE) == FULL
+    earlier = {name: json.loads(attributes[name]) for name in ("band_tags", "color_tables")}
+    assert metadata_of(attributes | earlier, 2, NOWHERE) == FULL
+
+
+@pytest.mark.parametrize("text", ["{", "7", "[1", "[]", "[" * 100_000])
+def test_texts_that_are_no_lists_say_nothing(text):
+    assert metadata_of({"band_tags": text, "color_tables": text}, 2, NOWHERE) == Metadata()
 
 
 def test_attributes_that_say_nothing_say_the_same_as_none():
@@ -77,8 +84,9 @@ def test_control_points_are_geojson():
     feature = json.loads(attributes["gcps"])["features"][0]
     assert feature["geometry"] == {"type": "Point", "coordinates": [10.0, 20.0, 3.0]}
     assert feature["properties"] == {"id": "p", "info": "corner", "row": 1.5, "col": 2.0}
-    assert attributes["rpcs"] == {"LINE_OFF": "7"}
+    assert json.loads(attributes["rpcs"]) == {"LINE_OFF": "7"}
     assert ground_of(attributes, None) == ground
+    assert ground_of(attributes | {"rpcs": {"LINE_OFF": "7"}}, None) == ground
     assert ground_attributes(NOWHERE) == {}
 
 

@@ -48,8 +48,8 @@ def scaled(finished: Finished, scaling: Scaling) -> tuple[Finished, int]:
     Uses up ``finished``. A band at a time: numbers are made of float64.
     """
     values, covered, base = finished
-    wide = base is not None or values.dtype.kind != "f" or scaling.last - scaling.first >= 2**24
-    out = np.empty(values.shape, np.float64) if wide else values
+    room = 0 if base is not None or values.dtype.kind != "f" else 2 ** (np.finfo(values.dtype).nmant + 1)
+    out = values if max(-scaling.first, scaling.last) <= room else np.empty(values.shape, np.float64)
     clipped = 0
     for band in range(values.shape[0]):
         cells = values[band] if base is None else base[band].astype(np.float64) + values[band]

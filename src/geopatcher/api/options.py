@@ -53,6 +53,7 @@ class SharedOptions(SourceOptions, total=False):
     memory_limit: int | str
     dtype: DTypeLike | None
     scale_to: ScaleTo | None
+    nodata: Nodata
     chunks: Size
     storage: ZarrStorage | CogStorage | None
     region: Region | None
@@ -78,7 +79,6 @@ class RunOptions(SharedOptions, total=False):
     tta: str | None
     device: str | None
     precision: str | None
-    nodata: Nodata
     output_dims: OutputDims | None
     style: Style | None
     on_error: OnError

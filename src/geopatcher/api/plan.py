@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Window
     from geopatcher.core.scaling import ScaleTo
     from geopatcher.engine.batching import BatchSize
+    from geopatcher.engine.output import Nodata
     from geopatcher.fields.open import Sources
     from geopatcher.planning.plan import Plan
     from geopatcher.runs.executor import Executor
@@ -53,6 +54,7 @@ def plan(
     memory_limit: int | str = "1GiB",
     dtype: DTypeLike | None = None,
     scale_to: ScaleTo | None = None,
+    nodata: Nodata = None,
     chunks: Size = 512,
     storage: ZarrStorage | CogStorage | None = None,
     region: Region | None = None,
@@ -95,6 +97,8 @@ def plan(
         Of the result; float32 is assumed where it follows from the operator.
     scale_to
         As of `reconstruct`: the result has its dtype.
+    nodata
+        As of `reconstruct`: whether a ``dtype`` or ``scale_to`` can have it is seen here.
     chunks
         ``(rows, columns)`` of a block of the result in pixels, or one number for both; 512 by default.
     storage
@@ -155,7 +159,7 @@ def plan(
     at_once = usual_batch(run, batch_size)
     to = Destination(target, storage, overwrite=False, resume=True)
     request = Request.of(
-        axes, reading, to.raster, storage, chunks, beside, dtype, None, at_once, limit, extent
+        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, limit, extent
     ).looking(None, scale_to)
     field, request = request.over(pixels)
     warn_of_ground(field, stacklevel=2)

@@ -128,9 +128,19 @@ class Request:
         return part, replace(self, region=region)
 
     def plan(self, source: PixelSource, out_bands: int | None = None) -> Plan:
-        """Return the plan over a source; ``out_bands`` are what the operator returns, if that is known."""
+        """Return the plan over a source; ``out_bands`` are what the operator returns, if that is known.
+
+        Raises
+        ------
+        ValueError
+            The dtype of the result cannot have its nodata value, or classes were to be scaled.
+
+        """
         if self.output.dtype is not None:
             self.axes.aggregation.check_dtype(self.output.dtype)
+        if isinstance(self.axes.aggregation, CellAggregation):
+            _check_scaling(self.output, self.axes.aggregation)
+        self.output.check_nodata()
         result = self.output.dtype or np.dtype("float32")
         bands = usual_kind(source, outline_of(source))[0] if out_bands is None else out_bands
         made = make_plan(
@@ -180,7 +190,7 @@ def job_for(
     TypeError
         The operator cannot be called, or the aggregation gives no value per pixel.
     ValueError
-        Values that are names, such as classes, were to be scaled.
+        The dtype of the result cannot have its nodata value, or classes were to be scaled.
     MemoryLimitError
         Not one patch fits the limit.
     IncompleteScanConfiguration
@@ -192,7 +202,6 @@ def job_for(
         raise TypeError(
             f"{type(axes.aggregation).__name__} gives no value per pixel: use the patcher's merge or reduce"
         )
-    _check_scaling(request.output, axes.aggregation)
     check_operator(operator)
     source, request = request.over(source)
     plan = request.plan(source)

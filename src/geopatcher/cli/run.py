@@ -135,7 +135,7 @@ def run(
     call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
     nodata = _nodata(nodata, task.nodata, keywords)
     if dry_run:
-        asked = {**keywords, "workers": workers, "out_bands": task.out_bands}
+        asked = {**keywords, "workers": workers, "out_bands": task.out_bands, "nodata": nodata}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
     with _cluster(dask) as executor, _page(keywords) if watch else nullcontext(()) as hooks:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class ScaleTo:
     Raises
     ------
     ValueError
-        The dtype is another one, or the range does not go up.
+        The dtype is another one, the range does not go up, or is too wide or narrow for float64.
 
     Examples
     --------
@@ -54,6 +55,11 @@ class ScaleTo:
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(
                 f"the range of scale_to is {self.range}: give its lowest value, then its highest"
+            )
+        if not math.isfinite(high - low) or (high - low) / 2.0**32 < sys.float_info.min:
+            raise ValueError(
+                f"the range of scale_to is {self.range}: a step between two of its numbers is no float64, "
+                "scale the values in the operator first"
             )
         object.__setattr__(self, "range", (low, high))
         object.__setattr__(self, "dtype", str(kind))

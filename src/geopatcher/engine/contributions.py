@@ -6,6 +6,7 @@ import math
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import getweakrefcount
 
 import numpy as np
 
@@ -55,14 +56,15 @@ class Contribution(NamedTuple):
 def _holders(contribution: Contribution) -> int:
     """Return how many references there are to the array whose memory the cells are.
 
-    That of a library, which may be written into without any, counts as held by many.
+    That of a library, which may be written into without any, counts as held by many; so does one that
+    somebody has a weak reference to, which is one for as long as the contribution is there.
     """
     data = contribution.data
     if data.base is None:
-        return sys.getrefcount(data) if data.flags.owndata else sys.maxsize
+        return sys.getrefcount(data) if data.flags.owndata and not getweakrefcount(data) else sys.maxsize
     owner = data.base
     if isinstance(owner, np.ndarray) and owner.base is None and owner.flags.owndata:
-        return sys.getrefcount(owner)
+        return sys.maxsize if getweakrefcount(owner) else sys.getrefcount(owner)
     return sys.maxsize
 
 

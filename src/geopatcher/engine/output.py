@@ -52,6 +52,21 @@ class Output:
         own |= {} if self.scale_to is None else {"scale_to": self.scale_to}
         return own | self.storage.settings()
 
+    def check_nodata(self) -> None:
+        """Refuse a nodata value that the dtype which is asked for cannot have.
+
+        Raises
+        ------
+        ValueError
+            It does not fit, or lies among the numbers that stand for values.
+
+        """
+        if self.dtype is None or self.nodata is None or isinstance(self.nodata, str):
+            return
+        _require_fit(self.dtype, self.nodata)
+        if self.scale_to is not None:
+            self.scale_to.scaling(self.nodata)
+
     def spec(
         self,
         source: RasterDomain,
@@ -150,8 +165,7 @@ class Output:
                 'nodata="inherit" asks for the nodata value of the source, which has no single one: '
                 "give a number, or leave it out"
             )
-        if not fits(result, value):
-            raise ValueError(f"nodata={value} does not fit a result of {result}: choose another value")
+        _require_fit(result, value)
         return value
 
     def assumed(
@@ -169,6 +183,11 @@ class Output:
             layers=layers,
         )
         return self.storage.applied(spec)
+
+
+def _require_fit(dtype: np.dtype, nodata: float | int) -> None:
+    if not fits(dtype, nodata):
+        raise ValueError(f"nodata={nodata} does not fit a result of {dtype}: choose another value")
 
 
 def _outermost(dtype: np.dtype) -> int:

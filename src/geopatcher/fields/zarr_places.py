@@ -14,6 +14,7 @@ from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.origin import FoldersOrigin
+from geopatcher.formats.cloud_variables import usual_variable
 
 if TYPE_CHECKING:
     import os
@@ -323,7 +324,8 @@ def place_of(path: str | os.PathLike[str], credentials: str | None = None) -> Pl
         if "://" in str(path):
             raise ValueError(
                 f"{shown(str(path))} has more than a host, or a bucket, and a path: credentials are taken "
-                f'from the environment, such as AWS_ACCESS_KEY_ID, or from credentials="module:function"'
+                f"from the environment, such as {usual_variable(str(path))}, or from "
+                'credentials="module:function"'
             )
         if credentials is not None:
             raise ValueError(f"credentials={credentials!r} are for stores in buckets, and {path} is a folder")

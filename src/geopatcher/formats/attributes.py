@@ -1,6 +1,7 @@
 """What a raster says of itself, as attributes of a zarr array or a `xarray.DataArray`, and back.
 
-Names are those of CF (https://cfconventions.org) and of rioxarray, where they have one.
+Names are those of CF (https://cfconventions.org) and of rioxarray, where they have one. What is neither
+a text, a number nor a list of them is written as a text of JSON: netCDF has no other attributes.
 """
 
 from __future__ import annotations
@@ -76,11 +77,13 @@ def metadata_attributes(metadata: Metadata) -> dict[str, object]:
         else:  # CF has one of each for an array
             known |= {"scales": scales, "offsets": offsets}
     if any(band.tags for band in bands):
-        known["band_tags"] = [{name: _plain(value) for name, value in band.tags} for band in bands]
+        tags = [{name: _plain(value) for name, value in band.tags} for band in bands]
+        known["band_tags"] = json.dumps(tags)
     if any(color not in ("", "undefined", "gray") for color in metadata.colors):
         known["color_interpretation"] = list(metadata.colors)
     if any(band.colormap for band in bands):
-        known["color_tables"] = [[[value, *color] for value, color in band.colormap] for band in bands]
+        tables = [[[value, *color] for value, color in band.colormap] for band in bands]
+        known["color_tables"] = json.dumps(tables)
     if len({band.classes for band in bands}) == 1:
         known |= flags(bands[0])
     return known
@@ -179,7 +182,7 @@ def ground_attributes(ground: Ground) -> dict[str, object]:
         if ground.crs is not None:  # not the CRS of the grid, whose coordinates are pixels
             known["gcps_crs"] = ground.crs
     if ground.rpcs:
-        known["rpcs"] = dict(ground.rpcs)
+        known["rpcs"] = json.dumps(dict(ground.rpcs))
     return known
 
 
@@ -194,7 +197,7 @@ def ground_of(mapping: Mapping[Hashable, object], crs: str | None) -> Ground:
         It is said, but not as GeoJSON.
 
     """
-    text, rpcs = mapping.get("gcps"), mapping.get("rpcs")
+    text, rpcs = mapping.get("gcps"), _from_text(mapping.get("rpcs"))
     own = mapping.get("gcps_crs")
     points: tuple[ControlPoint, ...] = ()
     if isinstance(text, str):
@@ -273,7 +276,21 @@ def _each(
 
 def _listed(value: object, n_bands: int) -> Sequence[object]:
     """Return what is said of each band; nothing where it is not one thing for each."""
-    return value if isinstance(value, list | tuple) and len(value) == n_bands else ()
+    known = _from_text(value)
+    if isinstance(known, str) and n_bands == 1:  # netCDF makes one of a list of one
+        return (known,)
+    return known if isinstance(known, list | tuple) and len(known) == n_bands else ()
+
+
+def _from_text(value: object) -> object:
+    """Return what a text of JSON says; what is none, as earlier results have it, stays as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        known: object = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return known
 
 
 def _colors(table: object) -> list[tuple[int, tuple[int, int, int, int]]]:

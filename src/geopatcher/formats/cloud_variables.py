@@ -25,6 +25,12 @@ _AZURE_SIGNATURE = ("AZURE_STORAGE_SAS_KEY", "AZURE_STORAGE_SAS_TOKEN")
 _AZURE_ENDPOINT = ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT")
 _CONNECTION = "AZURE_STORAGE_CONNECTION_STRING"
 _AWS_ENDPOINT = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+#: By which variable credentials are usually given; others say as much.
+_USUAL = {
+    "s3": "AWS_ACCESS_KEY_ID",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_CONNECTION_STRING",
+}
 #: What anybody may read is asked for without a signature.
 _OPEN = {
     "AWS": ("AWS_NO_SIGN_REQUEST", "AWS_SKIP_SIGNATURE"),
@@ -77,6 +83,15 @@ def lacking(variables: Mapping[str, str], scheme: str) -> str:
         "az": "AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_ACCESS_KEY",
     }
     return f"{such[scheme]}, or {_OPEN[kind][0]}=YES"
+
+
+def usual_variable(address: str) -> str:
+    """Return the variable that an error about credentials names, for the cloud an address is in.
+
+    >>> usual_variable("az://bucket/x.zarr"), usual_variable("https://host/x.zarr")
+    ('AZURE_STORAGE_CONNECTION_STRING', 'AWS_ACCESS_KEY_ID')
+    """
+    return _USUAL.get(address.partition(":")[0], _USUAL["s3"])
 
 
 def for_gdal(variables: Mapping[str, str]) -> dict[str, str]:

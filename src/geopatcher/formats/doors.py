@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from geopatcher.formats.local_files import HERE, MOSAIC, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _GDAL_BUCKET = re.compile(r"^/vsi(s3|gs|az)/")
 
@@ -50,7 +50,11 @@ class _Local(threading.local):
 
 
 class Doors:
-    """Many read of a file at once, or one opens it. Who wants to open goes before who wants to read."""
+    """Many read of a file at once, or one opens it. Who wants to open goes before who wants to read.
+
+    Who waits does nothing else: all that a thread reads and opens already rests meanwhile, and is taken up
+    again together. So no two threads wait for what the other one holds.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -61,63 +65,77 @@ class Doors:
 
     @contextmanager
     def reading(self, path: str) -> Iterator[None]:
-        """Read of a file; who reads already, and may be waited for, waits only for who is opening now."""
-        file, held, own = _File.of(path), self._local.held, self._local.open
-        if file in own:
-            yield
-            return
+        """Read of a file; who reads or opens already waits only for who is opening now."""
+        file, local = _File.of(path), self._local
+        goes_on = bool(local.held or local.open)
         with self._changed:
-            goes_on = bool(held or own)
-            self._changed.wait_for(lambda: not file.meets(self._busy - own if goes_on else self._wanting))
+
+            def free() -> bool:
+                return not file.meets(self._busy - local.open if goes_on else self._wanting)
+
+            if not free():
+                self._rest(local.held)
+                self._take_up(local.held, free)
             self._readers[file] += 1
-        held[file] += 1
+        local.held[file] += 1
         try:
             yield
         finally:
-            _less(held, file)
+            _less(local.held, file)
             with self._changed:
                 _less(self._readers, file)
                 self._changed.notify_all()
 
     @contextmanager
     def opening(self, path: str) -> Iterator[None]:
-        """Open a file while nobody reads of it; what else who opens it reads and opens rests meanwhile.
-
-        Who opens one does not read of another: two of them might wait for each other.
-        """
-        file, held, own = _File.of(path), Counter(self._local.held), set(self._local.open)
-        if file in own:
+        """Open a file while nobody reads of it."""
+        file, local = _File.of(path), self._local
+        if file in local.open:
             yield
             return
+        resting, local.held = local.held, Counter()
         with self._changed:
             self._wanting[file] += 1
-            self._rest(held)
-            self._busy -= own
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: not any(each.meets(self._in_use()) for each in (*own, file)))
-            self._busy |= {*own, file}
-        self._local.open.add(file)
+            self._rest(resting)
+            self._take_up(local.held, lambda: not file.meets(self._in_use()))
+            self._busy.add(file)
+        local.open.add(file)
         try:
             yield
         finally:
-            self._local.open.discard(file)
+            local.open.discard(file)
             with self._changed:
                 self._busy.discard(file)
                 _less(self._wanting, file)
-                self._changed.notify_all()
-                self._changed.wait_for(lambda: not any(each.meets(self._busy - own) for each in held))
-                self._readers.update(held)
+                self._rest(local.held)
+                self._take_up(resting, lambda: True)
+            local.held = resting
 
     def _rest(self, held: Counter[_File]) -> None:
-        for file, number in held.items():
-            _less(self._readers, file, number)
+        """Have what a thread reads and opens not count."""
+        self._readers = self._readers - held
+        self._busy -= self._local.open
+        self._changed.notify_all()
+
+    def _take_up(self, held: Counter[_File], free: Callable[[], bool]) -> None:
+        """Have it count again, when it is ``free`` to and nobody else is in the way of any of it."""
+        own = self._local.open
+        self._changed.wait_for(
+            lambda: (
+                free()
+                and not any(file.meets(self._busy) for file in held)
+                and not any(file.meets(self._in_use()) for file in own)
+            )
+        )
+        self._readers.update(held)
+        self._busy |= own
 
     def _in_use(self) -> set[_File]:
         return {*self._readers, *self._busy}
 
 
-def _less(counts: Counter[_File], file: _File, number: int = 1) -> None:
-    """Take away from a count; one of nothing is not kept."""
-    counts[file] -= number
+def _less(counts: Counter[_File], file: _File) -> None:
+    """Take one away from a count; one of nothing is not kept."""
+    counts[file] -= 1
     if not counts[file]:
         del counts[file]

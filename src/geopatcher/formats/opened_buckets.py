@@ -17,7 +17,7 @@ from obstore.store import HTTPStore, from_url
 
 from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
-from geopatcher.formats.cloud_variables import for_obstore
+from geopatcher.formats.cloud_variables import for_obstore, usual_variable
 from geopatcher.formats.gdal_messages import config_secrets
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def named(
         if denied or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
             raise refused(
                 f"cannot {doing} {address}: not authorised: check the credentials in the environment, such "
-                f"as AWS_ACCESS_KEY_ID; some servers say the same of what is not there ({why})"
+                f"as {usual_variable(address)}; some servers say the same of what is not there ({why})"
             ) from error
         if "NoSuchBucket" in why or "ContainerNotFound" in why:
             raise refused(f"cannot {doing} {address}: there is no such bucket ({why})") from error

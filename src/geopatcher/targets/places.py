@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self, TypeAlias
 
 from geopatcher.errors import TargetError, UnsupportedTargetError
 from geopatcher.errors.redaction import shown
+from geopatcher.formats.cloud_variables import usual_variable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +115,7 @@ def bucket_url(path: str | os.PathLike[str]) -> BucketUrl | None:
     if found is None:
         raise UnsupportedTargetError(
             f"{shown(text)} has more than a bucket and a name in it, or less: credentials are taken from the "
-            f"environment, such as AWS_ACCESS_KEY_ID, or from "
+            f"environment, such as {usual_variable(text)}, or from "
             f'storage=ZarrStorage(credentials="module:function")'
         )
     return BucketUrl(f"{found[1]}/{found[2]}")

@@ -42,6 +42,7 @@ geopatcher.reconstruct(image, np.sqrt, sise=8)  # wrong
 geopatcher.reconstruct(image, np.sqrt, scale_to="uint8")  # wrong
 geopatcher.plan(image, memory_limit=1.5)  # wrong
 geopatcher.plan(image, allow_gaps="yes")  # wrong
+geopatcher.plan(image, nodata=[0])  # wrong
 geopatcher.plan(image, region=Box(0, 8, 0, 8)).n_patchs  # wrong
 SpatialPatcher(SpatialRectangular(8), SpatialRegularStride(8), SpatialOverlapAdd(), SpatialHann())  # wrong
 SpatialPatcher(8, SpatialRegularStride(8), SpatialHann(), SpatialOverlapAdd())  # wrong
