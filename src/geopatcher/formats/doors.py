@@ -42,10 +42,11 @@ class _File(NamedTuple):
 
 
 class _Local(threading.local):
-    """How often one thread is within the reading of each file, and which it is opening."""
+    """How often one thread is within the reading of each file, how much of that rests, and what it opens."""
 
     def __init__(self) -> None:
         self.held: Counter[_File] = Counter()
+        self.resting: Counter[_File] = Counter()
         self.open: set[_File] = set()
 
 
@@ -85,7 +86,8 @@ class Doors:
 
         Who opens one does not read of another: two of them might wait for each other.
         """
-        file, held, own = _File.of(path), Counter(self._local.held), set(self._local.open)
+        file, own, local = _File.of(path), set(self._local.open), self._local
+        held = local.held - local.resting
         if file in own:
             yield
             return
@@ -96,11 +98,13 @@ class Doors:
             self._changed.notify_all()
             self._changed.wait_for(lambda: not any(each.meets(self._in_use()) for each in (*own, file)))
             self._busy |= {*own, file}
-        self._local.open.add(file)
+        local.resting += held
+        local.open.add(file)
         try:
             yield
         finally:
-            self._local.open.discard(file)
+            local.open.discard(file)
+            local.resting -= held
             with self._changed:
                 self._busy.discard(file)
                 _less(self._wanting, file)
