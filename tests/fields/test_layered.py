@@ -6,11 +6,15 @@ import pickle
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import geopatcher as gp
 from geopatcher.core.box import Box
+from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.layered import Layered
+from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.scenes import AlignedScene
+from geotiffs import write_geotiff
 
 BOX = Box(0, 4, 0, 4)
 
