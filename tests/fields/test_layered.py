@@ -6,11 +6,15 @@ import pickle
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import geopatcher as gp
 from geopatcher.core.box import Box
+from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.layered import Layered
+from geopatcher.fields.mosaic import Mosaic
 from geopatcher.fields.scenes import AlignedScene
+from geotiffs import write_geotiff
 
 BOX = Box(0, 4, 0, 4)
 
@@ -92,3 +96,11 @@ def test_it_says_what_it_is():
     with pytest.raises(ValueError, match="bands cannot be chosen from counted"):
         source.select_bands([0])
     assert pickle.loads(pickle.dumps(source)).read(BOX).sum() == 16  # noqa: S301 - our own bytes
+
+
+def test_the_identity_says_how_pixels_are_warped_and_only_where_they_are(tmp_path):
+    path = write_geotiff(tmp_path / "a.tif", np.ones((1, 20, 30), "uint8"))
+    own = Mosaic([path])
+    assert "warped" not in own.identity()
+    grid = RasterDomain((20, 30), own.domain.transform @ Affine.translation(0.5, 0), own.domain.crs)
+    assert Mosaic([path], grid).identity()["warped"] == "each band by itself, to 0.001 pixels"

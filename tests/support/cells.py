@@ -110,7 +110,9 @@ def scenes(draw, *, dtypes=("float32",), flavours=("plain", "ties"), bands=(1, 2
     two_d = n_bands == 1 and (draw(st.booleans()) if flat is None else flat)
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
 
-    plan = gp.plan(np.zeros(shape, "uint8"), size=size, step=step, boundary=boundary, chunks=chunks)
+    plan = gp.plan(
+        np.zeros(shape, "uint8"), size=size, step=step, boundary=boundary, chunks=chunks, allow_gaps=True
+    )
     weights = None if window is None else window.weights(gp.SpatialRectangular(size))
     patches = []
     for strip in plan.strips():

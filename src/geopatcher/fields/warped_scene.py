@@ -128,7 +128,7 @@ class WarpedScene:
             held = None
         n_bands, part, own = len(cells), self.onto.cut(whole), self.source.domain.cut(below.own)
         for bands in self._together(n_bands, held):
-            some = cells[bands]
+            some = cells[bands[0] : bands[0] + 1] if len(bands) == 1 else cells[bands]  # a view, or a copy
             mask = None
             if held is not None and self.missing is None:
                 mask = held[bands[0]]
