@@ -15,6 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: ``v0.2.0-14-g1a2b3c4``, with ``-dirty`` where files differ from those of the commit.
 DESCRIBED = re.compile(r"v(\d+)\.(\d+)\.(\d+)-(\d+)-g([0-9a-f]+)(-dirty)?")
+#: Tags such as ``v0.2.0``. The nearest of others, such as v1 or v0.2.0-rc1, would hide the last release.
+RELEASES = ("--match", "v[0-9]*.[0-9]*.[0-9]*", "--exclude", "v*[!0-9.]*", "--exclude", "v*.*.*.*")
 #: A version of the changelog that has its date.
 DATED = re.compile(r"^## (\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)$", re.MULTILINE)
 
@@ -26,7 +28,7 @@ def version(root: Path = ROOT) -> str:
         return HeaderParser().parsestr(told.read_text(encoding="utf-8"))["Version"]
     if not (root / ".git").exists():  # git would answer for a repository around it
         return f"{newest(root)}+untagged"
-    found = DESCRIBED.fullmatch(_git(root, "describe", "--tags", "--long", "--dirty", "--match", "v[0-9]*"))
+    found = DESCRIBED.fullmatch(_git(root, "describe", "--tags", "--long", "--dirty", *RELEASES))
     if found is None:
         commit = _git(root, "rev-parse", "--short", "HEAD")
         return f"{newest(root)}+{f'g{commit}' if commit else 'untagged'}"

@@ -237,6 +237,17 @@ def test_a_release_has_the_version_of_its_tag_and_what_follows_the_next_one(tree
     assert version(tree) == f"{behind}.dirty"
 
 
+@pytest.mark.parametrize("tag", ["v0.8.0-rc1", "v0.8", "v1", "v0.8.0.1", "vnext", "v0.8.x"])
+def test_a_tag_that_is_no_release_hides_none(tree, tag):
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    git(tree, "commit", "-qm", "first")
+    git(tree, "tag", "v0.7.5")
+    git(tree, "commit", "-qm", "second", "--allow-empty")
+    git(tree, "tag", tag)
+    assert re.fullmatch(r"0\.7\.6\.dev1\+g[0-9a-f]+", version(tree))
+
+
 def test_a_tree_without_git_asks_no_repository_around_it(tree):
     git(tree.parent, "init", "-q")
     git(tree.parent, "commit", "-qm", "another project", "--allow-empty")
