@@ -14,4 +14,4 @@ def test_it_has_the_constructor_and_the_verbs_of_a_patcher():
     assert (made.on_error, made.max_retries) == ("skip", 2)
     image = np.random.default_rng(0).random((20, 30))
     np.testing.assert_allclose(made.merge(made.split(image), image), image)
-    assert repr(made).startswith("SpatialPatcher(")
+    assert repr(made).startswith("AsyncSpatialPatcher(")

@@ -176,7 +176,7 @@ def planned(field):
     PATCHER.to_delayed(field, batch_size=3)
     gp.IndexedPatchView(PATCHER, field)
     PATCHER.plan(PlainField.of(field))
-    return gp.plan(field, size=16, out_bands=3, memory_limit="1MB")
+    return gp.plan(field, size=16, out_bands=3, memory_limit="64MB")
 
 
 @pytest.mark.parametrize("dtype", ["uint16", np.uint16, np.dtype(">u2"), LABELS.dtype])

@@ -200,7 +200,7 @@ def test_what_a_file_is_is_asked_while_it_is_opened(server, name):
 
 def test_what_does_not_fit_into_memory_is_not_read_ahead(server):
     source = gp.Mosaic([f"{server.url}/cog.tif", f"{server.url}/tiled.tif"], order="median")
-    wide, narrow = gp.plan(source, size=128), gp.plan(source, size=128, memory_limit="72MiB")
+    wide, narrow = gp.plan(source, size=128), gp.plan(source, size=128, memory_limit="100MiB")
     assert wide.model.working_bytes == narrow.model.working_bytes > 0
     assert narrow.model.ahead < wide.model.ahead == READS_AT_ONCE
     assert wide.memory_bytes - narrow.memory_bytes > wide.model.working_bytes

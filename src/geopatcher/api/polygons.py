@@ -234,7 +234,7 @@ class _ClassRaster:
         large = np.abs(values) > LARGEST
         if large.any():
             raise SourceError(
-                f"the raster holds {values[large][0]:.17g} in {box}: numbers beyond 2**53 are not read "
+                f"the raster holds {values[large][0]:.0f} in {box}: numbers beyond 2**53 are not read "
                 f"exactly, so give classes smaller ones"
             )
         whole = values.astype(np.int64)

@@ -177,7 +177,7 @@ def check_blocks(source: PixelSource, limit: int) -> None:
 
     """
     height, width = source.block_shape
-    domain = source.domain
+    domain = outline_of(source)
     n_bytes = min(height, domain.height) * width * domain.n_bands * domain.dtype.itemsize
     if n_bytes > limit:
         raise MemoryLimitError(
