@@ -12,19 +12,6 @@ from geopatcher.formats.object_stores import RemoteStore
 from geopatcher.formats.opened_buckets import named
 
 
-@pytest.mark.parametrize(
-    ("address", "variable"),
-    [
-        ("s3://b/k", "AWS_ACCESS_KEY_ID"),
-        ("gs://b/k", "GOOGLE_APPLICATION_CREDENTIALS"),
-        ("az://b/k", "AZURE_STORAGE_CONNECTION_STRING"),
-    ],
-)
-def test_a_refusal_names_a_variable_of_its_cloud(address, variable):
-    with pytest.raises(SourceAccessError, match=f"in the environment, such as {variable};"), named(address):
-        raise PermissionDeniedError("no")
-
-
 def test_secrets_are_in_no_message_and_no_pickle(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hunter2hunter2")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDHUNTER")

@@ -26,6 +26,19 @@ def test_errors_are_named(error, kind, words):
         raise error
 
 
+@pytest.mark.parametrize(
+    ("address", "variable"),
+    [
+        ("s3://b/k", "AWS_ACCESS_KEY_ID"),
+        ("gs://b/k", "GOOGLE_APPLICATION_CREDENTIALS"),
+        ("az://b/k", "AZURE_STORAGE_CONNECTION_STRING"),
+    ],
+)
+def test_a_refusal_names_a_variable_of_its_cloud(address, variable):
+    with pytest.raises(SourceAccessError, match=f"in the environment, such as {variable};"), named(address):
+        raise PermissionDeniedError("no")
+
+
 @pytest.mark.timeout(60)
 def test_a_forked_child_of_who_used_obstore_is_refused(monkeypatch):
     monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
