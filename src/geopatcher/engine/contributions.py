@@ -49,7 +49,8 @@ class Contribution(NamedTuple):
         """
         valid = None if self.valid is None else self.valid.copy()
         present = valid if self.present is self.valid else self.present
-        data = self.data if _holders(self) <= _ALONE[self.data.base is None] else self.data.copy()
+        alone = _holders(self) <= _of_one(is_view=self.data.base is not None)
+        data = self.data if alone else self.data.copy()
         return self._replace(data=data, valid=valid, present=present)
 
 
@@ -68,11 +69,14 @@ def _holders(contribution: Contribution) -> int:
     return sys.maxsize
 
 
-#: What `_holders` returns where the contribution is the only one: of a view, and of an array itself.
-_ALONE = (
-    _holders(Contribution(Box(0, 1, 0, 1), np.zeros((1, 1)).reshape(1, 1, 1), None)),
-    _holders(Contribution(Box(0, 1, 0, 1), np.zeros((1, 1, 1)), None)),
-)
+def _of_one(*, is_view: bool) -> int:
+    """Return what `_holders` returns of a contribution that is the only one, just now: debuggers hold, too."""
+    if is_view:
+        return _holders(Contribution(_CELL, np.zeros((1, 1)).reshape(1, 1, 1), None))
+    return _holders(Contribution(_CELL, np.zeros((1, 1, 1)), None))
+
+
+_CELL = Box(0, 1, 0, 1)
 
 
 @dataclass
