@@ -70,7 +70,7 @@ def _holders(contribution: Contribution) -> int:
 
 
 def _of_one(*, is_view: bool) -> int:
-    """Return what `_holders` returns of a contribution that is the only one, just now: debuggers hold, too."""
+    """Return what `_holders` returns of a contribution that is the only one, now: debuggers hold, too."""
     if is_view:
         return _holders(Contribution(_CELL, np.zeros((1, 1)).reshape(1, 1, 1), None))
     return _holders(Contribution(_CELL, np.zeros((1, 1, 1)), None))
