@@ -10,7 +10,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 #: Results that are measured by a script of their own each, in the order of the page.
-MEASURED = ("RESULTS.md", "waiting.md", "workers.md", "remote.md", "loading.md", "PLANNED.md")
+MEASURED = ("RESULTS.md", "waiting.md", "workers.md", "remote.md", "loading.md", "rows.md", "PLANNED.md")
 BENCHMARKS = """# Benchmarks
 
 Made from what lies in `benchmarks/results` whenever this site is built. What is measured, and how, is told
