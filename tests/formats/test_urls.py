@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import rasterio
 
-from geopatcher.formats.urls import ONLY_SUCH, beside_url
+from geopatcher.formats.urls import ONLY_SUCH, beside_url, besides
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,13 @@ def test_of_others_gdal_asks_as_it_does(path):
 def test_what_a_user_has_set_stands():
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"):
         assert beside_url("https://h/a.tif") == {}
+
+
+def test_a_bucket_is_asked_for_what_lies_beside_where_the_environment_lets_us_in(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_NO_SIGN_REQUEST"):
+        monkeypatch.delenv(name, raising=False)
+    assert besides("s3://bucket/in/a.tif") == []
+    monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
+    asked = [f"s3://bucket/in/a.tif{ending}" for ending in (".aux.xml", ".msk", ".MSK")]
+    assert besides("s3://bucket/in/a.tif") == besides("/vsis3/bucket/in/a.tif") == asked
+    assert besides("gs://bucket/a.tif") == besides("/vsis3/bucket/a.vrt") == []

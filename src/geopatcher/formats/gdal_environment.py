@@ -33,6 +33,7 @@ from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
 from geopatcher.formats.cloud_variables import for_gdal
 from geopatcher.formats.gdal_messages import ANSWER, config_secrets, hearing, hears_already
+from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 
 if TYPE_CHECKING:
@@ -287,9 +288,10 @@ def foreign(name: str, box: object) -> Iterator[None]:
 
 @contextmanager
 def opened(path: str | os.PathLike[str], doing: str = "") -> Iterator[DatasetReader]:
-    """Give a raster of this machine, opened and read in an `environment`; it is closed afterwards.
+    """Give a raster of ours, opened and read in an `environment`; it is closed afterwards.
 
-    ``doing`` begins the message of an error, such as ``"cannot read a.tif, rows 0:10"``.
+    ``doing`` begins the message of an error, such as ``"cannot read a.tif, rows 0:10"``. In a bucket nothing
+    lies beside it, and nothing is looked for: rasterio would keep the interpreter meanwhile.
 
     Raises
     ------
@@ -297,10 +299,11 @@ def opened(path: str | os.PathLike[str], doing: str = "") -> Iterator[DatasetRea
         It cannot be opened or read, or GDAL says that its pixels are damaged.
 
     """
+    alone = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"} if is_elsewhere(os.fspath(path)) else {}
     try:
-        with opening(), no_georeference_warning():
+        with opening(**alone), no_georeference_warning():
             dataset = rasterio.open(path)
-        with environment() as heard, dataset:
+        with environment(**alone) as heard, dataset:
             yield dataset
             heard.require_sound()
     except GDAL_ERRORS as error:

@@ -12,6 +12,8 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from geopatcher._optional import load
+from geopatcher.errors import SourceError
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def request_for(url: str, method: str, headers: Mapping[str, str]) -> urllib.req
 
 @contextmanager
 def all_absent(urls: Sequence[str]) -> Iterator[Callable[[], bool]]:
-    """Ask a server, while this lasts, whether there is nothing at each address; what it gives says so.
+    """Ask servers and buckets, while this lasts, whether nothing is at each address; what it gives says so.
 
     All are asked at once. Any other answer than that there is nothing, and none, is no.
     """
@@ -52,6 +54,8 @@ def all_absent(urls: Sequence[str]) -> Iterator[Callable[[], bool]]:
 
 
 def _is_absent(url: str) -> bool:
+    if not url.lower().startswith("http"):
+        return _is_no_object(url)
     TRAFFIC.add(1)
     try:
         opener().open(request_for(url, "HEAD", {}), timeout=TIMEOUT_S).close()
@@ -59,5 +63,16 @@ def _is_absent(url: str) -> bool:
         error.close()
         return error.code in _ABSENT
     except (OSError, HTTPException, ValueError):
+        return False
+    return False
+
+
+def _is_no_object(url: str) -> bool:
+    root, key = "/".join(url.split("/", 3)[:3]), url.split("/", 3)[3]
+    try:
+        load("geopatcher.formats.bucket_heads").head(root, key)
+    except FileNotFoundError:
+        return True
+    except SourceError:
         return False
     return False

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rasterio.env import get_gdal_config
 
+from geopatcher.formats.cloud_variables import lacking
 from geopatcher.formats.traffic import TELLING
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 _GEOTIFF = re.compile(
     r"(?:https?://|s3://|gs://|az://|/vsi(?:curl|s3|gs|az|adls|oss|swift)/)[^?{}]*(\.tiff?)", re.IGNORECASE
 )
+_BUCKET = re.compile(r"(?:/vsi(s3|gs|az)/|(s3|gs|az)://)([^/]+/.+)")
 #: The option of GDAL that names the endings of all files there may be.
 ONLY_SUCH = "CPL_VSIL_CURL_ALLOWED_EXTENSIONS"
 #: Nodata values, scales and classes, and the mask.
@@ -118,10 +122,18 @@ def endings_found(dataset: DatasetReader, options: Mapping[str, str]) -> tuple[s
 
 
 def besides(path: str) -> Sequence[str]:
-    """Return the addresses of what may lie beside a GeoTIFF on a web server; none for other sources.
+    """Return the addresses of what may lie beside a GeoTIFF that its server can be asked for; none of others.
 
-    >>> besides("https://host/a.tif"), besides("s3://bucket/a.tif")
-    (['https://host/a.tif.aux.xml', 'https://host/a.tif.msk', 'https://host/a.tif.MSK'], [])
+    A bucket can be where obstore is installed and the environment has credentials, or says it needs none.
+
+    >>> besides("https://host/a.tif"), besides("/vsis3/bucket/a.tif?x"), besides("a.tif")
+    (['https://host/a.tif.aux.xml', 'https://host/a.tif.msk', 'https://host/a.tif.MSK'], [], [])
     """
-    is_web = path.lower().startswith(("http://", "https://")) and _GEOTIFF.fullmatch(path) is not None
-    return [path + ending for ending in BESIDE] if is_web else []
+    if _GEOTIFF.fullmatch(path) is None:
+        return []
+    if path.lower().startswith(("http://", "https://")):
+        return [path + ending for ending in BESIDE]
+    bucket = _BUCKET.fullmatch(path)
+    if bucket is None or find_spec("obstore") is None or lacking(os.environ, bucket[1] or bucket[2]):
+        return []
+    return [f"{bucket[1] or bucket[2]}://{bucket[3]}{ending}" for ending in BESIDE]
