@@ -143,6 +143,9 @@ def test_what_is_no_map_of_classes_is_refused(tmp_path, stored):
     huge = write_geotiff(tmp_path / "huge.tif", np.full((1, 8, 8), 2**60, "int64"))
     with pytest.raises(gp.SourceError, match=r"holds 1152921504606846976 in rows 0:8.*beyond 2\*\*53"):
         gp.polygons(huge, tmp_path / "x.gpkg")
+    lowest = write_geotiff(tmp_path / "lowest.tif", np.full((1, 8, 8), -(2**63), "int64"))
+    with pytest.raises(gp.SourceError, match=r"holds -9223372036854775808 in rows 0:8"):
+        gp.polygons(lowest, tmp_path / "x.gpkg")
     with pytest.raises(ValueError, match="no layer 'confidenc' to take means of"):
         gp.polygons(stored, tmp_path / "x.gpkg", properties=["confidenc"])
     with pytest.raises(gp.SourceError, match="there is no raster .*nothing.tif"):

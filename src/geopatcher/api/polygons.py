@@ -231,7 +231,7 @@ class _ClassRaster:
             raise SourceError(
                 f"the raster holds values that are no whole numbers in {box}: polygons are of classes"
             )
-        large = np.abs(values) > LARGEST
+        large = (values > LARGEST) | (values < -LARGEST)  # the lowest integer has no absolute value
         if large.any():
             raise SourceError(
                 f"the raster holds {values[large][0]:.0f} in {box}: numbers beyond 2**53 are not read "
