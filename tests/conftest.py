@@ -91,3 +91,23 @@ def gdal_variables(monkeypatch):
         monkeypatch.delenv(name)
         if get_gdal_config(name) is not None:
             del_gdal_config(name)
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A server of buckets that fails when it is told to; see `bucket_faults`."""
+    from bucket_faults import faulty
+
+    with faulty() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(server, gdal_variables):
+    """An empty bucket of it, which the environment lets us in to."""
+    import buckets
+    from geopatcher.formats.buckets import Bucket
+
+    gdal_variables(**buckets.variables(server.server_port))
+    server.begin_anew()
+    return Bucket("s3://bucket")

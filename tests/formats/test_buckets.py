@@ -7,22 +7,9 @@ import pickle
 import pytest
 
 import buckets
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from geopatcher.errors import TargetError
 from geopatcher.formats.buckets import Bucket
-
-
-@pytest.fixture(scope="module")
-def server():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(server, gdal_variables):
-    gdal_variables(**buckets.variables(server.server_port))
-    server.begin_anew()
-    return Bucket("s3://bucket")
 
 
 def test_what_is_put_is_there_until_it_is_removed(bucket):

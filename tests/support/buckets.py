@@ -16,6 +16,8 @@ import obstore
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
+from replying import Replying
+
 KEY, SECRET = "AKIDLOOPBACK00", "not-to-be-seen-anywhere"
 
 
@@ -60,7 +62,7 @@ def upload(folder, port, bucket, prefix):
     return store
 
 
-class Keys(BaseHTTPRequestHandler):
+class Keys(Replying, BaseHTTPRequestHandler):
     """Hands out the files of `server.folder`, but for those whose path a pattern of `server.faults` matches.
 
     `server.faults` maps patterns to ``[status, how often]``, or ``["cut", how often]``.
@@ -110,15 +112,6 @@ class Keys(BaseHTTPRequestHandler):
             self.close_connection = True
             return None
         return self.reply(fault, b"<Error><Code>Trouble</Code></Error>")
-
-    def reply(self, status, body, headers=()):
-        self.send_response(status)
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 @contextmanager

@@ -20,6 +20,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from replying import Replying
+
 #: The account and the key that every emulator of Azure has.
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -27,7 +29,7 @@ BUCKET = "geo"
 MODIFIED = "Mon, 01 Jan 2024 00:00:00 GMT"
 
 
-class Objects(BaseHTTPRequestHandler):
+class Objects(Replying, BaseHTTPRequestHandler):
     """Hands out, takes, lists and removes what is in ``server.objects``, by its key."""
 
     protocol_version = "HTTP/1.1"
@@ -122,15 +124,6 @@ class Objects(BaseHTTPRequestHandler):
         key, _ = self.asked
         found = self.server.objects.pop(key, None)
         return self.reply(404 if found is None else 204, b"")
-
-    def reply(self, status, body, headers=()):
-        self.send_response(status)
-        for name, value in dict(headers).items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
 
 def tag(content):

@@ -27,31 +27,17 @@ from bucket_cases import (
     spawned,
 )
 from bucket_cases import keys as keys_of
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from bucket_run import SIZES, Double, image, run
 from geopatcher.cli import main
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError, TargetError, TargetExistsError, TargetLockedError
-from geopatcher.formats.buckets import Bucket
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.targets.open import target_for
 
 TARGET = "s3://bucket/maps/x.zarr"
 KEY = "maps/x.zarr"
 CHUNK = f"{KEY}/data/c/1/2/2"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(server, gdal_variables):
-    gdal_variables(**buckets.variables(server.server_port))
-    server.begin_anew()
-    return Bucket("s3://bucket")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import zarr
 
-import buckets
 import geopatcher as gp
 from bucket_cases import (
     Once,
@@ -21,29 +20,15 @@ from bucket_cases import (
     objects,
     spawned,
 )
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from bucket_run import Double, image, run, stored
 from geopatcher.errors import TargetError
-from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket.store import BucketPlace
 from geopatcher.targets.places import BucketUrl
 
 TARGET = "s3://bucket/maps/x.zarr"
 KEY = "maps/x.zarr"
 LEVELS = stored(levels=True)
-
-
-@pytest.fixture(scope="module")
-def server():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(server, gdal_variables):
-    gdal_variables(**buckets.variables(server.server_port))
-    server.begin_anew()
-    return Bucket("s3://bucket")
 
 
 @pytest.fixture(scope="module")

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
 #: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
 #: use at once for one raster elsewhere.
 MAX_IDLE = 32
-
-
 #: Drivers of datasets that are made of others.
 MOSAICS = ("VRT", "GTI", "STACIT")
 #: Files elsewhere of which it is remembered what lies beside them.
