@@ -77,6 +77,7 @@ from .errors import MemoryLimitError as MemoryLimitError
 from .errors import MissingExtraError as MissingExtraError
 from .errors import OperatorError as OperatorError
 from .errors import SourceAccessError as SourceAccessError
+from .errors import SourceChangedError as SourceChangedError
 from .errors import SourceError as SourceError
 from .errors import TargetError as TargetError
 from .errors import TargetExistsError as TargetExistsError

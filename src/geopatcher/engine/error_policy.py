@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from geopatcher.core.containment import contained, of_a_signal, stray, told
-from geopatcher.errors import OperatorError, SourceAccessError, SourceError
+from geopatcher.errors import OperatorError, SourceAccessError, SourceChangedError, SourceError
 from geopatcher.errors.redaction import clean
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ class ErrorPolicy:
     def decide(self, error: Exception, attempt: int) -> Decision:
         """Return what to do after ``attempt`` failed tries (1 for the first).
 
-        An operator that returned something of the wrong shape will not get better: that always raises.
+        An operator that returned something of the wrong shape will not get better, nor will a raster that is
+        another one by now: that always raises.
         Nor will a server that says that a raster is not there, or not for us: that is not tried again.
 
         Parameters
@@ -137,7 +138,7 @@ class ErrorPolicy:
             The action, and after how many seconds.
 
         """
-        if isinstance(error, OperatorError):
+        if isinstance(error, OperatorError | SourceChangedError):
             return Decision("raise")
         lasting = isinstance(error, SourceAccessError)
         if attempt <= self.max_retries and isinstance(error, self.retry_on) and not lasting:

@@ -38,6 +38,10 @@ class SourceAccessError(SourceError):
     """A raster is not there, or may not be read: the answer would be the same again, so nobody asks again."""
 
 
+class SourceChangedError(SourceError):
+    """A raster is no longer what it was when it was opened, or when a run began: open it, or run, again."""
+
+
 class TargetError(GeopatcherError, OSError):
     """A target could not be created or written; names the path."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from geopatcher.core.containment import told
 from geopatcher.core.domain import RasterDomain
-from geopatcher.errors import GeopatcherError, SourceError
+from geopatcher.errors import GeopatcherError, SourceChangedError, SourceError
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.cog_tiff import load_tiff
 
@@ -66,6 +66,7 @@ class CogSource:
         self._lock = threading.Lock()
         self._image: tuple[Tiff, Image] | None = None
         self._masks: OrderedDict[Box, NDArray[np.bool_]] = OrderedDict()
+        self.opened_as: dict[str, str | int | float] = {}
         self.header = self._run(self._read_header, "open")
 
     def __getstate__(self) -> dict[str, object]:
@@ -74,6 +75,7 @@ class CogSource:
             "ifd_index": self.ifd_index,
             "timeout": self.timeout,
             "header": self.header,
+            "opened_as": self.opened_as,
         }
 
     def __setstate__(self, state: dict[str, object]) -> None:
@@ -110,8 +112,16 @@ class CogSource:
         return self.access.files()
 
     def version(self) -> str:
-        """Return what the store calls this version of the file."""
-        return str(dict(self.identity()))
+        """Return what the store calls this version of the file.
+
+        Raises
+        ------
+        SourceChangedError
+            It is another one than was opened, so its tiles lie elsewhere.
+
+        """
+        self._run(self._require_same, "ask for")
+        return str(self.opened_as)
 
     def identity(self) -> Mapping[str, str | int | float]:
         """Return the address and what the store calls this version of the file."""
@@ -173,6 +183,8 @@ class CogSource:
 
     async def _read(self, box: Box) -> Array:
         image = (await self._opened())[1]
+        if self.access.files():  # one of this machine is asked in no time, one elsewhere when a run begins
+            await self._require_same()
         pixels, mask = await image.pixels(box)
         pixels = pixels.astype(self.domain.dtype, copy=False)
         if mask is not None and pixels.dtype.kind != "f":
@@ -203,9 +215,19 @@ class CogSource:
 
     async def _opened(self) -> tuple[Tiff, Image]:
         if self._image is None:
-            tiff = await load_tiff(self.access)
+            tiff, said = await asyncio.gather(load_tiff(self.access), self.access.told())
+            self._require(said)
             self._image = (tiff, tiff.image(self.ifd_index))
         return self._image
+
+    async def _require_same(self) -> None:
+        self._require(await self.access.told())
+
+    def _require(self, said: dict[str, str | int | float]) -> None:
+        """Take what the store calls the file that was opened, and no other one after that."""
+        self.opened_as = self.opened_as or said
+        if said != self.opened_as:
+            raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
 
     def _run(self, make: Callable[[], Awaitable[T]], doing: str) -> T:
         return run(self._told(make(), doing))

@@ -334,6 +334,16 @@ class AskedAhead:
         except SourceError:  # it cannot be signed; who opens it says so
             return {}
 
+    def agrees(self, earlier: AskedAhead) -> bool:
+        """Whether a server said the same before, and what it said tells versions apart."""
+        if not (self.answer.is_here and earlier.answer.is_here):
+            return False
+        try:
+            said = self.answer.result()
+            return said.is_exact and said == earlier.answer.result()
+        except SourceError:  # it cannot be signed; who opens it says so
+            return False
+
 
 class Noticed:
     """The versions of datasets this process has seen last.
@@ -345,6 +355,28 @@ class Noticed:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: OrderedDict[str, str] = OrderedDict()
+        self._opened: OrderedDict[str, tuple[AskedAhead, int]] = OrderedDict()
+
+    def open_anew(self, path: str, asked: AskedAhead | None) -> None:
+        """Have a dataset opened anew that is open already, unless its server says that it is the same.
+
+        Of what lies here, or beside it, all may have changed. What the server said counts as long as it was
+        not opened anew since for another reason.
+        """
+        if POOL.is_kept(path):
+            with self._lock:
+                before, since = self._opened.get(path, (None, 0))
+            unmoved = since == POOL.since(path) and POOL.is_lone(path)
+            if unmoved and before is not None and asked is not None and asked.agrees(before):
+                return
+            POOL.drop(path)
+        if asked is not None:
+            with self._lock:
+                self._latest.pop(path, None)  # whatever it was: what is open is of now
+                self._opened[path] = asked, POOL.since(path)
+                self._opened.move_to_end(path)
+                while len(self._opened) > REMEMBERED:
+                    self._opened.popitem(last=False)
 
     def take(self, path: str, behind: SourceFiles, version: str) -> None:
         """Note the version of a dataset; if it is another than before, have datasets of it opened anew."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import rasterio
@@ -14,7 +15,7 @@ from rasterio.windows import Window
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.domain import RasterDomain
-from geopatcher.errors import SourceError
+from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.file_identity import NOTICED, AskedAhead, SourceFiles
@@ -28,6 +29,8 @@ from geopatcher.formats.signing import SIGNED, renewing
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from rasterio.io import DatasetReader
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
@@ -53,11 +56,10 @@ class RasterioSource:
 
     def __post_init__(self) -> None:
         self._note()
-        object.__setattr__(self, "_asked", AskedAhead.of(self.path))
-        record = _Record.of(self.path, self.bands)
-        if self.window is not None:
-            record = record.cut(self.window)
-        object.__setattr__(self, "_record", record)
+        asked = AskedAhead.of(self.path)
+        object.__setattr__(self, "_asked", asked)
+        NOTICED.open_anew(self.path, asked)
+        object.__setattr__(self, "_record", _Record.of(self.path, self.bands, self.window))
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_asked": None}
@@ -115,7 +117,27 @@ class RasterioSource:
 
     def select_bands(self, bands: Sequence[int]) -> RasterioSource:
         """Return a source of some of its bands, counted from 0."""
-        return replace(self, bands=tuple(self.indexes[band] for band in bands))
+        return self._part(tuple(self.indexes[band] for band in bands), self.window)
+
+    def cut(self, window: Box) -> RasterioSource:
+        """Return a source of a rectangle of the file.
+
+        Raises
+        ------
+        SourceError
+            It is not inside.
+
+        """
+        return self._part(self.bands, window)
+
+    def _part(self, bands: tuple[int, ...] | None, window: Box | None) -> RasterioSource:
+        """Return another choice of the file as it was when it was opened."""
+        part = copy(self)
+        record = _Record.of(self.path, bands, window)
+        if not record.header.agrees(self._record.header):
+            raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
+        vars(part).update(bands=bands, window=window, _record=record)
+        return part
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)`` in the file's dtype.
@@ -160,9 +182,9 @@ class RasterioSource:
             Its header is not the one it had when it was opened.
 
         """
-        record = _Record.of(self.path, self.bands)
-        if repr(record if self.window is None else record.cut(self.window)) != repr(self._record):
-            raise SourceError(f"{self.name} has changed since it was opened: open it again")
+        record = _Record.of(self.path, self.bands, self.window)
+        if repr(record) != repr(self._record):
+            raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
         known: dict[str, str | int | float] = {
             "path": self.name,
             "shape": "x".join(map(str, self.domain.shape)),
@@ -230,6 +252,9 @@ class RasterioSource:
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         doing = f"cannot read {self.name}, {box}"
         with POOL.borrow(self.path, doing, window) as dataset:
+            if not self._record.header.agrees(_Header.of(dataset)):
+                POOL.drop(self.path)
+                raise SourceChangedError(f"{doing}: it has changed since it was opened: open it again")
             if masks and not _is_masked([dataset.mask_flag_enums[band - 1] for band in self.indexes]):
                 POOL.drop(self.path)
                 raise SourceError(f"{doing}: its mask was there when it was opened, and is there no more")
@@ -248,10 +273,31 @@ class RasterioSource:
                 pixels[band][pixels[band] == pixels.dtype.type(value)] = np.nan
 
 
+class _Header(NamedTuple):
+    """What pixels mean, of the whole file: those that are read later must mean the same."""
+
+    shape: tuple[int, int]
+    transform: tuple[float, ...]
+    crs: str
+    dtypes: tuple[str, ...]
+    nodata: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, dataset: DatasetReader) -> _Header:
+        """Ask an open dataset, which has all of that at hand."""
+        crs = dataset.crs.wkt if dataset.crs else ""
+        return cls(dataset.shape, tuple(dataset.transform), crs, dataset.dtypes, dataset.nodatavals)
+
+    def agrees(self, other: _Header) -> bool:
+        """Whether another one says the same."""
+        return self == other or repr(self) == repr(other)  # NaN is not equal to itself
+
+
 @dataclass(frozen=True)
 class _Record:
-    """What the file's header says."""
+    """What the file's header says of the bands and the window that are read."""
 
+    header: _Header
     domain: RasterDomain
     block_shape: tuple[int, int]
     indexes: tuple[int, ...]
@@ -261,7 +307,7 @@ class _Record:
     is_tiled_elsewhere: bool
 
     @classmethod
-    def of(cls, path: str, bands: tuple[int, ...] | None) -> _Record:
+    def of(cls, path: str, bands: tuple[int, ...] | None, window: Box | None) -> _Record:
         name = shown(path)
         with POOL.look_at(path) as dataset:
             if dataset.count == 0:
@@ -300,9 +346,11 @@ class _Record:
                 )
             except ValueError as error:
                 raise SourceError(f"{name} cannot be used: {error}") from error
+            header = _Header.of(dataset)
         has_mask = _is_masked(flags)
         one_dtype, block = len(set(dtypes)) == 1, (height, width)
-        return cls(domain, block, indexes, nodata, has_mask, one_dtype, apart)
+        record = cls(header, domain, block, indexes, nodata, has_mask, one_dtype, apart)
+        return record if window is None else record.cut(window)
 
     def cut(self, window: Box) -> _Record:
         whole = (0, self.domain.height, 0, self.domain.width)

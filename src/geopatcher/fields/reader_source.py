@@ -98,7 +98,7 @@ def source_of(reader: GeoArray[Pixels]) -> PixelSource:
         if focus == Box.of_shape(file.domain.grid_shape):
             return file
         if Box.of_shape(file.domain.grid_shape).contains(focus):
-            return RasterioSource(reader.paths[0], tuple(reader.indexes), focus)
+            return file.cut(focus)
     return ReaderSource.of(reader)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from geopatcher.errors import SourceError
+from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.fields.array_source import ArraySource, exact_nodata, is_mask
 from geopatcher.fields.flat_bands import FlatBands, along_all, flat_bands
 from geopatcher.fields.georeference import missing_of
@@ -23,13 +23,15 @@ from geopatcher.formats.local_files import is_elsewhere, is_here
 from geopatcher.formats.side_by_side import READS_AT_ONCE
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Mapping
     from types import EllipsisType
 
     import zarr
 
+    from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, Sliceable
     from geopatcher.fields.labelled_grid import Grid
+    from geopatcher.fields.origin import Origin
     from geopatcher.fields.zarr_labels import Opened, StoredLabels
     from geopatcher.fields.zarr_places import Place
 
@@ -159,6 +161,38 @@ def zarr_source(
 
     """
     place = place_of_group(path) if isinstance(path, ZarrGroup) else place_of(path, credentials)
+    stored, domain, mask = found = _found(place, array)
+    return ArraySource(
+        flat_bands(stored),
+        domain,
+        label=str(place),
+        block=stored.block,
+        origin=_StoreOrigin(place.origin(found.arrays), place, array, found.described),
+        mask=None if mask is None else mask.cells,
+    )
+
+
+class _Found(NamedTuple):
+    """The cells of an array, what they mean, and which of them hold data."""
+
+    stored: StoredArray
+    domain: RasterDomain
+    mask: _Mask | None
+
+    @property
+    def arrays(self) -> list[zarr.Array]:
+        """The arrays of the store."""
+        return [self.stored.array] if self.mask is None else [self.stored.array, self.mask.stored.array]
+
+    @property
+    def described(self) -> str:
+        """How the arrays are stored, and what is read of them."""
+        stored = [{**array.metadata.to_dict(), "attributes": None} for array in self.arrays]
+        read = (self.stored.axes, self.stored.kind, self.stored.aliases)
+        return repr((stored, read, self.domain))
+
+
+def _found(place: Place, array: str) -> _Found:
     opened, name = _chosen(place, array)
     try:
         labels = opened.labelled(name)
@@ -168,15 +202,38 @@ def zarr_source(
     except (ValueError, TypeError) as error:
         raise SourceError(f"{place} cannot be used: {error}") from error
     domain = replace(grid.domain, nodata=stored.aliases[0] if stored.aliases else grid.domain.nodata)
-    mask = _mask(opened, labels, grid, str(place))
-    return ArraySource(
-        flat_bands(stored),
-        domain,
-        label=str(place),
-        block=stored.block,
-        origin=place.origin([stored.array] if mask is None else [stored.array, mask.stored.array]),
-        mask=None if mask is None else mask.cells,
-    )
+    return _Found(stored, domain, _mask(opened, labels, grid, str(place)))
+
+
+@dataclass(frozen=True)
+class _StoreOrigin:
+    """An array of a store: ``opened`` is how it was found, which it has to be still when it is read."""
+
+    origin: Origin
+    place: Place
+    wanted: str
+    opened: str
+    _seen: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def identity(self) -> Mapping[str, str | int | float]:
+        """Return what tells the array from another."""
+        return self.origin.identity()
+
+    def version(self) -> str:
+        """Return a text that changes when the array does.
+
+        Raises
+        ------
+        SourceChangedError
+            It has another shape, dtype, codec or place than when it was opened.
+
+        """
+        version = self.origin.version()
+        if [version] != self._seen:
+            if _found(self.place, self.wanted).described != self.opened:
+                raise SourceChangedError(f"{self.place} has changed since it was opened: open it again")
+            self._seen[:] = [version]
+        return version
 
 
 def stored_array(source: ArraySource) -> StoredArray | None:

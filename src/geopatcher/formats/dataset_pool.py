@@ -21,6 +21,7 @@ from geopatcher.formats.doors import Doors
 from geopatcher.formats.first_look import look_first
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
 from geopatcher.formats.http_requests import all_absent
+from geopatcher.formats.known_paths import KnownPaths
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 MAX_IDLE = 32
 #: Drivers of datasets that are made of others.
 MOSAICS = ("VRT", "GTI", "STACIT")
-#: Files elsewhere of which it is remembered what lies beside them.
-MAX_KNOWN = 1024
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
@@ -69,14 +68,15 @@ class _Version(NamedTuple):
     size: int = 0
     mtime_ns: int = 0
     signature: int = 0
+    since: int = 0
 
     @classmethod
-    def of(cls, path: str) -> _Version:
+    def of(cls, path: str, since: int) -> _Version:
         try:
             status = Path(path).stat()
         except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
-            return cls(path, signature=SIGNED.count(path))
-        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns)
+            return cls(path, signature=SIGNED.count(path), since=since)
+        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns, since=since)
 
 
 class HandlePool:
@@ -95,9 +95,7 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        #: Endings of what is beside files elsewhere, and those of which many datasets were opened.
-        self._beside: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._prepared: OrderedDict[str, None] = OrderedDict()
+        self._known = KnownPaths()
 
     @property
     def failures(self) -> int:
@@ -124,7 +122,7 @@ class HandlePool:
 
     def _lent(self, path: str, doing: str, window: Window | None, door: Door) -> Iterator[DatasetReader]:
         SIGNED.of(path)
-        version = _Version.of(path)
+        version = self._version(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
         # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
@@ -163,9 +161,7 @@ class HandlePool:
         """Close every idle dataset, and forget what was kept of those elsewhere."""
         for path in self.end():
             self._forget_bytes(path)
-        with self._lock:
-            self._beside.clear()
-            self._prepared.clear()
+        self._known.clear()
 
     def end(self) -> set[str]:
         """Close every idle dataset, and return their paths."""
@@ -177,7 +173,7 @@ class HandlePool:
 
     def _options(self, path: str, version: _Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
-        endings = self._endings(path)
+        endings = self._known.beside(path)
         if endings is not None:
             return kept_with(path, endings)
         if not chosen_by_user() and is_signed_tiff(path):
@@ -196,38 +192,32 @@ class HandlePool:
 
         """
         with self._turns.turn(), self._doors.opening(path):
-            version = _Version.of(path)
+            version = self._version(path)
+            is_first = self._known.is_first(path)
             with self._lock:
-                is_first = path not in self._prepared
-                self._prepared[path] = None
-                while len(self._prepared) > MAX_KNOWN:
-                    self._prepared.popitem(last=False)
                 known = sum(held == version for held, _ in self._idle.values())
                 room = self._max_idle - len(self._idle)
             for _ in range(min(number - known, room) if is_first else 0):
                 opened = renewing(path, partial(self._open, path, self._options(path, version)))
-                self._give_back(_Version.of(path), opened)
+                self._give_back(self._version(path), opened)
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
-        return self._endings(path) == ()
+        return self._known.beside(path) == ()
 
-    def _endings(self, path: str) -> tuple[str, ...] | None:
-        """Return endings of the files beside one elsewhere, ``None`` where they are not known."""
+    def is_kept(self, path: str) -> bool:
+        """Whether datasets of a path are kept, or what a server sent: they may be of another version."""
         with self._lock:
-            return self._beside.get(path)
+            return path in self._known or any(known.path == path for known, _ in self._idle.values())
 
-    def _note_beside(self, path: str, endings: tuple[str, ...]) -> None:
-        """Remember what lies beside a file elsewhere: further handles need not look again."""
-        with self._lock:
-            self._beside[path] = endings
-            while len(self._beside) > MAX_KNOWN:
-                self._beside.popitem(last=False)
+    def since(self, path: str) -> int:
+        """Return a number that changes when a path is dropped."""
+        return self._known.since(path)
 
     def drop(self, path: str) -> None:
-        """Close the idle datasets of a path, so that it is opened anew."""
+        """Have a path opened anew: idle datasets of it are closed, and others when they come back."""
+        endings = self._known.forget(path) or ()
         with self._lock:
-            endings = self._beside.pop(path, ())
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
@@ -240,11 +230,14 @@ class HandlePool:
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
-        self._beside, self._prepared = OrderedDict(), OrderedDict()
+        self._known = KnownPaths()
 
     def _forget_tiles(self) -> None:
         self.close()
         forget_tiles()
+
+    def _version(self, path: str) -> _Version:
+        return _Version.of(path, self._known.since(path))
 
     def _take(self, version: _Version) -> DatasetReader | None:
         with self._lock:
@@ -260,7 +253,7 @@ class HandlePool:
         if dataset is None:
             dataset, endings = self._opened(path, options)
         if endings is not None:  # and every question what lies beside it was answered
-            self._note_beside(path, endings)
+            self._known.note(path, endings)
         return dataset
 
     def _opened_as_if_alone(self, path: str, beside: Sequence[str]) -> _Opened | tuple[None, tuple[()]]:
@@ -314,7 +307,7 @@ class HandlePool:
         """
         if not is_elsewhere(path) or not (beside_url(path) or is_signed_tiff(path)):
             return
-        for ending in ("", *(endings or self._endings(path) or ())):
+        for ending in ("", *(endings or self._known.beside(path) or ())):
             with (
                 self._doors.opening(path),
                 suppress(*GDAL_ERRORS),
@@ -365,6 +358,10 @@ class HandlePool:
         return SourceError(f"{doing}: a server gave a tile only when it was asked again")
 
     def _give_back(self, version: _Version, dataset: DatasetReader) -> None:
+        if version.since != self._known.since(version.path):  # it was dropped while it was lent
+            _close([dataset])
+            self._forget_bytes(version.path)
+            return
         with self._lock:
             self._idle[id(dataset)] = (version, dataset)
             stale = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from obstore.exceptions import PreconditionError
 
-from geopatcher.errors import SourceAccessError, SourceError
+from geopatcher.errors import SourceAccessError, SourceChangedError, SourceError
 from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
 
@@ -113,7 +113,7 @@ class RemoteFile(io.RawIOBase):
         meta = self._head()
         stamp = _stamp(meta)
         if self._version and self._version != stamp:
-            raise self._failed(SourceError(f"{self} has changed since it was opened: open it again"))
+            raise self._failed(SourceChangedError(f"{self} has changed since it was opened: open it again"))
         self._version = stamp
         return meta
 
@@ -163,7 +163,7 @@ class RemoteFile(io.RawIOBase):
             with named(f"{self}, bytes {start}:{stop}", through=PreconditionError):
                 content = self._store.get(self.key, options=options).bytes().to_bytes()
         except (PreconditionError, FileNotFoundError) as error:
-            changed = SourceError(f"{self} has changed while it was read: start again")
+            changed = SourceChangedError(f"{self} has changed while it was read: start again")
             raise self._failed(changed) from error
         except SourceError as error:
             raise self._failed(error) from error

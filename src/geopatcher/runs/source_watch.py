@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from geopatcher.core.begun import Begun
 from geopatcher.core.protocols import Versioned
 from geopatcher.core.sources import reads_at_once
-from geopatcher.errors import SourceError
+from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.runs.fingerprint import differing, source_identity
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def unchanged(source: PixelSource, doing: str) -> Iterator[None]:
     begun = version_of(source)
     yield
     if version_of(source) != begun:
-        raise SourceError(
+        raise SourceChangedError(
             f"{source.name} changed while it was {doing}: what was read mixes two versions of it, and is not "
             f"kept. Run the same again"
         )
@@ -152,10 +152,9 @@ class SourceWatch(Generic[T]):
         Where the quick question was answered as always and the source is another one all the same, rows
         of either may have been written down.
         """
-        version = self._version()
-        if version != self._began:
-            return True, []
         try:
+            if self._version() != self._began:
+                return True, []
             is_same = not self._changes(tries=1)
         except SourceError:
             return True, []
@@ -166,10 +165,19 @@ class SourceWatch(Generic[T]):
         return rows
 
     def _version(self) -> str | None:
-        """Return the quick answer; ``None`` where there is none."""
+        """Return the quick answer; ``None`` where there is none.
+
+        Raises
+        ------
+        SourceChangedError
+            It is no longer what it was when it was opened.
+
+        """
         source = self.job.source
         try:
             return version_of(source)
+        except SourceChangedError:
+            raise
         except SourceError:
             return None
 
@@ -211,7 +219,7 @@ class SourceWatch(Generic[T]):
         return "; ".join(differing(self._before, now))
 
     def _error(self, changed: str) -> SourceError:
-        return SourceError(
+        return SourceChangedError(
             f"{self.job.source.name} changed while it was read ({changed}): a result would mix "
             f"two versions of it, and none is made. Run again with overwrite=True (--overwrite) to begin "
             f"anew, or put it back and run the same again"

@@ -1,0 +1,87 @@
+"""What is remembered of paths that were opened: how to open them once more, and since when that is so."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+#: Paths that are remembered: more than files of which GDAL keeps bytes, 16 MiB in pieces of 16 KiB.
+MAX_KNOWN = 4096
+
+
+@dataclass
+class _Known:
+    """``beside`` are endings of files beside it, ``None`` where nobody looked at all of them."""
+
+    beside: tuple[str, ...] | None = None
+    is_prepared: bool = False
+    since: int = 0
+
+
+@dataclass
+class KnownPaths:
+    """Remembers so many paths, those that were asked for last.
+
+    >>> known = KnownPaths()
+    >>> known.note("a.tif", (".msk",))
+    >>> known.beside("a.tif"), known.since("a.tif"), known.beside("b.tif")
+    (('.msk',), 0, None)
+    >>> known.forget("a.tif"), known.beside("a.tif"), known.since("a.tif")
+    (('.msk',), None, 1)
+    >>> "a.tif" in known, "b.tif" in known
+    (True, False)
+    """
+
+    _paths: OrderedDict[str, _Known] = field(default_factory=OrderedDict)
+    _count: int = 0
+    _anew: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __contains__(self, path: object) -> bool:
+        with self._lock:
+            return path in self._paths
+
+    def beside(self, path: str) -> tuple[str, ...] | None:
+        """Return endings of the files beside one elsewhere, ``None`` where they are not known."""
+        with self._lock:
+            return self._paths[path].beside if path in self._paths else None
+
+    def note(self, path: str, beside: tuple[str, ...]) -> None:
+        """Remember what lies beside a file elsewhere: further datasets need not look again."""
+        with self._lock:
+            self._of(path).beside = beside
+
+    def is_first(self, path: str) -> bool:
+        """Whether this is the first time that it is asked, since it was opened anew."""
+        with self._lock:
+            known = self._of(path)
+            known.is_prepared, before = True, known.is_prepared
+            return not before
+
+    def since(self, path: str) -> int:
+        """Return a number that is another as soon as the path was forgotten."""
+        with self._lock:
+            return self._paths[path].since if path in self._paths else self._anew
+
+    def forget(self, path: str) -> tuple[str, ...] | None:
+        """Forget all of a path: what is open of it is of old. Returns the endings that were beside it."""
+        with self._lock:
+            self._count += 1
+            before = self._of(path)
+            self._paths[path] = _Known(since=self._count)
+            return before.beside
+
+    def clear(self) -> None:
+        """Forget all of all paths."""
+        with self._lock:
+            self._count += 1
+            self._anew = self._count
+            self._paths.clear()
+
+    def _of(self, path: str) -> _Known:
+        known = self._paths.setdefault(path, _Known(since=self._anew))
+        self._paths.move_to_end(path)
+        while len(self._paths) > MAX_KNOWN:
+            self._paths.popitem(last=False)
+        return known
