@@ -7,7 +7,7 @@ import pytest
 from geopatcher import ObstoreCogField
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import Concurrent, FromFiles, PixelSource, Versioned
-from geopatcher.errors import SourceError
+from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.fields import cog_source
 from geopatcher.fields.cog_access import CogAccess
 from geopatcher.fields.cog_source import CogSource, run
@@ -29,8 +29,11 @@ def test_it_is_a_source_with_all_it_can(tmp_path):
 def test_the_version_changes_with_the_file(tmp_path):
     made = source(write_cog(tmp_path / "a.tif", noise()))
     before = made.version()
+    assert made.version() == before
     write_cog(tmp_path / "a.tif", noise(bands=1))
-    assert made.version() != before
+    with pytest.raises(SourceChangedError, match=r"a\.tif has changed since it was opened: open it again"):
+        made.version()
+    assert source(tmp_path / "a.tif").version() != before
 
 
 def test_masks_are_kept_for_a_while_and_read_again(tmp_path, monkeypatch):
@@ -55,7 +58,8 @@ def test_it_pickles_with_its_header_and_opens_when_it_is_read(tmp_path):
 
 
 def test_a_call_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
-    made = source(write_cog(tmp_path / "a.tif", noise()), timeout=0.05)
+    made = source(write_cog(tmp_path / "a.tif", noise()))
+    made.timeout = 0.05
 
     async def never(_):
         await asyncio.sleep(60)

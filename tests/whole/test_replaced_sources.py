@@ -163,6 +163,11 @@ def test_what_comes_and_goes_beside_a_raster_is_seen(tmp_path, server, what, els
     assert RasterioSource(address).has_nodata
     np.testing.assert_array_equal(np.asarray(copied(address).valid)[0], ~missing)
     beside.unlink()
+    if elsewhere:  # or a server does not give it for a moment
+        with pytest.raises(
+            gp.SourceError, match=rf"\{what} beside it was there and is there no more: open it"
+        ):
+            RasterioSource(address)
     assert not RasterioSource(address).has_nodata
     np.testing.assert_array_equal(np.asarray(copied(address).array)[0], FIRST)
 

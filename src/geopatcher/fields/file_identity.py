@@ -366,10 +366,15 @@ class Noticed:
         if POOL.is_kept(path):
             with self._lock:
                 before, since = self._opened.get(path, (None, 0))
-            unmoved = since == POOL.since(path) and POOL.is_lone(path)
-            if unmoved and before is not None and asked is not None and asked.agrees(before):
+            is_same = (
+                before is not None
+                and asked is not None
+                and since == POOL.since(path)
+                and asked.agrees(before)
+            )
+            if is_same and POOL.is_lone(path):
                 return
-            POOL.drop(path)
+            POOL.drop(path, is_same=is_same)
         if asked is not None:
             with self._lock:
                 self._latest.pop(path, None)  # whatever it was: what is open is of now

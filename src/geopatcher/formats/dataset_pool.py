@@ -29,6 +29,7 @@ from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import (
     ASKED,
+    BESIDE,
     INGESTED,
     LESS_ASKED,
     LONE,
@@ -214,9 +215,12 @@ class HandlePool:
         """Return a number that changes when a path is dropped."""
         return self._known.since(path)
 
-    def drop(self, path: str) -> None:
-        """Have a path opened anew: idle datasets of it are closed, and others when they come back."""
-        endings = self._known.forget(path) or ()
+    def drop(self, path: str, *, is_same: bool = False) -> None:
+        """Have a path opened anew: idle datasets of it are closed, and others when they come back.
+
+        Beside a file that ``is_same`` all has to be there that was there.
+        """
+        endings = self._known.forget(path, is_same=is_same) or ()
         with self._lock:
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
@@ -289,6 +293,7 @@ class HandlePool:
             lost = lost_beside(path)
         if lost is not None:
             _close([dataset])
+            self._forget_bytes(path, address, BESIDE)  # which GDAL takes for missing now
             raise SourceError(f"{doing}: {lost}")
         if is_known and endings != endings_of(options):
             _close([dataset])

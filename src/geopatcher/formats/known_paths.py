@@ -64,12 +64,15 @@ class KnownPaths:
         with self._lock:
             return self._paths[path].since if path in self._paths else self._anew
 
-    def forget(self, path: str) -> tuple[str, ...] | None:
-        """Forget all of a path: what is open of it is of old. Returns the endings that were beside it."""
+    def forget(self, path: str, *, is_same: bool = False) -> tuple[str, ...] | None:
+        """Forget all of a path: what is open of it is of old. Returns the endings that were beside it.
+
+        Of one that ``is_same`` these are remembered: one that is not found any more was lost.
+        """
         with self._lock:
             self._count += 1
             before = self._of(path)
-            self._paths[path] = _Known(since=self._count)
+            self._paths[path] = _Known(before.beside if is_same else None, since=self._count)
             return before.beside
 
     def clear(self) -> None:
