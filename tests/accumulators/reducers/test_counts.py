@@ -57,3 +57,12 @@ def test_as_many_different_values_as_fit_are_counted_and_no_more():
     assert beyond.items()[0].size == 0
     full.merge(beyond)
     assert not full.complete
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_zeros_of_both_signs_are_one_value_without_a_sign(dtype):
+    for cells in ([-0.0], [-0.0, 0.0], [0.0, -0.0, 1.0]):
+        values, numbers = distinct(np.array(cells, dtype))
+        assert values[0] == 0
+        assert not np.signbit(values[0])
+        assert numbers[0] == cells.count(0.0)
