@@ -2,7 +2,7 @@
 
 Each case is a process of its own; rounds are interleaved, so that a busy machine is busy for all.
 
-    python benchmarks/geotiff_once.py SIDE ROUNDS [CASE ...]
+    python -m benchmarks.geotiff_once SIDE ROUNDS [CASE ...]
 
 A case is a run that gives patches back as they are, an export of the ready raster, or GDAL's copy of it.
 """

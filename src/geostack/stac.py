@@ -116,6 +116,13 @@ def summary(item: Item) -> dict[str, object]:
         `id`, `datetime` (RFC 3339) or None, `cloud_cover` in per cent or None, `tile` or None, and the names
         of its `assets`.
 
+    Examples
+    --------
+    >>> import datetime, pystac
+    >>> noon = datetime.datetime(2024, 6, 1, 12, tzinfo=datetime.timezone.utc)
+    >>> summary(pystac.Item("S2A", None, None, noon, {"eo:cloud_cover": 3.5}))
+    {'id': 'S2A', 'datetime': '2024-06-01T12:00:00+00:00', 'cloud_cover': 3.5, 'tile': None, 'assets': []}
+
     """
     seen = item.datetime or item.common_metadata.start_datetime
     return {

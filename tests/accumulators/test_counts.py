@@ -5,6 +5,7 @@ import pytest
 
 import geopatcher as gp
 from geopatcher.accumulators.counts import HardVote, Mode, Tally, label_dtype, label_nodata, require_classes
+from geopatcher.accumulators.soft import SoftVote
 from tiles import piece, result
 from tiles import tile as tile_of
 
@@ -65,3 +66,11 @@ def test_labels_that_do_not_fit_are_refused_with_the_dtype_that_holds_them():
     with pytest.raises(ValueError, match=r"int8 has no room for 128 classes and nodata: use dtype='uint8'"):
         label_nodata(np.dtype("int8"), 128)
     assert label_nodata(np.dtype("float32"), 300) is None
+
+
+@pytest.mark.parametrize("make", [HardVote, SoftVote])
+def test_one_class_is_enough_and_none_is_not(make):
+    assert make(1).out_dtype(np.dtype("float32")) == np.uint8
+    assert make(1).nodata_for(np.dtype("uint8")) == 255
+    with pytest.raises(ValueError, match="n_classes must be 1 or more, not 0"):
+        make(0)

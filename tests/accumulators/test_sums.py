@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -18,26 +16,12 @@ from geopatcher.accumulators.sums import LOGGED_TAPERS, Mean, Total, WeightedMea
 from tiles import piece, result, tile
 
 
-def total(pairs):
-    """Sum of weight times value; infinities by the rules of IEEE 754."""
-    if all(math.isfinite(value) for value, _ in pairs):
-        return float(sum(Fraction(value) * Fraction(weight) for value, weight in pairs))
-    return sum(value * weight for value, weight in pairs)
-
-
-def mean(ones, weighted=True):
-    pairs = [(one.value, one.weight if weighted else 1.0) for one in ones]
-    weights = sum(Fraction(weight) for _, weight in pairs)
-    whole = total(pairs)
-    return float(Fraction(whole) / weights) if math.isfinite(whole) else whole
-
-
 def test_weights_per_patch_beyond_what_a_log_keeps():
     rng = np.random.default_rng(0)
     patches = [Patch(rng.normal(size=(3, 3)), (0, i % 40), None, rng.random((3, 3)) + 0.1) for i in range(80)]
     scene = cells.Scene((3, 42), 1, patches, None, (2, 5))
     got = gp.SpatialOverlapAdd().merge(patches, np.empty((3, 42)))
-    expected = cells.field(scene, mean, dtype=float)
+    expected = cells.field(scene, cells.mean, dtype=float)
     np.testing.assert_allclose(got, expected[0], rtol=1e-13)
 
 

@@ -20,20 +20,6 @@ def exactly(value):
     return Fraction(value) if math.isfinite(value) else value
 
 
-def total(pairs):
-    """Sum of weight times value; infinities by the rules of IEEE 754."""
-    if all(math.isfinite(value) for value, _ in pairs):
-        return float(sum(Fraction(value) * Fraction(weight) for value, weight in pairs))
-    return sum(value * weight for value, weight in pairs)
-
-
-def mean(ones, weighted=True):
-    pairs = [(one.value, one.weight if weighted else 1.0) for one in ones]
-    weights = sum(Fraction(weight) for _, weight in pairs)
-    whole = total(pairs)
-    return float(Fraction(whole) / weights) if math.isfinite(whole) else whole
-
-
 def bound(scene, weighted=True, divide=True):
     def of(ones):
         if not all(math.isfinite(one.value) for one in ones):
@@ -55,7 +41,7 @@ FLOATS_AND_SMALL = (*cells.FLOATS, "uint8", "int16", "uint32", "int32")
 @given(scene=cells.scenes(dtypes=FLOATS_AND_SMALL))
 def test_means(make, weighted, scene, tmp_path_factory):
     got = cells.merged(make, scene, tmp_path_factory)
-    expected = cells.field(scene, lambda ones: mean(ones, weighted), dtype=float)
+    expected = cells.field(scene, lambda ones: cells.mean(ones, weighted), dtype=float)
     cells.assert_close(got, expected, bound(scene, weighted))
 
 
@@ -66,7 +52,7 @@ def test_means(make, weighted, scene, tmp_path_factory):
 @given(scene=cells.scenes(dtypes=("float16", "float32"), flavours=("edges",)))
 def test_infinities_stay_and_the_largest_numbers_do_not_overflow(make, weighted, scene, tmp_path_factory):
     got = cells.merged(make, scene, tmp_path_factory)
-    expected = cells.field(scene, lambda ones: mean(ones, weighted), dtype=float)
+    expected = cells.field(scene, lambda ones: cells.mean(ones, weighted), dtype=float)
     cells.assert_close(got, expected, bound(scene, weighted))
 
 
@@ -77,7 +63,7 @@ def test_infinities_stay_and_the_largest_numbers_do_not_overflow(make, weighted,
 )
 def test_single_precision_is_near_and_the_same_every_way(scene, tmp_path_factory):
     got = cells.merged(gp.SpatialOverlapAdd, scene, tmp_path_factory, dtype=np.dtype("float32"))
-    expected = cells.field(scene, mean, dtype=float)
+    expected = cells.field(scene, cells.mean, dtype=float)
     single = np.finfo(np.float32).eps / EPS * bound(scene)
     cells.assert_close(got, expected, single + np.finfo(np.float32).tiny)
 
@@ -152,7 +138,7 @@ def test_sums_of_integers_are_exact_and_saturate(scene, tmp_path_factory):
 @how(max_examples=12)
 @given(scene=cells.scenes(dtypes=("float32", "float64", "uint8")))
 def test_weighted_sums(scene, tmp_path_factory):
-    expected = cells.field(scene, lambda ones: total([(o.value, o.weight) for o in ones]), dtype=float)
+    expected = cells.field(scene, lambda ones: cells.total([(o.value, o.weight) for o in ones]), dtype=float)
     near = bound(scene, divide=False)
     cells.assert_close(cells.merged(gp.SpatialWeightedSum, scene, tmp_path_factory), expected, near)
 
@@ -177,7 +163,9 @@ def test_weights_from_the_data_of_whole_patches(scene, tmp_path_factory):
     )
     expected = cells.field(
         own,
-        lambda ones: total([(o.value, o.weight) for o in ones]) if any(o.weight for o in ones) else None,
+        lambda ones: (
+            cells.total([(o.value, o.weight) for o in ones]) if any(o.weight for o in ones) else None
+        ),
         dtype=float,
     )
     cells.assert_close(

@@ -13,6 +13,7 @@ import pytest
 import geopatcher
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
+from geopatcher.api.destination import Destination
 from geopatcher.api.detecting import Away, Search, Task, search_here
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.engine.stats import RunStats
@@ -27,7 +28,7 @@ RASTER = scene(3, 120, 90, 40, 8)
 
 def search(detector=detect_one, raster=RASTER, size=32, step=16, limit="1GiB"):
     axes = Axes.of(size, step, "boxcar", "max", "cover")
-    request = Request.of(axes, Reading(), None, None, 64, (), "uint8", None, 1, limit, Extent())
+    request = Request.of(axes, Reading(), Destination(), 64, (), "uint8", None, 1, limit, Extent())
     return Search(job_for(request, Conduct(skip_empty=True), as_field(raster).source, detector), 0.25)
 
 
@@ -141,7 +142,7 @@ def test_patches_that_lie_on_no_lattice_are_refused():
         geopatcher.SpatialBoxcar(),
         geopatcher.SpatialMax(),
     )
-    request = Request.of(patcher, Reading(), None, None, 64, (), "uint8", None, 1, "1GiB", Extent())
+    request = Request.of(patcher, Reading(), Destination(), 64, (), "uint8", None, 1, "1GiB", Extent())
     job = job_for(request, Conduct(allow_gaps=True), as_field(RASTER).source, detect_one)
     with pytest.raises(TypeError, match="lie on a lattice: give size and step"):
         _ = Search(job, 0.5).lattice

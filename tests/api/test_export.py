@@ -15,7 +15,9 @@ import geopatcher as gp
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.targets.work_folder import WorkFolder
+from geotiffs import write_described
 from places import SHARED
+from stored import tree
 
 UP = Affine(10, 0, 500_000, 0, -10, 8_000_000)
 
@@ -25,21 +27,7 @@ REAL = sorted((SHARED / "data").glob("*.tif"))
 
 
 def tiff(path, image=IMAGE, **profile):
-    known = {"driver": "GTiff", "crs": "EPSG:32725", "transform": UP, "dtype": image.dtype.name}
-    known |= {"photometric": "MINISBLACK", "alpha": "UNSPECIFIED"}  # else a fourth band of bytes is alpha
-    height, width = image.shape[-2:]
-    with rasterio.open(
-        path, "w", height=height, width=width, count=len(image), **{**known, **profile}
-    ) as dataset:
-        dataset.write(image)
-        for band in dataset.indexes:
-            dataset.set_band_description(band, f"name {band}")
-            dataset.set_band_unit(band, "m")
-    return path
-
-
-def contents(store):
-    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    return write_described(path, image, **{"crs": "EPSG:32725", "transform": UP, **profile})
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "float32", "float64"])
@@ -186,7 +174,7 @@ def test_the_same_copy_has_the_same_bytes_whatever_is_held_at_once(tmp_path):
     gp.export(
         source, tmp_path / "c.zarr", chunks=32, storage=gp.ZarrStorage(multiscales=True), memory_limit="1kB"
     )
-    assert contents(tmp_path / "b.zarr") == contents(tmp_path / "c.zarr")
+    assert tree(tmp_path / "b.zarr") == tree(tmp_path / "c.zarr")
 
 
 def test_memory_does_not_grow_with_the_raster(tmp_path):

@@ -51,7 +51,7 @@ def test_a_patcher_passes_it_on(scene):
 def test_what_makes_no_sense_is_refused(scene, verb):
     with pytest.raises(ValueError, match="resampling='cubic' .* give dst_crs or resolution"):
         verb(scene, resampling="cubic")
-    with pytest.raises(TypeError, match="only rasters in files can be warped to another grid, not ndarray"):
+    with pytest.raises(TypeError, match=r"files, not ndarray: give geopatcher\.ReprojectingRasterField"):
         verb(IMAGE, dst_crs="EPSG:4326")
     with pytest.raises(TypeError, match=r"got an unexpected keyword argument 'crs': it takes aggregation"):
         verb(scene, crs="EPSG:4326")

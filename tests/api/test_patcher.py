@@ -4,63 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
 import geopatcher as gp
 import oracle
-from geopatcher import Box, SpatialPatcher
+from geopatcher import Box
 from geopatcher.errors import IncompleteScanConfiguration
+from kinds import IMAGE, KINDS, patcher_of, path, source_of, tensor
+
+__all__ = ["path"]  # a fixture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # georeader multiplies affines by points
     pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
 ]
-
-IMAGE = np.random.default_rng(0).random((2, 60, 70)).astype("float32")
-
-TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
-
-
-def patcher_of(size=16, step=16, boundary="cover", sampler=None, **options):
-    return SpatialPatcher(
-        gp.SpatialRectangular(size, boundary=boundary),
-        sampler or gp.SpatialRegularStride(step),
-        options.pop("window", gp.SpatialHann()),
-        gp.SpatialOverlapAdd(),
-        **options,
-    )
-
-
-def tensor(image=IMAGE):
-    geotensor = pytest.importorskip("georeader.geotensor")
-    return geotensor.GeoTensor(image, TRANSFORM, "EPSG:32633")
-
-
-@pytest.fixture
-def path(tmp_path):
-    place = tmp_path / "a.tif"
-    profile = {"driver": "GTiff", "height": 60, "width": 70, "count": 2, "dtype": "float32"}
-    with rasterio.open(place, "w", crs="EPSG:32633", transform=TRANSFORM, **profile) as dataset:
-        dataset.write(IMAGE)
-    return str(place)
-
-
-def reader(path):
-    return pytest.importorskip("georeader.rasterio_reader").RasterioReader(path)
-
-
-KINDS = ["array", "path", "tensor", "reader"]
-
-
-def source_of(kind, path, image=IMAGE):
-    return {"array": lambda: image, "path": lambda: path, "tensor": tensor, "reader": lambda: reader(path)}[
-        kind
-    ]()
-
 
 samplers = st.one_of(
     st.builds(gp.SpatialRegularStride, st.integers(1, 16)),

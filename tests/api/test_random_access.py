@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.env import get_gdal_config
 
+from counting import inside
 from geopatcher import (
     IndexedPatchView,
     Patch,
@@ -44,12 +45,6 @@ def patcher(size=8, step=4, boundary="cover", sampler=None, **policy):
         SpatialOverlapAdd(),
         **policy,
     )
-
-
-def inside(anchors, shape, lattice):
-    """Anchors of patches that have at least one pixel in the raster."""
-    over = lattice[0] - 1
-    return [(row % (shape[0] + over) - over, col % (shape[1] + over) - over) for row, col in anchors]
 
 
 def same(first, second):

@@ -17,8 +17,8 @@ import oracle
 from geopatcher.errors import (
     IncompleteScanConfiguration,
 )
-from geopatcher.fields.array_source import ArraySource
 from geopatcher.patching.windows import window_from_name
+from reads import counting
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 few = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -289,22 +289,6 @@ def test_dtype_rounds_and_saturates():
 
 
 # Each pixel once
-
-
-class Counting(ArraySource):
-    """Counts what is asked of it."""
-
-    reads: list
-
-    def read(self, box):
-        self.reads.append(box)
-        return super().read(box)
-
-
-def counting(image):
-    source = Counting(image, ArraySource.of(image).domain)
-    object.__setattr__(source, "reads", [])
-    return source
 
 
 @pytest.mark.parametrize("target", [None, "x.zarr", "x.tif"])

@@ -8,6 +8,7 @@ import pytest
 import geopatcher as gp
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
+from geopatcher.api.destination import Destination
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.errors import IncompleteScanConfiguration, MemoryLimitError
 from geopatcher.fields.array_source import ArraySource
@@ -15,8 +16,7 @@ from geopatcher.planning.reading import Reading
 
 SOURCE = ArraySource.of(np.zeros((3, 40, 60), "uint8"))
 PLAIN = {
-    "target": None,
-    "storage": None,
+    "to": Destination(),
     "chunks": 16,
     "layers": (),
     "dtype": None,
@@ -33,7 +33,7 @@ def request_of(*, axes=None, **change):
 
 def test_blocks_are_chunks_or_the_shards_that_hold_them(tmp_path):
     assert request_of(chunks=(16, 32)).blocks == (16, 32)
-    sharded = request_of(target=tmp_path / "x.zarr", storage=gp.ZarrStorage(shards=(32, 64)))
+    sharded = request_of(to=Destination(tmp_path / "x.zarr", gp.ZarrStorage(shards=(32, 64))))
     assert sharded.blocks == (32, 64)
     assert sharded.output.chunks == (16, 16)
     assert sharded.plan(SOURCE).chunks == (32, 64)
@@ -52,7 +52,7 @@ def test_limits_and_layers_are_resolved():
         ({"memory_limit": "lots"}, "lots"),
         ({"layers": ("depth",)}, "depth"),
         ({"chunks": 0}, "chunks"),
-        ({"target": "x.zarr", "storage": gp.ZarrStorage(shards=24)}, "do not hold whole chunks"),
+        ({"to": Destination("x.zarr", gp.ZarrStorage(shards=24))}, "do not hold whole chunks"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_opened(change, words):

@@ -4,59 +4,20 @@ import itertools
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 
 import geopatcher as gp
 import oracle
-from geopatcher import Box, SpatialPatcher
-from geopatcher.fields.array_source import ArraySource
+from geopatcher import Box
+from kinds import IMAGE, KINDS, patcher_of, path, source_of, tensor
+from reads import counting
+
+__all__ = ["path"]  # a fixture
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # georeader multiplies affines by points
     pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
 ]
-
-IMAGE = np.random.default_rng(0).random((2, 60, 70)).astype("float32")
-
-TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
-
-
-def patcher_of(size=16, step=16, boundary="cover", sampler=None, **options):
-    return SpatialPatcher(
-        gp.SpatialRectangular(size, boundary=boundary),
-        sampler or gp.SpatialRegularStride(step),
-        options.pop("window", gp.SpatialHann()),
-        gp.SpatialOverlapAdd(),
-        **options,
-    )
-
-
-def tensor(image=IMAGE):
-    geotensor = pytest.importorskip("georeader.geotensor")
-    return geotensor.GeoTensor(image, TRANSFORM, "EPSG:32633")
-
-
-@pytest.fixture
-def path(tmp_path):
-    place = tmp_path / "a.tif"
-    profile = {"driver": "GTiff", "height": 60, "width": 70, "count": 2, "dtype": "float32"}
-    with rasterio.open(place, "w", crs="EPSG:32633", transform=TRANSFORM, **profile) as dataset:
-        dataset.write(IMAGE)
-    return str(place)
-
-
-def reader(path):
-    return pytest.importorskip("georeader.rasterio_reader").RasterioReader(path)
-
-
-KINDS = ["array", "path", "tensor", "reader"]
-
-
-def source_of(kind, path, image=IMAGE):
-    return {"array": lambda: image, "path": lambda: path, "tensor": tensor, "reader": lambda: reader(path)}[
-        kind
-    ]()
 
 
 def pixels_of(data):
@@ -110,18 +71,6 @@ def test_one_patch_is_the_one_split_would_give(kind, boundary, anchor, path):
 def test_a_patch_beside_the_field_is_refused():
     with pytest.raises(ValueError, match=r"16x16 at anchor \(60, 0\) has no pixel in the raster of 60x70"):
         patcher_of().patch_at(IMAGE, (60, 0))
-
-
-class Counting(ArraySource):
-    def read(self, box):
-        self.reads.append(box)
-        return super().read(box)
-
-
-def counting(image):
-    source = Counting(image, ArraySource.of(image).domain)
-    object.__setattr__(source, "reads", [])
-    return source
 
 
 def test_a_stream_reads_only_as_far_as_it_is_followed():

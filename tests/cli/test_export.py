@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from geopatcher.cli import main
 from geopatcher.cli.export import export, read_bounds, read_pixels
 from geopatcher.core.box import Box
+from geotiffs import write_described
 
 UP = Affine(10, 0, 500_000, 0, -10, 8_000_000)
 
@@ -18,17 +19,7 @@ IMAGE = np.random.default_rng(0).integers(0, 200, (4, 150, 170)).astype("uint8")
 
 
 def tiff(path, image=IMAGE, **profile):
-    known = {"driver": "GTiff", "crs": "EPSG:32725", "transform": UP, "dtype": image.dtype.name}
-    known |= {"photometric": "MINISBLACK", "alpha": "UNSPECIFIED"}  # else a fourth band of bytes is alpha
-    height, width = image.shape[-2:]
-    with rasterio.open(
-        path, "w", height=height, width=width, count=len(image), **{**known, **profile}
-    ) as dataset:
-        dataset.write(image)
-        for band in dataset.indexes:
-            dataset.set_band_description(band, f"name {band}")
-            dataset.set_band_unit(band, "m")
-    return path
+    return write_described(path, image, **{"crs": "EPSG:32725", "transform": UP, **profile})
 
 
 def invoke(*arguments):

@@ -14,6 +14,7 @@ from affine import Affine
 from click.testing import CliRunner
 
 from geopatcher.cli import main
+from geotiffs import write_geotiff
 
 SHAPE = (4, 150, 170)
 
@@ -23,21 +24,8 @@ def scene(tmp_path):
     """Four bands of uint16 with a corner of nodata; returns its path and pixels."""
     pixels = np.random.default_rng(3).integers(1, 4000, SHAPE).astype("uint16")
     pixels[:, :30, :40] = 0
-    path = tmp_path / "scene.tif"
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        count=SHAPE[0],
-        height=SHAPE[1],
-        width=SHAPE[2],
-        dtype="uint16",
-        nodata=0,
-        crs="EPSG:32633",
-        transform=Affine(10, 0, 500_000, 0, -10, 5_000_000),
-    ) as out:
-        out.write(pixels)
-    return path, pixels
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    return write_geotiff(tmp_path / "scene.tif", pixels, nodata=0, **place), pixels
 
 
 def run(*arguments):

@@ -5,21 +5,18 @@ import json
 import click
 import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
 
 from geopatcher.cli import main
 from geopatcher.cli.tune import read_sizes, tune
+from geotiffs import write_geotiff
 from networks import ConvNet
 
 
 @pytest.fixture
 def scene(tmp_path):
-    path = tmp_path / "scene.tif"
-    profile = {"driver": "GTiff", "height": 120, "width": 130, "count": 2, "dtype": "float32"}
-    with rasterio.open(path, "w", crs="EPSG:32610", **profile) as dataset:
-        dataset.write(np.random.default_rng(0).random((2, 120, 130), dtype="float32"))
-    return path
+    image = np.random.default_rng(0).random((2, 120, 130), dtype="float32")
+    return write_geotiff(tmp_path / "scene.tif", image)
 
 
 def run(*arguments):

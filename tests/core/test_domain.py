@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.leading import Dimension
 
 settings.register_profile("untimed", deadline=None)  # the machine may be busy with other things
 settings.load_profile("untimed")
@@ -106,3 +107,11 @@ def test_a_domain_pickles_hashes_and_computes_without_warnings():
 def test_names_and_units_are_one_for_each_band(record):
     with pytest.raises(ValueError, match=r"give one for each of the 3 band\(s\), or none"):
         RasterDomain((3, 4, 5), **record)
+
+
+def test_lengths_are_those_of_all_dimensions_before_rows_and_columns():
+    assert RasterDomain((40, 50)).lengths == ()
+    assert RasterDomain((3, 40, 50)).lengths == (3,)
+    both = (Dimension("time", 2), Dimension("band", 3))
+    domain = RasterDomain((6, 40, 50), leading=both)
+    assert (domain.lengths, domain.n_bands, domain.grid_shape) == ((2, 3), 6, (40, 50))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 import shapely
@@ -50,7 +48,7 @@ def test_a_plan_over_a_planet_is_shown_at_once():
             raise AssertionError("pixels were read")
 
     html = gp.plan(RasterField(ArraySource.of(Planet())), size=256)._repr_html_()
-    assert "488,256,250 of 256x256" in html or re.search(r"[0-9,]{9,} of 256x256", html)
+    assert "488,234,376 of 256x256" in html  # 31,249 rows of 15,624
 
 
 def test_a_sketch_is_as_large_as_its_patches_and_shows_the_edge_of_the_raster():

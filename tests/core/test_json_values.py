@@ -6,7 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from geopatcher.core.json_values import dtype_from_json, number_from_json, number_to_json, whole_from_json
+from geopatcher.core.json_values import (
+    dtype_from_json,
+    list_from_json,
+    number_from_json,
+    number_to_json,
+    required_number,
+    text_from_json,
+    whole_from_json,
+)
 
 
 @pytest.mark.parametrize("value", [0, -3, 0.1, None, math.inf, -math.inf, 2**60])
@@ -33,3 +41,17 @@ def test_only_plain_numbers_are_the_dtype_of_a_raster(text):
     assert dtype_from_json(">u2") == np.dtype(">u2")
     with pytest.raises(ValueError, match=r"is not the dtype of a raster|is not a dtype"):
         dtype_from_json(text)
+
+
+def test_what_is_required_is_there_and_of_its_kind():
+    assert (required_number("inf"), list_from_json([1]), list_from_json((2,)), text_from_json("a")) == (
+        *(math.inf, [1], (2,), "a"),
+    )
+    for take, wrong, why in (
+        (required_number, None, "a number is missing"),
+        (list_from_json, "abc", "'abc' is not a list"),
+        (list_from_json, {"a": 1}, "is not a list"),
+        (text_from_json, 3, "3 is not a text"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            take(wrong)

@@ -96,11 +96,12 @@ def test_any_number_of_bands_may_come_back(shape):
             np.zeros((4, 3)),
             "for the patch of 3x4 pixels at rows 0:3, columns 4:8 of a.tif: it must return",
         ),
-        (False, np.zeros(4), r"it must return \(h, w\) or \(bands, h, w\)"),
+        (False, np.zeros(4), r"it must return \(h, w\) or \(bands, h, w\) of the same height and width$"),
         (False, None, "op returned None for the patch at rows 0:3, columns 4:8 of a.tif"),
         (True, np.zeros((3, 2, 3, 4)), "for a batch of 2 patches .*its first axis must be the batch"),
         (True, np.zeros(()), "its first axis must be the batch"),
         (True, np.zeros((2, 3, 5)), "for the patch of 3x4 pixels"),
+        (False, np.zeros((6, 8)), "of the same height and width, or have output_scale=2$"),
     ],
 )
 def test_what_cannot_be_placed_is_refused_by_name(batched, returned, words):

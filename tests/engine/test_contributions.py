@@ -115,6 +115,21 @@ def test_a_mask_before_the_first_result_does_not_decide_what_a_result_is():
     assert len(result.errors) == 1
 
 
+@pytest.mark.parametrize("shape", [(8, 24), (1, 8, 24), (2, 3, 8, 24)])
+def test_a_mask_has_the_leading_dimensions_of_the_results_before_it(shape):
+    def fail_in_the_middle(patch):
+        if patch.flat[0] == 1:
+            raise ValueError("bad")
+        return patch * 2
+
+    image = np.zeros(shape, "float32")
+    image[..., 8:16] = 1
+    image[..., 16:] = 2
+    result = gp.reconstruct(image, fail_in_the_middle, size=8, step=8, window="boxcar", on_error="mask")
+    np.testing.assert_array_equal(result.array, np.where(image == 1, np.nan, image * 2))
+    assert [failed.anchor for failed in result.errors] == [(0, 8)]
+
+
 def test_errors_of_shape_are_not_tried_again():
     calls = []
     policy = ErrorPolicy("skip", max_retries=3, retry_on=(Exception,))

@@ -12,8 +12,10 @@ from rasterio.windows import Window
 
 import geopatcher as gp
 from geopatcher.cli import main
-from geopatcher.engine.prepare import name_of
+from geopatcher.core.leading import Dimension
+from geopatcher.engine.prepare import check_patch, name_of
 from geopatcher.errors import MemoryLimitError
+from geopatcher.planning.reading import Reading
 from geotoolz import Lambda, Sequential
 
 
@@ -169,3 +171,16 @@ def test_the_command_line_says_it_in_a_line(tmp_path, size):
         assert ran.exit_code == 1
         assert ran.output.count("\n") == 1
         assert "size" in ran.output
+
+
+def test_a_patch_that_cannot_be_held_is_told_with_its_margin_if_it_has_one():
+    both = (Dimension("time", 2), Dimension("band", 3))
+    domain = gp.RasterDomain((6, 400, 500), dtype=np.dtype("uint16"), leading=both)
+    least, more = 64 * 64 * (8 + 12), 64 * 64 * 8 + 80 * 80 * 12  # weights of 8 bytes, and pixels of 12
+    shown = Reading((8, 8))
+    check_patch((64, 64), domain, least, "memory_limit is")
+    check_patch((64, 64), domain, more, "memory_limit is", shown)
+    with pytest.raises(MemoryLimitError, match=r"^patch 64x64 with 2 x 3 x .* use a smaller size \(the"):
+        check_patch((64, 64), domain, least - 1, "memory_limit is")
+    with pytest.raises(MemoryLimitError, match=r", read as 80x80, with .* use a smaller size or margin \("):
+        check_patch((64, 64), domain, more - 1, "memory_limit is", shown)

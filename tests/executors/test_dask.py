@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -13,13 +12,12 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
 
 import far
 import geopatcher as gp
 import orphans
-from doubling import begun_ledger, names
+from doubling import names, rows_in
 from geopatcher._optional import load
 from geopatcher.cli import main
 from geopatcher.errors import OperatorError, TransportError, WorkerLostError
@@ -27,7 +25,10 @@ from geopatcher.executors import DaskExecutor
 from geopatcher.executors.workers.pickling import pack
 from geopatcher.planning.tasks import Tasks
 from geopatcher.runs.ledger.book import read_ledger
+from geotiffs import write_geotiff
+from orphans import wait_for
 from places import CHILD_PATH
+from stored import digest
 
 distributed = pytest.importorskip("distributed")
 
@@ -61,21 +62,12 @@ def client(cluster):
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "scene.tif"
-    profile = {"driver": "GTiff", "count": 2, "height": 400, "width": 300, "dtype": "float32"}
-    with rasterio.open(path, "w", tiled=True, blockxsize=64, blockysize=64, **profile) as out:
-        out.write(IMAGE)
-    return path
+    return write_geotiff(path, IMAGE, tiled=True, blockxsize=64, blockysize=64)
 
 
 @pytest.fixture(scope="module")
 def reference():
     return gp.reconstruct(IMAGE, far.bend, **SIZES).array
-
-
-def digest(path):
-    """Return every file of a result with a digest of its bytes."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.mark.parametrize("ending", ["zarr", "tif"])
@@ -181,18 +173,6 @@ if __name__ == "__main__":
     executor = Cut(sys.argv[3])
     geopatcher.reconstruct(IMAGE, far.Slow(sys.argv[2], 0.02), sys.argv[1], executor=executor, **SIZES)
 """
-
-
-def wait_for(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-def rows_in(target):
-    ledger = begun_ledger(target)
-    return ledger.read_text().count('"row"') if ledger.exists() else 0
 
 
 def test_a_client_dies_and_a_new_one_goes_on(client, cluster, tmp_path, reference):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from geopatcher.errors import InterruptedRunError, TransportError
 from geopatcher.executors import DaskExecutor, ProcessExecutor
 from geotiffs import write_geotiff
 from places import CHILD_PATH
+from stored import digest
 
 distributed = pytest.importorskip("distributed")
 
@@ -32,12 +32,6 @@ SCENE = (noise > np.median(noise)).astype(np.uint8)
 WHOLE = ndimage.label(SCENE)[0]
 OPTIONS = {"size": 64, "chunks": 64, "aggregation": "instances:0"}
 KILLS = 8
-
-
-def digest(path):
-    """Return every file of a result with a digest of its bytes."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.fixture(scope="module")

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from click.testing import CliRunner
 
 import far
 import geopatcher as gp
-from doubling import begun_ledger
+from doubling import begun_ledger, rows_in
 from geopatcher.cli import main
 from geopatcher.errors import MemoryLimitError, OperatorError, TransportError, WorkerLostError
 from geopatcher.executors import LocalExecutor, ProcessExecutor
 from geopatcher.runs.ledger.book import read_ledger
+from geotiffs import write_geotiff
+from orphans import wait_for
 from places import CHILD_PATH
+from stored import digest
 
 IMAGE = np.random.default_rng(5).random((2, 400, 300), dtype="float32")
 SIZES = {"size": 32, "step": 16, "chunks": 64}
@@ -32,21 +32,12 @@ SIZES = {"size": 32, "step": 16, "chunks": 64}
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "scene.tif"
-    profile = {"driver": "GTiff", "count": 2, "height": 400, "width": 300, "dtype": "float32"}
-    with rasterio.open(path, "w", tiled=True, blockxsize=64, blockysize=64, **profile) as out:
-        out.write(IMAGE)
-    return path
+    return write_geotiff(path, IMAGE, tiled=True, blockxsize=64, blockysize=64)
 
 
 @pytest.fixture(scope="module")
 def reference():
     return gp.reconstruct(IMAGE, far.bend, **SIZES).array
-
-
-def digest(path):
-    """Return every file of a result with a digest of its bytes."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.mark.parametrize("ending", ["zarr", "tif"])
@@ -165,18 +156,6 @@ def started(target, calls):
     command = [sys.executable, "-c", SLOW, str(target), str(calls)]
     environment = os.environ | {"PYTHONPATH": path}
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(condition, seconds=30):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def rows_in(target):
-    ledger = begun_ledger(target)
-    return ledger.read_text().count('"row"') if ledger.exists() else 0
 
 
 def children_of(process):

@@ -8,7 +8,7 @@ import pyarrow.parquet
 import pytest
 import shapely
 
-from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.errors import TargetError, TargetExistsError, UnsupportedTargetError
 from geopatcher.features.vector_files import DRIVERS, Features, driver_of, write_features
 
 KINDS = {"class": np.dtype("int64"), "name": np.dtype(object), "confidence": np.dtype("float64")}
@@ -92,5 +92,7 @@ def test_a_file_that_is_there_stays(tmp_path):
 def test_what_cannot_be_written_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"x\.shp is no vector file to write: end it in \.gpkg, \.fgb"):
         driver_of("x.shp")
+    with pytest.raises(UnsupportedTargetError, match=r"not on this machine, .* write to x\.gpkg, and"):
+        driver_of("s3://bucket/x.gpkg")
     with pytest.raises(TargetError, match="there is no folder .*nowhere for x.gpkg"):
         write(tmp_path / "nowhere" / "x.gpkg")

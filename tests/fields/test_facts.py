@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.fields.facts import MAX_BANDS, facts_about, field_card
 from geopatcher.fields.raster import RasterField
 from pages import Page
@@ -25,6 +26,10 @@ def test_many_bands_are_counted():
     names = tuple(f"n{number}" for number in range(MAX_BANDS + 3))
     said = dict(facts_about(RasterDomain((len(names), 2, 2), band_names=names)))["bands"]
     assert said.endswith("16 n15, and 3 more")
+    bands = tuple(BandMetadata(scale=number) for number in range(1, MAX_BANDS + 3))
+    scales = dict(facts_about(RasterDomain((len(bands), 2, 2), metadata=Metadata(bands))))["scale"]
+    assert scales.startswith("1 1 * value + 0, 2 2 * value + 0, ")
+    assert scales.endswith("16 16 * value + 0, and 2 more")
 
 
 def test_a_field_is_shown_by_its_class_its_source_and_its_raster():

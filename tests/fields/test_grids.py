@@ -76,6 +76,12 @@ def test_the_outline_holds_every_pixel_and_no_row_or_column_more(angle):
     assert box.col1 == math.ceil(found_cols.max())
 
 
+def test_the_outline_of_a_raster_that_is_turned_itself():
+    turned = RasterDomain((4, 6), PLACE @ Affine.translation(20, 10) @ Affine.rotation(90), "EPSG:32633")
+    # Its columns go down along the rows of the grid, and its rows to the left.
+    assert outline(turned, RasterDomain((1, 1), PLACE, "EPSG:32633"), "turned") == Box(10, 16, 16, 20)
+
+
 @pytest.mark.parametrize("resolution", [None, 20, (15, 30)])
 def test_another_crs_is_gdals_proposal_for_the_first(resolution):
     first = domain(shape=(300, 400))

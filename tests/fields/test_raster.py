@@ -7,7 +7,7 @@ import pytest
 from affine import Affine
 from rasterio.windows import Window
 
-from geopatcher import Box, RasterField
+from geopatcher import Box, RasterField, reconstruct
 from geopatcher.core.protocols import Field, SourceField
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.fields.rasterio_source import RasterioSource
@@ -115,3 +115,9 @@ def test_a_crs_nobody_knows_is_refused(crs):
 def test_a_source_may_be_given_itself():
     source = ArraySource.of(IMAGE)
     assert RasterField(source).source is source
+
+
+def test_a_store_is_opened_by_its_path_as_a_file_is(tmp_path):
+    reconstruct(IMAGE, np.copy, tmp_path / "x.zarr", size=32)
+    pixels = RasterField(tmp_path / "x.zarr").source.read(Box(0, 40, 0, 50))
+    np.testing.assert_array_equal(pixels, IMAGE)

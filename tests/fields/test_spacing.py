@@ -72,3 +72,11 @@ def test_coordinates_are_found_along_a_dimension_and_unpacked():
     assert centres_of(array, "x", ("lon",)) is None
     found = centres_of(array, "x", ("east",))
     assert (found.name, found.values.tolist()) == ("east", [7.0, 12.0])
+
+
+@pytest.mark.parametrize(
+    ("start", "noise", "agrees"),
+    [(0.009, 0, True), (0.011, 0, False), (0.011, 0.006, True), (0.011, 0.005, False)],
+)
+def test_a_stored_place_agrees_within_a_thousandth_of_a_pixel_or_what_the_dtype_can_say(start, noise, agrees):
+    assert centres([5, 15, 25], noise=noise).agrees((10, start)) is agrees

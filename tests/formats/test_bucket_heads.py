@@ -8,26 +8,11 @@ from datetime import timedelta
 import pytest
 
 import buckets
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from geopatcher.errors import SourceError
 from geopatcher.formats import bucket_heads
 from geopatcher.formats.bucket_heads import head
-from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.traffic import TRAFFIC
-
-
-@pytest.fixture(scope="module")
-def server():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(server, monkeypatch):
-    for name, value in buckets.variables(server.server_port).items():
-        monkeypatch.setenv(name, value)
-    server.begin_anew()
-    return Bucket("s3://bucket")
 
 
 @pytest.mark.parametrize("key", ["a.tif", "folder/a b+ü%20.tif", "q?x#y&z.tif"])

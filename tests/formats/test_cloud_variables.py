@@ -11,13 +11,13 @@ from email.utils import formatdate
 
 import numpy as np
 import pytest
-import rasterio
 
 import geopatcher as gp
 from clouds import ACCOUNT, BUCKET, KEY, azurite, objects
 from geopatcher.errors.redaction import environment_secrets
 from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.cloud_variables import connection_parts, for_gdal, for_obstore
+from geotiffs import write_geotiff
 
 PIXELS = np.random.default_rng(0).integers(1, 4000, (2, 300, 350)).astype("uint16")
 SIZES = {"size": 128, "step": 128, "window": "boxcar"}
@@ -52,10 +52,7 @@ KINDS = [("az", kind) for kind in AZURE] + [("gs", kind) for kind in GOOGLE]
 @pytest.fixture(scope="module")
 def port(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cloud")
-    profile = {"driver": "GTiff", "count": 2, "height": 300, "width": 350, "dtype": "uint16", "tiled": True}
-    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
-    with rasterio.open(folder / "a.tif", "w", **profile, **place, blockxsize=128, blockysize=128) as out:
-        out.write(PIXELS)
+    write_geotiff(folder / "a.tif", PIXELS, tiled=True, blockxsize=128, blockysize=128)
     gp.reconstruct(folder / "a.tif", np.copy, folder / "a.zarr", chunks=128, **SIZES)
     with objects(folder) as port:
         yield port

@@ -6,12 +6,12 @@ import json
 
 import numpy as np
 import pytest
-import rasterio
 
 import geopatcher as gp
 from faulty import Faulty
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.traffic import Traffic, TrafficCounter
+from geotiffs import write_geotiff
 
 IMAGE = np.random.default_rng(0).integers(1, 1000, (1, 512, 512)).astype("uint16")
 
@@ -19,10 +19,7 @@ IMAGE = np.random.default_rng(0).integers(1, 1000, (1, 512, 512)).astype("uint16
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
-    profile = {"driver": "GTiff", "count": 1, "height": 512, "width": 512, "dtype": "uint16", "tiled": True}
-    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)}
-    with rasterio.open(folder / "a.tif", "w", **profile, **place, blockxsize=128, blockysize=128) as dataset:
-        dataset.write(IMAGE)
+    write_geotiff(folder / "a.tif", IMAGE, tiled=True, blockxsize=128, blockysize=128)
     with Faulty(folder) as server:
         yield server
 

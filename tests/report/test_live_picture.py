@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 import pytest
-import rasterio
 
 import geopatcher as gp
+from encoded import decoded
 from geopatcher.core.box import Box
 from geopatcher.engine.previews import Preview
 from geopatcher.report.live_picture import Picture
-
-
-def decoded(content):
-    with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
-        return dataset.read()
 
 
 @pytest.mark.parametrize("shape", [(90, 70), (1500, 1100), (1025, 40)])

@@ -10,40 +10,15 @@ from geopatcher.errors import SourceError, TargetError
 from geopatcher.report.inputs import input_raster
 from geopatcher.report.results import open_result
 from geotiffs import write_geotiff
+from moody import image, moody_run, scene
 
-
-@pytest.fixture(scope="module")
-def image():
-    return np.random.default_rng(0).random((2, 200, 240), dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory, image):
-    return write_geotiff(tmp_path_factory.mktemp("scene") / "scene.tif", image)
+__all__ = ["image", "scene"]  # fixtures
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, scene):
     """A run to disk, some of whose patches failed."""
-    target = tmp_path_factory.mktemp("run") / "result.zarr"
-
-    def moody(patch):
-        if patch[0, 0, 0] > 0.97:
-            raise OSError("no luck")
-        return patch + 5 * patch[:, :1, :1]
-
-    result = gp.reconstruct(
-        scene,
-        moody,
-        target,
-        size=32,
-        step=32,
-        window="boxcar",
-        layers=("weight", "spread"),
-        on_error="skip",
-    )
-    assert result.errors
-    return result
+    return moody_run(scene, tmp_path_factory.mktemp("run") / "result.zarr", "no luck")
 
 
 def test_a_ledger_tells_the_plan(run):

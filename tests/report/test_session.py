@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import sys
 
@@ -9,14 +8,10 @@ import pytest
 import rasterio
 
 import geopatcher as gp
+from encoded import decoded
 from geopatcher.errors import MissingExtraError
 from geopatcher.report.session import PAGES, Session
 from geotiffs import write_geotiff
-
-
-def decoded(content):
-    with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
-        return dataset.read()
 
 
 def test_without_rio_tiler_there_is_no_empty_page(tmp_path, monkeypatch):

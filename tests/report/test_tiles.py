@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import io
 import threading
 
 import numpy as np
 import pytest
-import rasterio
 
 import geopatcher as gp
+from encoded import decoded
 from geopatcher.core.domain import RasterDomain
 from geopatcher.fields.array_source import ArraySource
 from geopatcher.inspect.levels import ArrayRaster
@@ -15,11 +14,6 @@ from geopatcher.inspect.styles import seen, style_of
 from geopatcher.report import tiles
 from geopatcher.report.session import Session
 from geopatcher.report.tiles import Layer, Style, render
-
-
-def decoded(content):
-    with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
-        return dataset.read()
 
 
 def test_classes_begin_in_the_colours_of_labels():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import socket
 import threading
@@ -12,6 +11,7 @@ import pytest
 import rasterio
 
 import geopatcher as gp
+from encoded import decoded
 from geopatcher.report.server import PortError, Viewer
 from geopatcher.report.viewer import view
 
@@ -270,11 +270,6 @@ def test_wrong_questions_are_told_what_is_wrong(viewer, target, message):
     assert status == 400
     assert message in body.decode()
     assert headers["content-type"].startswith("text/plain")
-
-
-def decoded(content):
-    with rasterio.MemoryFile(io.BytesIO(content)) as file, file.open() as dataset:
-        return dataset.read()
 
 
 @pytest.mark.parametrize("layer", [0, 3])

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import zarr
 
-from doubling import Double, begun, names, run, run_folder, tree, values
+from doubling import Double, begun, names, run, run_folder, values
 from geopatcher.errors import TargetError
 from geopatcher.runs.ledger.lines import decode, encode
 from geopatcher.targets import digests
 from geopatcher.targets.storage import ZarrStorage
+from stored import tree
 
 
 @pytest.fixture(scope="module")

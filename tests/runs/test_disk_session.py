@@ -23,11 +23,11 @@ from doubling import (
     names,
     run,
     run_folder,
-    tree,
     values,
 )
 from geopatcher.errors import InterruptedRunError, OperatorError, SourceError, TargetError
 from geopatcher.runs.ledger.book import read_ledger
+from stored import tree
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,12 @@ import rasterio
 
 import far
 import geopatcher
-from doubling import BASE, IMAGE, TARGETS, names, tree, values
+from doubling import BASE, IMAGE, TARGETS, names, values
 from geopatcher.errors import OperatorError, TargetExistsError
 from geopatcher.executors import NamedOperator
 from geopatcher.patching.samplers.scattered import SpatialRandom
 from geopatcher.runs.fingerprint import differences, differing, unknown_in
+from stored import tree
 
 
 def run(target, operator, image=IMAGE, **keywords):

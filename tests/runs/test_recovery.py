@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import geopatcher
-from doubling import IMAGE, TARGETS, Double, Picky, begun, begun_ledger, names, run, tree, values
+from doubling import IMAGE, TARGETS, Double, Picky, begun, begun_ledger, names, run, values
 from geopatcher.errors import OperatorError, TargetError, TargetExistsError
 from geopatcher.runs.ledger.book import read_ledger
+from stored import tree
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import Axes
+from geopatcher.api.destination import Destination
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
@@ -24,7 +25,7 @@ SPEC = ResultSpec(RasterDomain((20, 30), dtype=np.dtype("uint8")), (16, 16), 9)
 @pytest.fixture
 def session():
     axes = Axes.of(8, None, "hann", "mean", "cover")
-    request = Request.of(axes, Reading(), None, None, 16, (), None, None, 1, "1GiB", Extent())
+    request = Request.of(axes, Reading(), Destination(), 16, (), None, None, 1, "1GiB", Extent())
     job = job_for(request, Conduct(), ArraySource.of(IMAGE), np.copy)
     return MemorySession(job, MemoryTarget(), RunStats())
 

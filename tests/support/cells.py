@@ -5,7 +5,9 @@ Nothing here is shared with the library: Python numbers, one cell after the othe
 
 from __future__ import annotations
 
+import math
 import warnings
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -190,3 +192,18 @@ def assert_close(got, expected, bound):
     known = np.isfinite(expected)
     np.testing.assert_array_equal(got[~known], expected[~known])
     assert (np.abs(got[known] - expected[known]) <= bound.astype(float)[known]).all()
+
+
+def total(pairs):
+    """Sum of weight times value; infinities by the rules of IEEE 754."""
+    if all(math.isfinite(value) for value, _ in pairs):
+        return float(sum(Fraction(value) * Fraction(weight) for value, weight in pairs))
+    return sum(value * weight for value, weight in pairs)
+
+
+def mean(ones, weighted=True):
+    """Weighted mean of contributions in fractions; infinities by the rules of IEEE 754."""
+    pairs = [(one.value, one.weight if weighted else 1.0) for one in ones]
+    weights = sum(Fraction(weight) for _, weight in pairs)
+    whole = total(pairs)
+    return float(Fraction(whole) / weights) if math.isfinite(whole) else whole

@@ -62,13 +62,14 @@ def begun_ledger(target):
     return found[0] if found else target.with_name(f"{target.name}.partial") / "no ledger yet"
 
 
+def rows_in(target):
+    """Return how many rows of blocks an unfinished run has written down."""
+    ledger = begun_ledger(target)
+    return ledger.read_text().count('"row"') if ledger.exists() else 0
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
-
-
-def tree(folder):
-    """Return every file below a folder with its bytes."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
 class Picky(Double):

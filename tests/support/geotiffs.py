@@ -13,3 +13,14 @@ def write_geotiff(path, array, **keywords):
     with rasterio.open(path, "w", **(profile | keywords)) as dataset:
         dataset.write(array)
     return path
+
+
+def write_described(path, array, **keywords):
+    """Write ``(bands, h, w)`` whose bands have names and units; return the path."""
+    kind = {"photometric": "MINISBLACK", "alpha": "UNSPECIFIED"}  # else a fourth band of bytes is alpha
+    write_geotiff(path, array, **{**kind, **keywords})
+    with rasterio.open(path, "r+") as dataset:
+        for band in dataset.indexes:
+            dataset.set_band_description(band, f"name {band}")
+            dataset.set_band_unit(band, "m")
+    return path

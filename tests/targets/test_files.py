@@ -6,27 +6,16 @@ import zlib
 
 import pytest
 
-import buckets
-from bucket_faults import faulty
-from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket.files import BucketFiles
 from geopatcher.targets.digests import NO_FILE, FileRecord, Finding
 from geopatcher.targets.files import FolderFiles
 
 
-@pytest.fixture(scope="module")
-def server():
-    with faulty() as server:
-        yield server
-
-
 @pytest.fixture(params=["folder", "bucket"])
-def files(request, tmp_path, server, gdal_variables):
+def files(request, tmp_path):
     if request.param == "folder":
         return FolderFiles(tmp_path)
-    server.begin_anew()
-    gdal_variables(**buckets.variables(server.server_port))
-    return BucketFiles(Bucket("s3://bucket"), "some/x.zarr")
+    return BucketFiles(request.getfixturevalue("bucket"), "some/x.zarr")
 
 
 def test_what_is_put_is_read_until_it_is_removed(files):

@@ -17,12 +17,9 @@ from geopatcher.targets import disk, geotiff
 from geopatcher.targets.multiscales import halve, known_cells
 from geopatcher.targets.pyramid import finish_store
 from geopatcher.targets.zarr_store import ZarrSink, create_store
+from stored import tree
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
-
-
-def contents(store):
-    return {str(path.relative_to(store)): path.read_bytes() for path in store.rglob("*") if path.is_file()}
 
 
 def stored(place, image, boxes=None, **options):
@@ -73,7 +70,7 @@ def test_the_bytes_do_not_depend_on_how_blocks_came_or_on_a_first_try(tmp_path):
     finish_store(tmp_path / "b.zarr", spec)
     (tmp_path / "b.zarr" / "1" / "data" / "c" / "0" / "0" / "0").write_bytes(b"torn")
     finish_store(tmp_path / "b.zarr", spec)
-    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+    assert tree(tmp_path / "a.zarr") == tree(tmp_path / "b.zarr")
 
 
 def test_layers_have_levels_too(tmp_path):
@@ -114,7 +111,7 @@ def test_a_run_in_regions_or_begun_anew_has_the_same_bytes(tmp_path):
     small = int(first.plan.working_bytes * 0.97)
     second = run(tmp_path / "b.zarr", small)
     assert second.plan.n_regions > first.plan.n_regions
-    assert contents(tmp_path / "a.zarr") == contents(tmp_path / "b.zarr")
+    assert tree(tmp_path / "a.zarr") == tree(tmp_path / "b.zarr")
 
 
 def test_labels_have_the_mode_by_default(tmp_path):
@@ -162,7 +159,7 @@ def test_a_run_that_fails_while_it_is_put_together_goes_on_from_there(tmp_path, 
     go(broken)
     assert calls == []  # every block was there
     if name == "x.zarr":
-        assert contents(whole / name) == contents(broken / name)
+        assert tree(whole / name) == tree(broken / name)
     else:
         for file in ("x.tif", "x.weight.tif"):
             assert (whole / file).read_bytes() == (broken / file).read_bytes()

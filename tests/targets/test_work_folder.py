@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from doubling import names, tree
+from doubling import names
 from geopatcher.errors import TargetError
 from geopatcher.targets.work_folder import WorkFolder
+from stored import tree
 
 
 def begun(path):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 
+import click
 import pytest
 
+import geopatcher
+from geopatcher.api.options import SourceOptions
+from geopatcher.cli import main
 from places import ROOT
 from tools.documents import LANGUAGES, NOT_RUN, blocks_of, run, without_what_is_not_run
 from tools.site import borrowed, reference
 
 DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+#: A command line in a document, up to a comment or the end of a word of code.
+SHOWN = re.compile(r"geopatcher (run|plan|info|verify|view|report|tune|export)\b([^\n`#]*)")
 EVERY = sorted([*DOCUMENTS, *(ROOT / "docs").glob("*/*.md")])
 
 
@@ -43,3 +50,30 @@ def test_the_documents_are_found_and_their_links_lead_somewhere():
     for document in [*DOCUMENTS, ROOT / "SECURITY.md", ROOT / "CHANGELOG.md"]:
         for place in re.findall(r"\]\((?!http)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / place).exists() or place in made, f"{document.name}: {place}"
+
+
+def options_of(command):
+    """Return the options of a command, as they are typed."""
+    found = main.get_command(click.Context(main), command)
+    return {word for one in found.params for word in (*one.opts, *one.secondary_opts)}
+
+
+def test_commands_in_documents_take_the_options_they_are_shown_with():
+    seen = 0
+    for document in [*EVERY, ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]:
+        text = document.read_text(encoding="utf-8").replace("\\\n", " ")
+        for command, rest in re.findall(
+            r"geopatcher (run|plan|info|verify|view|report|tune|export)\b([^\n`#]*)", text
+        ):
+            typed = re.findall(r"(?<![\w-])--[a-z][\w-]*", re.sub(r'"[^"]*"', "", rest))
+            assert set(typed) <= options_of(command), f"{document.name}: geopatcher {command}{rest}"
+            seen += len(typed)
+    assert seen > 100
+
+
+def test_every_keyword_of_a_run_is_told_on_one_page():
+    text = (ROOT / "docs/howto/keywords.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)[`=]", text))
+    given = [*inspect.signature(geopatcher.reconstruct).parameters, *SourceOptions.__annotations__]
+    assert [name for name in given if name not in {*told, "source", "operator", "target", "opening"}] == []
+    assert set(re.findall(r"`(--[\w-]+)`", text)) <= options_of("run")

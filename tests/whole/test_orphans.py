@@ -13,8 +13,9 @@ import pytest
 
 import geopatcher as gp
 import orphans
-from doubling import names, tree
+from doubling import names
 from places import CHILD_PATH
+from stored import tree
 
 IMAGE = np.random.default_rng(5).random((2, 400, 300), dtype="float32")
 SIZES = {"size": 32, "step": 16, "chunks": 64}

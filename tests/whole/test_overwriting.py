@@ -12,9 +12,10 @@ import rasterio
 import zarr
 
 import geopatcher as gp
-from doubling import names, tree
+from doubling import names
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.fields.array_source import ArraySource
+from stored import tree
 
 SIDE = 64
 VRT = (

@@ -13,10 +13,11 @@ from rasterio.windows import Window
 
 import geopatcher as gp
 from disks import Disk
-from doubling import names, tree
+from doubling import names
 from geopatcher.executors import LocalExecutor
 from geopatcher.runs import recorder as scribe
 from geopatcher.runs.ledger import places
+from stored import tree
 
 IMAGE = np.random.default_rng(3).random((2, 100, 60), dtype="float32") + 1
 #: States tried of each case; the soak tries all.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import signal
 
@@ -12,6 +11,7 @@ import geopatcher
 import killed
 from doubling import begun_ledger
 from geopatcher.runs.ledger.book import read_ledger
+from stored import digest
 
 SHAPE = (300, 200)
 KILLS = 25
@@ -22,12 +22,6 @@ def server():
     server = killed.Server()
     yield server
     server.close()
-
-
-def digest(path):
-    """Return every file of a result with a digest of its bytes."""
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from affine import Affine
 
 import far
 import geopatcher as gp
@@ -18,6 +15,8 @@ from geopatcher.core.box import Box
 from geopatcher.errors import OperatorError
 from geopatcher.executors import DaskExecutor
 from geopatcher.runs.ledger.book import read_ledger
+from geotiffs import write_geotiff
+from stored import digest
 
 distributed = pytest.importorskip("distributed")
 
@@ -40,11 +39,7 @@ def client():
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
     path = tmp_path_factory.mktemp("scene") / "scene.tif"
-    profile = {"driver": "GTiff", "count": 2, "height": 400, "width": 300, "dtype": "float32"}
-    profile["transform"] = Affine(10, 0, 5e5, 0, -10, 5e6)
-    with rasterio.open(path, "w", tiled=True, blockxsize=64, blockysize=64, **profile) as out:
-        out.write(IMAGE)
-    return path
+    return write_geotiff(path, IMAGE, tiled=True, blockxsize=64, blockysize=64)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +49,6 @@ def whole(scene, tmp_path_factory):
     for name in ("x.zarr", "x.tif"):
         gp.reconstruct(scene, far.Counted(folder), folder / name, **SIZES)
     return folder
-
-
-def digest(path):
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    return {str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def narrow_limit():

@@ -31,7 +31,24 @@ FLOAT32_DEPTH = 9
 
 
 class SpatialAggregation(Configured, ABC):
-    """Base of all aggregations: from patches to one result, by `merge`, which a subclass defines."""
+    """Base of all aggregations: from patches to one result, by `merge`, which a subclass defines.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Brightest(geopatcher.SpatialAggregation):
+    ...     def merge(self, patches, domain):
+    ...         return max(patches, key=lambda patch: patch.data.mean()).anchor
+    >>> patcher = geopatcher.SpatialPatcher(geopatcher.SpatialRectangular(10),
+    ...     geopatcher.SpatialRegularStride(10), geopatcher.SpatialBoxcar(), Brightest())
+    >>> image = np.zeros((40, 40))
+    >>> image[25, 12] = 1
+    >>> patcher.merge(patcher.split(image), image)
+    (20, 10)
+
+    """
 
     #: Whether merging needs a bounded amount of memory per cell, whatever the number of patches.
     streaming_safe: ClassVar[bool] = True

@@ -148,14 +148,36 @@ class Mode(Counted):
 
 
 @dataclass(frozen=True)
-class HardVote(Counted):
-    """The class most patches give a cell, the smallest of several."""
+class Classes:
+    """What aggregations have in common whose result is a label, 0 to ``n_classes - 1``."""
 
     n_classes: int
 
     def __post_init__(self) -> None:
         if self.n_classes < 1:
             raise ValueError(f"n_classes must be 1 or more, not {self.n_classes}")
+
+    def out_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the smallest unsigned dtype with room for every class and nodata."""
+        _ = dtype
+        return label_dtype(self.n_classes)
+
+    def check_dtype(self, dtype: np.dtype) -> None:
+        """Refuse a dtype that does not hold every class."""
+        require_classes(dtype, self.n_classes)
+
+    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
+        """Return the same: labels are integers."""
+        return self.out_dtype(dtype)
+
+    def nodata_for(self, dtype: np.dtype) -> float | int | None:
+        """Return the largest value of an integer dtype, which is no class."""
+        return label_nodata(dtype, self.n_classes)
+
+
+@dataclass(frozen=True)
+class HardVote(Classes, Counted):
+    """The class most patches give a cell, the smallest of several."""
 
     def zero(self, tile: Tile) -> Tally:
         """Return an empty tally of the smallest dtype that holds a class."""
@@ -182,23 +204,6 @@ class HardVote(Counted):
                     f"{self.n_classes} classes: labels are integers from 0 to {self.n_classes - 1}"
                 )
         return super().update(state, piece)
-
-    def out_dtype(self, dtype: np.dtype) -> np.dtype:
-        """Return the smallest unsigned dtype with room for every class and nodata."""
-        _ = dtype
-        return label_dtype(self.n_classes)
-
-    def check_dtype(self, dtype: np.dtype) -> None:
-        """Refuse a dtype that does not hold every class."""
-        require_classes(dtype, self.n_classes)
-
-    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
-        """Return the same: labels are integers."""
-        return self.out_dtype(dtype)
-
-    def nodata_for(self, dtype: np.dtype) -> float | int | None:
-        """Return the largest value of an integer dtype, which is no class."""
-        return label_nodata(dtype, self.n_classes)
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
         """As many labels and numbers as a cell can have different ones, and the winner."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from geopatcher.accumulators.base import CellAggregation
 from geopatcher.accumulators.cache_blocks import block_cells, cache_blocks
-from geopatcher.accumulators.counts import label_dtype, label_nodata, require_classes
+from geopatcher.accumulators.counts import Classes, label_dtype
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.labels import outside
 from geopatcher.core.buffers import zeros
@@ -49,7 +49,7 @@ class BallotState:
 
 
 @dataclass(frozen=True)
-class SoftVote(CellAggregation[BallotState]):
+class SoftVote(Classes, CellAggregation[BallotState]):
     """The class with the largest sum of probabilities, weighted by the window.
 
     Probabilities and weights are rounded to fixed point and added as integers, whose sums do not
@@ -58,12 +58,6 @@ class SoftVote(CellAggregation[BallotState]):
 
     flat: ClassVar[bool] = True
     gives_labels: ClassVar[bool] = True
-
-    n_classes: int
-
-    def __post_init__(self) -> None:
-        if self.n_classes < 1:
-            raise ValueError(f"n_classes must be 1 or more, not {self.n_classes}")
 
     def zero(self, tile: Tile) -> BallotState:
         """Return sums of zero.
@@ -141,26 +135,9 @@ class SoftVote(CellAggregation[BallotState]):
         _ = n_bands
         return 1
 
-    def out_dtype(self, dtype: np.dtype) -> np.dtype:
-        """Return the smallest unsigned dtype with room for every class and nodata."""
-        _ = dtype
-        return label_dtype(self.n_classes)
-
-    def check_dtype(self, dtype: np.dtype) -> None:
-        """Refuse a dtype that does not hold every class."""
-        require_classes(dtype, self.n_classes)
-
     def misfit(self, finished: Finished, dtype: np.dtype) -> Misfit | None:
         """Return a label beyond the limits of ``dtype``."""
         return outside(finished, dtype)
-
-    def memory_dtype(self, dtype: np.dtype) -> np.dtype:
-        """Return the same: labels are integers."""
-        return self.out_dtype(dtype)
-
-    def nodata_for(self, dtype: np.dtype) -> float | int | None:
-        """Return the largest value of an integer dtype, which is no class."""
-        return label_nodata(dtype, self.n_classes)
 
     def state_bytes(self, n_bands: int, dtype: np.dtype, depth: int) -> int:
         """One sum per class and one of weights, and the labels while they are looked for."""

@@ -22,6 +22,12 @@ def get_strict() -> bool:
     bool
         False by default.
 
+    Examples
+    --------
+    >>> set_strict(False); get_strict()
+    False
+    >>> set_strict(None)
+
     """
     if _STRICT:
         return _STRICT[0]
@@ -63,6 +69,17 @@ def warn_if_unsafe_streaming(aggregation: SpatialAggregation) -> None:
     -----
     RuntimeWarning
         Names the substitutes that stream.
+
+    Examples
+    --------
+    >>> import geopatcher
+    >>> warn_if_unsafe_streaming(geopatcher.SpatialOverlapAdd())  # says nothing
+    >>> set_strict(True)
+    >>> warn_if_unsafe_streaming(geopatcher.SpatialMedian())
+    Traceback (most recent call last):
+        ...
+    geopatcher.errors.UnsafeStreamingError: SpatialMedian has streaming_safe = False ...
+    >>> set_strict(None)
 
     """
     if aggregation.streaming_safe:

@@ -28,10 +28,10 @@ RASTER = ".zarr"
 class Destination:
     """What a caller names as a target; of a vector file the raster stays beside it, as a ``.zarr``."""
 
-    target: str | os.PathLike[str] | Target | None
-    storage: ZarrStorage | CogStorage | None
-    overwrite: bool
-    resume: Resume
+    target: str | os.PathLike[str] | Target | None = None
+    storage: ZarrStorage | CogStorage | None = None
+    overwrite: bool = False
+    resume: Resume = True
 
     @property
     def drawing(self) -> Path | None:
@@ -45,7 +45,7 @@ class Destination:
     def raster(self) -> str | os.PathLike[str] | Target | None:
         """Where the raster goes.
 
-        >>> str(Destination("fields.gpkg", None, False, True).raster)
+        >>> str(Destination("fields.gpkg").raster)
         'fields.zarr'
         """
         return self.target if self.drawing is None else self.drawing.with_suffix(RASTER)

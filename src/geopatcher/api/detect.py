@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack, cast
 
 from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
+from geopatcher.api.destination import Destination
 from geopatcher.api.detect_run import DetectRun, Wanted
 from geopatcher.api.detecting import Cluster
 from geopatcher.api.models import matched, reading_for, usual_batch
@@ -209,7 +210,7 @@ def detect(
     reading = reading_for(run, None, None)
     run, pixels = matched(run, pixels, axes.geometry.size, reading.margin)
     extent, at_once = Extent(region, region_crs, False, all_touched), usual_batch(run, batch_size)
-    request = Request.of(axes, reading, None, None, BLOCK_PX, (), "uint8", None, at_once, limit, extent)
+    request = Request.of(axes, reading, Destination(), BLOCK_PX, (), "uint8", None, at_once, limit, extent)
     job = job_for(request, Conduct(policy, skip_empty=True), pixels, run)
     within = request.over(pixels)[1].region
     if within is not None:  # to the pixel, and not to whole blocks as of a raster that is written

@@ -124,5 +124,8 @@ def _scenes(source: Source) -> Iterator[SceneLike]:
     for scene in given:
         if not is_scene(scene):
             name = type(scene).__name__
-            raise TypeError(f"only rasters in files can be warped to another grid, not {name}")
+            raise TypeError(
+                f"dst_crs and resolution warp rasters in files, not {name}: give "
+                f"geopatcher.ReprojectingRasterField(source, dst_crs, resolution) in its place"
+            )
         yield scene

@@ -14,7 +14,7 @@ from geopatcher.accumulators.scores import MEASURES, scores
 from geopatcher.accumulators.soft import SoftVote
 from geopatcher.accumulators.sums import WeightedMean
 from geopatcher.api.axes import Axes
-from geopatcher.api.models import shown_size
+from geopatcher.api.models import matched, shown_size
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
 from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
@@ -76,22 +76,30 @@ def blank_patch(
     return np.ma.array(zeros, mask=np.zeros(zeros.shape, bool)) if wants_mask(operator) else zeros
 
 
-def outputs_over(
+def asked(
+    operator: Callable[..., Array],
     source: PixelSource,
     axes: PatcherLike,
     outputs: str | Iterable[str] | None,
-    operator: object,
     layers: Iterable[str],
     reading: Reading,
     limit: int | str,
     *,
     usual: bool,
-) -> tuple[PatcherLike, Iterable[str]]:
-    """Return what `with_outputs` does, of an operator that may be tried on a patch of a source."""
+) -> tuple[Callable[..., Array], PixelSource, PatcherLike, Iterable[str]]:
+    """Return an operator that gives ``outputs``, its source, and what `with_outputs` does of them.
+
+    Where it is not known what it returns, it is tried on a patch of the source.
+
+    Raises
+    ------
+    ValueError
+        Outputs cannot be had of the operator, or the source lacks what it takes.
+
+    """
+    operator, source = matched(giving(operator, outputs), source, axes.geometry.size, reading.margin)
     shown = partial(blank_patch, operator, source, axes.geometry.size, reading, parse_bytes(limit))
-    return with_outputs(
-        axes, outputs, operator, layers, usual=usual, shown=None if operator is None else shown
-    )
+    return operator, source, *with_outputs(axes, outputs, operator, layers, usual=usual, shown=shown)
 
 
 def with_outputs(

@@ -8,10 +8,10 @@ from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.destination import Destination
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import as_run, matched, reading_for, result_bands, usual_batch, usual_step
+from geopatcher.api.models import as_run, reading_for, result_bands, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import PlanOptions
-from geopatcher.api.outputs import giving, outputs_over
+from geopatcher.api.outputs import asked, with_outputs
 from geopatcher.api.request import Request
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.engine.prepare import check_blocks, warn_of_ground
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.api.models import Runnable
     from geopatcher.api.options import SourceOptions
-    from geopatcher.core.protocols import Window
+    from geopatcher.core.protocols import PixelSource, Window
     from geopatcher.core.scaling import ScaleTo
     from geopatcher.engine.batching import BatchSize
     from geopatcher.engine.output import Nodata
@@ -147,30 +147,33 @@ def plan(
 
     """
     run = None if operator is None else as_run(operator, None)
-    usual = run is not None and patcher is None and aggregation == "overlap-add"
+    usual = patcher is None and aggregation == "overlap-add"
     axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
     reading, limit = reading_for(run, margin, output_scale), parse_bytes(memory_limit)
     pixels = opened(source, opening, ErrorPolicy(), "plan", PlanOptions.__optional_keys__, run)
-    if run is not None:
-        run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
+    if run is None:
+        axes, beside = with_outputs(axes, outputs, None, layers, usual=False)
+    else:
+        run, pixels, axes, beside = asked(run, pixels, axes, outputs, layers, reading, limit, usual=usual)
         out_bands = result_bands(run) if out_bands is None else out_bands
-    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, limit, usual=usual)
-    extent = Extent(region, region_crs, crop, all_touched)
-    at_once = usual_batch(run, batch_size)
-    to = Destination(target, storage, overwrite=False, resume=True)
-    request = Request.of(
-        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, limit, extent
-    ).looking(None, scale_to)
-    field, request = request.over(pixels)
+    extent, at_once = Extent(region, region_crs, crop, all_touched), usual_batch(run, batch_size)
+    to = Destination(target, storage)
+    request = Request.of(axes, reading, to, chunks, beside, dtype, nodata, at_once, limit, extent)
+    field, request = request.looking(None, scale_to).over(pixels)
     warn_of_ground(field, stacklevel=2)
     made, n_bytes = request.plan(field, out_bands), request.assembly_bytes(field, out_bands)
     runner = executor_for(executor, workers)
     made = runner.settled(made, field, in_memory=target is None, assembly_bytes=n_bytes)
     if patcher is not None and operator is None and target is None:
         return made  # of `split`, too, which may leave gaps, and holds no rows of blocks
+    _require_possible(made, field, runner, allow_gaps=allow_gaps)
+    to.check(field)
+    return made
+
+
+def _require_possible(made: Plan, field: PixelSource, runner: Executor, *, allow_gaps: bool) -> None:
+    """Refuse what a run would."""
     if not allow_gaps:
         made.require_coverage()
     _ = made.n_regions  # refused where not even the narrowest one fits
     check_blocks(field, runner.memory_for(made))
-    to.check(field)
-    return made

@@ -10,10 +10,10 @@ from geopatcher.api.area import Extent
 from geopatcher.api.axes import axes_for
 from geopatcher.api.destination import Destination
 from geopatcher.api.executor_choice import executor_for
-from geopatcher.api.models import as_run, dims_for, matched, reading_for, usual_batch, usual_step
+from geopatcher.api.models import as_run, dims_for, reading_for, usual_batch, usual_step
 from geopatcher.api.opening import opened
 from geopatcher.api.options import RunOptions
-from geopatcher.api.outputs import giving, outputs_over
+from geopatcher.api.outputs import asked
 from geopatcher.api.request import Conduct, Request, job_for
 from geopatcher.api.result import result_of
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -316,16 +316,13 @@ def reconstruct(
     """
     runner, run = executor_for(executor, workers, timeout), as_run(operator, tta, device, precision)
     axes = axes_for(patcher, size, usual_step(run, step, size, patcher), window, aggregation, boundary)
-    at_once, usual = usual_batch(run, batch_size), patcher is None and aggregation == "overlap-add"
-    reading, policy = reading_for(run, margin, output_scale), ErrorPolicy(on_error, max_retries, retry_on)
+    reading, usual = reading_for(run, margin, output_scale), patcher is None and aggregation == "overlap-add"
+    policy, batch = ErrorPolicy(on_error, max_retries, retry_on), usual_batch(run, batch_size)
     pixels = opened(source, opening, policy, "reconstruct", RunOptions.__optional_keys__, run)
-    run, pixels = matched(giving(run, outputs), pixels, axes.geometry.size, reading.margin)
-    axes, beside = outputs_over(pixels, axes, outputs, run, layers, reading, memory_limit, usual=usual)
+    run, pixels, axes, beside = asked(run, pixels, axes, outputs, layers, reading, memory_limit, usual=usual)
     extent, dims = Extent(region, region_crs, crop, all_touched), dims_for(run, output_dims)
     to = Destination(target, storage, overwrite, resume)
-    request = Request.of(
-        axes, reading, to.raster, storage, chunks, beside, dtype, nodata, at_once, memory_limit, extent, dims
-    )
+    request = Request.of(axes, reading, to, chunks, beside, dtype, nodata, batch, memory_limit, extent, dims)
     conduct = Conduct(policy, Hooks.of(hooks), log_json, timeout, skip_empty, allow_gaps)
     return _carried_out(runner, job_for(request.looking(style, scale_to), conduct, pixels, run), to, progress)
 

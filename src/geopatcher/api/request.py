@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.api.area import Extent
     from geopatcher.api.axes import PatcherLike, Size
+    from geopatcher.api.destination import Destination
     from geopatcher.core.box import Box
     from geopatcher.core.leading import Leading
     from geopatcher.core.protocols import Array, PixelSource
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
     from geopatcher.planning.plan import Plan
     from geopatcher.planning.reading import Reading
     from geopatcher.targets.protocol import Target
-    from geopatcher.targets.storage import CogStorage, ZarrStorage
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,7 @@ class Request:
         cls,
         axes: PatcherLike,
         reading: Reading,
-        target: str | os.PathLike[str] | Target | None,
-        storage: ZarrStorage | CogStorage | None,
+        to: Destination,
         chunks: Size,
         layers: Iterable[str],
         dtype: DTypeLike | None,
@@ -98,7 +97,8 @@ class Request:
         if batch_size != "auto" and not (isinstance(batch_size, SupportsIndex) and batch_size >= 1):
             raise ValueError(f'batch_size must be 1 or more, or "auto", not {batch_size!r}')
         check_axes(axes.window, axes.aggregation)
-        stored = storage_for(target, storage)
+        target = to.raster
+        stored = storage_for(target, to.storage)
         pieces = pixel_pair(chunks, "chunks")
         output = Output(dtype_of_result(dtype), nodata, pieces, stored, dims)
         blocks, known = stored.blocks(pieces), layers_from_names(layers)

@@ -31,6 +31,13 @@ class PatchBatch:
     anchors
         ``(n, 2)`` int64: row and column of each.
 
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch = PatchBatch(np.zeros((2, 3, 8, 8)), np.array([[0, 0], [0, 8]]))
+    >>> batch.shape, len(batch), np.asarray(batch).mean(axis=(1, 2, 3)).tolist()
+    ((2, 3, 8, 8), 2, [0.0, 0.0])
+
     """
 
     data: Array

@@ -56,6 +56,15 @@ class Verification:
         Whether there was a ledger to compare with, and not only that everything could be read.
     n_failed
         Patches that failed when the result was made, 0 by default.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, geopatcher
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = geopatcher.reconstruct(np.ones((64, 64), "uint8"), np.copy, f"{folder}/x.zarr", size=32)
+    ...     found = geopatcher.verify(result)
+    >>> found.is_intact, found.compared, found.damages
+    (True, True, ())
     """
 
     path: Spot

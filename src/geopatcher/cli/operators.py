@@ -114,18 +114,19 @@ def task_over(
     operator: str | None,
     expression: str | None,
     bands: tuple[int | str, ...] | None,
-    model: Callable[[Array], Array] | None = None,
+    model: str | None = None,
     arguments: Mapping[str, object] | None = None,
 ) -> Task[Sources]:
-    """Return what was asked for of one raster, or of several by name."""
+    """Return what was asked for of one raster, or of several by name; ``model`` is the path of one."""
+    loaded = None if model is None else model_from(model)
     if not isinstance(sources, Mapping):
-        return task_of(sources, operator, expression, bands, model, arguments)
+        return task_of(sources, operator, expression, bands, loaded, arguments)
     for option, given in (("--expr", expression), ("--bands", bands)):
         if given is not None:
             raise click.UsageError(f"{option} is for one raster, and there are {', '.join(sources)}")
-    if (operator is None) == (model is None):
+    if (operator is None) == (loaded is None):
         raise click.UsageError("give what to run: either --operator module:function or --model FILE")
-    return Task(sources, load_operator(operator or "", arguments) if model is None else model)
+    return Task(sources, load_operator(operator or "", arguments) if loaded is None else loaded)
 
 
 def load_operator(reference: str, arguments: Mapping[str, object] | None = None) -> Callable[[Array], Array]:

@@ -14,7 +14,7 @@ import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.looks import takes_looks
-from geopatcher.cli.operators import model_from, read_arguments, task_over
+from geopatcher.cli.operators import read_arguments, task_over
 from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of
 from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
 from geopatcher.cli.plan import foretell
@@ -123,16 +123,14 @@ def run(
     **keywords: Unpack[RunKeywords],
 ) -> None:
     """Hand everything to `geopatcher.reconstruct`, and say what it did."""
-    _refuse(keywords["resume"], model, device, tta, workers, dask, resume_always=resume_always)
-    if resume_always:
-        keywords["resume"] = "always"
+    keywords["resume"] = _resume(keywords["resume"], always=resume_always)
+    _refuse(model, device, tta, workers, dask)
     storage = storage_of(
         target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
     )
-    loaded = None if model is None else model_from(model)
-    task = task_over(source, operator, expr, bands, loaded, operator_args)
-    by_name = operator if workers or dask else None  # workers import it, instead of being sent it
-    call = task.operator if by_name is None else NamedOperator(by_name, operator_args)
+    task = task_over(source, operator, expr, bands, model, operator_args)
+    far = workers or dask  # workers import it, instead of being sent it
+    call = NamedOperator(operator, operator_args) if operator and far else task.operator
     nodata = _nodata(nodata, task.nodata, keywords)
     if dry_run:
         asked = {**keywords, "workers": workers, "out_bands": task.out_bands, "nodata": nodata}
@@ -176,21 +174,19 @@ def _nodata(given: Nodata, usual: int | None, keywords: RunKeywords) -> Nodata:
     return usual if given is None and own_kind else given
 
 
+def _resume(resume: Resume, *, always: bool) -> Resume:
+    """Return what becomes of what an earlier run left."""
+    if always and not resume:
+        raise click.UsageError("give either --no-resume or --resume-always: one goes on with nothing")
+    return "always" if always else resume
+
+
 def _refuse(
-    resume: Resume,
-    model: str | None,
-    device: str | None,
-    tta: str | None,
-    workers: int | None,
-    dask: str | None,
-    *,
-    resume_always: bool,
+    model: str | None, device: str | None, tta: str | None, workers: int | None, dask: str | None
 ) -> None:
     """Refuse options that do not go together."""
     if workers is not None and dask is not None:
         raise click.UsageError("give either --workers or --dask: a cluster has its own workers")
-    if resume_always and not resume:
-        raise click.UsageError("give either --no-resume or --resume-always: one goes on with nothing")
     if model is None and (device or tta):
         raise click.UsageError("--device and --tta are for a --model")
 

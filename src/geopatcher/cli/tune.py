@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geopatcher._optional import load
-from geopatcher.cli.operators import model_from, task_over
+from geopatcher.cli.operators import task_over
 from geopatcher.cli.options import FUNCTION, SELECTION, options, read_size
 from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.scenes import takes_scenes
@@ -88,15 +88,12 @@ def tune(
         _refuse([name for name, value in given.items() if value is not None])
     if save is not None:
         load("matplotlib.figure")  # say what is missing before the work, not after it
-    task = task_over(source, operator, expr, bands, None if model is None else model_from(model))
+    task = task_over(source, operator, expr, bands, model)
     if of_margin:
         found = tune_margin(
             task.field, task.operator, size=size, samples=samples, output_scale=output_scale, **opening
         )
-        if as_json:
-            say_json(_of_margin(found))
-        else:
-            click.echo(str(found))
+        _say(found, _of_margin(found), as_json=as_json)
         return
     tuning = tune_over(
         task.field,
@@ -112,14 +109,19 @@ def tune(
         labels=labels,
         **opening,
     )
-    if as_json:
-        say_json(_told(tuning))
-    else:
-        click.echo(str(tuning))
+    _say(tuning, _told(tuning), as_json=as_json)
     if save is not None:
         tuning.save(save)
         if not as_json:
             click.echo(save)
+
+
+def _say(found: Tuning | MarginTuning, record: dict[str, object], *, as_json: bool) -> None:
+    """Print what was found out, as a table or for programs."""
+    if as_json:
+        say_json(record)
+    else:
+        click.echo(str(found))
 
 
 def _told(tuning: Tuning) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,32 +14,15 @@ from geopatcher.core.cpu import usable_cores
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from types import EllipsisType
 
     from numpy.typing import NDArray
+
+    from geopatcher.core.arrays import Sliceable
 
 #: Bytes of cells that are digested at once, by one thread.
 STRIP_BYTES = 8 << 20
 #: Hexadecimal digits of a digest: 64 bits tell what changed from what did not.
 DIGITS = 16
-
-
-class Cells(Protocol):
-    """What is sliced like an array."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows and columns are the last two, where there are two."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype:
-        """Of the cells."""
-        ...
-
-    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> NDArray[np.generic]:
-        """Return a rectangle of cells."""
-        ...
 
 
 def digest_of(*parts: str | bytes) -> str:
@@ -72,7 +55,7 @@ def array_digest(array: NDArray[np.generic]) -> str:
         return digest_of(_kind(plain), *pool.map(partial(_strip, plain), _strips(plain)))
 
 
-def cells_digest(cells: Cells) -> str:
+def cells_digest(cells: Sliceable) -> str:
     """Return the digest `array_digest` has of an array, of one that is read strip by strip, by one thread.
 
     >>> cells_digest(np.ones((3, 4))) == array_digest(np.ones((3, 4)))
@@ -99,11 +82,11 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:DIGITS]
 
 
-def _kind(cells: Cells) -> str:
+def _kind(cells: Sliceable) -> str:
     return f"{np.dtype(cells.dtype).str} {tuple(cells.shape)}"
 
 
-def _strips(cells: Cells) -> Iterable[slice]:
+def _strips(cells: Sliceable) -> Iterable[slice]:
     """Yield rows that are digested at once: what they are follows from shape and dtype alone."""
     height = cells.shape[-2]
     row_bytes = cells.dtype.itemsize * int(np.prod(cells.shape)) // max(1, height)
@@ -111,7 +94,7 @@ def _strips(cells: Cells) -> Iterable[slice]:
     return (slice(row, min(row + step, height)) for row in range(0, height, step))
 
 
-def _strip(cells: Cells, rows: slice) -> bytes:
+def _strip(cells: Sliceable, rows: slice) -> bytes:
     """Return the digest of some rows, of one plane after the other: those of most arrays need no copy."""
     part = np.asarray(cells[..., rows, slice(0, cells.shape[-1])])
     whole = hashlib.sha256()

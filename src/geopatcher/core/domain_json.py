@@ -8,12 +8,19 @@ import numpy as np
 from affine import Affine
 
 from geopatcher.core.config import plain
-from geopatcher.core.json_values import dtype_from_json, number_from_json, number_to_json, whole_from_json
+from geopatcher.core.json_values import (
+    dtype_from_json,
+    list_from_json,
+    number_from_json,
+    number_to_json,
+    text_from_json,
+    whole_from_json,
+)
 from geopatcher.core.leading_json import leading_from_json, leading_to_json
 from geopatcher.core.metadata_json import metadata_from_json, metadata_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from geopatcher.core.json_values import Json
     from geopatcher.core.leading import Leading
@@ -125,34 +132,22 @@ def _python_number(value: float | int | None) -> float | int | None:
 
 
 def _shape(value: Json) -> tuple[int, ...]:
-    return tuple(whole_from_json(length, 1) for length in _list(value))
+    return tuple(whole_from_json(length, 1) for length in list_from_json(value))
 
 
 def _transform(value: Json) -> Affine:
-    numbers = [number_from_json(number) for number in _list(value)]
+    numbers = [number_from_json(number) for number in list_from_json(value)]
     if len(numbers) != 6 or None in numbers:
         raise ValueError(f"{value!r:.80} is no transform: it has six numbers, a to f")
     return Affine(*(float(number) for number in numbers if number is not None))
 
 
 def _crs(value: Json) -> str | None:
-    return None if value is None else _text(value)
+    return None if value is None else text_from_json(value)
 
 
 def _texts(value: Json) -> tuple[str, ...]:
-    return tuple(map(_text, _list(value)))
-
-
-def _list(value: Json) -> Sequence[Json]:
-    if not isinstance(value, list | tuple):
-        raise ValueError(f"{value!r:.80} is not a list")  # noqa: TRY004 - the value is wrong, not the call
-    return value
-
-
-def _text(value: Json) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r:.80} is not a text")  # noqa: TRY004 - the value is wrong, not the call
-    return value
+    return tuple(map(text_from_json, list_from_json(value)))
 
 
 _READERS: Mapping[str, Callable[[Json], object]] = {

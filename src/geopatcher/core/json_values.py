@@ -79,3 +79,46 @@ def number_from_json(value: Json) -> float | int | None:
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     raise ValueError(f"{value!r:.40} is not a number")
+
+
+def required_number(value: Json) -> float | int:
+    """Return what `number_to_json` was given, where that was a number.
+
+    Raises
+    ------
+    ValueError
+        It is none, or nothing.
+
+    """
+    number = number_from_json(value)
+    if number is None:
+        raise ValueError("a number is missing")
+    return number
+
+
+def list_from_json(value: Json) -> Sequence[Json]:
+    """Return a list, or a tuple that becomes one.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+
+    """
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{value!r:.80} is not a list")  # noqa: TRY004 - the value is wrong, not the call
+    return value
+
+
+def text_from_json(value: Json) -> str:
+    """Return a text.
+
+    Raises
+    ------
+    ValueError
+        It is something else.
+
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.80} is not a text")  # noqa: TRY004 - the value is wrong, not the call
+    return value

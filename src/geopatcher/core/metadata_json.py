@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from geopatcher.core.json_values import number_from_json, number_to_json
+from geopatcher.core.json_values import list_from_json, number_to_json, required_number
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ def metadata_from_json(record: Json) -> Metadata:
         return Metadata()
     crs = known.get("points_crs")
     ground = Ground(
-        points=tuple(map(_point, _list(known.get("points")))),
+        points=tuple(map(_point, list_from_json(known.get("points")))),
         crs=None if crs is None else str(crs),
         rpcs=tuple((name, str(value)) for name, value in _object(known.get("rpcs")).items()),
         arrays=known.get("arrays") is True,
     )
-    bands = tuple(map(_band, _list(known.get("bands"))))
+    bands = tuple(map(_band, list_from_json(known.get("bands"))))
     return Metadata(bands, tags_from_json(known.get("tags")), ground)
 
 
@@ -71,12 +71,12 @@ def _band_to_json(band: BandMetadata) -> Record:
 def _band(record: Json) -> BandMetadata:
     known = _object(record)
     return BandMetadata(
-        _number(known.get("scale")),
-        _number(known.get("offset")),
+        required_number(known.get("scale")),
+        required_number(known.get("offset")),
         str(known.get("color")),
-        tuple(map(_color, _list(known.get("colormap")))),
+        tuple(map(_color, list_from_json(known.get("colormap")))),
         tags_from_json(known.get("tags")),
-        tuple(map(_class, _list(known.get("classes", [])))),  # earlier ledgers have none
+        tuple(map(_class, list_from_json(known.get("classes", [])))),  # earlier ledgers have none
     )
 
 
@@ -97,7 +97,8 @@ def _color(record: Json) -> Color:
 def _point(record: Json) -> ControlPoint:
     match record:
         case [row, col, x, y, z, str() as name, str() as info]:
-            return ControlPoint(_number(row), _number(col), _number(x), _number(y), _number(z), name, info)
+            number = required_number
+            return ControlPoint(number(row), number(col), number(x), number(y), number(z), name, info)
     raise ValueError(f"{record!r:.80} is no ground control point")
 
 
@@ -119,7 +120,7 @@ def tags_from_json(record: Json) -> Tags:
         They are no tags.
 
     """
-    return tuple(map(_tag, _list(record)))
+    return tuple(map(_tag, list_from_json(record)))
 
 
 def _tag(record: Json) -> tuple[str, TagValue]:
@@ -132,23 +133,10 @@ def _tag(record: Json) -> tuple[str, TagValue]:
 def _value(record: Json) -> TagValue:
     if isinstance(record, str | int | float):
         return record
-    return tuple(map(_value, _list(record)))
-
-
-def _number(value: Json) -> float:
-    number = number_from_json(value)
-    if number is None:
-        raise ValueError("a number is missing")
-    return number
+    return tuple(map(_value, list_from_json(record)))
 
 
 def _object(record: Json) -> Mapping[str, Json]:
     if not isinstance(record, Mapping):
         raise ValueError(f"{record!r:.80} is not an object")  # noqa: TRY004 - the record is wrong
-    return record
-
-
-def _list(record: Json) -> Sequence[Json]:
-    if isinstance(record, str) or not isinstance(record, Sequence):
-        raise ValueError(f"{record!r:.80} is not a list")  # noqa: TRY004 - the record is wrong
     return record

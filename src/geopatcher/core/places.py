@@ -18,7 +18,16 @@ Anchor: TypeAlias = "tuple[int, int] | Mapping[Hashable, int] | int"
 
 @runtime_checkable
 class Domain(Protocol):
-    """What a field covers: every domain says its bounds and its CRS."""
+    """What a field covers: every domain says its bounds and its CRS.
+
+    Examples
+    --------
+    >>> import geopatcher
+    >>> raster = geopatcher.RasterDomain((3, 40, 50), crs="EPSG:32633")
+    >>> isinstance(raster, geopatcher.Domain), raster.bounds
+    (True, (0.0, 40.0, 50.0, 0.0))
+
+    """
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:

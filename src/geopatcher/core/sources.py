@@ -282,6 +282,19 @@ class Field(Protocol[D_co]):
     """A data source: what it covers, and windows of it. Write a class with these two to add one.
 
     `select` is called from one thread at a time. A field that is handed to other processes must pickle.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> class Ramp:  # 1,000 x 2,000 pixels that are nowhere stored
+    ...     domain = geopatcher.RasterDomain((1000, 2000), dtype=np.dtype("int32"))
+    ...     def select(self, window):
+    ...         rows = window.row_off + np.arange(window.height)
+    ...         return np.add.outer(rows, window.col_off + np.arange(window.width)).astype("int32")
+    >>> result = geopatcher.reconstruct(Ramp(), lambda patch: patch * 2, size=256)
+    >>> int(result.array[999, 1999])
+    5996
+
     """
 
     @property
@@ -313,7 +326,24 @@ class Field(Protocol[D_co]):
 
 @runtime_checkable
 class AsyncField(Protocol[D_co]):
-    """A data source whose windows are awaited, several at once: by the `asplit` of a patcher."""
+    """A data source whose windows are awaited, several at once: by the `asplit` of a patcher.
+
+    Examples
+    --------
+    >>> import asyncio, numpy as np, geopatcher
+    >>> class Slow:
+    ...     domain = geopatcher.RasterDomain((20, 30), dtype=np.dtype("uint8"))
+    ...     async def aselect(self, window):
+    ...         await asyncio.sleep(0)
+    ...         return np.full((window.height, window.width), window.row_off, "uint8")
+    >>> patcher = geopatcher.SpatialPatcher(geopatcher.SpatialRectangular(10),
+    ...     geopatcher.SpatialRegularStride(10), geopatcher.SpatialBoxcar(), geopatcher.SpatialOverlapAdd())
+    >>> async def means():
+    ...     return [float(patch.data.mean()) async for patch in patcher.asplit(Slow())]
+    >>> asyncio.run(means())
+    [0.0, 0.0, 0.0, 10.0, 10.0, 10.0]
+
+    """
 
     @property
     def domain(self) -> HasShape:

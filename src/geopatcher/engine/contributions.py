@@ -109,8 +109,12 @@ class Operate(PatchCalls["Array", Contribution]):
         if self.n_bands is None or self.dtype is None:
             return None
         fill = np.nan if self.dtype.kind == "f" else 0
-        shape = (*(self._made or (self.n_bands,)), *cut.box.shape)
+        shape = (*self._before(self.n_bands), *cut.box.shape)
         return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
+
+    def _before(self, n_bands: int) -> tuple[int, ...]:
+        """Return the leading dimensions of the results before, of which there may be none."""
+        return (n_bands,) if self._made is None else self._made
 
     def kept(self, result: Array) -> Array:
         """Return a copy."""
@@ -161,7 +165,7 @@ class Operate(PatchCalls["Array", Contribution]):
         if self._made is None and self.n_bands == bands:
             self._made = lengths
         elif self.n_bands != bands or self._made != lengths:
-            many, before = _counted(lengths), _counted(self._made or (self.n_bands,))
+            many, before = _counted(lengths), _counted(self._before(self.n_bands))
             raise OperatorError(
                 f"{self.name} returned {many} for the patch at {cut.box} of {self.source_name} "
                 f"and {before} for those before: the number of bands must not change midway"

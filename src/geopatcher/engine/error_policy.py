@@ -39,6 +39,19 @@ class PatchErrorRecord:
     retry_count
         How often the stage was tried again.
 
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> def picky(patch):
+    ...     if patch.max() > 0:
+    ...         raise ValueError("too bright")
+    ...     return patch
+    >>> image = np.zeros((20, 20), "float32")
+    >>> image[15, 3] = 1
+    >>> result = geopatcher.reconstruct(image, picky, size=10, step=10, window="boxcar", on_error="mask")
+    >>> [(failed.anchor, failed.kind, failed.message) for failed in result.errors]
+    [((10, 0), 'operator', 'ValueError: too bright')]
+
     """
 
     anchor: tuple[int, int]

@@ -16,6 +16,7 @@ import shapely
 from geopatcher._optional import load
 from geopatcher.core.containment import told
 from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.targets.places import local_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -45,6 +46,8 @@ def driver_of(path: str | os.PathLike[str]) -> str:
     ------
     ValueError
         Its ending is none of those that can be written.
+    UnsupportedTargetError
+        It is an address, such as ``s3://bucket/fields.gpkg``.
 
     Examples
     --------
@@ -52,7 +55,7 @@ def driver_of(path: str | os.PathLike[str]) -> str:
     'GPKG'
 
     """
-    ending = Path(path).suffix.lower()
+    ending = local_place(path).suffix.lower()
     if ending not in DRIVERS:
         raise ValueError(f"{os.fspath(path)} is no vector file to write: end it in {', '.join(DRIVERS)}")
     return DRIVERS[ending]

@@ -171,10 +171,7 @@ class ArraySource:
         """Return where integer pixels hold data; ``None`` without a nodata value or a mask."""
         if pixels.dtype.kind == "f" or not self.has_nodata:
             return None
-        known: Array = np.ones(pixels.shape, dtype=bool)
-        nodata = exact_nodata(self.domain.nodata, pixels.dtype)
-        if nodata is not None:
-            np.not_equal(pixels, nodata, out=known)
+        known = differing(pixels, self.domain.nodata)
         known &= self._held(box)
         return known
 
@@ -219,6 +216,17 @@ def is_mask(attributes: Mapping[Hashable, object]) -> bool:
     meanings = str(attributes.get("flag_meanings", "")).split()
     flag = attributes.get("standard_name") == "status_flag"
     return flag and len(values) > 0 and values[0] == 0 and meanings[:1] == ["missing"]
+
+
+def differing(pixels: Array, nodata: float | int | None) -> Array:
+    """Return where integer pixels are not a nodata value; everywhere where they cannot be.
+
+    >>> differing(np.array([1, 255], "uint8"), 255.0), differing(np.array([1, 255], "uint8"), None)
+    (array([ True, False]), array([ True,  True]))
+    """
+    exact = exact_nodata(nodata, pixels.dtype)
+    found: Array = np.ones(pixels.shape, dtype=bool)
+    return found if exact is None else np.not_equal(pixels, exact, out=found)
 
 
 def exact_nodata(nodata: float | int | None, dtype: np.dtype) -> float | int | None:

@@ -15,7 +15,7 @@ import numpy as np
 from geopatcher.core.containment import told
 from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import GeopatcherError, SourceChangedError, SourceError
-from geopatcher.fields.array_source import exact_nodata
+from geopatcher.fields.array_source import differing, exact_nodata
 from geopatcher.fields.cog_tiff import load_tiff
 
 if TYPE_CHECKING:
@@ -150,10 +150,7 @@ class CogSource:
         """Return where integer pixels hold data; ``None`` without a nodata value or a mask."""
         if pixels.dtype.kind == "f" or not self.has_nodata:
             return None
-        known: Array = np.ones(pixels.shape, dtype=bool)
-        nodata = exact_nodata(self.domain.nodata, pixels.dtype)
-        if nodata is not None:
-            np.not_equal(pixels, nodata, out=known)
+        known = differing(pixels, self.domain.nodata)
         if self.header.masked:
             known &= self._mask(box)
         return known

@@ -11,6 +11,8 @@ from geopatcher.core.html_cards import card
 from geopatcher.fields.labels import texts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.leading import Dimension
 
@@ -91,9 +93,7 @@ def _scale_line(domain: RasterDomain) -> str:
     said = [f"{band.scale:.10g} * value + {band.offset:.10g}" for band in domain.metadata.bands]
     if len(set(said)) == 1:
         return said[0]
-    listed = [f"{number} {each}" for number, each in enumerate(said[:MAX_BANDS], start=1)]
-    more = len(said) - len(listed)
-    return ", ".join([*listed, f"and {more} more"] if more else listed)
+    return _numbered(said)
 
 
 def _class_lines(domain: RasterDomain) -> list[str]:
@@ -107,6 +107,11 @@ def _bands_line(domain: RasterDomain) -> str:
     named = [
         f"{name} [{unit}]" if unit else name for name, unit in zip(domain.band_names, units, strict=True)
     ]
-    listed = [f"{number} {name}" for number, name in enumerate(named[:MAX_BANDS], start=1)]
-    more = len(named) - len(listed)
-    return ", ".join([*listed, f"and {more} more"] if more else listed) or "1"
+    return _numbered(named) or "1"
+
+
+def _numbered(said: Sequence[str]) -> str:
+    """Return what is said of each band behind its number, of the first `MAX_BANDS`."""
+    listed = [f"{number} {each}" for number, each in enumerate(said[:MAX_BANDS], start=1)]
+    more = len(said) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed)

@@ -73,6 +73,16 @@ class GlobalAggregation(SpatialAggregation, Generic[S, R]):
     In a loop of your own it takes patches one by one by `update`, and its value is asked for by `finalize`.
     `SpatialPatcher.reduce` counts each pixel of a field once. `merge` counts what it is given: a pixel
     under four overlapping patches counts four times.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> patcher = geopatcher.SpatialPatcher(geopatcher.SpatialRectangular(10),
+    ...     geopatcher.SpatialRegularStride(5), geopatcher.SpatialHann(), geopatcher.SpatialOverlapAdd())
+    >>> image = np.arange(1200.0).reshape(30, 40)
+    >>> float(patcher.reduce(image, geopatcher.SpatialMeanStd())["mean"])
+    599.5
+
     """
 
     @abstractmethod

@@ -31,7 +31,26 @@ GAUSSIAN_FLOOR = 1e-4
 
 
 class SpatialWindow(Configured, ABC):
-    """Weights of the cells of a patch."""
+    """Weights of the cells of a patch. One of your own is a dataclass with `weights`.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Diamond(geopatcher.SpatialWindow):
+    ...     def weights(self, geometry):
+    ...         rows, cols = (np.minimum(np.arange(n), np.arange(n)[::-1]) + 1.0 for n in geometry.size)
+    ...         return np.minimum(rows[:, None], cols)
+    >>> Diamond().weights(geopatcher.SpatialRectangular(3))
+    array([[1., 1., 1.],
+           [1., 2., 1.],
+           [1., 1., 1.]])
+    >>> image = np.arange(600.0).reshape(20, 30)
+    >>> bool(np.allclose(geopatcher.reconstruct(image, np.copy, size=8, window=Diamond()).array, image))
+    True
+
+    """
 
     @abstractmethod
     def weights(self, geometry: RectGeometry) -> NDArray[np.float64]:

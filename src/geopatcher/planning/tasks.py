@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 MAX_OVERHEAD = 0.05
 #: Tasks per worker that are aimed at: workers are never equally fast.
 TASKS_PER_WORKER = 8
-#: Most pixels of a task (16384 x 16384): what is lost at most when a worker is.
+#: Pixels of a task (16384 x 16384), about: what is lost when a worker is. No fewer tasks are cut than the
+#: region has of these.
 MAX_TASK_PX = 1 << 28
 #: Share of a task that a worker waits for the others at the end, for choosing among cuts.
 WAIT = 0.1

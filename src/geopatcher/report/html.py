@@ -75,6 +75,15 @@ def write_report(
     TargetError
         The file cannot be written, or something else is there.
 
+    Examples
+    --------
+    >>> import tempfile, numpy as np, geopatcher
+    >>> image = np.random.default_rng(0).random((200, 200), dtype="float32")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = geopatcher.reconstruct(image, np.sqrt, f"{folder}/roots.tif", size=64)
+    ...     geopatcher.write_report(result).name
+    'roots.tif.report.html'
+
     """
     return write_findings(look_into(result, source, size, step, labels), path)
 

@@ -129,6 +129,15 @@ class Seams:
     ridges
         Ridges along borders of both.
 
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> image = np.random.default_rng(0).random((256, 256), dtype="float32")
+    >>> tiles = geopatcher.reconstruct(image, lambda patch: patch + patch[0, 0] * 9, size=32, step=32)
+    >>> seams = geopatcher.measure_seams(tiles, source=image)[0]
+    >>> seams.both.ratio > 2, seams.visible
+    (True, True)
+
     """
 
     band: str

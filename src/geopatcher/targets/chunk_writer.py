@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import Box
     from geopatcher.core.protocols import Array
+    from geopatcher.formats.chunk_guard import Configured
     from geopatcher.targets.digests import FileRecord
     from geopatcher.targets.files import Files
 
@@ -36,19 +37,11 @@ MAX_THREADS = 4
 SHUFFLES = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 
-class Described(Protocol):
-    """A codec, as far as it can be told."""
-
-    def to_dict(self) -> Mapping[str, object]:
-        """Return its name and configuration."""
-        ...
-
-
 class Metadata(Protocol):
     """What an array says of its chunks."""
 
     @property
-    def codecs(self) -> Sequence[Described]:
+    def codecs(self) -> Sequence[Configured]:
         """What chunks go through, in turn."""
         ...
 

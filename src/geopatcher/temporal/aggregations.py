@@ -29,7 +29,20 @@ SPARE = 64
 
 
 class TemporalAggregation(Configured, ABC, Generic[R_co]):
-    """Makes one thing of the patches of a series."""
+    """Makes one thing of the patches of a series. One of your own is a dataclass with `merge`.
+
+    Examples
+    --------
+    >>> import geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Longest(geopatcher.TemporalAggregation):
+    ...     def merge(self, patches):
+    ...         return max(len(patch.data) for patch in patches)
+    >>> Longest().merge([geopatcher.TemporalPatch([1, 2], 1), geopatcher.TemporalPatch([1, 2, 3], 2)])
+    3
+
+    """
 
     @abstractmethod
     def merge(self, patches: Iterable[TemporalPatch[object]]) -> R_co:

@@ -34,6 +34,18 @@ class TemporalGeometry(Configured, ABC):
     needs_coord
         Whether the steps are found by the coordinate along the axis: by `window_coord` only.
 
+    Examples
+    --------
+    >>> import geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Around(geopatcher.TemporalGeometry):
+    ...     steps: int
+    ...     def window(self, time_len, anchor):
+    ...         return slice(max(0, anchor - self.steps), min(time_len, anchor + self.steps + 1))
+    >>> Around(2).window(10, 1), Around(2).window(10, 5)
+    (slice(0, 4, None), slice(3, 8, None))
+
     """
 
     needs_coord: ClassVar[bool] = False

@@ -29,6 +29,18 @@ class TemporalSampler(Configured, ABC):
     needs_coord
         Whether they are found by the coordinate along the axis: by `anchors_coord` only.
 
+    Examples
+    --------
+    >>> import geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Mondays(geopatcher.TemporalSampler):
+    ...     first: int
+    ...     def anchors(self, time_len):
+    ...         return range(self.first, time_len, 7)
+    >>> list(Mondays(3).anchors(20))
+    [3, 10, 17]
+
     """
 
     needs_coord: ClassVar[bool] = False

@@ -21,7 +21,20 @@ FLOOR = 1e-4
 
 
 class TemporalWindow(Configured, ABC):
-    """Weights of the steps of a patch."""
+    """Weights of the steps of a patch. One of your own is a dataclass with `weights`.
+
+    Examples
+    --------
+    >>> import numpy as np, geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Newest(geopatcher.TemporalWindow):
+    ...     def weights(self, geometry, length):
+    ...         return 2.0 ** -np.arange(length)[::-1]
+    >>> Newest().weights(None, 3)
+    array([0.25, 0.5 , 1.  ])
+
+    """
 
     @abstractmethod
     def weights(self, geometry: TemporalGeometry | None, length: int) -> NDArray[np.float64]:

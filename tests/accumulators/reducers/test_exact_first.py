@@ -81,7 +81,7 @@ def test_zeros_of_both_signs_are_one_value(few):
     assert whole(SpatialApproxCardinality(), data[..., :2])[0] == 1
     assert not np.signbit(whole(SpatialApproxMode(), np.full((1, 1, 2), -0.0))[0])
     sketch = DistinctSketch(14)
-    sketch.take(np.array([0.0, -0.0]))
+    sketch.take(np.array([0.0, -0.0]), np.ones(2, int))
     assert round(sketch.estimate()) == 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import buckets
 from bucket_faults import apart
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
@@ -20,15 +19,13 @@ WHOLE = Box(0, 16, 0, 16)
 
 
 @pytest.fixture(scope="module")
-def servers():
+def server():
     with apart() as server:
         yield server
 
 
 @pytest.fixture
-def target(servers, gdal_variables, tmp_path, monkeypatch):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
+def target(bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     made = BucketCogTarget(BucketUrl("s3://bucket/x.tif"))
     made.claim_afresh()

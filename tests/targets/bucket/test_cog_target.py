@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import buckets
 from bucket_faults import apart
 from geopatcher.core.box import Box
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
@@ -31,15 +30,13 @@ WHOLE = Box(0, 16, 0, 16)
 
 
 @pytest.fixture(scope="module")
-def servers():
+def server():
     with apart() as server:
         yield server
 
 
 @pytest.fixture
-def here(servers, gdal_variables, tmp_path, monkeypatch):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
+def here(bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path / f"geopatcher-{os.getuid()}"
 

@@ -6,24 +6,12 @@ import pickle
 
 import pytest
 
-import buckets
-from bucket_faults import faulty
-from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket.files import BucketFiles, stamp_of
 
 
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
 @pytest.fixture
-def files(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
-    made = BucketFiles(Bucket("s3://bucket"), "x.zarr")
-    return made, servers
+def files(server, bucket):
+    return BucketFiles(bucket, "x.zarr"), server
 
 
 def test_thousands_of_looks_ask_once(files):

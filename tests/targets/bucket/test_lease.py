@@ -8,31 +8,17 @@ import time
 
 import pytest
 
-import buckets
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from geopatcher.errors import TargetError, TargetLockedError
 from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket.lease import Lease
-
-
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def server(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
-    return servers
 
 
 def lease(token="mine", seconds=60.0):  # noqa: S107 - no secret
     return Lease(Bucket("s3://bucket"), "x.zarr.lock", "s3://bucket/x.zarr", token, seconds)
 
 
-def test_one_has_it_until_it_is_let_go(server):
+def test_one_has_it_until_it_is_let_go(bucket):
     mine, theirs = lease(), lease("theirs")
     mine.take()
     mine.take()
@@ -50,7 +36,7 @@ def test_one_has_it_until_it_is_let_go(server):
     theirs.release()
 
 
-def test_it_is_renewed_and_ends_when_it_is_not(server):
+def test_it_is_renewed_and_ends_when_it_is_not(bucket, server):
     mine = lease(seconds=2.0)
     mine.take()
     time.sleep(3.0)
@@ -65,7 +51,7 @@ def test_it_is_renewed_and_ends_when_it_is_not(server):
     mine.release()
 
 
-def test_one_that_another_has_taken_is_lost_and_stays_theirs(server):
+def test_one_that_another_has_taken_is_lost_and_stays_theirs(bucket):
     mine = lease()
     mine.take()
     held = Bucket("s3://bucket").get("x.zarr.lock")
@@ -78,7 +64,7 @@ def test_one_that_another_has_taken_is_lost_and_stays_theirs(server):
 
 
 @pytest.mark.parametrize(("machine", "is_free"), [(None, True), ("another", False)])
-def test_of_a_process_that_is_no_more_it_is_free_where_that_can_be_known(server, machine, is_free):
+def test_of_a_process_that_is_no_more_it_is_free_where_that_can_be_known(bucket, machine, is_free):
     process = multiprocessing.get_context("spawn").Process(target=int)
     process.start()
     process.join()
@@ -98,7 +84,7 @@ def test_of_a_process_that_is_no_more_it_is_free_where_that_can_be_known(server,
     mine.release()
 
 
-def test_a_stale_one_is_taken_by_one_of_many(server):
+def test_a_stale_one_is_taken_by_one_of_many(bucket):
     Bucket("s3://bucket").put("x.zarr.lock", lease()._content().replace(b"60.0", b"0.5"))
     time.sleep(2.0)
     taken = []
@@ -114,7 +100,7 @@ def test_a_stale_one_is_taken_by_one_of_many(server):
 
 
 @pytest.mark.parametrize("content", [b"", b"mine, keep off", b"[1]", b'{"lease": 2}'])
-def test_what_is_no_lease_is_left_alone(server, content):
+def test_what_is_no_lease_is_left_alone(bucket, content):
     Bucket("s3://bucket").put("x.zarr.lock", content)
     with pytest.raises(TargetError, match=r"x.zarr.lock is in the way and is not a lease"):
         lease().take()

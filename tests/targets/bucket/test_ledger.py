@@ -4,25 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import buckets
-from bucket_faults import faulty
 from geopatcher.errors import TargetError
-from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket.lease import Lease
 from geopatcher.targets.bucket.ledger import BucketLedger
-
-
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def bucket(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
-    return Bucket("s3://bucket")
 
 
 def ledger(bucket, token="one"):  # noqa: S107 - no secret

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import buckets
-from bucket_faults import faulty
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.core.gaps import MET, MISSING, VALID
@@ -19,16 +17,8 @@ SPEC = ResultSpec(RasterDomain((1, 16, 16), dtype=np.dtype("uint8"), nodata=7), 
 WHOLE = Box(0, 16, 0, 16)
 
 
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
 @pytest.fixture
-def target(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
+def target(bucket):
     made = BucketTarget(BucketUrl("s3://bucket/x.zarr"))
     yield made
     made.work.release()

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import buckets
-from bucket_faults import Fault, faulty
+from bucket_faults import Fault
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket import sending
@@ -23,24 +22,10 @@ URL = BucketUrl("s3://bucket/x.tif")
 PART = 5 << 20
 
 
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def server(servers, gdal_variables, monkeypatch):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
+@pytest.fixture(autouse=True)
+def _small_parts_and_short_pauses(monkeypatch):
     monkeypatch.setattr(sending, "PART_BYTES", PART)
     monkeypatch.setattr(sending, "PAUSE_S", 0.01)
-    return servers
-
-
-@pytest.fixture
-def bucket(server):
-    return Bucket("s3://bucket")
 
 
 @pytest.fixture(params=[0, 1000, PART, 2 * PART + 77])
@@ -149,7 +134,7 @@ def test_parts_grow_so_that_there_are_never_too_many(monkeypatch):
         assert -(-n_bytes // part) <= sending.MAX_PARTS
 
 
-def test_memory_is_that_of_a_few_parts(server, tmp_path):
+def test_memory_is_that_of_a_few_parts(bucket, tmp_path):
     file = tmp_path / "x.tif"
     with file.open("wb") as opened:
         opened.truncate(400 << 20)

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 import zarr
 
-import buckets
-from bucket_faults import faulty
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
@@ -21,18 +19,10 @@ SPEC = ResultSpec(RasterDomain((2, 20, 30), dtype=np.dtype("int16")), (16, 16), 
 CELLS = np.arange(2 * 16 * 30, dtype="int16").reshape(2, 16, 30)
 
 
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
 @pytest.fixture
-def place(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
+def place(bucket):
     made = BucketPlace(BucketUrl("s3://bucket/x.zarr"))
-    made.bucket.put("x.zarr.lock", b'{"run": "mine"}')
+    bucket.put("x.zarr.lock", b'{"run": "mine"}')
     return made
 
 

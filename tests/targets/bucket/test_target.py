@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import buckets
-from bucket_faults import faulty
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError, TargetExistsError, TargetLockedError
 from geopatcher.targets.bucket.target import BucketTarget
@@ -16,24 +14,11 @@ from geopatcher.targets.protocol import ApartByIdentity, BlockStore, Claimable, 
 SPEC = ResultSpec(RasterDomain((16, 16), dtype=np.dtype("uint8")), (16, 16), 0)
 
 
-@pytest.fixture(scope="module")
-def servers():
-    with faulty() as server:
-        yield server
-
-
-@pytest.fixture
-def server(servers, gdal_variables):
-    servers.begin_anew()
-    gdal_variables(**buckets.variables(servers.server_port))
-    return servers
-
-
 def target(**options):
     return BucketTarget(BucketUrl("s3://bucket/x.zarr"), **options)
 
 
-def test_it_is_what_runs_and_copies_ask_for(server):
+def test_it_is_what_runs_and_copies_ask_for(bucket):
     made = target()
     for protocol in (DurableTarget, Claimable, ApartByIdentity):
         assert isinstance(made, protocol)
@@ -46,12 +31,12 @@ def test_it_is_what_runs_and_copies_ask_for(server):
     assert list(made.work.place.bucket.entries("")) == []
 
 
-def test_what_was_not_created_is_not_completed(server):
+def test_what_was_not_created_is_not_completed(bucket):
     with pytest.raises(TargetError, match="was completed before it was created"):
         target().complete()
 
 
-def test_what_an_interrupted_run_left_is_not_begun_afresh(server):
+def test_what_an_interrupted_run_left_is_not_begun_afresh(bucket):
     made = target()
     made.work.claim()
     made.work.ledger.begin([b"line\n"])
@@ -65,7 +50,7 @@ def test_what_an_interrupted_run_left_is_not_begun_afresh(server):
     again.discard()
 
 
-def test_a_bucket_that_is_not_there_is_named(server):
+def test_a_bucket_that_is_not_there_is_named(bucket):
     with pytest.raises(TargetError, match="there is no such bucket"):
         BucketTarget(BucketUrl("s3://nobody/x.zarr")).check()
 
@@ -81,7 +66,7 @@ def test_a_bucket_that_is_not_there_is_named(server):
         ("x.zarr", True),
     ],
 )
-def test_a_source_is_apart_or_refused(server, address, is_apart):
+def test_a_source_is_apart_or_refused(bucket, address, is_apart):
     if is_apart:
         target().require_apart({"source.path": address, "n": 3})
     else:

@@ -6,10 +6,7 @@ import os
 
 import pytest
 
-import buckets
-from bucket_faults import faulty
 from geopatcher.errors import TargetError, TargetLockedError
-from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket import work_here
 from geopatcher.targets.bucket.work_here import LeasedFolder, make_own, place_here
 from geopatcher.targets.places import BucketUrl
@@ -46,22 +43,19 @@ def test_a_folder_of_others_is_not_built_in(tmp_path):
         make_own(tmp_path / "none" / "x")
 
 
-def test_one_run_at_a_time_has_it_here_and_there(monkeypatch, tmp_path, gdal_variables):
-    with faulty() as server:
-        gdal_variables(**buckets.variables(server.server_port))
+def test_one_run_at_a_time_has_it_here_and_there(bucket, tmp_path):
+    def work(folder):
+        place = tmp_path / folder / "x.tif"
+        beside = RunFolder(place.with_name("x.tif.partial"), place.with_name("x.tif.lock"))
+        return LeasedFolder(URL, bucket, beside)
 
-        def work(folder):
-            place = tmp_path / folder / "x.tif"
-            beside = RunFolder(place.with_name("x.tif.partial"), place.with_name("x.tif.lock"))
-            return LeasedFolder(URL, Bucket("s3://bucket"), beside)
-
-        one, here, elsewhere = work("one"), work("one"), work("two")
-        one.claim()
-        assert one.is_held
-        for other in (here, elsewhere):
-            with pytest.raises(TargetLockedError, match=rf"{URL} is being written by process {os.getpid()}"):
-                other.claim()
-        one.release()
-        here.claim()
-        here.release()
-        assert list(Bucket("s3://bucket").entries("")) == []
+    one, here, elsewhere = work("one"), work("one"), work("two")
+    one.claim()
+    assert one.is_held
+    for other in (here, elsewhere):
+        with pytest.raises(TargetLockedError, match=rf"{URL} is being written by process {os.getpid()}"):
+            other.claim()
+    one.release()
+    here.claim()
+    here.release()
+    assert list(bucket.entries("")) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -47,60 +47,25 @@ class Ranks:
         return quantiles(*(self.counts.items() if rows is None else distinct(rows[:, 0])), q)
 
 
-@dataclass(slots=True, eq=False)
-class Distinct:
-    """Number of different values: counted, or estimated from a sketch that took over."""
+class _Sketch(Protocol):
+    """What takes over where a band has too many values to count."""
 
-    counts: Counts
-    sketch: DistinctSketch
-
-    @classmethod
-    def zero(cls, dtype: np.dtype, p: int) -> Self:
-        """Return the state of no cells."""
-        return cls(Counts(dtype), DistinctSketch(p))
-
-    def add(self, values: Values, band: int) -> None:
-        """Take the cells of a band."""
-        cells = values.band(band)
-        if is_small(cells.dtype):
-            self.counts.add(cells)
-        else:
-            self._take(*distinct(cells))
+    def take(self, values: Array, numbers: Array) -> None:
+        """Take different ``values``, each as often as ``numbers`` says."""
 
     def merge(self, other: Self) -> None:
         """Take what another has seen."""
-        if other.counts.complete:
-            self._take(*other.counts.items())
-            return
-        if self.counts.complete:
-            self.sketch.take(self.counts.items()[0])
-            self.counts.drop()
-        self.sketch.merge(other.sketch)
 
-    def number(self) -> int:
-        """Return how many different values there were."""
-        return self.counts.items()[0].size if self.counts.complete else round(self.sketch.estimate())
 
-    def _take(self, values: Array, numbers: Array) -> None:
-        if self.counts.complete:
-            before = self.counts.items()[0]
-            if self.counts.take(values, numbers):
-                return
-            self.sketch.take(before)
-        self.sketch.take(values)
+S = TypeVar("S", bound=_Sketch)
 
 
 @dataclass(slots=True, eq=False)
-class Frequent:
-    """The most frequent value: counted, or told by a sketch that took over."""
+class _Counted(Generic[S]):
+    """Counts, and a sketch that takes over when there are too many of them."""
 
     counts: Counts
-    sketch: FrequentSketch
-
-    @classmethod
-    def zero(cls, dtype: np.dtype, k: int) -> Self:
-        """Return the state of no cells."""
-        return cls(Counts(dtype), FrequentSketch(k, dtype))
+    sketch: S
 
     def add(self, values: Values, band: int) -> None:
         """Take the cells of a band."""
@@ -120,6 +85,40 @@ class Frequent:
             self.counts.drop()
         self.sketch.merge(other.sketch)
 
+    def _take(self, values: Array, numbers: Array) -> None:
+        if self.counts.complete:
+            before = self.counts.items()
+            if self.counts.take(values, numbers):
+                return
+            self.sketch.take(*before)
+        self.sketch.take(values, numbers)
+
+
+class Distinct(_Counted[DistinctSketch]):
+    """Number of different values: counted, or estimated from a sketch that took over."""
+
+    __slots__ = ()
+
+    @classmethod
+    def zero(cls, dtype: np.dtype, p: int) -> Self:
+        """Return the state of no cells."""
+        return cls(Counts(dtype), DistinctSketch(p))
+
+    def number(self) -> int:
+        """Return how many different values there were."""
+        return self.counts.items()[0].size if self.counts.complete else round(self.sketch.estimate())
+
+
+class Frequent(_Counted[FrequentSketch]):
+    """The most frequent value: counted, or told by a sketch that took over."""
+
+    __slots__ = ()
+
+    @classmethod
+    def zero(cls, dtype: np.dtype, k: int) -> Self:
+        """Return the state of no cells."""
+        return cls(Counts(dtype), FrequentSketch(k, dtype))
+
     def value(self) -> np.generic | None:
         """Return the most frequent value, the smallest of several; ``None`` when none stands out."""
         if not self.counts.complete:
@@ -129,11 +128,3 @@ class Frequent:
             return None
         best: np.generic = values[np.argmax(numbers)]
         return best
-
-    def _take(self, values: Array, numbers: Array) -> None:
-        if self.counts.complete:
-            before = self.counts.items()
-            if self.counts.take(values, numbers):
-                return
-            self.sketch.take(*before)
-        self.sketch.take(values, numbers)

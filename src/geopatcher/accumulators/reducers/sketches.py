@@ -50,8 +50,9 @@ class DistinctSketch:
             self._sketch = library.hll_sketch(self.p, library.tgt_hll_type.HLL_8)
         return self._sketch
 
-    def take(self, values: Array) -> None:
-        """Take different values ``(n,)``."""
+    def take(self, values: Array, numbers: Array) -> None:
+        """Take different values ``(n,)``; how often each came does not matter."""
+        _ = numbers
         # The library takes one value at a time; map and deque loop over them without bytecode.
         deque(map(self.sketch.update, plain(values)), maxlen=0)
 

@@ -25,7 +25,24 @@ if TYPE_CHECKING:
 
 
 class SpatialSampler(Configured, ABC):
-    """Chooses where patches sit."""
+    """Chooses where patches sit. One of your own is a dataclass with `anchors`.
+
+    Examples
+    --------
+    >>> import geopatcher
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Diagonal(geopatcher.SpatialSampler):
+    ...     step: int
+    ...     def anchors(self, domain, geometry):
+    ...         last = min(domain.shape[-2:]) - max(geometry.size)
+    ...         return ((place, place) for place in range(0, last + 1, self.step))
+    >>> list(Diagonal(10).anchors(geopatcher.RasterDomain((40, 60)), geopatcher.SpatialRectangular(16)))
+    [(0, 0), (10, 10), (20, 20)]
+    >>> Diagonal(10).get_config()["step"]
+    10
+
+    """
 
     @abstractmethod
     def anchors(self, domain: HasShape, geometry: RectGeometry) -> Iterator[tuple[int, int]]:

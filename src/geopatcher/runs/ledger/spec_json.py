@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from geopatcher.accumulators.casting import fits
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.domain_json import domain_arguments, domain_to_json
-from geopatcher.core.json_values import dtype_from_json, number_from_json, number_to_json, whole_from_json
+from geopatcher.core.json_values import (
+    dtype_from_json,
+    list_from_json,
+    number_to_json,
+    required_number,
+    text_from_json,
+    whole_from_json,
+)
 from geopatcher.core.metadata_json import metadata_from_json, metadata_to_json
 from geopatcher.core.scaling import Scaling
 from geopatcher.targets.codecs import check_codec
@@ -63,12 +70,12 @@ def spec_from_json(record: Json) -> ResultSpec:
         spec = ResultSpec(
             domain=domain,
             chunks=_pair(record["chunks"]),
-            fill=_number(record["fill"]),
-            layers={str(name): _layer(*_list(known)) for name, known in record["layers"].items()},
-            codec=_text(record["codec"]),
+            fill=required_number(record["fill"]),
+            layers={str(name): _layer(*list_from_json(known)) for name, known in record["layers"].items()},
+            codec=text_from_json(record["codec"]),
             shards=None if record["shards"] is None else _pair(record["shards"]),
             multiscales=record["multiscales"] is True,
-            overview=_text(record["overview"]),
+            overview=text_from_json(record["overview"]),
             masked=_flag(record["masked"]),
             checksum=_flag(record["checksum"]),
             scaling=_scaling(record.get("scaling")),  # earlier ones had none
@@ -83,7 +90,7 @@ def _layer(dtype: Json, fill: Json, *more: Json) -> LayerSpec:
     """Return a layer; those of earlier ledgers have neither bands nor metadata."""
     bands, metadata = more or (0, {})
     return LayerSpec(
-        dtype_from_json(dtype), _number(fill), whole_from_json(bands, 0), metadata_from_json(metadata)
+        dtype_from_json(dtype), required_number(fill), whole_from_json(bands, 0), metadata_from_json(metadata)
     )
 
 
@@ -95,9 +102,9 @@ def _scaling_to_json(scaling: Scaling) -> Json:
 def _scaling(record: Json) -> Scaling | None:
     if record is None:
         return None
-    low, high, *numbers = _list(record)
+    low, high, *numbers = list_from_json(record)
     first, last, nodata = (whole_from_json(number, -(2**31)) for number in numbers)
-    found = Scaling(float(_number(low)), float(_number(high)), first, last, nodata)
+    found = Scaling(float(required_number(low)), float(required_number(high)), first, last, nodata)
     if not (found.low < found.high and first < last):
         raise ValueError(f"the record of the result is damaged: {record!r:.80} is no range")
     return found
@@ -120,26 +127,7 @@ def _flag(value: Json) -> bool:
     return value
 
 
-def _number(value: Json) -> float | int:
-    number = number_from_json(value)
-    if number is None:
-        raise ValueError("a number is missing")
-    return number
-
-
 def _pair(value: Json) -> tuple[int, int]:
     if not isinstance(value, list) or len(value) != 2:
         raise ValueError(f"{value!r:.80} is not a pair of numbers")
     return whole_from_json(value[0], 1), whole_from_json(value[1], 1)
-
-
-def _list(value: Json) -> list[Json]:
-    if not isinstance(value, list):
-        raise ValueError(f"{value!r:.80} is not a list")  # noqa: TRY004 - the file is wrong, not the call
-    return value
-
-
-def _text(value: Json) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r:.80} is not a text")  # noqa: TRY004 - the file is wrong, not the call
-    return value
