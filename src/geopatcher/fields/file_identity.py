@@ -19,6 +19,7 @@ from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
 from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.sidecars import METADATA_BYTES, metadata_digest
 from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ DESCRIPTIONS = frozenset(
 )
 #: Endings of what lies beside a raster and says nothing of its pixels.
 BESIDE = (".aux.xml", ".ovr", ".msk.ovr", ".vat.dbf")
-#: Endings of what lies beside the tiles of a VRT, and may be read instead.
-BESIDE_TILES = (".ovr", ".msk", ".msk.ovr")
-#: Bytes at the beginning, in the middle and at the end of a file that are looked at.
+#: What GDAL writes what it knows of a raster to: of a tile it may say what is missing.
+METADATA = ".aux.xml"
+#: Endings of what lies beside the tiles of a VRT, and may be read instead, or with them.
+BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
+#: Bytes at the beginning, in the middle and at the end of a file that are looked at; of many files, of all.
 SAMPLE_BYTES = 64 << 10
+SAMPLES_BYTES, LEAST_BYTES = 16 << 20, 4 << 10
 #: Servers are asked for this many files at once.
 ASKING = 8
 #: Datasets whose versions are remembered.
@@ -80,7 +84,7 @@ class SourceFiles:
         """Ask GDAL; datasets within a VRT are asked, too.
 
         Statistics and overviews beside a raster are none of it; overviews beside the tiles of a VRT are,
-        since GDAL reads them where it shrinks a tile.
+        since GDAL reads them where it shrinks a tile, and what is said there of the missing cells of a tile.
 
         Raises
         ------
@@ -242,19 +246,19 @@ def _of_local(place: Path | None) -> dict[str, str | int | float]:
         return {
             "size": status.st_size,
             "mtime_ns": status.st_mtime_ns,
-            "sample": _sample(place, status.st_size),
+            "sample": _sample(place, status.st_size, SAMPLE_BYTES),
         }
     except OSError:
         return {"size": "missing"}
 
 
-def _sample(place: Path, size: int) -> str:
+def _sample(place: Path, size: int, length: int) -> str:
     """Return a digest of three places in a file: archives and mirrors give many files the same time."""
     with place.open("rb") as file:
         pieces = []
-        for start in sorted({0, max(0, size // 2 - SAMPLE_BYTES // 2), max(0, size - SAMPLE_BYTES)}):
+        for start in sorted({0, max(0, size // 2 - length // 2), max(0, size - length)}):
             file.seek(start)
-            pieces.append(file.read(SAMPLE_BYTES))
+            pieces.append(file.read(length))
     return digest_of(*pieces)
 
 
@@ -277,10 +281,12 @@ def _states(
         with ThreadPoolExecutor(min(ASKING, len(elsewhere)), "geopatcher-ask") as pool:
             answers |= zip(elsewhere, pool.map(_asked, elsewhere), strict=True)
     home = Path(names[0]).parent if names else Path()
-    return [_state(name, answers, home, quick=quick) for name in names]
+    sample = 0 if quick else min(SAMPLE_BYTES, max(SAMPLES_BYTES // max(1, len(names)), LEAST_BYTES))
+    return [_state(name, answers, home, sample) for name in names]
 
 
-def _state(name: str, answers: dict[str, Answer], home: Path, *, quick: bool) -> _State:
+def _state(name: str, answers: dict[str, Answer], home: Path, sample: int) -> _State:
+    """Return what a file is; of one that is here so many bytes at three places count, or its number for 0."""
     if name in answers:
         known = _of_url(name, answers[name])
         trouble = str(known.pop("unknown", ""))
@@ -290,15 +296,27 @@ def _state(name: str, answers: dict[str, Answer], home: Path, *, quick: bool) ->
         return _State(name, "")
     if _ELSEWHERE.match(name) and local_file(name) is None:
         return _State(digest_of(name), "", _why_unknown(name))
-    return _State(os.path.relpath(name, home), _stat(name, quick=quick))
+    said = _said(Path(name)) if name.endswith(METADATA) else _stat(name, sample)
+    return _State(os.path.relpath(name, home), said)
 
 
-def _stat(name: str, *, quick: bool) -> str:
+def _said(metadata: Path) -> str:
+    """Return a digest of what a file of metadata says of pixels: statistics may come and go."""
     try:
-        status = (local_file(name) or Path(name)).stat()
+        with metadata.open("rb") as file:
+            return metadata_digest(file.read(METADATA_BYTES))
+    except OSError:
+        return ""
+
+
+def _stat(name: str, sample: int) -> str:
+    place = local_file(name) or Path(name)
+    try:
+        status = place.stat()
+        detail = _sample(place, status.st_size, sample) if sample else str(status.st_ino)
     except OSError:
         return "missing"
-    return f"{status.st_size} {status.st_mtime_ns}" + (f" {status.st_ino}" if quick else "")
+    return f"{status.st_size} {status.st_mtime_ns} {detail}"
 
 
 def _bare(url: str) -> str:
