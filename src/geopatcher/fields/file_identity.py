@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from geopatcher.core.begun import Begun
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
+from geopatcher.fields.file_contents import METADATA, said_by, sample_of
 from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
-from geopatcher.formats.sidecars import METADATA_BYTES, metadata_digest
 from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ DESCRIPTIONS = frozenset(
 )
 #: Endings of what lies beside a raster and says nothing of its pixels.
 BESIDE = (".aux.xml", ".ovr", ".msk.ovr", ".vat.dbf")
-#: What GDAL writes what it knows of a raster to: of a tile it may say what is missing.
-METADATA = ".aux.xml"
 #: Endings of what lies beside the tiles of a VRT, and may be read instead, or with them.
 BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
 #: Bytes at the beginning, in the middle and at the end of a file that are looked at; of many files, of all.
@@ -246,20 +244,10 @@ def _of_local(place: Path | None) -> dict[str, str | int | float]:
         return {
             "size": status.st_size,
             "mtime_ns": status.st_mtime_ns,
-            "sample": _sample(place, status.st_size, SAMPLE_BYTES),
+            "sample": sample_of(place, status.st_size, SAMPLE_BYTES),
         }
     except OSError:
         return {"size": "missing"}
-
-
-def _sample(place: Path, size: int, length: int) -> str:
-    """Return a digest of three places in a file: archives and mirrors give many files the same time."""
-    with place.open("rb") as file:
-        pieces = []
-        for start in sorted({0, max(0, size // 2 - length // 2), max(0, size - length)}):
-            file.seek(start)
-            pieces.append(file.read(length))
-    return digest_of(*pieces)
 
 
 def _why_unknown(name: str) -> str:
@@ -296,24 +284,15 @@ def _state(name: str, answers: dict[str, Answer], home: Path, sample: int) -> _S
         return _State(name, "")
     if _ELSEWHERE.match(name) and local_file(name) is None:
         return _State(digest_of(name), "", _why_unknown(name))
-    said = _said(Path(name)) if name.endswith(METADATA) else _stat(name, sample)
+    said = said_by(Path(name)) if name.endswith(METADATA) else _stat(name, sample)
     return _State(os.path.relpath(name, home), said)
-
-
-def _said(metadata: Path) -> str:
-    """Return a digest of what a file of metadata says of pixels: statistics may come and go."""
-    try:
-        with metadata.open("rb") as file:
-            return metadata_digest(file.read(METADATA_BYTES))
-    except OSError:
-        return ""
 
 
 def _stat(name: str, sample: int) -> str:
     place = local_file(name) or Path(name)
     try:
         status = place.stat()
-        detail = _sample(place, status.st_size, sample) if sample else str(status.st_ino)
+        detail = sample_of(place, status.st_size, sample) if sample else str(status.st_ino)
     except OSError:
         return "missing"
     return f"{status.st_size} {status.st_mtime_ns} {detail}"
