@@ -15,6 +15,7 @@ import geopatcher
 from geopatcher.errors import SourceError
 from geopatcher.fields.file_identity import SourceFiles, local_file
 from geopatcher.fields.rasterio_source import RasterioSource
+from geopatcher.formats.dataset_pool import POOL
 
 SHAPE = (1, 40, 60)
 KEYS = "it takes credentials of the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or"
@@ -23,10 +24,10 @@ PLACE = {"crs": "EPSG:32633", "transform": rasterio.Affine(10, 0, 5e5, 0, -10, 5
 
 def raster(path, value=1, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
-    count, height, width = SHAPE
+    _, height, width = SHAPE
     kind = {
         "driver": "GTiff",
-        "count": count,
+        "count": 1,
         "height": height,
         "width": width,
         "dtype": "uint8",
@@ -34,7 +35,7 @@ def raster(path, value=1, **options):
         **options,
     }
     with rasterio.open(path, "w", **kind) as file:
-        file.write(np.full(SHAPE, value, "uint8"))
+        file.write(np.full((file.count, *SHAPE[1:]), value, "uint8"))
     return path
 
 
@@ -148,6 +149,51 @@ def test_files_of_one_size_and_time_are_told_by_some_of_their_bytes(tmp_path):
     one, other = (states(path)[0] for path in names)
     assert (one["size"], one["mtime_ns"]) == (other["size"], other["mtime_ns"])
     assert one["sample"] != other["sample"]
+
+
+def test_tiles_of_one_size_and_time_are_told_by_some_of_their_bytes(tiles):
+    outer = vrt(tiles / "outer.vrt", "inner.vrt")
+    before, _ = states(outer)
+    status = (tiles / "b.tif").stat()
+    raster(tiles / "other.tif", 2)
+    (tiles / "other.tif").replace(tiles / "b.tif")
+    os.utime(tiles / "b.tif", ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert (tiles / "b.tif").stat().st_size == status.st_size
+    after, _ = states(outer)
+    assert after["files"] != before["files"]
+
+
+def told(path, *bands):
+    """Write beside a raster which value of each of its bands is missing."""
+    text = "".join(
+        f'<PAMRasterBand band="{band}"><NoDataValue>{value}</NoDataValue></PAMRasterBand>'
+        for band, value in bands
+    )
+    path.with_name(f"{path.name}.aux.xml").write_text(f"<PAMDataset>{text}</PAMDataset>")
+
+
+def test_what_is_said_beside_a_tile_of_its_missing_cells_counts_and_statistics_do_not(tiles):
+    outer = vrt(tiles / "outer.vrt", "inner.vrt")
+    found = [states(outer)]
+    for value in (1, 2):
+        told(tiles / "a.tif", (1, value))
+        found.append(states(outer))
+    assert len({known["files"] for known, _ in found}) == len({version for _, version in found}) == 3
+    (tiles / "a.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><Metadata><MDI key="STATISTICS_MEAN">1</MDI></Metadata>'
+        "<Histograms/></PAMRasterBand></PAMDataset>"
+    )
+    assert states(outer) == found[0]
+
+
+def test_a_nodata_value_of_one_band_is_part_of_which_raster_it_is(tmp_path):
+    path = raster(tmp_path / "a.tif", count=2)
+    found = [dict(RasterioSource(str(path)).identity())]
+    for value in (3, 4):
+        told(path, (2, value))
+        POOL.drop(str(path))
+        found.append(dict(RasterioSource(str(path)).identity()))
+    assert [known.get("missing") for known in found] == [None, "None,3", "None,4"]
 
 
 def test_a_vrt_given_as_text_is_that_text(tmp_path):

@@ -246,6 +246,20 @@ OTHERS = {
         },
         ("weights.onnx", "1", "2"),
     ),
+    "a file of settings": Case(
+        {
+            "m.py": "import json\ndef op(x): return x * json.load(open('knobs.json'))['k']",
+            "knobs.json": '{"k": 1}',
+        },
+        ("knobs.json", "1", "2"),
+    ),
+    "weights beside a network": Case(
+        {"m.py": "P = 'net.onnx'\ndef op(x): return len(P)", "net.onnx": "1", "net.onnx.data": "1"},
+        ("net.onnx.data", "1", "2"),
+    ),
+    "a generator of random numbers": one(
+        "import numpy as np\nR = np.random.default_rng(3)\ndef op(x): return x * R.random()", "(3)", "(4)"
+    ),
     "functools.wraps": one(
         "import functools\ndef d(f):\n  @functools.wraps(f)\n  def w(x): return f(x)\n  return w\n@d\ndef op(x): return x * 2",
         "* 2",
@@ -332,6 +346,14 @@ OTHERS = {
         },
         ("helpers.py", "2", "3"),
     ),
+    "an import when it runs: a module nobody has imported": Case(
+        {
+            "m.py": "def op(x):\n  from pack import deep\n  return deep.h(x)",
+            "pack/__init__.py": "",
+            "pack/deep.py": "def h(y): return y + 2",
+        },
+        ("pack/deep.py", "2", "3"),
+    ),
     "an import when it runs: relative": Case(
         {
             "m.py": "from pack.tools import op",
@@ -406,6 +428,22 @@ UNKNOWN = {
     "import_module": (
         "import importlib\ndef op(x): return importlib.import_module(x)",
         "importlib.import_module",
+    ),
+    "import_module by its own name": (
+        "from importlib import import_module as load\ndef op(x): return load('h').f(x)",
+        "importlib.load",
+    ),
+    "a module by its name in a table": (
+        "import sys, json\ndef op(x): return sys.modules['json'].loads(x)",
+        "sys.modules",
+    ),
+    "a file that is run": (
+        "import runpy\ndef op(x): return runpy.run_path('h.py')['f'](x)",
+        "runpy.run_path",
+    ),
+    "a file that is imported by its place": (
+        "import importlib.util as u\ndef op(x): return u.spec_from_file_location('h', 'h.py')",
+        "importlib.util.spec_from_file_location",
     ),
     "what is nested without end": (
         "K = []\nfor i in range(999): K = [K]\ndef op(x): return K",

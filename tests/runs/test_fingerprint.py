@@ -279,6 +279,55 @@ def test_trusting_the_operator_trusts_nothing_else(tmp_path):
     assert values(run(tmp_path / "x.zarr", Scale(3), resume="always")).max() == (IMAGE * 2).max()
 
 
+PLACE = rasterio.Affine(10, 0, 5e5, 0, -10, 5e6)
+PATCH = np.full((1, 20, 20), -5, "int16")
+
+
+def scene(cells, shift=0, nodata=None):
+    """A raster in memory, so many pixels to the right and down."""
+    place = PLACE * rasterio.Affine.translation(shift, shift)
+    return geopatcher.RasterField.from_array(cells, transform=place, crs="EPSG:32633", nodata=nodata)
+
+
+def mosaic(**top):
+    below = scene(np.arange(4800, dtype="int16").reshape(1, 60, 80))
+    return geopatcher.Mosaic([scene(PATCH, **top), below], grid=below)
+
+
+def stack(shift=0, nodata=None):
+    del shift  # of one grid
+    return geopatcher.Stack([scene(PATCH, nodata=nodata), scene(PATCH)])
+
+
+def several(shift=0, nodata=None):
+    wide = np.arange(6400, dtype="int16").reshape(1, 80, 80)
+    return {"a": scene(PATCH), "b": scene(wide, shift - 40, nodata)}
+
+
+@pytest.mark.parametrize(
+    ("made", "first", "then"),
+    [
+        (mosaic, {"shift": 5}, {"shift": 9}),
+        (mosaic, {"shift": 5, "nodata": -5}, {"shift": 5}),
+        (stack, {"nodata": -5}, {"nodata": -4}),
+        (several, {"shift": 0}, {"shift": 3}),
+        (several, {"nodata": 3000}, {"nodata": 3001}),
+    ],
+)
+def test_one_of_several_rasters_at_another_place_or_with_other_gaps_is_another_source(
+    tmp_path, made, first, then
+):
+    def total(patch):
+        return patch["a"] + patch["b"] if isinstance(patch, dict) else patch
+
+    keywords = {"size": 10, "step": 10, "window": "boxcar", "chunks": 20}
+    geopatcher.reconstruct(made(**first), total, tmp_path / "x.zarr", **keywords)
+    again = geopatcher.reconstruct(made(**first), total, tmp_path / "x.zarr", **keywords)
+    assert again.stats.notes[0].startswith("complete since")
+    with pytest.raises(TargetExistsError, match=r"another run: source\.(scene|raster|b)"):
+        geopatcher.reconstruct(made(**then), total, tmp_path / "x.zarr", **keywords)
+
+
 def test_nobody_who_resumes_nothing_is_warned(tmp_path, recwarn):
     run(tmp_path / "x.zarr", Unknown(2), resume=False)
     run(tmp_path / "y.zarr", Unknown(2), resume="always")

@@ -243,7 +243,7 @@ def watching(source, identity=None):
     job = Job(None, source, np.copy, None, None)
     watch = SourceWatch(job)
     watch.begin()
-    watch.expect(source_watch.source_identity(job) if identity is None else identity)
+    watch.expect(source_watch.identity_of_source(job) if identity is None else identity)
     return watch
 
 

@@ -13,6 +13,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.packing import Packing
 from geopatcher.core.protocols import Concurrent, FromFiles, Versioned
+from geopatcher.core.source_identity import source_identity
 from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.layered import AT_ONCE
@@ -237,10 +238,10 @@ class Aligned:
         known: dict[str, str | int | float] = {"rasters": ", ".join(one.member.name for one in self.rasters)}
         troubles = []
         for raster in self.rasters:
-            own = dict(raster.source.identity())
+            own = source_identity(raster.source)
             if "unknown" in own:
                 troubles.append(f"{raster.member.name}: {own.pop('unknown')}")
-            known |= {f"{raster.member.name}.{key}": _named(own, key) for key in own}
+            known |= {f"{raster.member.name}.{key}": value for key, value in own.items()}
             known[f"{raster.member.name}.on"] = str(raster)
         if any(raster.source is not raster.given for raster in self.rasters):
             known["gdal"] = rasterio.__gdal_version__
@@ -269,9 +270,3 @@ class Aligned:
         block = self.block_shape[1]
         widest = max(raster.member.pixel_bytes for raster in self.rasters)
         return max(1, AT_ONCE // (max(1, height) * widest * block)) * block
-
-
-def _named(identity: Mapping[str, str | int | float], key: str) -> str | int | float:
-    """Return an entry; a local file may have been mounted elsewhere since, and has only its name."""
-    value = identity[key]
-    return str(value).replace("\\", "/").rpartition("/")[2] if key == "path" and "size" in identity else value

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from geopatcher.core.begun import Begun
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
+from geopatcher.fields.file_contents import METADATA, said_by, sample_of
 from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.signing import SIGNED
@@ -47,10 +48,11 @@ DESCRIPTIONS = frozenset(
 )
 #: Endings of what lies beside a raster and says nothing of its pixels.
 BESIDE = (".aux.xml", ".ovr", ".msk.ovr", ".vat.dbf")
-#: Endings of what lies beside the tiles of a VRT, and may be read instead.
-BESIDE_TILES = (".ovr", ".msk", ".msk.ovr")
-#: Bytes at the beginning, in the middle and at the end of a file that are looked at.
+#: Endings of what lies beside the tiles of a VRT, and may be read instead, or with them.
+BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
+#: Bytes at the beginning, in the middle and at the end of a file that are looked at; of many files, of all.
 SAMPLE_BYTES = 64 << 10
+SAMPLES_BYTES, LEAST_BYTES = 16 << 20, 4 << 10
 #: Servers are asked for this many files at once.
 ASKING = 8
 #: Datasets whose versions are remembered.
@@ -80,7 +82,7 @@ class SourceFiles:
         """Ask GDAL; datasets within a VRT are asked, too.
 
         Statistics and overviews beside a raster are none of it; overviews beside the tiles of a VRT are,
-        since GDAL reads them where it shrinks a tile.
+        since GDAL reads them where it shrinks a tile, and what is said there of the missing cells of a tile.
 
         Raises
         ------
@@ -242,20 +244,10 @@ def _of_local(place: Path | None) -> dict[str, str | int | float]:
         return {
             "size": status.st_size,
             "mtime_ns": status.st_mtime_ns,
-            "sample": _sample(place, status.st_size),
+            "sample": sample_of(place, status.st_size, SAMPLE_BYTES),
         }
     except OSError:
         return {"size": "missing"}
-
-
-def _sample(place: Path, size: int) -> str:
-    """Return a digest of three places in a file: archives and mirrors give many files the same time."""
-    with place.open("rb") as file:
-        pieces = []
-        for start in sorted({0, max(0, size // 2 - SAMPLE_BYTES // 2), max(0, size - SAMPLE_BYTES)}):
-            file.seek(start)
-            pieces.append(file.read(SAMPLE_BYTES))
-    return digest_of(*pieces)
 
 
 def _why_unknown(name: str) -> str:
@@ -277,10 +269,12 @@ def _states(
         with ThreadPoolExecutor(min(ASKING, len(elsewhere)), "geopatcher-ask") as pool:
             answers |= zip(elsewhere, pool.map(_asked, elsewhere), strict=True)
     home = Path(names[0]).parent if names else Path()
-    return [_state(name, answers, home, quick=quick) for name in names]
+    sample = 0 if quick else min(SAMPLE_BYTES, max(SAMPLES_BYTES // max(1, len(names)), LEAST_BYTES))
+    return [_state(name, answers, home, sample) for name in names]
 
 
-def _state(name: str, answers: dict[str, Answer], home: Path, *, quick: bool) -> _State:
+def _state(name: str, answers: dict[str, Answer], home: Path, sample: int) -> _State:
+    """Return what a file is; of one that is here so many bytes at three places count, or its number for 0."""
     if name in answers:
         known = _of_url(name, answers[name])
         trouble = str(known.pop("unknown", ""))
@@ -290,15 +284,18 @@ def _state(name: str, answers: dict[str, Answer], home: Path, *, quick: bool) ->
         return _State(name, "")
     if _ELSEWHERE.match(name) and local_file(name) is None:
         return _State(digest_of(name), "", _why_unknown(name))
-    return _State(os.path.relpath(name, home), _stat(name, quick=quick))
+    said = said_by(Path(name)) if name.endswith(METADATA) else _stat(name, sample)
+    return _State(os.path.relpath(name, home), said)
 
 
-def _stat(name: str, *, quick: bool) -> str:
+def _stat(name: str, sample: int) -> str:
+    place = local_file(name) or Path(name)
     try:
-        status = (local_file(name) or Path(name)).stat()
+        status = place.stat()
+        detail = sample_of(place, status.st_size, sample) if sample else str(status.st_ino)
     except OSError:
         return "missing"
-    return f"{status.st_size} {status.st_mtime_ns}" + (f" {status.st_ino}" if quick else "")
+    return f"{status.st_size} {status.st_mtime_ns} {detail}"
 
 
 def _bare(url: str) -> str:

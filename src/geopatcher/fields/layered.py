@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.protocols import Versioned
+from geopatcher.core.source_identity import digest_of_source, source_identity
 from geopatcher.fields.composed import Composed, LastRead
 from geopatcher.fields.composing import (
     MedianStack,
@@ -143,13 +143,11 @@ class Layered(Composed):
         if not self._aligned:
             known["warped"] = MANNER
         troubles = []
-        each = self._of_each(lambda source: dict(source.identity()))
+        each = self._of_each(source_identity)
         for number, (scene, own) in enumerate(zip(self.scenes, each, strict=True), start=1):
             if "unknown" in own:
                 troubles.append(f"{scene.source.name}: {own.pop('unknown')}")
-            if "size" in own:  # a local file may have been mounted elsewhere since
-                own["path"] = PurePath(str(own.get("path", ""))).name
-            known[f"scene {number}"] = digest_of(*(f"{key}={own[key]}" for key in sorted(own)))
+            known[f"scene {number}"] = digest_of_source(own)
         if troubles:
             known["unknown"] = f"{troubles[0]} ({len(troubles)} of {len(self.scenes)} scenes)"
         return known

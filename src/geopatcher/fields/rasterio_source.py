@@ -193,6 +193,9 @@ class RasterioSource:
             "window": str(self.window or "all"),
             "gdal": rasterio.__gdal_version__,
         }
+        if self.has_nodata and self.domain.nodata is None:  # a mask, or values of each band
+            mask = "mask " if self._record.has_mask else ""
+            known["missing"] = mask + ",".join(map(str, self._record.nodata))
         if self.path.lstrip().startswith(("<", "{", "vrt://")):  # the dataset itself, as text
             known["text"] = digest_of(self.path)
         return known | SourceFiles.of(self.path).identity()

@@ -15,6 +15,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.leading import BAND, Dimension
 from geopatcher.core.protocols import Versioned
+from geopatcher.core.source_identity import digest_of_source, source_identity
 from geopatcher.errors import SourceError
 from geopatcher.fields.common_domain import domain_of
 from geopatcher.fields.composed import Composed, LastRead
@@ -132,12 +133,10 @@ class Series(Composed):
         """
         known: dict[str, str | int | float] = {"rasters": len(self._steps)}
         for number, step in enumerate(self._steps, start=1):
-            own = dict(step.identity())
+            own = source_identity(step)
             if "unknown" in own:
                 known["unknown"] = f"{step.name}: {own.pop('unknown')}"
-            if "size" in own:  # a local file may have been mounted elsewhere since
-                own["path"] = os.path.basename(str(own.get("path", "")))  # noqa: PTH119 - a URL is no path
-            known[f"raster {number}"] = digest_of(*(f"{key}={own[key]}" for key in sorted(own)))
+            known[f"raster {number}"] = digest_of_source(own)
         return known
 
     def version(self) -> str:

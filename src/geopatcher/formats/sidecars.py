@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
+from geopatcher.core.digests import digest_of
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
 from geopatcher.formats.signing import SIGNED
@@ -112,12 +113,33 @@ def said_in(text: bytes) -> Sequence[str]:
     >>> said_in(b"<PAMDataset><Metadata/></PAMDataset>"), said_in(b"<html>")
     ([], ['what cannot be read'])
     """
+    told = _telling(text)
+    if told is None:
+        return ["what cannot be read"]
+    return [*dict.fromkeys(element.tag for _, element in told)]
+
+
+def metadata_digest(text: bytes) -> str:
+    """Return a digest of what a file of metadata says that counts; ``""`` where that is nothing.
+
+    >>> metadata_digest(b"<PAMDataset><Metadata/></PAMDataset>")
+    ''
+    """
+    told = _telling(text)
+    if told is None:
+        return digest_of(text)
+    return digest_of(*(f"{band} {ET.tostring(one, 'unicode').strip()}" for band, one in told)) if told else ""
+
+
+def _telling(text: bytes) -> list[tuple[str, ET.Element]] | None:
+    """Return what counts, each with the number of its band; ``None`` where the text cannot be read."""
     try:
         root = ET.fromstring(text)  # noqa: S314 - expat bounds what a document may grow to, and nothing of it is used
     except ET.ParseError:
-        return ["what cannot be read"]
-    told = [*root, *(said for band in root.iter("PAMRasterBand") for said in band)]
-    return [*dict.fromkeys(element.tag for element in told if element.tag not in _HARMLESS)]
+        return None
+    told = [("", one) for one in root]
+    told += [(band.get("band", ""), one) for band in root.iter("PAMRasterBand") for one in band]
+    return [(band, one) for band, one in told if one.tag not in _HARMLESS]
 
 
 def _ask(path: str, name: str, *, query: str) -> _Found:

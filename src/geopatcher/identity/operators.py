@@ -44,9 +44,9 @@ def identity_of(operator: object, without: frozenset[str] = frozenset()) -> Iden
 
     Functions and classes count by their code, together with what they look up: variables of the function
     around them, globals, other functions and classes, imports. Objects count by their state, arrays by
-    all cells, files of models that are named by their content. What is installed counts by its version.
-    An object with a method ``fingerprint() -> str`` is what that says. Attributes ``without`` are left
-    out of the operator's own.
+    all cells, files of models and settings that are named by their content. What is installed counts by
+    its version. An object with a method ``fingerprint() -> str`` is what that says. Attributes ``without``
+    are left out of the operator's own.
 
     Examples
     --------

@@ -37,26 +37,30 @@ if TYPE_CHECKING:
 
 #: Values within values within values, up to here.
 DEEPEST = 100
-#: Endings of files that hold models: where a value names such a file, its content counts.
+#: Endings of files that hold models, or numbers and settings in text: where a value names such a file, its
+#: content counts.
 MODEL_FILES = frozenset(
     {
+        *(".bin", ".cbm", ".ckpt", ".engine", ".gguf", ".h5", ".hdf5", ".joblib", ".keras", ".mat", ".model"),
         *(
-            ".bin",
-            ".ckpt",
-            ".h5",
-            ".hdf5",
-            ".joblib",
-            ".keras",
+            ".msgpack",
             ".npy",
             ".npz",
             ".onnx",
             ".pb",
             ".pickle",
             ".pkl",
+            ".pt",
+            ".pt2",
+            ".pth",
+            ".safetensors",
         ),
-        *(".pt", ".pt2", ".pth", ".safetensors", ".tflite", ".ts", ".ubj", ".weights"),
+        *(".sav", ".skops", ".tflite", ".ts", ".ubj", ".weights", ".xgb"),
+        *(".cfg", ".csv", ".ini", ".json", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"),
     }
 )
+#: What ONNX calls the files it keeps large weights in, after the name of the network.
+WEIGHTS_BESIDE = (".data", "_data")
 #: Objects that hold nothing a result could follow from.
 STATELESS = (type(threading.Lock()), type(threading.RLock()))
 #: What `functools.update_wrapper` leaves on a wrapper, which says nothing of what it does.
@@ -321,13 +325,21 @@ def _plain(value: object) -> str:
 
 
 def _file(name: str) -> str:
-    """Return a text; where it names the file of a model, with a digest of the content."""
+    """Return a text; where it names the file of a model or of settings, with a digest of the content."""
     if len(name) > 4096 or "\0" in name or PurePath(name).suffix.lower() not in MODEL_FILES:
         return name
     try:
-        return f"{name} {file_digest(Path(name))}" if Path(name).is_file() else name
+        return " ".join([name, *map(file_digest, _files(Path(name)))])
     except OSError:
         return name
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """Yield a file that is there, and those of weights that belong to it."""
+    if place.is_file():
+        yield place
+        beside = (place.with_name(place.name + ending) for ending in WEIGHTS_BESIDE)
+        yield from filter(Path.is_file, beside)
 
 
 def _attributes(kind: type, state: object) -> dict[str, object] | None:

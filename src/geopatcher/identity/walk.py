@@ -7,6 +7,7 @@ import functools
 import importlib
 import sys
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -50,6 +51,14 @@ _SILENT = frozenset(
 )
 #: Functions that may look up any name of their module.
 _LOOK_ANYWHERE = frozenset({"eval", "exec", "globals"})
+#: Functions that run code which nothing here names, by the module they are from.
+_RUNNING = {
+    "importlib": frozenset({"import_module", "reload"}),
+    "importlib.machinery": frozenset({"SourceFileLoader"}),
+    "importlib.util": frozenset({"spec_from_file_location"}),
+    "runpy": frozenset({"run_module", "run_path"}),
+    "sys": frozenset({"modules"}),
+}
 #: Longest number that is told as it is, for people to see what changed.
 _SHOWN = 24
 
@@ -142,7 +151,10 @@ class Walk:
             return named.__name__, ""
         if isinstance(named, np.ufunc):
             return self._home_of_ufunc(named), named.__name__
-        module = named.__module__ if isinstance(named, _Placed) else None
+        placed: object = named.__module__ if isinstance(named, _Placed) else None
+        module = (
+            placed if isinstance(placed, str) else None
+        )  # classes that Cython makes have a part of a class
         name = named.__qualname__ if isinstance(named, _Qualified) else str(named)
         return (module or "builtins" if not isinstance(named, FunctionType | type) else module or ""), name
 
@@ -222,14 +234,21 @@ class Walk:
         """Look into what a name stands for; of a module, only into what is taken of it."""
         if isinstance(found, ModuleType):
             self._in_module(found, attributes)
-        elif isinstance(found, FunctionType | type):
+            return
+        for running, names in _RUNNING.items():
+            if any(found is vars(sys.modules[running]).get(one) for one in names if running in sys.modules):
+                self._note_running(running, name)
+        if isinstance(found, FunctionType | type):
             self.refer(found)
         elif name not in _SILENT and self._counts(found, module):
             self.part(f"global {name} of {module}", found)
 
+    def _note_running(self, module: str, name: str) -> None:
+        self.note_unknown(f"{module}.{name} (what is imported by a name made at run time)")
+
     def _in_module(self, found: ModuleType, attributes: tuple[str, ...]) -> None:
-        if found is importlib and attributes[:1] == ("import_module",):
-            self.note_unknown("importlib.import_module (what is imported by a name made at run time)")
+        if attributes and attributes[0] in _RUNNING.get(found.__name__, ()):
+            self._note_running(found.__name__, attributes[0])
         inner = vars(found).get(attributes[0]) if attributes else None
         if inner is None and attributes:
             inner = sys.modules.get(f"{found.__name__}.{attributes[0]}")
@@ -263,7 +282,14 @@ class Walk:
                 self.refer(loaded)
                 self.refer(sys.modules[name.partition(".")[0]])
             else:
-                self._in_module(loaded, (wanted,))
+                self._taken_of(loaded, wanted)
+
+    def _taken_of(self, loaded: ModuleType, wanted: str) -> None:
+        """Look into what an import takes of a module, which may be a module within it nobody has imported."""
+        if wanted not in vars(loaded):
+            with suppress(ImportError):
+                importlib.import_module(f"{loaded.__name__}.{wanted}")
+        self._in_module(loaded, (wanted,))
 
     # -- classes and modules ----------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from geopatcher import __version__
-from geopatcher.core.digests import array_digest, digest_of
+from geopatcher.core.digests import array_digest
+from geopatcher.core.source_identity import source_identity
 from geopatcher.identity.operators import identity_of
 from geopatcher.operators.named import NamedOperator
 from geopatcher.planning.anchors import Lattice, Listed
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 PLACES = frozenset({"streaming", "target_path", "writer", "memory_limit", "scratch"})
 #: Entries that say what of a part cannot be known.
 UNKNOWN = ("operator.unknown", "aggregation.unknown", "source.unknown")
-#: Longest list of band names that is told as it is.
-LONGEST = 200
 #: Longest entry that is told.
 MAX_MESSAGE = 200
 
@@ -58,7 +57,7 @@ def fingerprint_of(job: Job) -> Fingerprint:
     return {
         "library": __version__,
         "library.numpy": np.__version__,
-        **source_identity(job),
+        **identity_of_source(job),
         **_plan(job.plan),
         "operator": job.name,
         **_parts("operator", _plainly(job.operator)),
@@ -115,28 +114,11 @@ def differing(old: Fingerprint, new: Fingerprint, *, trusting: bool = False) -> 
     return differences(*kept)
 
 
-def source_identity(job: Job) -> Fingerprint:
-    """Return which source this is, and which version of it.
-
-    A local file is known by its name, size and time of change, not by its folder: it may have been
-    mounted elsewhere since.
-    """
-    identity = dict(job.source.identity())
-    path = identity.get("path")
-    if isinstance(path, str) and "size" in identity:
-        identity["path"] = PurePath(path).name
-    domain = job.source.domain
-    names = ",".join(domain.band_names)
-    grid = {
-        "band_names": names if len(names) <= LONGEST else digest_of(names),
-        "transform": " ".join(repr(float(value)) for value in domain.transform[:6]),
-        "crs": domain.crs or "none",
-        "nodata": str(domain.nodata),
-        **({"leading": digest_of(repr(domain.leading))} if domain.leading else {}),
-    }
+def identity_of_source(job: Job) -> Fingerprint:
+    """Return which source a job reads, and which version of it, see `source_identity`."""
     return {
         f"source.{key}": str(value) if isinstance(value, float) and not math.isfinite(value) else value
-        for key, value in (identity | grid).items()
+        for key, value in source_identity(job.source).items()
     }
 
 

@@ -11,7 +11,7 @@ from geopatcher.core.begun import Begun
 from geopatcher.core.protocols import Versioned
 from geopatcher.core.sources import reads_at_once
 from geopatcher.errors import SourceChangedError, SourceError
-from geopatcher.runs.fingerprint import differing, source_identity
+from geopatcher.runs.fingerprint import differing, identity_of_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -202,7 +202,7 @@ class SourceWatch(Generic[T]):
         if not self._before:
             return ""
         for left in reversed(range(tries)):
-            now = source_identity(self.job)
+            now = identity_of_source(self.job)
             if "source.unknown" not in now or "source.unknown" in self._before:
                 break
             if left:
