@@ -368,22 +368,52 @@ def test_one_patch_that_works_is_a_result():
 
 
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
-def test_a_split_of_which_nothing_can_be_read_ends_with_an_error(on_error):
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_a_split_of_which_nothing_can_be_read_ends_with_a_warning(on_error, prefetch):
     field, _ = broken([(row, col) for row in range(6) for col in range(5)])
     patcher = patcher_with(on_error)
-    with pytest.raises(SourceError, match="all 30 patches of broken failed"):
-        list(patcher.split(field))
-    with pytest.raises(SourceError, match="all 30 patches of broken failed"):
-        patcher.merge(patcher.split(field), field.domain)
+    with pytest.warns(RuntimeWarning, match="all 30 patches of broken failed"):
+        patches = list(patcher.split(field, prefetch=prefetch))
+    assert len(patches) == (30 if on_error == "mask" else 0)
+    assert all(np.ma.getmaskarray(patch.data).all() or np.isnan(patch.data).all() for patch in patches)
+    assert len(patcher.errors) == 30
+    with pytest.warns(RuntimeWarning, match="all 30 patches of broken failed"):
+        merged = patcher.merge(patcher.split(field), field.domain)
+    assert np.isnan(merged).all()
+
+
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_patches_that_are_awaited_end_with_a_warning_too(on_error):
+    class Broken:
+        domain = geopatcher.RasterDomain((32, 32))
+
+        async def aselect(self, window):
+            raise OSError("tile")
+
+    async def awaited(patcher):
+        return [patch async for patch in patcher.asplit(Broken())]
+
+    made = geopatcher.AsyncSpatialPatcher(
+        geopatcher.SpatialRectangular(16),
+        geopatcher.SpatialRegularStride(16),
+        geopatcher.SpatialBoxcar(),
+        geopatcher.SpatialOverlapAdd(),
+        on_error,
+    )
+    with pytest.warns(RuntimeWarning, match="all 4 patches"):
+        patches = asyncio.run(awaited(made))
+    assert len(patches) == (4 if on_error == "mask" else 0)
+    assert [record.message for record in made.errors] == 4 * ["OSError: tile"]
 
 
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
 @pytest.mark.parametrize("backend", ["thread", "process"])
-def test_a_map_of_which_nothing_works_ends_with_an_error(on_error, backend):
+def test_a_map_of_which_nothing_works_ends_with_a_warning(on_error, backend):
     patcher = patcher_with("raise")
     stream = parallel_map(patcher, IMAGE, always, n_workers=2, on_error=on_error, backend=backend)
-    with pytest.raises(OperatorError, match=r"all 30 patches of .* failed, the first: always at \(0, 0\)"):
-        patcher.merge(stream, IMAGE)
+    with pytest.warns(RuntimeWarning, match=r"all 30 patches of .* failed, the first: always at \(0, 0\)"):
+        merged = patcher.merge(stream, IMAGE)
+    assert np.isnan(merged).all()
     assert len(patcher.errors) == 30
 
 

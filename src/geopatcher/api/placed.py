@@ -18,7 +18,7 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.core.patch import Patch, Shaped
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape, RectGeometry, SourceField
-from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, attempt, warn_of_none
 from geopatcher.fields.open import as_field
 from geopatcher.merging.placed import Layout, once
 from geopatcher.merging.reduce import GlobalAggregation
@@ -175,7 +175,7 @@ class Placing:
             hooks.patch_done(anchor, time.perf_counter() - started, bytes_of(patch.data))
             yield patch
         if anchors and len(self.errors) - failed == len(anchors):
-            raise all_failed(self.errors[failed:], "reading", self.name)
+            warn_of_none(self.errors[failed:], "reading", self.name)
         hooks.split_end()
 
     def patch(self, anchor: tuple[int, int]) -> Patch[object]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from geopatcher.core.containment import contained, of_a_signal, stray, told
 from geopatcher.errors import OperatorError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import clean
+from geopatcher.formats.rasterio_warnings import caller_level
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -186,6 +188,24 @@ def all_failed(errors: Sequence[PatchErrorRecord], operator: str, source: str) -
     stage = "reading" if first.kind == "read" else operator
     kind = SourceError if reading else OperatorError
     return kind(f"{which} {stage} at {first.anchor} with {first.message}; correct that, and run again")
+
+
+def require_one(errors: Sequence[PatchErrorRecord], n_patches: int, operator: str, source: str) -> None:
+    """Refuse a result of which every patch failed.
+
+    Raises
+    ------
+    SourceError, OperatorError
+        As of `all_failed`.
+
+    """
+    if errors and len(errors) == n_patches:
+        raise all_failed(errors, operator, source)
+
+
+def warn_of_none(errors: Sequence[PatchErrorRecord], operator: str, source: str) -> None:
+    """Warn that no patch of a stream is left: whoever takes patches one by one has asked for that."""
+    warnings.warn(str(all_failed(errors, operator, source)), RuntimeWarning, stacklevel=caller_level())
 
 
 def attempt(
