@@ -65,7 +65,7 @@ def test_a_failure_names_operator_and_patch_or_is_written_down():
         Work(fails_at_zero, "op", ErrorPolicy())(batch)
     (made,) = Work(fails_at_zero, "op", ErrorPolicy("skip"))(batch)
     assert made.data is None
-    assert (made.failure.anchor, made.failure.kind) == ((0, 8), "operator")
+    assert (made.failure.anchor, made.failure.stage) == ((0, 8), "operator")
     with pytest.raises(OperatorError, match=r"op returned None for the patch at \(0, 8\)"):
         Work(lambda pixels: None, "op", ErrorPolicy())(batch)
 

@@ -158,7 +158,7 @@ def test_only_the_bad_patch_is_lost_whatever_the_batch(on_error, batch_size):
     lost = touches(*BAD, 8)
     assert np.isnan(result.array[:, lost]).all()
     assert np.allclose(result.array[:, ~lost], image[:, ~lost], rtol=1e-6)
-    assert [(e.anchor, e.kind, e.message) for e in result.errors] == [
+    assert [(e.anchor, e.stage, e.message) for e in result.errors] == [
         (BAD, "operator", "ArithmeticError: bad patch")
     ]
     assert 'raise ArithmeticError("bad patch")' in result.errors[0].traceback
@@ -254,7 +254,7 @@ def test_one_bad_tile_costs_the_patches_over_it_and_no_more(tmp_path, on_error, 
     values = np.asarray(result.array[...])
     assert np.isnan(values[:, lost]).all()
     assert np.allclose(values[:, ~lost], IMAGE[:, ~lost], rtol=1e-6)
-    assert {e.kind for e in result.errors} == {"read"}
+    assert {e.stage for e in result.errors} == {"read"}
     assert {e.anchor for e in result.errors} == {
         (r, c) for r, c in [(16, 16), (16, 24), (24, 16), (24, 24), (64, 48), (64, 56), (72, 48), (72, 56)]
     }
@@ -403,7 +403,8 @@ def test_patches_that_are_awaited_end_with_a_warning_too(on_error):
     with pytest.warns(RuntimeWarning, match="all 4 patches"):
         patches = asyncio.run(awaited(made))
     assert len(patches) == (4 if on_error == "mask" else 0)
-    assert [record.message for record in made.errors] == 4 * ["OSError: tile"]
+    assert [(record.kind, record.message) for record in made.errors] == 4 * [("OSError", "OSError: tile")]
+    assert {record.stage for record in made.errors} == {"read"}
 
 
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
