@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import inspect
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Never, TypeAlias
 
 if TYPE_CHECKING:
@@ -46,6 +48,32 @@ def module_of(fn: Step) -> str:
     if isinstance(fn, functools.partial):
         return module_of(fn.func)
     return _text_of(fn, "__module__") or type(fn).__module__
+
+
+def kept_parameters(made: object) -> dict[str, object]:
+    """Return the parameters an object keeps under their names, of those that JSON can hold.
+
+    >>> class Scale:
+    ...     def __init__(self, factor, table=None):
+    ...         self.factor, self.table = factor, object()
+    >>> kept_parameters(Scale(0.5))
+    {'factor': 0.5}
+    """
+    start = type(made).__init__
+    names = [] if start is object.__init__ else inspect.signature(start).parameters
+    kept = vars(made)
+    return {name: value for name in names if _is_json(value := kept.get(name, _NOTHING))}
+
+
+_NOTHING = object()
+
+
+def _is_json(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_json(part) for key, part in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return isinstance(value, str | int | float | bool | None)
 
 
 def _text_of(fn: Step, attribute: str) -> str | None:

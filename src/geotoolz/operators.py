@@ -15,7 +15,7 @@ from typing import (
     overload,
 )
 
-from geotoolz.naming import module_of, name_of, shown
+from geotoolz.naming import kept_parameters, module_of, name_of, shown
 from geotoolz.needs import needs_of
 from geotoolz.passing import Passing
 
@@ -47,8 +47,8 @@ Json: TypeAlias = str | int | float | bool | Sequence["Json"] | Mapping[str, "Js
 class Operator(Generic[In_contra, Out_co]):
     """A function of one value that composes with `|` and describes itself.
 
-    Subclasses define `__call__`, or `_apply`, which it calls; and extend `get_config` with their
-    parameters. Any function on either side of `|` becomes a `Lambda`.
+    Subclasses define `__call__`, or `_apply`, which it calls. Parameters they keep under their names are in
+    `get_config`, which they extend with others. Any function on either side of `|` becomes a `Lambda`.
 
     Examples
     --------
@@ -58,9 +58,6 @@ class Operator(Generic[In_contra, Out_co]):
     ...
     ...     def __call__(self, x: float) -> float:
     ...         return x * self.factor
-    ...
-    ...     def get_config(self):
-    ...         return {**super().get_config(), "factor": self.factor}
     >>> pipeline = Scale(0.5) | abs
     >>> pipeline, pipeline(-6.0)
     (Sequential([Scale(), Lambda(abs)]), 3.0)
@@ -105,10 +102,12 @@ class Operator(Generic[In_contra, Out_co]):
         Returns
         -------
         dict
-            ``{"name": …, "type": …}`` and the parameters by name.
+            ``{"name": …, "type": …}`` and the parameters by name, of those that are kept under their names
+            and that JSON can hold.
 
         """
-        return {"name": self.name, "type": type(self).__name__}
+        kept = cast("dict[str, Json]", kept_parameters(self))
+        return {"name": self.name, "type": type(self).__name__, **kept}
 
     def __or__(self, other: Callable[[Out_co], After]) -> Sequential[In_contra, After]:
         """Return the operator that runs this one, then the other.

@@ -211,7 +211,7 @@ def test_split_raises_skips_or_masks():
     skipping = patcher(on_error="skip")
     anchors = [patch.anchor for patch in skipping.split(holed())]
     assert anchors == [anchor for anchor in patcher().anchors(IMAGE) if anchor != (16, 16)]
-    assert [(e.anchor, e.kind) for e in skipping.errors] == [((16, 16), "read")]
+    assert [(e.anchor, e.stage) for e in skipping.errors] == [((16, 16), "read")]
     masked = {patch.anchor: patch.data for patch in patcher(on_error="mask").split(holed())}
     assert np.isnan(masked[16, 16]).all()
     assert masked[16, 16].shape == (1, 16, 16)

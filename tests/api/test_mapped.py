@@ -56,6 +56,32 @@ def test_what_it_gives_is_a_lazy_sequence(tmp_path):
         assert rest == []
 
 
+def test_it_equals_a_list_of_what_it_gives():
+    patcher = patcher_of()
+    mapped = parallel_map(patcher, IMAGE, far.bend, n_workers=2)
+    listed_once = list(mapped)
+    assert mapped == listed_once
+    assert listed_once == mapped
+    assert mapped == parallel_map(patcher, IMAGE, far.bend)
+    assert mapped != listed_once[:-1]
+    assert mapped != [*listed_once[:-1], listed_once[0]]
+    assert mapped != [patch.with_data(patch.data + 1) for patch in listed_once]
+    assert mapped != [patch.data for patch in listed_once]
+    assert mapped != parallel_map(patcher, IMAGE, np.negative)
+
+
+def test_of_patches_that_are_left_out_it_is_not_equal_to_more():
+    patcher = patcher_of()
+
+    def fail_at_the_corner(pixels):
+        if pixels[0, 0, 0] == IMAGE[0, 0, 0]:
+            raise KeyError(3)
+        return pixels
+
+    mapped = parallel_map(patcher, IMAGE, fail_at_the_corner, on_error="skip")
+    assert mapped != list(parallel_map(patcher, IMAGE, np.copy))
+
+
 def test_a_patch_asked_for_by_its_number_is_not_left_out():
     def fail(pixels):
         raise ArithmeticError("no")

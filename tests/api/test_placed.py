@@ -305,8 +305,11 @@ def test_policies_and_hooks():
     masked = list(graph(on_error="mask").split(field))
     assert np.isnan(masked[1].data).all()
     assert masked[1].data.shape == (2,)
-    with pytest.raises(SourceError, match="all 5 patches"):
-        list(graph(on_error="skip").split(Failing(stations(5), set(range(5)))))
+    none = Failing(stations(5), set(range(5)))
+    with pytest.warns(RuntimeWarning, match="all 5 patches"):
+        assert list(graph(on_error="skip").split(none)) == []
+    with pytest.warns(RuntimeWarning), pytest.raises(SourceError, match="all 5 patches"):
+        graph(on_error="skip").reduce(none, SpatialMeanStd())
 
 
 def test_a_journal_leaves_out_what_is_done():

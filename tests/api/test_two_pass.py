@@ -208,7 +208,7 @@ def test_tiles_that_cannot_be_read_do_not_count_and_are_noted():
     lost = [Box(288, 304, 16, 32), Box(304, 320, 16, 32)]
     assert found.max() == 1.0
     assert found.size == data.size - sum(box.n_pixels for box in lost)
-    assert [(record.anchor, record.kind) for record in made.errors] == [
+    assert [(record.anchor, record.stage) for record in made.errors] == [
         ((288, 16), "read"),
         ((304, 16), "read"),
     ]
@@ -328,7 +328,7 @@ def test_a_function_that_fails_is_named():
     skipping = patcher(on_error="skip")
     with pytest.raises(OperatorError, match=r"all \d+ patches of .* failed, the first: divide at \(0, 0\)"):
         skipping.two_pass(data, reduce_with=SpatialMeanStd(), apply=divide)
-    assert {record.kind for record in skipping.errors} == {"operator"}
+    assert {record.stage for record in skipping.errors} == {"operator"}
     assert len(skipping.errors) == skipping.n_anchors(data)
 
 

@@ -85,7 +85,7 @@ def test_patches_that_fail_are_left_out_or_masked_and_written_down(on_error, bat
     stream = operate(fail, policy=ErrorPolicy(on_error), batching=Batching(batch_size))
     got = {c.box.col0 // 4: c for c in stream(iter(some))}
     assert [record.anchor[1] // 4 for record in stream.errors] == [1, 4]
-    assert {record.kind for record in stream.errors} == {"operator"}
+    assert {record.stage for record in stream.errors} == {"operator"}
     assert stream.errors[0].message == "ValueError: bad patch"
     assert "Traceback" in stream.errors[0].traceback
     assert stream.stats.failed == 2

@@ -158,7 +158,7 @@ def test_only_the_bad_patch_is_lost_whatever_the_batch(on_error, batch_size):
     lost = touches(*BAD, 8)
     assert np.isnan(result.array[:, lost]).all()
     assert np.allclose(result.array[:, ~lost], image[:, ~lost], rtol=1e-6)
-    assert [(e.anchor, e.kind, e.message) for e in result.errors] == [
+    assert [(e.anchor, e.stage, e.message) for e in result.errors] == [
         (BAD, "operator", "ArithmeticError: bad patch")
     ]
     assert 'raise ArithmeticError("bad patch")' in result.errors[0].traceback
@@ -254,7 +254,7 @@ def test_one_bad_tile_costs_the_patches_over_it_and_no_more(tmp_path, on_error, 
     values = np.asarray(result.array[...])
     assert np.isnan(values[:, lost]).all()
     assert np.allclose(values[:, ~lost], IMAGE[:, ~lost], rtol=1e-6)
-    assert {e.kind for e in result.errors} == {"read"}
+    assert {e.stage for e in result.errors} == {"read"}
     assert {e.anchor for e in result.errors} == {
         (r, c) for r, c in [(16, 16), (16, 24), (24, 16), (24, 24), (64, 48), (64, 56), (72, 48), (72, 56)]
     }
@@ -368,22 +368,53 @@ def test_one_patch_that_works_is_a_result():
 
 
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
-def test_a_split_of_which_nothing_can_be_read_ends_with_an_error(on_error):
+@pytest.mark.parametrize("prefetch", [0, 3])
+def test_a_split_of_which_nothing_can_be_read_ends_with_a_warning(on_error, prefetch):
     field, _ = broken([(row, col) for row in range(6) for col in range(5)])
     patcher = patcher_with(on_error)
-    with pytest.raises(SourceError, match="all 30 patches of broken failed"):
-        list(patcher.split(field))
-    with pytest.raises(SourceError, match="all 30 patches of broken failed"):
-        patcher.merge(patcher.split(field), field.domain)
+    with pytest.warns(RuntimeWarning, match="all 30 patches of broken failed"):
+        patches = list(patcher.split(field, prefetch=prefetch))
+    assert len(patches) == (30 if on_error == "mask" else 0)
+    assert all(np.ma.getmaskarray(patch.data).all() or np.isnan(patch.data).all() for patch in patches)
+    assert len(patcher.errors) == 30
+    with pytest.warns(RuntimeWarning, match="all 30 patches of broken failed"):
+        merged = patcher.merge(patcher.split(field), field.domain)
+    assert np.isnan(merged).all()
+
+
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_patches_that_are_awaited_end_with_a_warning_too(on_error):
+    class Broken:
+        domain = geopatcher.RasterDomain((32, 32))
+
+        async def aselect(self, window):
+            raise OSError("tile")
+
+    async def awaited(patcher):
+        return [patch async for patch in patcher.asplit(Broken())]
+
+    made = geopatcher.AsyncSpatialPatcher(
+        geopatcher.SpatialRectangular(16),
+        geopatcher.SpatialRegularStride(16),
+        geopatcher.SpatialBoxcar(),
+        geopatcher.SpatialOverlapAdd(),
+        on_error,
+    )
+    with pytest.warns(RuntimeWarning, match="all 4 patches"):
+        patches = asyncio.run(awaited(made))
+    assert len(patches) == (4 if on_error == "mask" else 0)
+    assert [(record.kind, record.message) for record in made.errors] == 4 * [("OSError", "OSError: tile")]
+    assert {record.stage for record in made.errors} == {"read"}
 
 
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
 @pytest.mark.parametrize("backend", ["thread", "process"])
-def test_a_map_of_which_nothing_works_ends_with_an_error(on_error, backend):
+def test_a_map_of_which_nothing_works_ends_with_a_warning(on_error, backend):
     patcher = patcher_with("raise")
     stream = parallel_map(patcher, IMAGE, always, n_workers=2, on_error=on_error, backend=backend)
-    with pytest.raises(OperatorError, match=r"all 30 patches of .* failed, the first: always at \(0, 0\)"):
-        patcher.merge(stream, IMAGE)
+    with pytest.warns(RuntimeWarning, match=r"all 30 patches of .* failed, the first: always at \(0, 0\)"):
+        merged = patcher.merge(stream, IMAGE)
+    assert np.isnan(merged).all()
     assert len(patcher.errors) == 30
 
 
@@ -404,5 +435,5 @@ def test_two_passes_of_which_one_has_nothing_end_with_an_error():
     field, _ = broken([(row, col) for row in range(6) for col in range(5)])
     with pytest.raises(SourceError, match="of broken failed"):
         patcher.reduce(field, geopatcher.SpatialMeanStd())
-    with pytest.raises(SourceError, match="of broken failed"):
+    with pytest.warns(RuntimeWarning), pytest.raises(SourceError, match="of broken failed"):
         patcher.reduce(field, geopatcher.SpatialMax())

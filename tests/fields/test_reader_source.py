@@ -111,6 +111,24 @@ def test_a_reader_is_planned_for_without_being_read(says):
     np.testing.assert_array_equal(result.array, IMAGE)
 
 
+class Plain:
+    """A reader that says no fill value, and gives plain arrays."""
+
+    crs, transform, shape = "EPSG:32633", TRANSFORM, IMAGE.shape
+
+    def read_from_window(self, window, boundless):
+        return IMAGE[(..., *window.toslices())]
+
+
+def test_a_reader_need_not_say_a_fill_value_nor_give_tensors():
+    field = RasterField(Plain())
+    assert field.domain.nodata is None
+    np.testing.assert_array_equal(field.select(Window(2, 3, 4, 5)), IMAGE[..., 3:8, 2:6])
+    np.testing.assert_array_equal(gp.reconstruct(Plain(), lambda x: x, size=16).array, IMAGE)
+    corner = field.with_data(IMAGE + 1).select(Window(0, 0, 3, 2))
+    np.testing.assert_array_equal(corner, IMAGE[..., :2, :3] + 1)
+
+
 def test_nodata_of_zero_is_kept_at_an_overview_level(tmp_path):
     place = tmp_path / "z.tif"
     with rasterio.open(

@@ -321,7 +321,7 @@ def test_skipped_patches_are_those_over_the_chunk(tmp_path):
         str(store), lambda x: x, size=16, step=16, window="boxcar", dtype="float32", on_error="skip"
     )
     np.testing.assert_array_equal(result.array[:, :32], CELLS[:, :32])
-    assert {error.kind for error in result.errors} == {"read"}
+    assert {error.stage for error in result.errors} == {"read"}
     assert all("OversizedChunkError" in error.message for error in result.errors)
 
 

@@ -7,6 +7,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -306,3 +307,26 @@ def test_a_margin_behind_a_step_that_makes_finer_pixels_is_half_as_wide():
     result = geopatcher.reconstruct(image, pipeline, size=10, step=10, window="boxcar", dtype="float64")
     inner = (slice(None), slice(3, -3), slice(3, -3))
     np.testing.assert_allclose(result.array[inner], pipeline(image)[inner], atol=1e-12)
+
+
+def test_parameters_that_are_kept_under_their_names_are_told():
+    class Kept(Operator):
+        def __init__(self, factor, bands=(1, 2), table=None, other=3):
+            self.factor, self.bands, self.table, self._other = factor, bands, object(), other
+
+        def _apply(self, x):
+            return x * self.factor
+
+    assert Kept(0.5).get_config() == {"name": "Kept", "type": "Kept", "factor": 0.5, "bands": (1, 2)}
+    assert (Kept(2) | Kept(3)).get_config()["steps"][1]["factor"] == 3
+    assert Kept({"red": [0.5, None]}).get_config()["factor"] == {"red": [0.5, None]}
+    assert "factor" not in Kept({"red": [np.zeros(3)]}).get_config()
+
+    @dataclass
+    class Shifted(Operator):
+        by: int = 1
+
+        def __call__(self, x):
+            return x + self.by
+
+    assert Shifted(4).get_config() == {"name": "Shifted", "type": "Shifted", "by": 4}

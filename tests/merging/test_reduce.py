@@ -115,3 +115,7 @@ def test_patch_by_patch_is_as_all_at_once(sketch, shape):
     assert plain(replace(sketch).merge_state(replace(sketch)).finalize()) == plain(replace(sketch).finalize())
     with pytest.raises(ValueError, match="make both with the same parameters"):
         gp.SpatialReservoir(7).merge_state(gp.SpatialReservoir(8))
+    with pytest.raises(
+        TypeError, match=r"a SpatialMeanStd adds what another has seen, not SpatialMinMax\(\)"
+    ):
+        gp.SpatialMeanStd().merge_state(gp.SpatialMinMax())

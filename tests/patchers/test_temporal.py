@@ -238,3 +238,29 @@ def test_a_sampler_of_ones_own_gives_any_whole_numbers(given):
     assert made.anchors(series) == [1, 3]
     assert made.n_anchors(series) == 2
     assert made.merge(made.split(series)) == {1: [1.0], 3: [3.0]}
+
+
+def test_axes_of_ones_own_need_no_base_class():
+    class Pair:
+        def window(self, time_len, anchor):
+            return slice(anchor, min(time_len, anchor + 2))
+
+    class Ends:
+        def anchors(self, time_len):
+            return [0, time_len - 1]
+
+    class Half:
+        def weights(self, geometry, length):
+            return np.full(length, 0.5)
+
+    class Sums:
+        def merge(self, patches):
+            return [float(patch.data.sum()) for patch in patches]
+
+    made = TemporalPatcher(Pair(), Ends(), Half(), Sums())
+    assert not made.needs_coord
+    series = np.arange(5.0)
+    assert made.anchors(series) == [0, 4]
+    assert made.merge(made.split(series)) == [1.0, 4.0]
+    assert made.merge(made.split(series, coord=10 * series)) == [1.0, 4.0]
+    assert [patch.weights.tolist() for patch in made.split(series)] == [[0.5, 0.5], [0.5]]

@@ -9,10 +9,12 @@ from geopatcher import (
     SpatialHann,
     SpatialKNNGraph,
     SpatialTukey,
+    SpatialWindow,
 )
 from geopatcher.patching.neighborhoods import LEAST_WEIGHT, Neighborhood, weights_of
 
 FAR = np.array([0.0, 0.5, 1.0])
+GRAPH = SpatialKNNGraph(3)
 LINE = Neighborhood(None, (3,), None, FAR)
 
 
@@ -27,7 +29,7 @@ LINE = Neighborhood(None, (3,), None, FAR)
     ],
 )
 def test_weights_fall_with_the_distance_and_none_is_lost(window, expected):
-    assert np.allclose(weights_of(window, LINE), expected)
+    assert np.allclose(weights_of(window, LINE, GRAPH), expected)
 
 
 @pytest.mark.parametrize("window", [SpatialHann(), SpatialTukey(0.3), SpatialGaussian(0.4), SpatialBoxcar()])
@@ -39,12 +41,30 @@ def test_a_profile_is_the_falloff_along_an_axis(window):
 def test_outside_there_is_no_weight():
     inside = np.array([[True, False], [True, True]])
     found = Neighborhood(None, (2, 2), inside)
-    assert (weights_of(SpatialHann(), found) > 0).tolist() == inside.tolist()
+    assert (weights_of(SpatialHann(), found, GRAPH) > 0).tolist() == inside.tolist()
 
 
-def test_functions_of_ones_own_are_asked_for_the_rectangle():
-    window = SpatialCustom(lambda geometry: np.arange(1.0, 1 + np.prod(geometry.size)).reshape(geometry.size))
-    assert weights_of(window, LINE).tolist() == [1, 2, 3]
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda geometry: np.arange(1.0, 1 + np.prod(geometry.size)).reshape(geometry.size),
+        lambda geometry: np.arange(1.0, 1 + geometry.k),
+        lambda geometry: np.arange(1.0, 4.0)[np.newaxis] if type(geometry) is SpatialKNNGraph else None,
+    ],
+)
+def test_functions_of_ones_own_are_given_the_geometry_and_the_size_of_the_patch(function):
+    assert weights_of(SpatialCustom(function), LINE, GRAPH).tolist() == [1, 2, 3]
+    assert not hasattr(GRAPH, "size")
+
+
+def test_windows_of_ones_own_are_given_the_geometry():
+    class PerNeighbor(SpatialWindow):
+        def weights(self, geometry):
+            return np.full(geometry.k, 2.0)
+
+    assert weights_of(PerNeighbor(), LINE, GRAPH).tolist() == [2, 2, 2]
+    with pytest.raises(ValueError, match=r"gave weights shaped \(5,\) for .*k=5.* patch is shaped \(3,\)"):
+        weights_of(PerNeighbor(), LINE, SpatialKNNGraph(5))
 
 
 def test_the_neighborhood_is_what_was_found():

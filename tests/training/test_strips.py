@@ -78,6 +78,9 @@ def test_a_raster_in_a_configuration_is_a_path():
     assert not same_raster("a.tif", np.zeros(3))
     array = np.zeros((2, 2))
     assert same_raster(array, array)
+    assert same_raster(array, array.copy())
+    assert not same_raster(array, array + 1)
+    assert not same_raster(array, array.astype("uint8"))
     assert (told_raster("a.tif"), told_raster(array)) == ("'a.tif'", "<ndarray>")
 
 

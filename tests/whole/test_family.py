@@ -11,6 +11,7 @@ import pickle
 
 import numpy as np
 import pytest
+from rasterio.windows import Window
 
 import geopatcher as gp
 import geotoolz
@@ -257,6 +258,56 @@ def test_a_cog_is_written_by_its_name(tmp_path):
         np.testing.assert_allclose(found.read(1), IMAGE)
     with pytest.raises(ValueError, match='neither "zarr" nor "cog"'):
         gp.SpatialOverlapAdd(writer="png")
+
+
+def test_overlap_add_takes_the_parameters_its_name_stands_before_by_place():
+    made = gp.SpatialOverlapAdd(True, "out", (8, 8), (16, 16), "zarr", None, False)
+    assert made == gp.SpatialOverlapAdd(
+        streaming=True, target_path="out", chunks=(8, 8), shard_shape=(16, 16), normalize_by_window=False
+    )
+    assert list(inspect.signature(gp.SpatialOverlapAdd).parameters)[6:] == [
+        "normalize_by_window",
+        "dtype",
+        "memory_limit",
+        "fill_value",
+    ]
+    with pytest.raises(TypeError, match="positional"):
+        gp.SpatialHardVote(3, True)
+
+
+class Centred(gp.SpatialGeometry):
+    """A geometry of somebody's own, whose patches lie around their anchors: the two methods, and no more."""
+
+    def __init__(self, as_slices=False):
+        self.as_slices = as_slices
+
+    def neighborhood(self, domain, anchor):
+        row, col = anchor
+        if self.as_slices:
+            return (slice(row - 2, row + 3), slice(col - 3, col + 4))
+        return Window(col - 3, row - 2, 7, 5)
+
+    def extent(self, domain):
+        return (5, 7)
+
+
+@pytest.mark.parametrize("as_slices", [False, True])
+@pytest.mark.parametrize("window", [gp.SpatialHann(), gp.SpatialCustom(lambda geometry: np.ones((5, 7)))])
+def test_patches_of_a_geometry_of_ones_own_lie_where_it_says(as_slices, window):
+    lattice = gp.SpatialExplicit([(row, col) for row in range(2, 20, 3) for col in range(3, 30, 5)])
+    for aggregation in (gp.SpatialOverlapAdd(), gp.SpatialMax()):
+        made = gp.SpatialPatcher(Centred(as_slices), lattice, window, aggregation)
+        patches = list(made.split(IMAGE))
+        assert {patch.weights.shape for patch in patches} == {(5, 7)}
+        np.testing.assert_array_equal(patches[0].data, IMAGE[:5, :7])
+        np.testing.assert_allclose(made.merge(patches, IMAGE), IMAGE)
+    counted = made.reduce(IMAGE, gp.SpatialMeanStd())
+    np.testing.assert_allclose([counted["mean"], counted["std"]], [IMAGE.mean(), IMAGE.std()])
+    once = gp.SpatialPatcher(Centred(as_slices), gp.SpatialExplicit([(2, 3)]), window, gp.SpatialSum())
+    total = once.merge(once.split(IMAGE), IMAGE)
+    np.testing.assert_array_equal(total[:5, :7], IMAGE[:5, :7])
+    assert not total[5:].any()
+    assert not total[:, 7:].any()
 
 
 def test_indices_of_a_patch_may_be_slices():

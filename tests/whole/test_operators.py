@@ -144,7 +144,7 @@ def test_it_counts_as_a_failure_like_others(end, on_error, batch_size):
     assert [error.anchor for error in results[0].errors] == [error.anchor for error in results[1].errors]
     assert len(results[0].errors) == 4
     for error in results[0].errors:
-        assert error.kind == "operator"
+        assert error.stage == "operator"
         assert said.replace("\\", "").removesuffix(", which") in error.message
 
 

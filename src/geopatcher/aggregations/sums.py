@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Generic
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from geopatcher.core.typevars import Place_co
 from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Mergeable
 from geopatcher.merging.merge import Planned
-from geopatcher.merging.placed import Layout, is_placed, pieces_of
+from geopatcher.merging.placed import Layout, cells_of, is_placed, pieces_of
 from geopatcher.planning.anchors import Listed
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from geopatcher.accumulators.finished import Finished
     from geopatcher.accumulators.pieces import Piece, Tile
     from geopatcher.core.protocols import Array, HasShape
+    from geopatcher.merging.base import Pair
     from geopatcher.targets.product import ResultArray
+    from geopatcher.targets.storage import CogStorage
 
 #: Side of the pieces in which is looked for cells without a patch.
 TILE = 512
@@ -57,7 +59,14 @@ class SpatialOverlapAdd(Mergeable[SumState, Place_co], WeightedMean, Generic[Pla
 
     """
 
-    normalize_by_window: bool = True
+    # These by their place, too; what their defaults mean is said where they are first defined.
+    streaming: bool = field(default=False, kw_only=False)
+    target_path: Place_co = field(default=None, kw_only=False)  # type: ignore[assignment] # as there
+    chunks: Pair | None = field(default=None, kw_only=False)
+    shard_shape: Pair | None = field(default=None, kw_only=False)
+    writer: Literal["zarr", "cog"] = field(default="zarr", kw_only=False)
+    cog: CogStorage | None = field(default=None, kw_only=False)
+    normalize_by_window: bool = field(default=True, kw_only=False)
 
     def zero(self, tile: Tile) -> SumState:
         """Return zeros in the accumulator's dtype."""
@@ -170,17 +179,16 @@ class _Cells:
         if is_placed(patch):
             self._add_placed(patch)
             return
-        row, col = patch.anchor
-        rows, cols = (1, 1, *patch.data.shape)[-2:]  # fewer dimensions are refused by whom it is given to
-        self._boxes.append((row, row + rows, col, col + cols))
+        # Fewer dimensions than two are refused by whom it is given to.
+        box = cells_of(patch, (1, 1, *patch.data.shape))
+        self._boxes.append((box.row0, box.row1, box.col0, box.col1))
 
     def _add_placed(self, patch: Patch[Array]) -> None:
         if self._seen is None:
             self._seen = np.zeros(self._whole.shape, dtype=bool)
         for piece in pieces_of(patch.with_data(np.zeros(patch.data.shape[-2:]))):
-            row, col = piece.anchor
             members = ~np.ma.getmaskarray(array_of(piece.data))
-            box = Box(row, row + members.shape[0], col, col + members.shape[1])
+            box = cells_of(piece, members.shape)
             inner = box.intersect(self._whole)
             self._seen[inner.slices()] |= members[inner.slices(box)]
 

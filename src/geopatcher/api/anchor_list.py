@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, TypeVar, overload
 
 import numpy as np
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 T_co = TypeVar("T_co", covariant=True)
 
 
+#: What stands where one of two sequences has ended: it equals nothing else.
+_NOTHING = object()
+
+
 class LazySequence(Sequence[T_co]):
     """What all lazy sequences share: they equal a list of the same items, in their order."""
 
@@ -29,9 +33,13 @@ class LazySequence(Sequence[T_co]):
             return True
         if not isinstance(other, Sequence) or isinstance(other, str | bytes):
             return NotImplemented
-        return len(self) == len(other) and all(
-            mine == theirs for mine, theirs in zip(self, other, strict=True)
-        )
+        # What is made anew may be fewer than its length says.
+        pairs = zip_longest(self, other, fillvalue=_NOTHING)
+        return len(self) == len(other) and all(self._are_same(mine, theirs) for mine, theirs in pairs)
+
+    def _are_same(self, mine: object, theirs: object) -> bool:
+        """Whether two items, at the same place of both, are equal."""
+        return mine == theirs
 
     # It is compared as a list is, and like a list it has no hash.
     __hash__ = None  # type: ignore[assignment]

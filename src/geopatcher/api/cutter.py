@@ -289,9 +289,15 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         ValueError
             A number is negative, or ``max_in_flight`` is less than 1.
         SourceError
-            While iterating: a patch cannot be read; or, at the end, none could.
+            While iterating: a patch cannot be read.
         TypeError
             There is a ``cache``, and patches are no rectangles of a raster.
+
+        Warns
+        -----
+        RuntimeWarning
+            At the end: not one patch could be read, and ``on_error`` carries on. `reconstruct` and `reduce`,
+            of which then nothing is left, raise.
 
         Examples
         --------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast, overload
 from geopatcher.api.anchor_list import Anchors, LazySequence, PendingAnchors, shortened
 from geopatcher.api.parallel import MapRun, committed, shown
 from geopatcher.api.split import PatchStream
+from geopatcher.core.config import comparable
 from geopatcher.core.patch import Patch
 from geopatcher.errors import OperatorError
 
@@ -27,7 +28,7 @@ class MappedPatches(LazySequence[Patch[E_co]], Generic[E_co]):
     Nothing is kept: each iteration is another pass over the field, and an index computes that patch alone.
     ``next`` needs an iterator, as of a list: ``next(iter(patches))``; closing that ends the pass. With a
     journal they are the patches it does not have. A patch left out by ``on_error="skip"`` is counted by
-    ``len``, which computes nothing.
+    ``len``, which computes nothing. They equal a list of patches of the same places with the same data.
 
     Parameters
     ----------
@@ -78,6 +79,12 @@ class MappedPatches(LazySequence[Patch[E_co]], Generic[E_co]):
         if isinstance(index, slice):
             return [self._one(anchor) for anchor in self._anchors[index]]
         return self._one(self._anchors[index])
+
+    def _are_same(self, mine: object, theirs: object) -> bool:
+        """Whether two patches are of one place, and hold the same: they are made anew each time."""
+        if not isinstance(mine, Patch) or not isinstance(theirs, Patch) or mine.anchor != theirs.anchor:
+            return False
+        return comparable(mine.data) == comparable(theirs.data)
 
     def _one(self, anchor: tuple[int, int]) -> Patch[E_co]:
         """Compute a patch alone; one that a policy would leave out is an error, since it was asked for."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 import numpy as np
 
 from geopatcher.core.containment import told
-from geopatcher.engine.error_policy import ErrorPolicy, Failure, PatchErrorRecord, all_failed, attempt
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, PatchErrorRecord, attempt, warn_of_none
 from geopatcher.engine.progress import reporting
 from geopatcher.errors import OperatorError, WorkerLostError
 from geopatcher.executors.workers.pickling import pack_parts
@@ -164,19 +164,12 @@ class MapRun:
     _failures: list[PatchErrorRecord] = field(default_factory=list, init=False)
 
     def results(self, backend: Backend) -> Generator[tuple[Patch[object], Made], None, None]:
-        """Yield patches and what became of them.
-
-        Raises
-        ------
-        OperatorError
-            At the end, when the operator failed on every patch, whatever the policy says.
-
-        """
+        """Yield patches and what became of them; warn at the end, when the operator failed on every one."""
         with closing(self.on_threads() if backend == "thread" else self.on_processes()) as results:
             yield from results
         left_out = len(self.patches) < self.patches.plan.n_patches  # done at another time
         if self._failures and self._like is None and not left_out:
-            raise all_failed(self._failures, self.work.name, self.patches.plan.source_name)
+            warn_of_none(self._failures, self.work.name, self.patches.plan.source_name)
 
     def on_threads(self) -> Generator[tuple[Patch[object], Made], None, None]:
         """Yield patches and what became of them, worked on by threads."""

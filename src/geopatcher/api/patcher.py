@@ -15,6 +15,7 @@ from geopatcher.api.stitcher import PatchStitcher
 from geopatcher.api.two_pass import Applied, apply_to_field, reduce_field
 from geopatcher.core.protocols import RectGeometry
 from geopatcher.core.typevars import R_co
+from geopatcher.engine.error_policy import require_one
 from geopatcher.operators.wrappers import wants_mask
 from geopatcher.runs.source_watch import unchanged
 from geopatcher.targets.places import check_place
@@ -271,7 +272,10 @@ class SpatialPatcher(PatchStitcher[R_co]):
             raise TypeError("reduce takes one aggregation: reduce(field, SpatialMeanStd()), say")
         placing = self._placing(field)
         if placing is not None:
-            return reduce_placed(self.split(field), placing.domain, asked)
+            patches, before = self.split(field), len(self.errors)
+            reduced = reduce_placed(patches, placing.domain, asked)
+            require_one(self.errors[before:], len(patches), "reading", placing.name)
+            return reduced
         return reduce_field(self, self.opened(field), asked)
 
     @overload

@@ -18,7 +18,7 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.core.patch import Patch, Shaped
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape, RectGeometry, SourceField
-from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, attempt, warn_of_none
 from geopatcher.fields.open import as_field
 from geopatcher.merging.placed import Layout, once
 from geopatcher.merging.reduce import GlobalAggregation
@@ -175,7 +175,7 @@ class Placing:
             hooks.patch_done(anchor, time.perf_counter() - started, bytes_of(patch.data))
             yield patch
         if anchors and len(self.errors) - failed == len(anchors):
-            raise all_failed(self.errors[failed:], "reading", self.name)
+            warn_of_none(self.errors[failed:], "reading", self.name)
         hooks.split_end()
 
     def patch(self, anchor: tuple[int, int]) -> Patch[object]:
@@ -183,7 +183,7 @@ class Placing:
         if not isinstance(self.geometry, Finds):
             return self._of_indices(anchor)
         found = self.geometry.find(self.domain, anchor)
-        weights = weights_of(self.window, found)
+        weights = weights_of(self.window, found, self.geometry)
         return _made(self._data(found.indices), anchor, found.indices, weights)
 
     def _of_indices(self, anchor: tuple[int, int]) -> Patch[object]:
@@ -194,10 +194,22 @@ class Placing:
             )
         indices = self.geometry.neighborhood(self.domain, anchor)
         data = self._data(indices)
-        weights = self.window.weights(cast("RectGeometry", self.geometry))
+        if not isinstance(self.geometry, RectGeometry):
+            found = Neighborhood(indices, self._shape_of(indices, data))
+            return _made(data, anchor, indices, weights_of(self.window, found, self.geometry))
+        weights = self.window.weights(self.geometry)
         if isinstance(data, Shaped) and len(data.shape) > 1 and weights.shape != data.shape[-2:]:
             weights = weights[tuple(slice(n) for n in data.shape[-2:])]  # cut off at the edge
         return _made(data, anchor, indices, weights)
+
+    def _shape_of(self, indices: object, data: object) -> tuple[int, ...]:
+        """Return rows and columns of a patch, or how many places it holds."""
+        if len(self.domain.shape) > 1:
+            if not isinstance(data, Shaped):
+                raise TypeError(f"a patch of a raster has a shape, and {type(data).__name__} has none")
+            return tuple(map(int, data.shape[-2:]))
+        numbers = indices if isinstance(indices, slice) else np.asarray(indices)
+        return np.broadcast_to(0, self.domain.shape)[numbers].shape
 
     def _masked(self, anchor: tuple[int, int]) -> Patch[object]:
         """Return NaN in the place of a patch that cannot be read."""
@@ -207,7 +219,7 @@ class Placing:
         found = self.geometry.find(domain, anchor)
         bands = tuple(domain.shape[:-2]) if is_raster(domain) else ()
         data = np.full((*bands, *found.shape), np.nan)
-        return _made(data, anchor, found.indices, weights_of(self.window, found))
+        return _made(data, anchor, found.indices, weights_of(self.window, found, self.geometry))
 
     def _data(self, indices: object) -> object:
         if (

@@ -336,7 +336,7 @@ def _carried_out(
     with reporting(progress, count) as advance:
         result = result_of(carried_out(runner, replace(job, advance=advance), place))
     for failed in result.errors:
-        _LOG.info("patch at %s failed (%s): %s", failed.anchor, failed.kind, failed.message)
+        _LOG.info("patch at %s failed (%s): %s", failed.anchor, failed.stage, failed.message)
     _LOG.info("finished in %.2f s: %s", result.stats.elapsed, result.path or "in memory")
     _LOG.debug("%s", result.stats.as_dict())
     return to.drawn(result)

@@ -20,7 +20,7 @@ from geopatcher.core.patch import Patch
 from geopatcher.core.sources import packing_of
 from geopatcher.core.typevars import D_co
 from geopatcher.engine.cuts import cut_patches, cut_strips
-from geopatcher.engine.error_policy import ErrorPolicy, Failure, all_failed, attempt, persist
+from geopatcher.engine.error_policy import ErrorPolicy, Failure, attempt, persist, warn_of_none
 from geopatcher.engine.hooks import Hooks
 from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import read_units
@@ -116,14 +116,7 @@ class Splitting:
         return self.source.gives_windows and self.cache is None
 
     def patches(self) -> Generator[Patch[object], None, None]:
-        """Yield the patches, in the order of the plan.
-
-        Raises
-        ------
-        SourceError
-            At the end, when every patch failed, whatever the policy says.
-
-        """
+        """Yield the patches, in the order of the plan; warn at the end, when every patch failed."""
         delivery = Delivery(self)
         pieces = self._windows() if self.by_window else self._strips()
         with closing(pieces):
@@ -246,17 +239,10 @@ class Delivery:
         return patch
 
     def end(self) -> None:
-        """Tell that all patches were read.
-
-        Raises
-        ------
-        SourceError
-            Not one was.
-
-        """
+        """Tell that all patches were read, and warn if not one was."""
         now = self._pass
         if not self.n_good and len(now.errors) > self._n_errors:
-            raise all_failed(now.errors[self._n_errors :], "reading", now.source.source.name)
+            warn_of_none(now.errors[self._n_errors :], "reading", now.source.source.name)
         now.hooks.split_end()
 
 

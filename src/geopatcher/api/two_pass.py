@@ -13,7 +13,7 @@ from geopatcher.api.axes import Axes
 from geopatcher.api.reconstruct import reconstruct
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.contributions import Operate
-from geopatcher.engine.error_policy import ErrorPolicy, all_failed
+from geopatcher.engine.error_policy import ErrorPolicy, all_failed, require_one
 from geopatcher.engine.pipeline import prefetch
 from geopatcher.engine.prepare import Finer, name_of
 from geopatcher.engine.reading import Reader
@@ -35,12 +35,13 @@ from geopatcher.runs.source_watch import unchanged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from fractions import Fraction
     from typing import Unpack
 
     from geopatcher.accumulators.protocols import Merges
     from geopatcher.api.options import PlanOptions
+    from geopatcher.api.split import PatchStream
     from geopatcher.core.box import Box
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.patch import Patch
@@ -87,7 +88,7 @@ class TwoPass(Protocol):
         """Return the plan over a field."""
         ...
 
-    def split(self, field: Source) -> Iterable[Patch[object]]:
+    def split(self, field: Source) -> PatchStream[object]:
         """Return the patches of a field."""
         ...
 
@@ -105,7 +106,10 @@ def _reduced(patcher: TwoPass, field: SourceField[object], aggregation: Merges[R
         with unchanged(field.source, "reduced"):
             reduced: R = reader.reduce(aggregation)
         return reduced
-    return aggregation.merge(patcher.split(field), field.domain)
+    patches, before = patcher.split(field), len(patcher.errors)
+    merged = aggregation.merge(patches, field.domain)
+    require_one(patcher.errors[before:], len(patches), "reading", field.source.name)
+    return merged
 
 
 def apply_to_field(

@@ -212,7 +212,7 @@ class PatchesFailed(click.ClickException):
         many = f"{len(result.errors):,} patches" if len(result.errors) > 1 else "1 patch"
         super().__init__(
             f"{many} of {result.plan.n_patches:,} failed; the first, at row {row}, column {col}: "
-            f"{first.kind}: {first.message}"
+            f"{first.stage}: {first.message}"
         )
 
 
@@ -225,7 +225,7 @@ def _told(result: Reconstruction) -> dict[str, object]:
         "planned_bytes": result.plan.memory_bytes,
         "stats": result.stats.as_dict(),
         "failed": [
-            {"row": each.anchor[0], "column": each.anchor[1], "stage": each.kind, "error": each.message}
+            {"row": each.anchor[0], "column": each.anchor[1], "stage": each.stage, "error": each.message}
             for each in result.errors
         ],
     }

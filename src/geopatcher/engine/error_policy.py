@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from geopatcher.core.containment import contained, of_a_signal, stray, told
 from geopatcher.errors import OperatorError, SourceAccessError, SourceChangedError, SourceError
 from geopatcher.errors.redaction import clean
+from geopatcher.formats.rasterio_warnings import caller_level
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -24,20 +26,22 @@ ON_ERROR: tuple[OnError, ...] = ("raise", "skip", "mask", "retry")
 
 @dataclass(frozen=True, slots=True)
 class PatchErrorRecord:
-    """A patch that failed: where, in which stage (``"read"`` or ``"operator"``), and why.
+    """A patch that failed: where, why, and in which stage.
 
     Parameters
     ----------
     anchor
         ``(row, col)`` of the patch.
     kind
-        ``"read"`` or ``"operator"``: the stage that failed.
+        The class of the error by its name, such as ``"OSError"``.
     message
-        Type and text of the error, without secrets.
+        Class and text of the error, without secrets.
     traceback
         Where it was raised; empty where it was not kept.
     retry_count
         How often the stage was tried again.
+    stage
+        ``"read"`` or ``"operator"``: what failed.
 
     Examples
     --------
@@ -59,6 +63,7 @@ class PatchErrorRecord:
     message: str
     traceback: str = field(default="", repr=False)
     retry_count: int = 0
+    stage: str = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +164,7 @@ class ErrorPolicy:
             return Decision("retry", min(self.backoff_s * 2.0 ** min(attempt - 1, 60), self.max_delay_s))
         return Decision("raise" if self.on_error == "retry" else self.on_error)
 
-    def record(self, error: Exception, anchor: tuple[int, int], kind: str, attempt: int) -> PatchErrorRecord:
+    def record(self, error: Exception, anchor: tuple[int, int], stage: str, attempt: int) -> PatchErrorRecord:
         """Return what is kept of a failure, without secrets.
 
         Parameters
@@ -168,7 +173,7 @@ class ErrorPolicy:
             The last error.
         anchor
             ``(row, col)`` of the patch.
-        kind
+        stage
             ``"read"`` or ``"operator"``.
         attempt
             How many tries have failed.
@@ -181,25 +186,43 @@ class ErrorPolicy:
         """
         message = told(error)
         trace = clean("".join(traceback.format_exception(error))) if self.capture_traceback else ""
-        return PatchErrorRecord(anchor, kind, message, trace, attempt - 1)
+        return PatchErrorRecord(anchor, type(error).__name__, message, trace, attempt - 1, stage)
 
 
 def all_failed(errors: Sequence[PatchErrorRecord], operator: str, source: str) -> GeopatcherError:
     """Return the error of a run of which no patch is left: there is no result, whatever the policy.
 
-    >>> str(all_failed([PatchErrorRecord((0, 64), "operator", "KeyError: 'b9'")], "ndvi", "a.tif"))
+    >>> str(all_failed([PatchErrorRecord((0, 64), "KeyError", "KeyError: 'b9'")], "ndvi", "a.tif"))
     "the only patch of a.tif failed: ndvi at (0, 64) with KeyError: 'b9'; correct that, and run again"
     """
     first = min(errors, key=lambda error: error.anchor)
-    reading = all(error.kind == "read" for error in errors)
+    reading = all(error.stage == "read" for error in errors)
     which = (
         f"all {len(errors):,} patches of {source} failed, the first:"
         if len(errors) > 1
         else (f"the only patch of {source} failed:")
     )
-    stage = "reading" if first.kind == "read" else operator
+    stage = "reading" if first.stage == "read" else operator
     kind = SourceError if reading else OperatorError
     return kind(f"{which} {stage} at {first.anchor} with {first.message}; correct that, and run again")
+
+
+def require_one(errors: Sequence[PatchErrorRecord], n_patches: int, operator: str, source: str) -> None:
+    """Refuse a result of which every patch failed.
+
+    Raises
+    ------
+    SourceError, OperatorError
+        As of `all_failed`.
+
+    """
+    if errors and len(errors) == n_patches:
+        raise all_failed(errors, operator, source)
+
+
+def warn_of_none(errors: Sequence[PatchErrorRecord], operator: str, source: str) -> None:
+    """Warn that no patch of a stream is left: whoever takes patches one by one has asked for that."""
+    warnings.warn(str(all_failed(errors, operator, source)), RuntimeWarning, stacklevel=caller_level())
 
 
 def attempt(

@@ -257,10 +257,10 @@ class PatchCalls(ABC, Generic[R, T]):
         (result,) = self._attempt([cut])
         return self._keep(result)
 
-    def _failed(self, cut: Cut, failure: Failure, kind: str) -> R | None:
+    def _failed(self, cut: Cut, failure: Failure, stage: str) -> R | None:
         """Note a patch that failed; return what stands for it, ``None`` to leave it out."""
         self.stats.failed += 1
-        self.errors.append(self.policy.record(failure.error, cut.anchor, kind, failure.attempts))
+        self.errors.append(self.policy.record(failure.error, cut.anchor, stage, failure.attempts))
         self.hooks.error(cut.anchor, failure.error)
         return self.stand_in(cut) if self.policy.on_error == "mask" else None
 

@@ -19,7 +19,7 @@ from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.grids import CRS_ADVICE
 from geopatcher.fields.rasterio_source import RasterioSource
-from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, source_of
+from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, fill_of, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
 from geopatcher.fields.zarr_places import is_store_elsewhere
 
@@ -175,7 +175,7 @@ class RasterField(Generic[D_co]):
         if not isinstance(self.reader, GeoArray):
             return data
         tensor: Array = load("georeader.geotensor").GeoTensor(
-            data, self.domain.cut(box).transform, self.reader.crs, self.reader.fill_value_default
+            data, self.domain.cut(box).transform, self.reader.crs, fill_of(self.reader)
         )
         return tensor
 

@@ -69,14 +69,24 @@ class GeoArray(Protocol[P_co]):
         """Coordinate reference system."""
         ...
 
-    @property
-    def fill_value_default(self) -> float | int | None:
-        """What is put outside the bounds."""
-        ...
-
     def read_from_window(self, window: Window, boundless: bool) -> P_co:
         """Return a rectangle; lazily, where the object is lazy."""
         ...
+
+
+@runtime_checkable
+class Filling(Protocol):
+    """A reader that says what it puts outside its bounds."""
+
+    @property
+    def fill_value_default(self) -> float | int | None:
+        """The value."""
+        ...
+
+
+def fill_of(reader: object) -> float | int | None:
+    """Return what a reader puts outside its bounds, ``None`` where it does not say."""
+    return reader.fill_value_default if isinstance(reader, Filling) else None
 
 
 @runtime_checkable
@@ -129,7 +139,7 @@ class ReaderSource:
             leading=leading,
             transform=reader.transform,
             crs=crs_text(reader.crs),
-            nodata=(reader.fill_value_default or None) if nodata is None else nodata,
+            nodata=(fill_of(reader) or None) if nodata is None else nodata,
             dtype=dtype or WIDEST,
         )
         return cls(reader, outline, dtype is not None)
@@ -239,7 +249,8 @@ def _values(reader: GeoArray[Pixels], box: Box) -> Array:
     paths = reader.paths if isinstance(reader, LazyReader) else []
     with environment() as heard:
         try:
-            values = reader.read_from_window(window, boundless=True).values
+            given = reader.read_from_window(window, boundless=True)
+            values = np.asarray(given) if isinstance(given, np.ndarray) else given.values
             heard.require_sound()
         except GDAL_ERRORS as error:
             name = ", ".join(map(shown, paths)) or type(reader).__name__

@@ -31,7 +31,7 @@ from geopatcher.errors import OperatorError, TargetExistsError
 from geopatcher.fields.plain_field import Loadable, raster_domain
 from geopatcher.formats.rasterio_warnings import caller_level
 from geopatcher.merging.collect import Collection
-from geopatcher.merging.placed import Layout
+from geopatcher.merging.placed import Layout, cells_of
 from geopatcher.planning.anchors import AnchorSet, Listed
 from geopatcher.planning.memory import MemoryModel
 from geopatcher.planning.plan import Plan
@@ -258,8 +258,7 @@ def checked(
                 f"return the same dtype always, for example with "
                 f".astype({np.promote_types(data.dtype, dtype).name!r})"
             )
-        row, col = patch.anchor
-        box = Box(row, row + data.shape[1], col, col + data.shape[2])
+        box = cells_of(patch, data.shape)
         if within is not None and box.n_pixels and box.intersect(Box.of_shape(within)).empty:
             raise ValueError(
                 f"the patch at {patch.anchor} of {data.shape[1]}x{data.shape[2]} pixels lies outside the "

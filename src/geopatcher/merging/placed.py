@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from rasterio.windows import Window
 
-from geopatcher.core.box import Box
+from geopatcher.core.box import Box, box_of
 from geopatcher.core.cell_window import CellWindow
 from geopatcher.core.patch import Patch
 from geopatcher.core.places import NamedGrid
@@ -74,6 +74,18 @@ class Layout:
     def result(self, array: Array) -> Array:
         """Return a result on the raster as one on the domain."""
         return array[..., 0, :] if self.numbered else array
+
+
+def cells_of(patch: Patch[object], shape: tuple[int, ...]) -> Box:
+    """Return the rectangle that a patch with data of ``(..., height, width)`` lies in.
+
+    It begins where its window does; where it has none, at its anchor, which need not be its first cell.
+    """
+    row, col = patch.anchor
+    if patch.indices is not None:
+        window = box_of(patch.indices)
+        row, col = window.row0, window.col0
+    return Box(row, row + shape[-2], col, col + shape[-1])
 
 
 def is_placed(patch: Patch[object]) -> bool:
@@ -216,14 +228,21 @@ def once(patches: Iterable[Patch[object]], domain: HasShape) -> Iterator[Patch[o
     Keeps a byte for each cell that a patch has touched.
     """
     layout = Layout.of(domain)
-    seen = np.zeros(tuple(int(n) for n in layout.domain.shape[-2:]), dtype=bool)
+    height, width = map(int, layout.domain.shape[-2:])
+    whole = Box.of_shape((height, width))
+    seen = np.zeros(whole.shape, dtype=bool)
     for patch in layout.patches(patches):
         data = _array(patch)
-        row, col = patch.anchor
-        there = seen[Box(row, row + data.shape[-2], col, col + data.shape[-1]).slices()]
+        box = cells_of(patch, data.shape)
+        inner = box.intersect(whole)
+        if not inner.n_pixels:
+            continue
+        there = np.ones(box.shape, dtype=bool)  # what lies outside is none of the field
+        there[inner.slices(box)] = seen[inner.slices()]
         mask = np.ma.getmaskarray(data)
         yield replace(patch, data=np.ma.array(data, mask=mask | there))
-        there |= ~mask.reshape(-1, *mask.shape[-2:]).all(axis=0)
+        found = np.logical_or.reduce(~mask.reshape(-1, *box.shape), axis=0)
+        seen[inner.slices()] |= found[inner.slices(box)]
 
 
 def _array(patch: Patch[object]) -> Array:

@@ -228,8 +228,12 @@ class GlobalAggregation(SpatialAggregation, Generic[S, R]):
         ------
         ValueError
             They saw cells of different kinds, or have other parameters.
+        TypeError
+            The other is of another class.
 
         """
+        if type(other) is not type(self):
+            raise TypeError(f"a {type(self).__name__} adds what another has seen, not {other!r}")
         mine, theirs = self._running(), other._running()
         if self.get_config() != other.get_config():
             raise ValueError(

@@ -14,6 +14,7 @@ from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.series import coordinate_for, series_of
 from geopatcher.patchers.streams import Pass, awaited, bytes_of
 from geopatcher.patchers.timing import Timing
+from geopatcher.temporal.coordinates import needs_coord
 from geopatcher.temporal.patch import TemporalPatch
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class TemporalPatcher(ConfiguredParts, Generic[R_co]):
     @property
     def needs_coord(self) -> bool:
         """Whether the coordinate along the axis is needed: one of the axes is in its units."""
-        return self.geometry.needs_coord or self.sampler.needs_coord
+        return needs_coord(self.geometry) or needs_coord(self.sampler)
 
     def timing(self, series: Series, coord: ArrayLike | None) -> Timing:
         """Return the windows of a series.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
 
@@ -82,25 +83,35 @@ class Weighing(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Sized:
-    """The rectangle around a neighbourhood, as windows ask for it."""
+def with_size(geometry: object, size: tuple[int, int]) -> RectGeometry:
+    """Return a copy of a geometry that says the size of one of its patches, as windows ask for it.
 
-    size: tuple[int, int]
-    boundary: str = "shrink"
-    pad_value: float | None = None
+    >>> from geopatcher import SpatialKNNGraph
+    >>> sized = with_size(SpatialKNNGraph(3), (1, 3))
+    >>> sized, sized.size
+    (SpatialKNNGraph(k=3, metric='euclidean'), (1, 3))
+    """
+    one = copy(geometry)
+    vars(one).update(size=size, boundary="shrink", pad_value=None)
+    return cast("RectGeometry", one)
 
 
-def weights_of(window: Weighing, found: Neighborhood) -> NDArray[np.float64]:
+def weights_of(window: Weighing, found: Neighborhood, geometry: object) -> NDArray[np.float64]:
     """Return the weights of a patch: by distance where the window and the neighbourhood know it.
 
-    Else they are those of the rectangle around it. They are 0 outside the neighbourhood, and positive in it
-    where the window is.
+    Else they are those the window gives for the geometry, told the size of the rectangle around the patch.
+    They are 0 outside the neighbourhood, and positive in it where the window is.
     """
     shape = found.shape
     if found.distance is not None and isinstance(window, Falloff):
         weights = np.maximum(window.falloff(found.distance), LEAST_WEIGHT)
     else:
         size = (shape[0], shape[1]) if len(shape) == 2 else (1, shape[0])
-        weights = np.array(window.weights(Sized(size)), dtype=np.float64).reshape(shape)
+        given = np.array(window.weights(with_size(geometry, size)), dtype=np.float64)
+        if given.size != size[0] * size[1]:
+            raise ValueError(
+                f"{window!r} gave weights shaped {given.shape} for {geometry!r}, whose patch is "
+                f"shaped {shape}"
+            )
+        weights = given.reshape(shape)
     return weights if found.inside is None else np.where(found.inside, weights, 0.0)

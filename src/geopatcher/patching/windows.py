@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -28,6 +28,16 @@ CACHED_CELLS = 1 << 18
 #: Smallest value of one axis of a Gaussian. Corners weigh its square: still a normal float32 number
 #: after it is multiplied by data as small as 1e-29.
 GAUSSIAN_FLOOR = 1e-4
+
+
+@runtime_checkable
+class HasSize(Protocol):
+    """A geometry whose patches are of one size, or that was told that of one of them."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)``; ``(1, n)`` of ``n`` points or features."""
+        ...
 
 
 class SpatialWindow(Configured, ABC):
@@ -278,9 +288,10 @@ class SpatialCustom(SpatialWindow):
     """Weights from a function of the geometry.
 
     ``fn(geometry)`` returns an array ``(height, width)`` for a geometry of that ``size``: finite, not
-    negative, not all zero. With an output scale ``size`` is in pixels of the result. It is called each
-    time weights are asked for. A cell with weight zero contributes nothing: a pixel that no other patch
-    covers is then nodata in the result.
+    negative, not all zero. Where patches differ in size, the geometry is told that of the patch; of points
+    and features ``size`` is ``(1, n)``, and ``(n,)`` weights will do. With an output scale ``size`` is in
+    pixels of the result. It is called each time weights are asked for. A cell with weight zero contributes
+    nothing: a pixel that no other patch covers is then nodata in the result.
 
     Parameters
     ----------
@@ -321,19 +332,18 @@ class SpatialCustom(SpatialWindow):
             The result has another shape, is not numeric, not finite, negative, or all zero.
 
         """
-        height, width = geometry.size
         given = np.asarray(self.fn(geometry))
-        what = (
-            f"the window function {name_of_function(self.fn)}, called with a geometry of ({height}, {width}),"
-        )
-        if given.shape != (height, width):
+        size = geometry.size if isinstance(geometry, HasSize) else given.shape
+        what = f"the window function {name_of_function(self.fn)}, called with a geometry of {size},"
+        if given.shape not in (size, _of_a_row(size)):
             raise ValueError(
                 f"{what} returned shape {given.shape}: it must return one weight for each cell, "
-                f"({height}, {width}); for a 1-D window take np.outer of one for rows and one for columns"
+                f"{size}; for a 1-D window take np.outer of one for rows and one for columns"
             )
         if given.dtype.kind not in "biuf":
             raise ValueError(f"{what} returned {given.dtype} values: weights are real numbers")
-        weights = given.astype(np.float64)  # a copy: the function may keep and change its own array
+        # A copy: the function may keep and change its own array.
+        weights = given.astype(np.float64).reshape(size)
         if not np.isfinite(weights).all():
             bad = weights.size - np.count_nonzero(np.isfinite(weights))
             raise ValueError(f"{what} returned {bad} weights that are not finite, of {weights.size}")
@@ -377,6 +387,11 @@ def window_from_name(name: str) -> SpatialWindow:
             f"(SpatialCustom takes a function)"
         )
     return WINDOWS[name]()
+
+
+def _of_a_row(size: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of what has no rows: ``(n,)`` for ``(1, n)``."""
+    return size[1:] if size[:-1] == (1,) else size
 
 
 def _raised_cosine(phase: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -122,7 +122,7 @@ def _of_run(result: Reconstruction) -> Opened:
         anchors=plan.anchors,
         boundary=plan.boundary,
         stats={key: value for key, value in result.stats.as_dict().items()},  # noqa: C416 - widens the type
-        failures=[Failure(each.anchor, each.kind, each.message) for each in result.errors],
+        failures=[Failure(each.anchor, each.stage, each.message) for each in result.errors],
         made=made,
         path=result.path if isinstance(result.path, Path) else None,
     )

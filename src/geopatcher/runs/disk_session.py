@@ -181,7 +181,7 @@ class DiskSession(Standing):
     def _flaws_in(self, box: Box) -> list[Flaw]:
         height, width = self.job.plan.anchors.patch_shape
         return [
-            Flaw(error.anchor, error.kind, error.message, error.retry_count)
+            Flaw(error.anchor, error.stage, error.message, error.retry_count)
             for error in self.operate.errors
             if box.row0 - height < error.anchor[0] < box.row1
             and box.col0 - width < error.anchor[1] < box.col1

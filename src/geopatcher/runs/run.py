@@ -141,7 +141,7 @@ class LargerThanPlannedError(Exception):
 
 def unique_errors(errors: Iterable[PatchErrorRecord]) -> list[PatchErrorRecord]:
     """Return each failed patch once: one that straddles regions fails in both."""
-    return list({(error.anchor, error.kind): error for error in errors}.values())
+    return list({(error.anchor, error.stage): error for error in errors}.values())
 
 
 def _any(box: Box) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,26 @@ if TYPE_CHECKING:
 Offset: TypeAlias = "int | float | np.integer | np.floating | np.timedelta64"
 #: Two numbers closer than this share of a step are the same point: coordinates such as 0.1, 0.2 are rounded.
 TOLERANCE = 1e-6
+
+
+@runtime_checkable
+class SaysCoord(Protocol):
+    """An axis of a patcher that says whether it is in units of the coordinate."""
+
+    @property
+    def needs_coord(self) -> bool:
+        """Whether it is."""
+        ...
+
+
+def needs_coord(axis: object) -> bool:
+    """Whether an axis of a patcher is in units of the coordinate; one that does not say so counts steps.
+
+    >>> from geopatcher import TemporalRegularStride
+    >>> needs_coord(TemporalRegularStride()), needs_coord(object())
+    (False, False)
+    """
+    return isinstance(axis, SaysCoord) and axis.needs_coord
 
 
 def as_coordinate(values: ArrayLike, name: str = "coord") -> Array:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, SupportsIndex
 import numpy as np
 
 from geopatcher.core.config import Configured, plain
-from geopatcher.temporal.coordinates import as_coordinate
+from geopatcher.temporal.coordinates import as_coordinate, needs_coord
 from geopatcher.temporal.stencils import Stencil, build_sampling_slices, divide_evenly
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class TemporalGeometry(Configured, ABC):
 
 def windows_of(geometry: TemporalGeometry, n: int, coord: ArrayLike | None, anchor: int) -> list[slice]:
     """Return the slices of a patch: one, or several."""
-    by_coord = coord is not None and geometry.needs_coord
+    by_coord = coord is not None and needs_coord(geometry)
     found = (
         geometry.window_coord(coord, anchor) if by_coord and coord is not None else geometry.window(n, anchor)
     )

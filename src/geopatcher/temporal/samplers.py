@@ -11,7 +11,7 @@ import numpy as np
 
 from geopatcher.core.config import Configured
 from geopatcher.patching.samplers.base import fixed_seed
-from geopatcher.temporal.coordinates import as_coordinate
+from geopatcher.temporal.coordinates import as_coordinate, needs_coord
 from geopatcher.temporal.stencils import Stencil, valid_origins
 from geopatcher.temporal.steps import Steps
 
@@ -84,7 +84,7 @@ def anchors_of(sampler: TemporalSampler, n: int, coord: ArrayLike | None) -> Ste
     A sampler of somebody's own may give any iterable of whole numbers.
     """
     found: Iterable[SupportsIndex] = (
-        sampler.anchors_coord(coord) if coord is not None and sampler.needs_coord else sampler.anchors(n)
+        sampler.anchors_coord(coord) if coord is not None and needs_coord(sampler) else sampler.anchors(n)
     )
     return found if isinstance(found, Steps) else Steps(np.array(_listed(found, "anchors"), dtype=np.int64))
 

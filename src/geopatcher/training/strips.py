@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from geopatcher.core.box import Box
+from geopatcher.core.config import comparable
 from geopatcher.engine.rows import unit_rows
 from geopatcher.errors import SourceError
 from geopatcher.fields.open import as_field
@@ -93,13 +94,15 @@ def read_piece(source: PixelSource, box: Box) -> Piece:
 
 
 def same_raster(one: object, other: object) -> bool:
-    """Whether two rasters are the same object, or the same path.
+    """Whether two rasters are the same object, the same path, or arrays of the same cells.
 
-    >>> same_raster("a.tif", "a.tif"), same_raster([1], [1])
-    (True, False)
+    >>> same_raster("a.tif", "a.tif"), same_raster(np.ones(2), np.ones(2)), same_raster([1], [1])
+    (True, True, False)
     """
     if isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike):
         return bool(os.fspath(one) == os.fspath(other))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one is other or comparable(one) == comparable(other)
     return one is other
 
 

@@ -102,7 +102,7 @@ def test_patches_that_take_too_long_are_left_out(tmp_path):
     wanted[:, 16:32, 32:] = np.nan
     np.testing.assert_array_equal(result.array[...], wanted)
     errors = sorted(result.errors, key=lambda error: error.anchor)
-    assert [(error.anchor, error.kind, error.retry_count) for error in errors] == [
+    assert [(error.anchor, error.stage, error.retry_count) for error in errors] == [
         ((0, 0), "operator", 0),
         ((16, 32), "operator", 0),
     ]

@@ -113,7 +113,7 @@ def test_errors_under_a_policy_are_those_of_one_process(tmp_path, policy):
 
 
 def told(error):
-    return (error.anchor, error.kind, error.message, error.retry_count)
+    return (error.anchor, error.stage, error.message, error.retry_count)
 
 
 def test_an_error_that_raises_is_that_of_one_process(tmp_path):
