@@ -130,7 +130,7 @@ def test_the_content_of_a_model_counts_where_a_path_names_it(tmp_path, text):
     def named(file):
         return str(file) if text else file
 
-    model, notes = tmp_path / "net.onnx", tmp_path / "notes.log"
+    model, notes = tmp_path / "net.onnx", tmp_path / "notes.txt"
     seen = []
     for content in ("1", "2"):
         model.write_text(content)

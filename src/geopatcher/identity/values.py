@@ -56,7 +56,7 @@ MODEL_FILES = frozenset(
             ".safetensors",
         ),
         *(".sav", ".skops", ".tflite", ".ts", ".ubj", ".weights", ".xgb"),
-        *(".cfg", ".csv", ".ini", ".json", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml"),
+        *(".cfg", ".csv", ".ini", ".json", ".toml", ".tsv", ".xml", ".yaml", ".yml"),
     }
 )
 #: What ONNX calls the files it keeps large weights in, after the name of the network.
