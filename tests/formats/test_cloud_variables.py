@@ -6,8 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import urllib.request
 from email.utils import formatdate
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ import rasterio
 import geopatcher as gp
 from clouds import ACCOUNT, BUCKET, KEY, azurite, objects
 from geopatcher.errors.redaction import environment_secrets
+from geopatcher.formats import cloud_variables
 from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.cloud_variables import connection_parts, for_gdal, for_obstore
 
@@ -47,6 +50,13 @@ GOOGLE = {
     "obstore": lambda port: {"GOOGLE_BASE_URL": f"http://127.0.0.1:{port}", "GOOGLE_SKIP_SIGNATURE": "true"},
 }
 KINDS = [("az", kind) for kind in AZURE] + [("gs", kind) for kind in GOOGLE]
+
+
+def test_variables_that_say_something_of_a_cloud_are_known_by_how_they_begin():
+    text = Path(cloud_variables.__file__).read_text()
+    names = set(re.findall(r'"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)"', text)) - {*cloud_variables.CLOUDS}
+    assert {"AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST", "AZURITE_BLOB_STORAGE_URL"} <= names
+    assert [name for name in sorted(names) if not name.startswith(cloud_variables.CLOUDS)] == []
 
 
 @pytest.fixture(scope="module")

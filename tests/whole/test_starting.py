@@ -1,4 +1,4 @@
-"""What a run loads before its first patch: nothing that it has no use for."""
+"""What a run loads and opens: nothing that it has no use for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import sys
 import numpy as np
 import pytest
 import rasterio
+import zarr
+
+import geopatcher
 
 #: What only web servers, awaited fields, other coordinates and other formats need.
 OF_OTHERS = ("asyncio", "http.client", "pyproj", "scipy", "urllib.request", "xarray", "zarr")
@@ -65,3 +68,16 @@ def test_faces_of_packages_give_what_they_name():
     ask = "import geopatcher.fields as f; print([getattr(f, n).__name__ for n in f.__all__] == f.__all__)"
     made = subprocess.run([sys.executable, "-c", ask], capture_output=True, check=True, text=True)
     assert made.stdout == "True\n"
+
+
+def test_a_store_is_opened_once_it_is_complete_and_not_before(raster, tmp_path, monkeypatch):
+    opened, open_group = [], zarr.open_group
+
+    def watched(path, **options):
+        opened.append(path)
+        return open_group(path, **options)
+
+    monkeypatch.setattr(zarr, "open_group", watched)
+    made = geopatcher.reconstruct(raster, np.negative, tmp_path / "x.zarr", size=32, chunks=48)
+    assert (made.array[...] == -1).all()
+    assert opened == [tmp_path / "x.zarr"]

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+#: How the names of all variables begin that say something of a cloud.
+CLOUDS = ("AWS_", "AZURE_", "AZURITE_", "CPL_GS_", "GOOGLE_", "GS_", "STORAGE_EMULATOR_")
 #: Names of the same, those of obstore and of the tools of a cloud before those of GDAL.
 _AZURE_ACCOUNT = ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT")
 _AZURE_KEY = (
@@ -102,6 +104,8 @@ def for_gdal(variables: Mapping[str, str]) -> dict[str, str]:
     >>> for_gdal({"STORAGE_EMULATOR_HOST": "127.0.0.1:4443"})
     {'CPL_GS_ENDPOINT': 'http://127.0.0.1:4443/', 'GS_NO_SIGN_REQUEST': 'YES'}
     """
+    if not any(name.startswith(CLOUDS) for name in variables):  # this is asked for each opening of a file
+        return {}
     told = {**_s3_for_gdal(variables), **_azure_for_gdal(variables)}
     base = _google_base(variables)
     if base:
