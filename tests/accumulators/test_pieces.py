@@ -18,6 +18,19 @@ class TestTaper:
     def test_ones_are_shared(self):
         assert unit_taper((3, 4), FLOAT) is Taper.of(None, (3, 4), FLOAT)
 
+    def test_what_is_made_of_weights_is_made_once(self):
+        calls = []
+
+        def double(values):
+            calls.append(values)
+            return values * 2
+
+        taper = Taper.of(np.array([[1.0, 0.5]]), (1, 2), FLOAT)
+        assert taper.made_by(double) is taper.made_by(double)
+        np.testing.assert_array_equal(taper.made_by(double), [[2.0, 1.0]])
+        np.testing.assert_array_equal(taper.made_by(np.negative), [[-1.0, -0.5]])
+        assert len(calls) == 1
+
     @pytest.mark.parametrize("bad", [-0.1, np.nan, np.inf])
     def test_what_is_no_weight(self, bad):
         with pytest.raises(ValueError, match="weights must be finite and not negative; the smallest is"):

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import cells
 import geopatcher as gp
 from geopatcher import Patch
-from geopatcher.accumulators.soft import PROBABILITY_UNIT, SLACK, WEIGHT_UNIT, SoftVote
+from geopatcher.accumulators import soft
+from geopatcher.accumulators.soft import PROBABILITY_UNIT, SLACK, WEIGHT_UNIT, SoftVote, leads
 from geopatcher.errors import OperatorError
 from tiles import piece, result, tile
 
@@ -138,3 +139,36 @@ def test_states_with_too_many_votes_are_not_joined():
     assert result(SoftVote(2), tile((2, 1, 1)), [heavy]) == 0
     with pytest.raises(OperatorError, match="more votes lie over a cell than 64 bits can add up"):
         result(SoftVote(2), tile((2, 1, 1)), [heavy], [heavy])
+
+
+class TestLeads:
+    @pytest.mark.parametrize("n_classes", [1, 2, 7, 300])
+    @pytest.mark.parametrize("shape", [(3, 5), (40, 1500)])
+    def test_first_of_the_largest_and_the_next(self, n_classes, shape):
+        total = np.random.default_rng(n_classes).integers(-3, 6, (n_classes, *shape))
+        total[:, 0, 0] = -2
+        index, first, second = (np.empty(shape, np.int64) for _ in range(3))
+        seen = np.zeros(shape[0], int)
+        for rows, lead in leads(total):
+            index[rows], first[rows], second[rows] = lead
+            seen[rows] += 1
+            assert lead.label.dtype == ("uint8" if n_classes <= 255 else "uint16")
+        assert (seen == 1).all()
+        np.testing.assert_array_equal(index, total.argmax(axis=0))
+        np.testing.assert_array_equal(first, total.max(axis=0))
+        padded = np.sort(np.concatenate([total, np.zeros((2, *shape), int)]), axis=0)
+        np.testing.assert_array_equal(second, padded[-2])
+
+
+def test_whole_weights_are_worked_out_once_for_all_patches_of_a_taper(monkeypatch):
+    asked, whole = [], soft._whole
+
+    def watched(weights):
+        asked.append(np.shape(weights))
+        return whole(weights)
+
+    monkeypatch.setattr(soft, "_whole", watched)
+    image = np.full((2, 64, 64), 0.5, np.float32)
+    made = gp.reconstruct(image, np.copy, size=32, step=16, aggregation="soft-vote:2")
+    assert (made.array == 0).all()
+    assert asked.count((32, 32)) == 1

@@ -15,6 +15,7 @@ import pytest
 import geopatcher as gp
 from clouds import ACCOUNT, BUCKET, KEY, azurite, objects
 from geopatcher.errors.redaction import environment_secrets
+from geopatcher.formats import cloud_variables
 from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.cloud_variables import connection_parts, for_gdal, for_obstore
 from geotiffs import write_geotiff
@@ -47,6 +48,25 @@ GOOGLE = {
     "obstore": lambda port: {"GOOGLE_BASE_URL": f"http://127.0.0.1:{port}", "GOOGLE_SKIP_SIGNATURE": "true"},
 }
 KINDS = [("az", kind) for kind in AZURE] + [("gs", kind) for kind in GOOGLE]
+
+
+class Asked(dict):
+    def __init__(self):
+        self.names = set()
+
+    def __contains__(self, name):
+        self.names.add(name)
+        return False
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return default
+
+
+def test_gdal_is_told_something_only_where_one_of_these_is_set():
+    asked = Asked()
+    assert cloud_variables._for_gdal(asked) == {}
+    assert asked.names == cloud_variables.TELLING
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from geopatcher.operators.wrappers import OperatorWrapper, wants_mask, wants_position
+from geopatcher.operators.wrappers import OperatorWrapper, freshness_of, wants_mask, wants_position
 
 
 class Model:
@@ -53,3 +53,26 @@ def test_a_decorator_pickles_by_the_name_it_has_taken_and_others_by_what_they_ho
     assert copy is decorated
     other = pickle.loads(pickle.dumps(OperatorWrapper(abs)))  # noqa: S301 - our own bytes
     assert other(-3) == 3
+
+
+def test_whether_results_are_fresh_is_asked_again_each_time_and_what_is_asked_for_only_once():
+    class Learning:
+        known = False
+        looked_at = 0
+
+        @property
+        def gives_fresh(self):
+            self.looked_at += 1
+            return self.known
+
+        def __call__(self, patch):
+            return patch
+
+    model = Learning()
+    fresh = freshness_of(functools.partial(model))
+    before = model.looked_at
+    assert not fresh()
+    model.known = True
+    assert fresh()
+    assert model.looked_at == before + 2
+    assert not freshness_of(np.negative)()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
-from geopatcher.targets.chunk_files import files_of
+from geopatcher.targets.chunk_files import files_of, sync_files, sync_tree
 from geopatcher.targets.zarr_store import ZarrSink, create_store
 
 SPEC = ResultSpec(RasterDomain((3, 70, 50), dtype=np.dtype("uint8")), (16, 16), 0)
@@ -77,3 +79,41 @@ def test_a_block_of_fill_only_has_no_file_and_is_synced_all_the_same(made):
     sink.write([(box, {"data": np.zeros((bands, *box.shape), np.uint8)})])
     assert there(sink) == set()
     sink.sync(box)
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Collect what is synced, in turn."""
+    found, fsync = [], os.fsync
+
+    def watched(descriptor):
+        found.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells what a descriptor is by /proc")
+class TestSyncing:
+    def test_a_tree_is_synced_once_each_and_folders_after_files(self, tmp_path, synced):
+        tree = tmp_path / "tree"
+        (tree / "a" / "b").mkdir(parents=True)
+        (tree / "empty").mkdir()
+        files = [tree / "f", tree / "a" / "f", tree / "a" / "b" / "f"]
+        for file in files:
+            file.write_text("x")
+        sync_tree(tree)
+        folders = [tmp_path, tree, tree / "a", tree / "a" / "b", tree / "empty"]
+        assert sorted(synced[:3]) == sorted(map(str, files))
+        assert sorted(synced[3:]) == sorted(map(str, folders))
+
+    def test_what_is_not_there_is_passed_over_with_its_folders(self, tmp_path, synced):
+        (tmp_path / "here").write_text("x")
+        sync_files([tmp_path / "here", tmp_path / "gone" / "file"], tmp_path)
+        assert synced == [str(tmp_path / "here"), str(tmp_path)]
+
+    def test_a_file_alone_and_the_folder_that_names_it(self, tmp_path, synced):
+        (tmp_path / "here").write_text("x")
+        sync_tree(tmp_path / "here")
+        assert synced == [str(tmp_path / "here"), str(tmp_path)]

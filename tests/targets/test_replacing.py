@@ -14,7 +14,7 @@ from rasterio.transform import from_origin
 
 import geopatcher as gp
 from geopatcher.errors import TargetError, TargetExistsError
-from geopatcher.targets.replacing import require_replaceable
+from geopatcher.targets.replacing import require_apart, require_replaceable
 
 VRT = (
     '<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Float32" band="1"><SimpleSource>'
@@ -185,3 +185,14 @@ def test_a_run_of_which_every_patch_failed_has_no_result(tmp_path, on_error, tar
     ):
         gp.reconstruct(np.ones((64, 64), "float32"), fail, place, size=32, on_error=on_error)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_are_not_listed_where_nothing_is_written(tmp_path, monkeypatch):
+    source = gp.RasterField(tiff(tmp_path / "a.tif")).source
+    asked = []
+    monkeypatch.setattr(type(source), "files", lambda self: asked.append(self) or (tmp_path / "a.tif",))
+    require_apart(source, [])
+    assert asked == []
+    with pytest.raises(TargetError, match="choose another target"):
+        require_apart(source, [tmp_path / "a.tif"])
+    assert len(asked) == 1

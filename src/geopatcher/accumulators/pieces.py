@@ -13,7 +13,7 @@ from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.labels import Disagreement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from geopatcher.core.protocols import Array
 
@@ -31,6 +31,13 @@ class Taper:
 
     values: Array
     positive: bool
+    _made: dict[Callable[[Array], Array], Array] = field(default_factory=dict, init=False, repr=False)
+
+    def made_by(self, make: Callable[[Array], Array]) -> Array:
+        """Return what ``make`` makes of the values, cell by cell; it is called once."""
+        if make not in self._made:
+            self._made[make] = make(self.values)
+        return self._made[make]
 
     @classmethod
     def of(cls, weights: Array | None, shape: tuple[int, int], dtype: np.dtype) -> Taper:

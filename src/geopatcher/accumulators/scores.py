@@ -9,7 +9,7 @@ import numpy as np
 
 from geopatcher.accumulators.counts import label_dtype, label_nodata, require_classes
 from geopatcher.accumulators.finished import Beside, Finished
-from geopatcher.accumulators.soft import PROBABILITY_UNIT, BallotState, SoftVote
+from geopatcher.accumulators.soft import PROBABILITY_UNIT, BallotState, SoftVote, leads
 from geopatcher.core.metadata import ClassLabel, Metadata, of_classes
 
 if TYPE_CHECKING:
@@ -97,16 +97,28 @@ class Scores(SoftVote):
 
     def _measured(self, state: BallotState, names: tuple[str, ...]) -> dict[str, Finished]:
         voted = state.voted
-        found = {}
-        if {"confidence", "gap"} & set(names):
-            found = _margins(state)
+        found = self._leading(state, names)
         if "entropy" in names:
             found["entropy"] = _entropy(state)
-        if "class" in names:
-            found["class"] = self._labels(state.total.argmax(axis=0))[np.newaxis]
         if "probability" in names:
             found["probability"] = _probabilities(state)
         return {name: Finished(found[name], voted) for name in names}
+
+    def _leading(self, state: BallotState, names: tuple[str, ...]) -> dict[str, Array]:
+        """Return those of class, confidence and gap that are asked for, ``(1, h, w)`` each, in one pass."""
+        wanted = [name for name in names if name in ("class", "confidence", "gap")]
+        found = {name: np.empty((1, *state.weight.shape), self._kind(name).dtype) for name in wanted}
+        if not wanted:
+            return found
+        for rows, lead in leads(state.total):
+            if "class" in found:
+                found["class"][0, rows] = self._labels(lead.label)
+            first, unit = np.maximum(lead.first, 0), _unit(state.weight[rows])
+            if "confidence" in found:
+                np.divide(first, unit, out=found["confidence"][0, rows], casting="same_kind")
+            if "gap" in found:
+                np.divide(first - lead.second, unit, out=found["gap"][0, rows], casting="same_kind")
+        return found
 
     def _labels(self, indexes: Array) -> Array:
         """Return the values of classes that are told by their position."""
@@ -177,25 +189,17 @@ def scores(n_classes: int, outputs: tuple[str, ...], classes: tuple[ClassLabel, 
 
 def _probabilities(state: BallotState) -> Array:
     """Return the mean probability of each class, ``(classes, h, w)`` float32."""
-    unit = np.maximum(state.weight, 1).astype(np.float64) * PROBABILITY_UNIT
+    unit = _unit(state.weight)
     shown = np.empty(state.total.shape, np.float32)
     for total, probability in zip(state.total, shown, strict=True):
         np.divide(total, unit, out=probability, casting="same_kind")
     return shown
 
 
-def _margins(state: BallotState) -> dict[str, Array]:
-    """Return confidence and gap, ``(1, h, w)`` float32 each, class after class."""
-    shape = state.weight.shape
-    first, second = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    least = np.empty(shape, np.int64)
-    for total in state.total:
-        np.minimum(first, total, out=least)
-        np.maximum(second, least, out=second)
-        np.maximum(first, total, out=first)
-    unit = np.maximum(state.weight, 1).astype(np.float64) * PROBABILITY_UNIT
-    found = {"confidence": first / unit, "gap": (first - second) / unit}
-    return {name: values.astype(np.float32)[np.newaxis] for name, values in found.items()}
+def _unit(weight: Array) -> Array:
+    """Return what a probability of one adds up to under sums of weights, float64."""
+    unit: Array = np.maximum(weight, 1).astype(np.float64) * PROBABILITY_UNIT
+    return unit
 
 
 def _entropy(state: BallotState) -> Array:

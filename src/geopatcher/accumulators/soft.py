@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from geopatcher.core.buffers import zeros
 from geopatcher.errors import OperatorError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from geopatcher.accumulators.labels import Misfit
     from geopatcher.accumulators.pieces import Piece, Tile
     from geopatcher.core.protocols import Array
@@ -89,6 +91,7 @@ class SoftVote(Classes, CellAggregation[BallotState]):
         _require_probabilities(piece, counts)
         heaviest = int(_whole(piece.weights.max(initial=0)))
         _make_room(state, heaviest * int(PROBABILITY_UNIT * (1 + 2 * SLACK)), piece)
+        all_weights = piece.taper.made_by(_whole)[piece.crop]
         total, weight = state.total[:, *piece.where], state.weight[piece.where]
         # Times a power of two floats of any precision stay what they are, and single ones are faster.
         exact = np.result_type(data, np.float32)
@@ -97,7 +100,7 @@ class SoftVote(Classes, CellAggregation[BallotState]):
         for block in cache_blocks(data.shape):
             if block[1] != rows:
                 rows = block[1]
-                weights = _whole(piece.weights[rows])
+                weights = all_weights[rows]
                 weight[rows] += weights if counts is None else weights * counts[rows]
             share = data[block] if counts is None else np.where(counts[rows], data[block], 0)
             votes = scratch[: share.size].reshape(share.shape)
@@ -127,7 +130,9 @@ class SoftVote(Classes, CellAggregation[BallotState]):
 
     def finalise(self, state: BallotState) -> Finished:
         """Return the class with the most, the smallest of several."""
-        labels = state.total.argmax(axis=0).astype(label_dtype(self.n_classes))
+        labels = np.empty(state.weight.shape, label_dtype(self.n_classes))
+        for rows, lead in leads(state.total):
+            labels[rows] = lead.label
         return Finished(labels[np.newaxis], state.voted)
 
     def out_bands(self, n_bands: int) -> int:
@@ -143,6 +148,39 @@ class SoftVote(Classes, CellAggregation[BallotState]):
         """One sum per class and one of weights, and the labels while they are looked for."""
         _ = n_bands, dtype, depth
         return 8 * self.n_classes + 16
+
+
+class Lead(NamedTuple):
+    """Of some rows: which class has the most, the smallest of several, and how much that and the next have.
+
+    ``second`` is not below 0. The arrays, ``(rows, w)``, are written over for the next rows.
+    """
+
+    label: Array
+    first: Array
+    second: Array
+
+
+def leads(total: Array) -> Iterator[tuple[slice, Lead]]:
+    """Yield who leads in sums ``(classes, h, w)``, for as many rows at a time as stay in a core's cache.
+
+    >>> [(rows, *lead) for rows, lead in leads(np.array([[[3, 5]], [[4, 5]], [[2, 1]]]))]
+    [(slice(0, 1, None), array([[1, 0]], dtype=uint8), array([[4, 5]]), array([[3, 5]]))]
+    """
+    dtype = label_dtype(len(total))
+    for _, rows in cache_blocks((1, *total.shape[1:])):
+        first = total[0, rows].copy()
+        label, mark = np.zeros(first.shape, dtype), np.empty(first.shape, dtype)
+        more = np.empty(first.shape, bool)
+        second, least = np.zeros_like(first), np.empty_like(first)
+        for number, its in enumerate(total[1:, rows], start=1):
+            np.greater(its, first, out=more)
+            np.multiply(more, dtype.type(number), out=mark)
+            np.maximum(label, mark, out=label)
+            np.minimum(first, its, out=least)
+            np.maximum(second, least, out=second)
+            np.maximum(first, its, out=first)
+        yield rows, Lead(label, first, second)
 
 
 def _voting(piece: Piece) -> Array | None:

@@ -121,9 +121,9 @@ def comparable(value: object) -> object:
     >>> comparable([np.zeros(3)]) == comparable([np.zeros(3)]), comparable(np.ones(2)) == comparable(1.0)
     (True, False)
     """
-    if isinstance(value, np.ma.MaskedArray):
-        return ("masked", comparable(value.data), comparable(np.ma.getmaskarray(value)))
     if isinstance(value, np.ndarray):
+        if isinstance(value, np.ma.MaskedArray):  # asked of arrays only: `numpy.ma` loads when it is named
+            return ("masked", comparable(value.data), comparable(np.ma.getmaskarray(value)))
         cells = comparable(tuple(value.ravel().tolist())) if value.dtype.hasobject else value.tobytes()
         return ("array", value.dtype.str, value.shape, cells)
     if isinstance(value, dict):

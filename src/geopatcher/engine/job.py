@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,7 @@ from geopatcher.engine.sizing import Sizes, model_of, usual_kind
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.operators.wrappers import (
-    gives_fresh,
+    freshness_of,
     lengths_seen,
     names_of_bands,
     wants_mask,
@@ -216,7 +215,7 @@ def run_region(
                     finisher.emit,
                     stats,
                     pipelined=job.pipelined,
-                    fresh=partial(gives_fresh, job.operator),
+                    fresh=freshness_of(job.operator),
                 )
         except StopRequested as stop:
             for box, row_tiles in tiles.close_above(stop.row):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from geopatcher import __version__
+import geopatcher  # whose version is looked up when it is asked for
 from geopatcher.accumulators.instances import Numbered
 from geopatcher.core.digests import digest_of
 from geopatcher.core.protocols import FromFiles
@@ -283,7 +283,7 @@ class _Steps(Executor):
             self.folder.mkdir(exist_ok=True)
             is_ours = mark.is_file() or not any(self.folder.iterdir())
             if is_ours:
-                mark.write_text(json.dumps({"geopatcher": __version__}))
+                mark.write_text(json.dumps({"geopatcher": geopatcher.__version__}))
         except OSError as error:
             raise TargetError(f"cannot make {self.folder}: {error}") from error
         if not is_ours:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from geopatcher._optional import load
 from geopatcher.core.protocols import Concurrent
 from geopatcher.core.typevars import D_co
 from geopatcher.fields.plain_field import Loadable
@@ -61,11 +61,11 @@ class AsyncRasterField(RasterField[D_co]):
             ``(bands, h, w)`` or ``(h, w)``; of a reader, what its ``read_from_window`` gives.
 
         """
-        data: object = await asyncio.to_thread(self._selected, indexer)
+        data: object = await load("asyncio").to_thread(self._selected, indexer)
         if inspect.isawaitable(data):
             data = await data
             if isinstance(data, Loadable):
-                data = await asyncio.to_thread(data.load)
+                data = await load("asyncio").to_thread(data.load)
         return data  # type: ignore[return-value]
 
     def _selected(self, indexer: Window) -> object:
@@ -105,7 +105,7 @@ class AwaitedField:
             raise RuntimeError(
                 f"{type(self.field).__name__} is awaited, and a loop is running in this thread: use asplit"
             )
-        return asyncio.run(self._selected(indexer))
+        return load("asyncio").run(self._selected(indexer))
 
     async def _selected(self, indexer: Window) -> object:
         return await self.field.aselect(indexer)
@@ -113,7 +113,7 @@ class AwaitedField:
 
 def _in_loop() -> bool:
     try:
-        asyncio.get_running_loop()
+        load("asyncio").get_running_loop()
     except RuntimeError:
         return False
     return True

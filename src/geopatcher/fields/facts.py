@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from pyproj import CRS
-
+from geopatcher._optional import load
 from geopatcher.core.html_cards import card
 from geopatcher.fields.labels import texts_of
 
@@ -74,7 +73,7 @@ def _along(dimension: Dimension) -> str:
 def _crs_line(crs: str | None) -> str:
     if crs is None:
         return "none"
-    known = CRS.from_user_input(crs)
+    known = load("pyproj").CRS.from_user_input(crs)
     authority = known.to_authority()
     return known.name if authority is None else f"{':'.join(authority)} ({known.name})"
 
@@ -82,7 +81,7 @@ def _crs_line(crs: str | None) -> str:
 def _resolution_line(domain: RasterDomain) -> str:
     """Length of a pixel's sides, in units of the CRS."""
     a, b, _, d, e, _ = domain.transform[:6]
-    axes = () if domain.crs is None else CRS.from_user_input(domain.crs).axis_info
+    axes = () if domain.crs is None else load("pyproj").CRS.from_user_input(domain.crs).axis_info
     unit = f" {axes[0].unit_name}" if axes else ""
     rotated = ", rotated" if b or d else ""
     return f"{math.hypot(a, d):.10g} x {math.hypot(b, e):.10g}{unit}{rotated}"

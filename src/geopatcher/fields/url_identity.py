@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import http
 import os
 import re
 import urllib.error
@@ -179,7 +179,7 @@ def _asked(url: str) -> tuple[Answer, bool]:
         except urllib.error.HTTPError as error:
             trouble, again = f"its server answered {error.code}", error.code in _BUSY
             error.close()
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (OSError, load("http.client").HTTPException, ValueError) as error:
             return Answer(trouble=f"its server could not be asked ({type(error).__name__})"), True
     return Answer(trouble=trouble), again
 

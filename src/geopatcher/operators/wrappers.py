@@ -31,14 +31,19 @@ def wants_mask(operator: object) -> bool:
     return isinstance(inner, MaskAware) and inner.wants_mask
 
 
-def gives_fresh(operator: object) -> bool:
-    """Whether each result of an operator is memory of its own; where it does not say so, it may not be.
+def freshness_of(operator: object) -> Callable[[], bool]:
+    """Return what says whether each result of an operator is memory of its own: it may not know at first.
 
-    >>> gives_fresh(abs)
+    An operator that says nothing is looked at once; its results may not be.
+
+    >>> freshness_of(abs)()
     False
     """
     inner = _without_partial(operator)
-    return isinstance(inner, Fresh) and inner.gives_fresh
+    if not isinstance(inner, Fresh):
+        return bool
+    known: Fresh = inner
+    return lambda: known.gives_fresh
 
 
 def lengths_seen(operator: object, lengths: tuple[int, ...] | None) -> tuple[int, ...] | None:

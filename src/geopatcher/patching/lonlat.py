@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
+
+from geopatcher._optional import load
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from pyproj import CRS, Transformer
 
 #: What longitudes and latitudes without a CRS are taken for.
 DEGREES = "EPSG:4326"
@@ -18,7 +19,8 @@ DEGREES = "EPSG:4326"
 
 @lru_cache(maxsize=64)
 def _parsed(text: str) -> CRS:
-    return CRS.from_user_input(text)
+    parsed: CRS = load("pyproj").CRS.from_user_input(text)
+    return parsed
 
 
 def crs_of(crs: object) -> CRS:
@@ -31,8 +33,8 @@ def crs_of(crs: object) -> CRS:
 
     """
     try:
-        return _parsed(crs) if isinstance(crs, str) else CRS.from_user_input(crs)
-    except CRSError as error:
+        return _parsed(crs) if isinstance(crs, str) else load("pyproj").CRS.from_user_input(crs)
+    except load("pyproj.exceptions").CRSError as error:
         raise ValueError(
             f"{str(crs)[:80]!r} is no coordinate reference system ({error}): give an EPSG code such as "
             f'"EPSG:32725", WKT, or a PROJ string'
@@ -52,7 +54,7 @@ def _to_degrees(text: str) -> tuple[Transformer | None, float]:
         raise ValueError(f"the CRS {crs.name!r} has no longitudes and latitudes: give one of the Earth")
     unit = float(np.degrees(base.axis_info[0].unit_conversion_factor))
     unit = 1.0 if abs(unit - 1.0) < 1e-12 else unit
-    return (None if crs == base else Transformer.from_crs(crs, base, always_xy=True)), unit
+    return (None if crs == base else load("pyproj").Transformer.from_crs(crs, base, always_xy=True)), unit
 
 
 def is_in_degrees(crs: CRS) -> bool:
@@ -123,4 +125,5 @@ def transformed(
 
 @lru_cache(maxsize=64)
 def _between(source: CRS, target: CRS) -> Transformer:
-    return Transformer.from_crs(source, target, always_xy=True)
+    made: Transformer = load("pyproj").Transformer.from_crs(source, target, always_xy=True)
+    return made

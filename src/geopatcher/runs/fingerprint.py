@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from geopatcher import __version__
+import geopatcher  # whose version is looked up when it is asked for
 from geopatcher.core.digests import array_digest
 from geopatcher.core.source_identity import source_identity
 from geopatcher.identity.operators import identity_of
@@ -55,7 +55,7 @@ def fingerprint_of(job: Job) -> Fingerprint:
     `identity_of`; what of it cannot be known is named by entries of `UNKNOWN`.
     """
     return {
-        "library": __version__,
+        "library": geopatcher.__version__,
         "library.numpy": np.__version__,
         **identity_of_source(job),
         **_plan(job.plan),

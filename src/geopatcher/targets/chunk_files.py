@@ -5,17 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from geopatcher.core.box import Box
 from geopatcher.errors import TargetError
-from geopatcher.targets.folders import remove
+from geopatcher.targets.folders import remove, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -113,7 +115,7 @@ def files_of(folder: Path, array: Chunked, box: Box) -> Iterator[Path]:
 def sync_files(files: Iterable[Path], root: Path) -> None:
     """Wait until files, and the folders that name them up to ``root``, are on the disk.
 
-    Files that do not exist are passed over.
+    Files that do not exist are passed over. A folder among them, too, is waited for once, after the files.
 
     Raises
     ------
@@ -122,14 +124,13 @@ def sync_files(files: Iterable[Path], root: Path) -> None:
 
     """
     with ThreadPoolExecutor(SYNC_THREADS, "geopatcher-sync") as pool:
-        there = [file for file, found in pool.map(_sync_one, files) if found]
         folders: set[Path] = set()
-        for file in there:
-            for folder in file.parents:
+        for naming in pool.map(_sync_file, files):
+            for folder in naming:
                 if folder in folders or not folder.is_relative_to(root):
                     break  # nor is what is above it, or it is known
                 folders.add(folder)
-        list(pool.map(_sync_one, folders))
+        list(pool.map(_sync_folder, folders))
 
 
 def sync_tree(path: Path) -> None:
@@ -147,16 +148,25 @@ def sync_tree(path: Path) -> None:
         raise TargetError(f"cannot write {path}: {error}") from error
 
 
-def _sync_one(path: Path) -> tuple[Path, bool]:
+def _sync_file(path: Path) -> Sequence[Path]:
+    """Wait until a file is on the disk; return the folders to wait for, from below, with a folder itself."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return path, False
+        return ()
     try:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            return (path, *path.parents)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return path, True
+    return path.parents
+
+
+def _sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, if it is there."""
+    with suppress(FileNotFoundError):
+        sync_folder(path)
 
 
 def remove_litter(store: Path) -> None:

@@ -123,11 +123,16 @@ def _as_they_are(cells: Array) -> memoryview:
     return cells.data
 
 
-def run_all(tasks: Iterable[Callable[[], None]]) -> None:
-    """Run tasks in threads, as they come, and wait for all; raise the error of the first that has one."""
+def zarr_threads() -> int:
+    """Return how many threads zarr may use: as many as its configuration says, else as there are cores."""
+    allowed: int | None = load("zarr").config.get("threading.max_workers")
+    return allowed or usable_cores()
+
+
+def run_all(tasks: Iterable[Callable[[], None]], allowed: int) -> None:
+    """Run tasks in at most so many threads, as they come; raise the error of the first that has one."""
     waiting = iter(tasks)
     first, second = next(waiting, None), next(waiting, None)
-    allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
     both = [task for task in (first, second) if task is not None]
     if allowed == 1 or len(both) < 2:
         for task in itertools.chain(both, waiting):

@@ -53,6 +53,8 @@ def finish_store(store: Path, spec: ResultSpec) -> Finished:
 def _levels(store: Path, spec: ResultSpec) -> list[LevelRow]:
     """Add the groups ``1``, ``2``, ... to a store whose cells are all written; old ones are removed."""
     folders = [store / str(number + 1) for number in range(len(level_specs(spec)))]
+    if not folders:
+        return []
     try:
         for folder in folders:
             remove(folder)

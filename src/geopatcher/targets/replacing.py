@@ -11,7 +11,7 @@ from geopatcher.core.protocols import FromFiles
 from geopatcher.errors import TargetError, TargetExistsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from geopatcher.core.protocols import PixelSource
 
@@ -75,7 +75,7 @@ def _other_than_chunks(folder: Path) -> Iterator[Path]:
                 yield Path(entry.path)
 
 
-def require_apart(source: PixelSource, places: Iterable[Path]) -> None:
+def require_apart(source: PixelSource, places: Collection[Path]) -> None:
     """Refuse to write where the pixels come from, whatever else is allowed.
 
     ``places`` are the files and folders that will be written, replaced or removed.
@@ -86,6 +86,8 @@ def require_apart(source: PixelSource, places: Iterable[Path]) -> None:
         One of them is a file of the source, lies in one, or holds one; names both.
 
     """
+    if not places:  # of a result in memory: to list files, they are opened
+        return
     files = source.files() if isinstance(source, FromFiles) else ()
     for place in places:
         for file in files:

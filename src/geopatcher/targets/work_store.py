@@ -142,8 +142,7 @@ class ZarrWorkStore(WorkStore):
 
     def make(self, spec: ResultSpec) -> ZarrSink:
         """Make the store of a result, empty."""
-        create_store(self.path, spec)
-        return ZarrSink(self.path)
+        return create_store(self.path, spec)
 
     def open(self, spec: ResultSpec) -> ZarrSink:
         """Open what is there."""

@@ -13,7 +13,7 @@ from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, zarr_threads
 from geopatcher.targets.codecs import codecs_of
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.georef import (
@@ -56,8 +56,10 @@ MASK_CODEC = "zstd-1"
 _FILTERS = threading.Lock()
 
 
-def create_store(path: Path, spec: ResultSpec) -> None:
+def create_store(path: Path, spec: ResultSpec) -> ZarrSink:
     """Create the group, its arrays and its georeference at ``path`` (an empty or absent folder).
+
+    What writes into it is made of the arrays as they were created: nothing is read again.
 
     Raises
     ------
@@ -66,9 +68,11 @@ def create_store(path: Path, spec: ResultSpec) -> None:
 
     """
     try:
-        create_group(path, spec)
+        group = _new_group(path, spec)
+        arrays = fill_group(group, spec)
     except OSError as error:
         raise TargetError(f"cannot create {path}: {error}") from error
+    return ZarrSink(path, arrays)
 
 
 def create_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
@@ -84,14 +88,24 @@ def create_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
         A dimension has the name of an array.
 
     """
-    attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
-    group: zarr.Group = load("zarr").create_group(store, zarr_format=3, attributes=attributes)
+    group = _new_group(store, spec)
     fill_group(group, spec)
     return group
 
 
-def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
+def _new_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
+    attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
+    group: zarr.Group = load("zarr").create_group(store, zarr_format=3, attributes=attributes)
+    return group
+
+
+def fill_group(group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
     """Create the arrays of a result in a group, empty, with coordinates and grid mapping.
+
+    Returns
+    -------
+    dict
+        The arrays of the result by name.
 
     Raises
     ------
@@ -108,23 +122,22 @@ def fill_group(group: zarr.Group, spec: ResultSpec) -> None:
             f"a leading dimension and an array of the result are both called {taken[0]!r}: give the "
             f"dimension another name by output_dims (--output-dims)"
         )
-    for name in spec.arrays():
-        create_array(group, name, spec)
-    reference = group.create_array(
+    arrays = {name: create_array(group, name, spec) for name in spec.arrays()}
+    group.create_array(  # whose value is the fill value, 0
         GRID_MAPPING, shape=(), dtype="int64", chunks=(), compressors=None, attributes=grid_mapping(domain)
     )
-    reference[...] = 0
     for name, (values, attributes) in coordinates(domain).items():
         _create_coordinate(group, name, values, attributes)
     for name, (labels, said) in leading_coordinates(domain).items():
         _create_coordinate(group, name, labels, said)
+    return arrays
 
 
-def create_array(group: zarr.Group, name: str, spec: ResultSpec, at: str | None = None) -> None:
+def create_array(group: zarr.Group, name: str, spec: ResultSpec, at: str | None = None) -> zarr.Array:
     """Create an array of a result, empty, at its name or another."""
     shape, dtype, fill = spec.arrays()[name]
     leading = (1,) * (len(shape) - 2)
-    group.create_array(
+    made: zarr.Array = group.create_array(
         at or name,
         shape=shape,
         dtype=dtype,
@@ -138,6 +151,7 @@ def create_array(group: zarr.Group, name: str, spec: ResultSpec, at: str | None 
         dimension_names=_dims_of(name, spec),
         attributes=attributes_of(name, spec),
     )
+    return made
 
 
 def _dims_of(name: str, spec: ResultSpec) -> tuple[str, ...]:
@@ -221,6 +235,11 @@ class ZarrBlocks(BlockFiles):
         """The arrays by name."""
         return self._arrays
 
+    @property
+    def n_threads(self) -> int:
+        """As many as zarr itself may use."""
+        return zarr_threads()
+
     def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what encodes and writes the chunks of a box, each with the name of its array."""
         for name, values in arrays.items():
@@ -243,8 +262,9 @@ class ZarrBlocks(BlockFiles):
 class ZarrSink(ZarrBlocks, BlockFolder):
     """Writes whole blocks into a store made by `create_store`, which is never made again.
 
-    It pickles as its path, and opens the store anew where it arrives. zarr only reads the store: to write
-    it would make every folder above a chunk, that of a run which another has taken over included.
+    It pickles as its path, and opens the store anew where it arrives; ``arrays`` are those of a new one. zarr
+    only reads the store: to write it would make every folder above a chunk, that of a run which another has
+    taken over included.
 
     Raises
     ------
@@ -253,9 +273,11 @@ class ZarrSink(ZarrBlocks, BlockFolder):
 
     """
 
-    def __init__(self, path: Path) -> None:
-        group = load("zarr").open_group(path, mode="r", use_consolidated=False)
-        self._arrays = {name: array for name, array in group.arrays() if len(array.shape) >= 2}
+    def __init__(self, path: Path, arrays: Mapping[str, zarr.Array] | None = None) -> None:
+        if arrays is None:
+            group = load("zarr").open_group(path, mode="r", use_consolidated=False)
+            arrays = {name: array for name, array in group.arrays() if len(array.shape) >= 2}
+        self._arrays = arrays
         self._writers = {
             name: writer_of(array, FolderFiles(path / name)) for name, array in self._arrays.items()
         }

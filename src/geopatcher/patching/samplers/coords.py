@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 from shapely import LineString
 
+from geopatcher._optional import load
 from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, on_places, settle
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from affine import Affine
     from numpy.typing import ArrayLike, NDArray
+    from pyproj import CRS
 
     from geopatcher.core.protocols import HasShape, RectGeometry
 
@@ -295,12 +295,13 @@ def _crs_text(crs: object) -> str | None:
 
 def _parsed(crs: object, whose: str) -> CRS:
     try:
-        return CRS.from_user_input(crs)
-    except CRSError as error:
+        parsed: CRS = load("pyproj").CRS.from_user_input(crs)
+    except load("pyproj.exceptions").CRSError as error:
         raise ValueError(
             f"{whose} is no coordinate reference system ({error}): give an EPSG code such as "
             f'"EPSG:32725", WKT, or a PROJ string'
         ) from error
+    return parsed
 
 
 def _known_guard(polar_guard: str) -> str:
@@ -318,7 +319,7 @@ def _to_crs(points: NDArray[np.float64], crs: str | None, target: object) -> NDA
             f"the raster has no CRS, so coordinates in {crs[:60]} cannot be placed on it: give the raster a "
             f"CRS, or give coordinates on its own grid and crs=None"
         )
-    transformer = Transformer.from_crs(
+    transformer = load("pyproj").Transformer.from_crs(
         _parsed(crs, "crs"), _parsed(target, "the CRS of the raster"), always_xy=True
     )
     x, y = transformer.transform(points[:, 0], points[:, 1])
@@ -351,7 +352,7 @@ def _guard_poles(
     operation = grid.coordinate_operation
     if not grid.is_geographic and (operation is None or "Mercator" not in operation.method_name):
         return
-    to_degrees = Transformer.from_crs(_parsed(source, "crs"), "EPSG:4326", always_xy=True)
+    to_degrees = load("pyproj").Transformer.from_crs(_parsed(source, "crs"), "EPSG:4326", always_xy=True)
     latitude = np.abs(to_degrees.transform(points[:, 0], points[:, 1])[1])
     polar = np.isfinite(latitude) & (latitude > POLAR_LATITUDE)
     if not polar.any():
