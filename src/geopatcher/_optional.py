@@ -71,6 +71,7 @@ MODULES: dict[str, str] = {
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
     "torch.utils.data": "torch",
+    "torch.utils.data._utils.collate": "torch",
     "xarray": "xarray",
     "xarray.conventions": "xarray",
     "xgboost": "boosters",
