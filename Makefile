@@ -54,7 +54,7 @@ test-first: $(VENV)/.develops
 
 test-torch: $(VENV)/.develops
 	$(BIN)/python -m pip install --quiet torch==2.13.0 xgboost-cpu
-	$(BIN)/python -m pytest -q tests/operators/models/test_torch.py tests/training/test_torch_loading.py tests/operators/models/test_boosters.py
+	$(BIN)/python -m pytest -q tests/operators/models/test_torch.py tests/training/test_torch_loading.py tests/training/test_shared_batches.py tests/operators/models/test_boosters.py
 
 # The run on the second Python counts the lines it reaches, and fails below the floor in pyproject.toml.
 test-second:

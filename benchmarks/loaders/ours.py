@@ -1,10 +1,10 @@
-"""A `PatchDataset` over an `IndexedPatchView`."""
+"""A `PatchDataset` over an `IndexedPatchView`, in `SharedBatches`."""
 
 from __future__ import annotations
 
 import geopatcher as gp
 from benchmarks import catalog
-from geopatcher.torch import PatchDataset
+from geopatcher.torch import PatchDataset, SharedBatches
 
 
 def image(sample: dict[str, object]) -> object:
@@ -20,4 +20,5 @@ def arguments(path: str, count: int) -> dict[str, object]:
         gp.SpatialBoxcar(),
         gp.SpatialOverlapAdd(),
     )
-    return {"dataset": PatchDataset(gp.IndexedPatchView(patcher, path), image), "shuffle": True}
+    dataset = PatchDataset(gp.IndexedPatchView(patcher, path), image)
+    return {"dataset": dataset, "shuffle": True, "collate_fn": SharedBatches()}

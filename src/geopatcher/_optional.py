@@ -75,6 +75,7 @@ MODULES: dict[str, str] = {
     "torch": "torch",
     "torch.utils.data": "torch",
     "urllib.request": "",
+    "torch.utils.data._utils.collate": "torch",
     "xarray": "xarray",
     "xarray.conventions": "xarray",
     "xgboost": "boosters",

@@ -34,6 +34,7 @@ from geopatcher import (
 from geopatcher.errors import SourceError
 from geopatcher.formats.gdal_environment import environment
 from geopatcher.patching.samplers.explicit import SpatialExplicit
+from geopatcher.planning.anchors import Listed
 from geotiffs import write_geotiff
 
 
@@ -227,6 +228,18 @@ def test_patches_are_found_by_where_they_sit():
     with pytest.raises(ValueError, match="no patch"):
         view.index(other, 3)
     assert source.reads == 0
+
+
+def test_no_item_looks_at_the_whole_list_of_places(monkeypatch):
+    view = IndexedPatchView(patcher(sampler=SpatialExplicit([(0, 0), (4, 8), (9, 2)])), IMAGE)
+
+    def looked(*_):
+        raise AssertionError("a million places would be gone through for each patch")
+
+    monkeypatch.setattr(Listed, "within", looked)
+    monkeypatch.setattr(Listed, "count_in", looked)
+    assert [view[index].anchor for index in (0, 2, -1)] == [(0, 0), (9, 2), (9, 2)]
+    assert (view.anchors[1], view.index(view[1]), len(view)) == ((4, 8), 1, 3)
 
 
 def test_what_is_written_into_a_patch_stays_there():

@@ -99,6 +99,22 @@ def test_what_is_pinned_holds_and_is_put_back(monkeypatch, where, how):
     assert {name: known[name] for name in options} == options
 
 
+def test_of_what_lies_here_no_server_is_asked(monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    asking = (*DEFAULTS, "AWS_S3_ENDPOINT")
+    path = raster(tmp_path / "a.tif")
+    link = mosaic(tmp_path / "a.vrt", ["a.tif"], 128)
+
+    def within(name):
+        with POOL.borrow(name):
+            return {option: get_gdal_config(option, normalize=False) for option in (*asking, *PINNED)}
+
+    plain, of_others = within(path), within(link)
+    assert {name: plain[name] for name in PINNED} == PINNED == {name: of_others[name] for name in PINNED}
+    assert {plain[name] for name in asking} == {None}
+    assert {name: of_others[name] for name in asking} == DEFAULTS | {"AWS_S3_ENDPOINT": "127.0.0.1:9"}
+
+
 def test_a_variable_does_not_become_an_option(monkeypatch):
     monkeypatch.setenv("VRT_NUM_THREADS", "8")
     with environment():

@@ -11,10 +11,12 @@ import numpy as np
 
 from geopatcher.api.split import anchor_of, boxes_of
 from geopatcher.core.box import Box
-from geopatcher.planning.anchors import Lattice
+from geopatcher.planning.anchors import Lattice, Listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from geopatcher.planning.plan import Plan
 
@@ -57,10 +59,12 @@ class Anchors(LazySequence[tuple[int, int]]):
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._box_at = box_at(plan)
+        #: Gives the nominal rectangle of a patch by its number.
+        self.box_at = box_at(plan)
+        self._count = plan.n_patches  # which looks at all that are listed
 
     def __len__(self) -> int:
-        return self.plan.n_patches
+        return self._count
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return (anchor_of(self.plan, box) for box in boxes_of(self.plan))
@@ -74,7 +78,7 @@ class Anchors(LazySequence[tuple[int, int]]):
             return [self[at] for at in range(*index.indices(len(self)))]
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no patch {index}: there are {len(self)}")
-        return anchor_of(self.plan, self._box_at(index % len(self)))
+        return anchor_of(self.plan, self.box_at(index % len(self)))
 
     def __repr__(self) -> str:
         return shortened(self)
@@ -176,6 +180,13 @@ def box_at(plan: Plan) -> Callable[[int], Box]:
             return Box(row, row + rows.size, col, col + cols.size)
 
         return of_lattice
-    edges = [(box.row0, box.row1, box.col0, box.col1) for box in boxes_of(plan)]
-    listed = np.asarray(edges, dtype=np.int64).reshape(-1, 4)
+    listed = _listed(plan)
     return lambda index: Box(*listed[index].tolist())
+
+
+def _listed(plan: Plan) -> NDArray[np.int64]:
+    """Return ``(n, 4)`` edges of the nominal rectangles: row0, row1, col0, col1."""
+    if isinstance(plan.anchors, Listed):
+        return plan.anchors.within(plan.region)
+    edges = [(box.row0, box.row1, box.col0, box.col1) for box in boxes_of(plan)]
+    return np.asarray(edges, dtype=np.int64).reshape(-1, 4)

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 from rasterio.windows import Window as RasterWindow
 
-from geopatcher.api.anchor_list import Anchors, box_at
+from geopatcher.api.anchor_list import Anchors
 from geopatcher.api.cached_cuts import CachedCuts
 from geopatcher.core.patch import Patch
 from geopatcher.core.protocols import Concurrent
@@ -123,6 +123,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self.patcher = patcher
         self.field: SourceField[object] = as_field(field)
         self.plan = patcher.plan(self.field)
+        self._start()
         if cache_size is not None and cache_size < 1:
             raise ValueError(f"cache_size must be 1 or more, not {cache_size}: pass None for no limit")
         if preload and cache_size is not None and cache_size < len(self):
@@ -134,13 +135,12 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self._keeps = cache is True or preload or cache_size is not None
         self._cache_size = cache_size
         self._tiles = KeptTiles(parse_bytes(tile_cache))
-        self._start()
         if preload:
             for index, cut in enumerate(self._all()):
                 self._kept[index] = self._frozen(cut)
 
     def _start(self) -> None:
-        self._box_at = box_at(self.plan)
+        self._anchors = Anchors(self.plan)
         self._weights = self.patcher.window.weights(self.patcher.geometry)
         self._kept: OrderedDict[int, Patch[Array]] = OrderedDict()
         self._in_use: WeakValueDictionary[int, Patch[Array]] = WeakValueDictionary()
@@ -156,7 +156,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         return f"IndexedPatchView({self.plan.source_name}, {many})"
 
     def __len__(self) -> int:
-        return self.plan.n_patches
+        return len(self._anchors)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> Patch[Array]: ...
@@ -177,7 +177,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
     @property
     def anchors(self) -> Anchors:
         """``(row, col)`` of each patch, in their order."""
-        return Anchors(self.plan)
+        return self._anchors
 
     def index(self, value: object, start: int = 0, stop: int | None = None) -> int:
         """Return the number of the patch that sits where another one does; nothing is read.
@@ -254,7 +254,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
 
     def _get(self, index: int) -> Patch[Array]:
         if not self._keeps and self._disk is None:
-            return self._patch(cut_one(self.plan, self._read, self._box_at(index)))
+            return self._patch(cut_one(self.plan, self._read, self._anchors.box_at(index)))
         with self._lock:
             patch = self._kept.get(index) or self._in_use.get(index)
             if index in self._kept:
@@ -271,7 +271,7 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         return patch
 
     def _cut(self, index: int) -> Cut:
-        box = self._box_at(index)
+        box = self._anchors.box_at(index)
         return cut_one(self.plan, self._read, box) if self._cuts is None else self._cuts.one(box)
 
     @cached_property

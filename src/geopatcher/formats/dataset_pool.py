@@ -19,7 +19,7 @@ from geopatcher.errors.redaction import shown
 from geopatcher.formats.asking import Answers
 from geopatcher.formats.doors import Doors
 from geopatcher.formats.first_look import look_first
-from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
+from geopatcher.formats.gdal_environment import GDAL_ERRORS, failure, forget_tiles, opening, reading
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.known_paths import KnownPaths
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
@@ -126,8 +126,7 @@ class HandlePool:
         version = self._version(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
-        # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
-        with (opening if is_elsewhere(path) else environment)(**options) as heard:
+        with reading(path, dataset.driver, options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 with door(path):
@@ -350,7 +349,7 @@ class HandlePool:
         the place of what became of the tile.
         """
         try:
-            with self._open(path, TILES_ALONE) as dataset, environment(**TILES_ALONE) as heard:
+            with self._open(path, TILES_ALONE) as dataset, opening(**TILES_ALONE) as heard:
                 with self._doors.reading(path):
                     dataset.read(1, window=window)
                 heard.require_sound()

@@ -33,11 +33,12 @@ from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub
 from geopatcher.formats.cloud_variables import for_gdal
 from geopatcher.formats.gdal_messages import ANSWER, config_secrets, hearing, hears_already
-from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.local_files import LOCAL_OPTIONS, is_elsewhere
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from rasterio.io import DatasetReader
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 #: What opening and reading raise.
 #: A message of GDAL's that is no UTF-8 becomes an error of its own, in rasterio.
 GDAL_ERRORS = (RasterioError, CPLE_BaseError, UnicodeError)
+
+#: Drivers whose datasets are made of nothing but the file and what lies beside it.
+WHOLE = ("GTiff",)
 
 #: GDAL's default cache (5 % of the machine) buys nothing when strips are read once.
 CACHE_BYTES = 16 << 20
@@ -195,8 +199,7 @@ class KeptTiles:
         return (KeptTiles, (self.n_bytes,))
 
 
-@contextmanager
-def environment(**more: str) -> Iterator[Heard]:
+def environment(**more: str) -> AbstractContextManager[Heard]:
     """Read as `PINNED` and `DEFAULTS` say in this thread, and with ``more`` options of GDAL.
 
     Everything is put back at the end. Gives what GDAL says meanwhile. One within another is the same.
@@ -209,8 +212,31 @@ def environment(**more: str) -> Iterator[Heard]:
     >>> get_gdal_config("VRT_NUM_THREADS") is None
     True
     """
+    return _set(PINNED | more, DEFAULTS | for_gdal(os.environ))
+
+
+def reading(path: str, driver: str, options: Mapping[str, str]) -> AbstractContextManager[Heard]:
+    """Read an open dataset as in an `environment`, with ``options`` of GDAL; ``driver`` is the dataset's.
+
+    What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it. Of a
+    file of this machine that is all there is no server is asked: how servers are asked is left as it is,
+    which spares half of what there is to set for each read.
+
+    >>> with reading("a.tif", "GTiff", LOCAL_OPTIONS):
+    ...     get_gdal_config("VRT_NUM_THREADS"), get_gdal_config("GDAL_HTTP_MAX_RETRY")
+    (1, None)
+    """
+    if is_elsewhere(path):
+        return opening(**options)
+    if options is LOCAL_OPTIONS and driver in WHOLE:
+        return _set(PINNED | options, {})
+    return environment(**options)
+
+
+@contextmanager
+def _set(wanted: Mapping[str, str], asking: Mapping[str, str]) -> Iterator[Heard]:
     inner = hears_already()
-    with nullcontext() if inner else _CACHE, _options(PINNED | more, inner=inner), hearing() as heard:
+    with nullcontext() if inner else _CACHE, _options(wanted, asking, inner=inner), hearing() as heard:
         yield heard
 
 
@@ -229,8 +255,8 @@ def opening(**more: str) -> Iterator[Heard]:
 
 
 @contextmanager
-def _options(wanted: Mapping[str, str], *, inner: bool) -> Iterator[None]:
-    """Set options of GDAL, and `DEFAULTS` where nobody has set them; put them back.
+def _options(wanted: Mapping[str, str], asking: Mapping[str, str], *, inner: bool) -> Iterator[None]:
+    """Set options of GDAL, and those of ``asking`` servers where nobody has set them; put them back.
 
     As rasterio does, in the main thread they are those of the process, in others of the thread. What a
     thread is told may be another's for a moment, so what is not its own is not kept when it is put back.
@@ -239,7 +265,7 @@ def _options(wanted: Mapping[str, str], *, inner: bool) -> Iterator[None]:
     own = getenv() if hasenv() else {}
     before: list[tuple[str, str | None]] = []
     try:
-        for name, value in (*wanted.items(), *DEFAULTS.items(), *for_gdal(os.environ).items()):
+        for name, value in (*wanted.items(), *asking.items()):
             found = get_gdal_config(name, normalize=False)
             given = name not in wanted and found not in (None, value)
             if given or (found == value and (main or inner)):

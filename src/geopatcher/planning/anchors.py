@@ -273,13 +273,18 @@ class Listed:
         cols = (self.boxes[:, 2] < region.col1) & (self.boxes[:, 3] > region.col0)
         return np.flatnonzero(rows & cols)
 
+    def within(self, region: Box) -> Array:
+        """Return the boxes of those that touch ``region``, in their order."""
+        boxes: Array = self.boxes[self._touching(region)]
+        return boxes
+
     def count_in(self, region: Box) -> int:
         """Return how many patches touch ``region``."""
         return len(self._touching(region))
 
     def strips(self, region: Box) -> Iterator[Strip]:
         """Yield strips of patches whose first rows lie within half a patch of each other."""
-        touching = self.boxes[self._touching(region)]
+        touching = self.within(region)
         tops = np.ascontiguousarray(touching[:, 0])
         span = max(1, self.patch_shape[0] // 2)
         start = 0
@@ -293,7 +298,7 @@ class Listed:
 
     def extent(self, region: Box) -> Box:
         """Return the rectangle around the patches that touch ``region``."""
-        boxes = self.boxes[self._touching(region)]
+        boxes = self.within(region)
         if not len(boxes):
             return Box(region.row0, region.row0, region.col0, region.col0)
         low, high = boxes.min(axis=0), boxes.max(axis=0)
@@ -306,7 +311,7 @@ class Listed:
         for row in range(region.row0, region.row1, height):
             band = Box(row, min(row + height, region.row1), region.col0, region.col1)
             seen = np.zeros(band.shape, dtype=bool)
-            for box in self.boxes[self._touching(band)]:
+            for box in self.within(band):
                 seen[Box(*map(int, box)).intersect(band).slices(band)] = True
             left_out += int(seen.size - np.count_nonzero(seen))
         return left_out
