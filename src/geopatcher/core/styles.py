@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from geopatcher.core.metadata import BandMetadata, Metadata
+from geopatcher.core.palette import from_palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,8 +34,8 @@ class Style:
     ramp
         The name of a ramp of colors, such as ``"vegetation"``; ``"viridis"`` by default.
     classes
-        Of a map of classes: their values, and the name of each or its name and color. Kept as the color
-        table and the names of GDAL, and as flags of CF.
+        Of a map of classes: their values, and the name of each or its name and color; where some have one,
+        the others are given one. Kept as the color table and the names of GDAL, and as flags of CF.
 
     Raises
     ------
@@ -79,9 +80,12 @@ def band_of(style: Style) -> BandMetadata:
     """
     if style.classes:
         both = sorted((value, *_pair(said)) for value, said in style.classes.items())
+        own = {value: _rgba(color) for value, _, color in both if color}
+        # Of a color table that leaves some out, GDAL makes one in which those are black.
+        colors = from_palette([value for value, _, _ in both]) | own if own else own
         return BandMetadata(
-            color="palette" if all(color for _, _, color in both) else "",
-            colormap=tuple((value, _rgba(color)) for value, _, color in both if color),
+            color="palette" if own else "",
+            colormap=tuple(sorted(colors.items())),
             classes=tuple((value, name) for value, name, _ in both),
         )
     tags: Tags = ((RAMP_TAG, style.ramp),) if style.ramp else ()
@@ -107,6 +111,21 @@ def scaled_style(style: Style, scaling: Scaling) -> Style:
     """Return a style in the numbers of a result that stand for its values; by default over all of them."""
     low, high = style.range or (scaling.low, scaling.high)
     return replace(style, range=(scaling.number(low), scaling.number(high)))
+
+
+def in_units(band: BandMetadata, scale: float, offset: float) -> BandMetadata:
+    """Return what is said of a band of which stored numbers are told as what they stand for.
+
+    >>> said = band_of(Style(range=(0, 200)))
+    >>> dict(in_units(said, 0.01, -1.0).tags)
+    {'display_range': '-1.0 1.0'}
+    """
+    span = declared(Metadata((band,)), 0).range
+    if span is None:
+        return band
+    low, high = sorted(end * scale + offset for end in span)
+    others = tuple(tag for tag in band.tags if tag[0] != RANGE_TAG)
+    return replace(band, tags=(*others, (RANGE_TAG, f"{low!r} {high!r}")))
 
 
 def declared(metadata: Metadata, band: int) -> Style:

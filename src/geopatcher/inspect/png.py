@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.palette import PALETTE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -55,12 +57,6 @@ RAMPS: dict[str, tuple[tuple[int, int, int], ...]] = {
 USUAL = "viridis"
 #: Name of the palette for labels, one colour per value.
 LABELS = "labels"
-#: Colours of labels: hues far apart, used again after the last.
-PALETTE: tuple[tuple[int, int, int], ...] = (
-    *((31, 119, 180), (255, 159, 64), (44, 140, 60), (214, 39, 60), (148, 103, 189), (140, 86, 75)),
-    *((227, 119, 194), (110, 110, 110), (188, 189, 34), (23, 190, 207), (20, 60, 110), (245, 205, 90)),
-    *((150, 210, 140), (120, 10, 40), (200, 180, 230), (60, 40, 30)),
-)
 #: Share of the values a picture's range leaves out at either end.
 TAIL = 0.02
 

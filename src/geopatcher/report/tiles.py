@@ -152,13 +152,17 @@ class Layer:
             found = self._histograms[band] = Histogram.of(_look(self.raster, band))
         return found
 
-    def histogram_less(self, band: int, other: Layer, other_band: int) -> Histogram:
-        """Return how a band less one of another layer is spread, at the same places."""
+    def histogram_less(self, bands: tuple[int, ...], other: Layer, other_bands: tuple[int, ...]) -> Histogram:
+        """Return how bands less those of another layer are spread, all in one, at the same places."""
+        both = list(zip(bands, other_bands, strict=True))
         if is_seen_soon(self.raster, SOON_BYTES) and is_seen_soon(other.raster, SOON_BYTES):
-            own, others = seen(self.raster, band), seen(other.raster, other_band)
-            if own.shape == others.shape:  # of large rasters it depends on their overviews
-                return Histogram.of(own - others)
-        return Histogram.of(_at_spots(self.raster, band) - _at_spots(other.raster, other_band))
+            apart = [(seen(self.raster, one), seen(other.raster, two)) for one, two in both]
+            if all(
+                own.shape == others.shape for own, others in apart
+            ):  # of large rasters: by their overviews
+                return Histogram.of(np.concatenate([_less(own, others).ravel() for own, others in apart]))
+        found = [_less(_at_spots(self.raster, one), _at_spots(other.raster, two)) for one, two in both]
+        return Histogram.of(np.concatenate(found))
 
     def cells(self, zoom: int, x: int, y: int, bands: tuple[int, ...]) -> Array | None:
         """Return the cells of a tile, ``(bands, h, w)``, NaN where missing; ``None`` for one outside."""
@@ -203,14 +207,25 @@ class Layer:
 
 
 def difference(
-    layers: tuple[Layer, Layer], bands: tuple[int, int], tile: tuple[int, int, int], span: tuple[float, float]
+    layers: tuple[Layer, Layer],
+    bands: tuple[tuple[int, ...], tuple[int, ...]],
+    tile: tuple[int, int, int],
+    span: tuple[float, float],
 ) -> bytes | None:
-    """Return a tile, zoom, x and y, of one band less another as PNG; ``None`` for a tile outside."""
-    first, second = (layer.cells(*tile, (band,)) for layer, band in zip(layers, bands, strict=True))
+    """Return a tile, zoom, x and y, of bands less others as PNG; ``None`` for a tile outside.
+
+    Of one band by a ramp; of three as red, green and blue, in the middle where they are the same.
+    """
+    first, second = (layer.cells(*tile, own) for layer, own in zip(layers, bands, strict=True))
     if first is None or second is None:
         return None
-    # Unsigned cells would wrap.
-    return render(first.astype(np.float64) - second, Style((0,), (span,), DIFFERENCE))
+    return render(_less(first, second), Style(bands[0], (span,) * len(bands[0]), DIFFERENCE))
+
+
+def _less(cells: Array, others: Array) -> Array:
+    """Return cells less others as float64: float32 cancels, and unsigned ones would wrap."""
+    apart: Array = cells.astype(np.float64) - others
+    return apart
 
 
 def render(cells: Array, style: Style) -> bytes:
