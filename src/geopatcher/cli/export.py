@@ -16,6 +16,7 @@ from geopatcher.cli.options import (
     read_size,
     storage_of,
 )
+from geopatcher.cli.words import checked
 from geopatcher.core.box import Box
 
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
@@ -82,7 +83,14 @@ def read_bounds(
     "--chunks", callback=read_size, metavar="PIXELS", default="512", show_default=True, help="Of a .zarr."
 )
 @options(STORAGE)
-@click.option("--memory-limit", default="256MiB", show_default=True, help="Pixels to hold at once.")
+@click.option(
+    "--memory-limit",
+    callback=checked("geopatcher.planning.memory:parse_bytes"),
+    metavar="SIZE",
+    default="256MiB",
+    show_default=True,
+    help="Pixels to hold at once.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a target that exists.")
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def export(

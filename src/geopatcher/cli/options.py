@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 import geopatcher
+from geopatcher.cli.words import OneOf, checked
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.patching.windows import WINDOWS
@@ -168,13 +169,18 @@ PATCHES = (
         metavar="NUMBER",
         help="How much finer the result is, such as 2 or 1/4.  [default: the operator's, else 1]",
     ),
-    click.option("--window", default="hann", show_default=True, help=f"Taper: {', '.join(sorted(WINDOWS))}."),
+    click.option("--window", type=OneOf(sorted(WINDOWS)), default="hann", show_default=True, help="Taper."),
     click.option(
-        "--aggregation", default="overlap-add", show_default=True, help="How overlapping results become one."
+        "--aggregation",
+        callback=checked("geopatcher.aggregations.names:aggregation_from_name"),
+        metavar="NAME",
+        default="overlap-add",
+        show_default=True,
+        help="How overlapping results become one.",
     ),
     click.option(
         "--boundary",
-        type=click.Choice(BOUNDARIES),
+        type=OneOf(BOUNDARIES),
         default="cover",
         show_default=True,
         help="What becomes of the last patch of a row or column.",
@@ -189,9 +195,14 @@ PATCHES = (
         help="Patches the operator gets at once, (n, bands, h, w), or auto.",
     ),
     click.option(
-        "--memory-limit", default="1GiB", show_default=True, help="Memory to stay within, such as 512MiB."
+        "--memory-limit",
+        callback=checked("geopatcher.planning.memory:parse_bytes"),
+        metavar="SIZE",
+        default="1GiB",
+        show_default=True,
+        help="Memory to stay within, such as 512MiB.",
     ),
-    click.option("--dtype", type=click.Choice(DTYPES), help="Of the result.  [default: the operator's]"),
+    click.option("--dtype", type=OneOf(DTYPES), help="Of the result.  [default: the operator's]"),
     click.option(
         "--chunks",
         callback=read_size,
@@ -203,13 +214,20 @@ PATCHES = (
 )
 
 STORAGE = (
-    click.option("--codec", default=USUAL_CODEC, show_default=True, help="Compression of a .zarr."),
+    click.option(
+        "--codec",
+        callback=checked("geopatcher.targets.codecs:check_codec"),
+        metavar="NAME",
+        default=USUAL_CODEC,
+        show_default=True,
+        help="Compression of a .zarr.",
+    ),
     click.option("--checksum", is_flag=True, help="Of a .zarr: a checksum in each chunk."),
     click.option("--shards", callback=read_size, metavar="PIXELS", help="Of a .zarr: chunks in one file."),
     click.option("--multiscales", is_flag=True, help="Add overviews to a .zarr; a .tif has them always."),
     click.option(
         "--overview",
-        type=click.Choice(OVERVIEWS),
+        type=OneOf(OVERVIEWS),
         help="How four cells become one in them.  [default: mode for labels, else average]",
     ),
 )
@@ -252,7 +270,7 @@ RESULT = (
     ),
     click.option(
         "--on-error",
-        type=click.Choice(ON_ERROR),
+        type=OneOf(ON_ERROR),
         default="raise",
         show_default=True,
         help="What becomes of a patch whose read or operator fails.",
@@ -285,20 +303,20 @@ def storage_of(
     shards: int | tuple[int, int] | None,
     multiscales: bool,
     overview: str | None,
-) -> ZarrStorage | CogStorage | None:
-    """Return what the flags of `STORAGE` come to for a target; ``None`` for one that is refused later.
+) -> ZarrStorage | CogStorage:
+    """Return what the flags of `STORAGE` come to for a target.
 
     Raises
     ------
     click.UsageError
-        A flag is of no use to a GeoTIFF.
+        The target is of another kind, or a flag is of no use to a GeoTIFF.
 
     """
     ending = PurePath(target).suffix.lower()
     if ending == ".zarr":
         return geopatcher.ZarrStorage(codec, shards, multiscales, overview, checksum)
     if ending not in (".tif", ".tiff"):
-        return None
+        raise click.UsageError(f"TARGET {target!r} must end in .zarr or .tif")
     for flag, given in (
         ("--codec", codec != USUAL_CODEC),
         ("--shards", shards is not None),

@@ -6,6 +6,7 @@ import click
 
 from geopatcher.api.polygons import USUAL
 from geopatcher.api.polygons import polygons as draw_polygons
+from geopatcher.cli.words import OneOf
 
 
 def read_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -24,7 +25,7 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str | None) ->
     "--min-area", type=float, metavar="AREA", help="Leave out what is smaller, in units of the CRS."
 )
 @click.option("--simplify", type=float, metavar="LENGTH", help="Leave out corners, in units of the CRS.")
-@click.option("--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True)
+@click.option("--connectivity", type=OneOf(["4", "8"]), default="4", show_default=True)
 @click.option(
     "--properties",
     callback=read_names,

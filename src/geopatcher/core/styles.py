@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from geopatcher.core.metadata import BandMetadata, Metadata
-from geopatcher.core.palette import from_palette
+from geopatcher.core.palette import RAMPS, from_palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,8 @@ class Style:
     Raises
     ------
     ValueError
-        The range does not go up, a color is no ``"#rrggbb"``, or there are classes and a ramp.
+        The range does not go up, there is no such ramp, a color is no ``"#rrggbb"``, or there are classes and
+        a ramp.
 
     Examples
     --------
@@ -63,6 +64,8 @@ class Style:
                     f"the range of a style is {self.range}: give its lowest value, then its highest"
                 )
             object.__setattr__(self, "range", (low, high))
+        if self.ramp and self.ramp not in RAMPS:
+            raise ValueError(f"there is no colour ramp {self.ramp!r}: choose one of {', '.join(RAMPS)}")
         if self.classes and (self.range is not None or self.ramp):
             raise ValueError("a style has classes, or a range and a ramp: leave one of them out")
         band_of(self)  # which says what is wrong with a color
@@ -137,11 +140,13 @@ def declared(metadata: Metadata, band: int) -> Style:
     """
     tags = dict(metadata.bands[band].tags) if band < len(metadata.bands) else {}
     ends = str(tags.get(RANGE_TAG, "")).split()
+    ramp = str(tags.get(RAMP_TAG, ""))
+    ramp = ramp if ramp in RAMPS else ""
     try:
         low, high = map(float, ends)
-        return Style(range=(low, high), ramp=str(tags.get(RAMP_TAG, "")))
+        return Style(range=(low, high), ramp=ramp)
     except ValueError:  # anybody may have written it
-        return Style(ramp=str(tags.get(RAMP_TAG, "")))
+        return Style(ramp=ramp)
 
 
 def _pair(said: Named) -> tuple[str, str]:

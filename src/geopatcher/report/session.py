@@ -13,11 +13,12 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from geopatcher._optional import load
+from geopatcher.core.palette import RAMPS
 from geopatcher.errors import GeopatcherError
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.classes import css_colors
 from geopatcher.inspect.meaning import scale_of
-from geopatcher.inspect.png import LABELS, RAMPS, ramp_colours
+from geopatcher.inspect.png import LABELS, ramp_colours
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.answers import Answer, not_found, pages_of
 from geopatcher.report.asked import asked_band, asked_bands, asked_spans, asked_style, asked_whole
