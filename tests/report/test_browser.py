@@ -269,8 +269,8 @@ def test_the_difference_is_of_values_and_not_of_colours(page):
     assert [tick.text for tick in ticks] == ["-1", "-0.5", "0", "0.5", "1"]
     for side in ("left", "right"):
         choose(page, f"side-{side}-bands", "rgb")
-    settled(page)
-    assert at_middle(page, -41) == [255, 255, 255, 255]  # each color by itself
+    white = [255, 255, 255, 255]  # each color by itself
+    WebDriverWait(page, 10).until(lambda driver: at_middle(driver, -41) == white)
 
 
 def test_a_map_of_classes_has_no_range_to_choose(page):

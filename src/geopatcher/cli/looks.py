@@ -92,6 +92,8 @@ def takes_looks(command: F) -> F:
         numbers: str | None,
         **keywords: object,
     ) -> object:
+        if classes and (ramp or (span and numbers is None)):
+            raise click.UsageError("give --class, or --ramp and --range: a map of classes has no range")
         style = Style(span, ramp or "", classes) if ramp or span or classes else None
         return command(*args, style=style, scale_to=_scaling(numbers, span), **keywords)
 

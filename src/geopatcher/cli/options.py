@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 import geopatcher
+from geopatcher.accumulators.layers import LAYERS
 from geopatcher.cli.words import OneOf, checked
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.engine.error_policy import ON_ERROR
@@ -71,6 +72,12 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[
     """Read names such as ``weight,spread``."""
     _ = ctx, param
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def read_layers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read names of layers such as ``weight,spread``."""
+    known = OneOf(LAYERS)
+    return tuple(known.convert(name, param, ctx) for name in read_names(ctx, param, value))
 
 
 def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | float | None:
@@ -166,6 +173,7 @@ PATCHES = (
     ),
     click.option(
         "--output-scale",
+        callback=checked("geopatcher.planning.reading:scale_from"),
         metavar="NUMBER",
         help="How much finer the result is, such as 2 or 1/4.  [default: the operator's, else 1]",
     ),
@@ -263,7 +271,7 @@ RESULT = (
     ),
     click.option(
         "--layers",
-        callback=read_names,
+        callback=read_layers,
         default="",
         metavar="NAME,NAME",
         help="Written beside the result: weight, count, spread.",

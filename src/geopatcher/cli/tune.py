@@ -61,7 +61,12 @@ def read_windows(ctx: click.Context, param: click.Parameter, value: str | None) 
 )
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Places to try at.")
 @click.option("--margin", type=click.IntRange(min=0), metavar="PIXELS", help="As for run.")
-@click.option("--output-scale", metavar="NUMBER", help="As for run.")
+@click.option(
+    "--output-scale",
+    callback=checked("geopatcher.planning.reading:scale_from"),
+    metavar="NUMBER",
+    help="As for run.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="As for run.")
 @click.option(
     "--aggregation",

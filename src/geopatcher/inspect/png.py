@@ -51,7 +51,7 @@ def ramp_colours(name: str) -> NDArray[np.uint8]:
 def value_range(values: Array) -> tuple[float, float]:
     """Return the range that shows ``values`` best: without NaN, and without the extreme 2 % of either end.
 
-    Values that are all the same get a range around them; no values at all give (0, 1).
+    Values that are all the same get a range around them; zeros, and no values at all, give (0, 1).
 
     >>> value_range(np.arange(101.0)), value_range(np.array([3.0, np.nan]))
     ((2.0, 98.0), (2.5, 3.5))
@@ -63,7 +63,9 @@ def value_range(values: Array) -> tuple[float, float]:
     low, high = (float(value) for value in np.quantile(known, (TAIL, 1.0 - TAIL)))
     if high <= low:
         low, high = float(known.min()), float(known.max())
-    return showable(low, high) if high > low else showable(low - 0.5, low + 0.5)
+    if high > low:
+        return showable(low, high)
+    return showable(low - 0.5, low + 0.5) if low else (0.0, 1.0)  # a spread of nothing is not below it
 
 
 def showable(low: float, high: float) -> tuple[float, float]:
