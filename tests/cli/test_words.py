@@ -8,7 +8,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from geopatcher.aggregations import names
 from geopatcher.cli import main
+from geopatcher.cli.options import AGGREGATIONS
 from geopatcher.cli.words import OneOf, checked
 
 
@@ -36,3 +38,34 @@ def test_an_option_that_is_begun_is_the_first_that_is_told():
     said = CliRunner().invoke(main, ["run", "a.tif", "b.tif", "--op", "x:y"]).output
     assert "'--operator'" in said
     assert "'--aoi'" not in said
+
+
+def completed(*words):
+    environment = {
+        "COMP_WORDS": " ".join(["geopatcher", *words]),
+        "COMP_CWORD": str(len(words)),
+        "_GEOPATCHER_COMPLETE": "bash_complete",
+    }
+    found = CliRunner().invoke(main, [], prog_name="geopatcher", env=environment).output
+    return [line.partition(",")[::2] for line in found.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("run", "--window", "h"), [("plain", "hann")]),
+        (("run", "--ramp", "v"), [("plain", "viridis"), ("plain", "vegetation")]),
+        (("run", "--aggregation", "mea"), [("plain", "mean")]),
+        (("run", "--layers", "weight,sp"), [("plain", "weight,spread")]),
+        (("run", "--model", "a"), [("file", "a")]),
+        (("run", "sce"), [("file", "sce")]),
+        (("info", "sce"), [("file", "sce")]),
+        (("rep",), [("plain", "report")]),
+    ],
+)
+def test_the_shell_completes_commands_values_and_files(words, found):
+    assert [each for each in completed(*words) if each[0] in ("plain", "file")] == found
+
+
+def test_the_aggregations_that_are_completed_are_those_there_are():
+    assert {name.rstrip(":") for name in AGGREGATIONS} == {*names.AGGREGATIONS, *names.VOTES}

@@ -11,7 +11,7 @@ import click
 
 import geopatcher
 from geopatcher.accumulators.layers import LAYERS
-from geopatcher.cli.words import OneOf, checked
+from geopatcher.cli.words import PLACE, OneOf, begun_by, checked
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.patching.windows import WINDOWS
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 
+#: As `geopatcher.aggregations.names` has them, for the shell to complete.
+AGGREGATIONS = (
+    *("overlap-add", "sum", "mean", "max", "min", "variance", "weighted-sum", "inv-var-weighted-mean"),
+    *("median", "mode", "hard-vote:", "soft-vote:", "instances"),
+)
 #: What zarr and GeoTIFF both hold.
 DTYPES = (
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
@@ -180,6 +185,7 @@ PATCHES = (
     click.option("--window", type=OneOf(sorted(WINDOWS)), default="hann", show_default=True, help="Taper."),
     click.option(
         "--aggregation",
+        shell_complete=begun_by(AGGREGATIONS),
         callback=checked("geopatcher.aggregations.names:aggregation_from_name"),
         metavar="NAME",
         default="overlap-add",
@@ -271,6 +277,7 @@ RESULT = (
     ),
     click.option(
         "--layers",
+        shell_complete=begun_by(LAYERS),
         callback=read_layers,
         default="",
         metavar="NAME,NAME",
@@ -296,7 +303,7 @@ RESULT = (
         metavar="SECONDS",
         help="Longest time of one call of the operator.  [default: no limit]",
     ),
-    click.option("--log-json", metavar="FILE", help="Write a line of JSON for each strip."),
+    click.option("--log-json", type=PLACE, metavar="FILE", help="Write a line of JSON for each strip."),
 )
 
 

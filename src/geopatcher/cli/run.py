@@ -21,7 +21,7 @@ from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
 from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes
-from geopatcher.cli.words import OneOf
+from geopatcher.cli.words import PLACE, OneOf
 from geopatcher.inspect.arrays import RESULT as DATA
 from geopatcher.inspect.styles import is_seen_soon, seen
 from geopatcher.operators.models.augmentation import VIEWS
@@ -69,9 +69,14 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
 
 @click.command(cls=SavedCommand, help=HELP)
 @takes_scenes(several=True, target=True)
-@click.argument("target")
+@click.argument("target", type=PLACE)
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
-@click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")
+@click.option(
+    "--model",
+    type=PLACE,
+    metavar="FILE",
+    help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.",
+)
 @click.option(
     "--operator-args",
     multiple=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geopatcher.cli.lazy import did_you_mean
+from geopatcher.cli.words import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,10 +32,16 @@ class SavedCommand(click.Command):
         super().__init__(*arguments, **keywords)  # type: ignore[arg-type]
         self.params += [
             click.Option(
-                ["--config"], metavar="FILE", help="Take options from a JSON file; others given count."
+                ["--config"],
+                type=PLACE,
+                metavar="FILE",
+                help="Take options from a JSON file; others given count.",
             ),
             click.Option(
-                ["--save-config"], metavar="FILE", help="Write the options of this run to a JSON file."
+                ["--save-config"],
+                type=PLACE,
+                metavar="FILE",
+                help="Write the options of this run to a JSON file.",
             ),
         ]
 

@@ -14,7 +14,7 @@ import click
 
 from geopatcher.cli.catalogue import CATALOGUE, Wanted
 from geopatcher.cli.options import options
-from geopatcher.cli.words import OneOf
+from geopatcher.cli.words import PLACE, OneOf
 from geopatcher.errors import SourceError
 from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
@@ -191,7 +191,7 @@ def takes_scenes(
         if several:
             call = options(CATALOGUE)(call)
         metavar = "SOURCE..." if target else "SOURCE... [TARGET]"
-        return click.argument("sources", metavar=metavar, nargs=-1, required=not several)(call)
+        return click.argument("sources", type=PLACE, metavar=metavar, nargs=-1, required=not several)(call)
 
     return decorate
 

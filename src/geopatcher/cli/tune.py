@@ -11,7 +11,7 @@ from geopatcher.cli.operators import model_from, task_over
 from geopatcher.cli.options import FUNCTION, SELECTION, options, read_size
 from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.scenes import takes_scenes
-from geopatcher.cli.words import OneOf, checked
+from geopatcher.cli.words import PLACE, OneOf, checked
 from geopatcher.patching.windows import WINDOWS as ALL_WINDOWS
 from geopatcher.report.margins import tune_margin
 from geopatcher.report.tune import WINDOWS
@@ -47,7 +47,7 @@ def read_windows(ctx: click.Context, param: click.Parameter, value: str | None) 
 @click.command(short_help="Find the step, window or margin an operator needs.")
 @takes_scenes(several=False, target=True)
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
-@click.option("--model", metavar="FILE", help="A model, as for run.")
+@click.option("--model", type=PLACE, metavar="FILE", help="A model, as for run.")
 @options(SELECTION)
 @click.option(
     "--measure",

@@ -6,11 +6,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from geopatcher.cli.lazy import did_you_mean, import_reference
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
@@ -33,6 +34,39 @@ class OneOf(click.Choice[str]):
             if not near:
                 raise
             raise click.BadParameter(error.message + did_you_mean(near), ctx, param) from error
+
+
+class Place(click.types.StringParamType):
+    """A path, or an address: the shell completes it as a file.
+
+    >>> [(item.value, item.type) for item in Place().shell_complete(None, None, "sce")]
+    [('sce', 'file')]
+    """
+
+    def shell_complete(
+        self, ctx: click.Context | None, param: click.Parameter | None, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        _ = ctx, param
+        return [CompletionItem(incomplete, type="file")]
+
+
+#: Of arguments and options.
+PLACE = Place()
+
+
+def begun_by(
+    names: Iterable[str],
+) -> Callable[[click.Context, click.Parameter, str], list[str | CompletionItem]]:
+    """Return what completes the last of some names with commas between them."""
+    known = list(names)
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
+        _ = ctx, param
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in known if name.startswith(last)]
+
+    return complete
 
 
 def checked(reference: str) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
