@@ -136,6 +136,7 @@ def test_errors_for_programs(folder, asked, code, message):
     assert told["exit_code"] == code
     assert "Error: " in result.stderr
     assert run(*asked).stdout == ""
+    assert json.loads(run(*asked, "--json", "--debug").stdout) == told
 
 
 def test_a_result_with_failed_patches_is_one_object(folder):

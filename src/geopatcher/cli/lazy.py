@@ -126,6 +126,11 @@ class LazyGroup(click.Group):
         except click.ClickException as error:
             _tell(error, as_json=as_json)
             raise
+        except BrokenPipeError:
+            raise  # whoever read our output has gone
+        except (GeopatcherError, ValueError, OSError) as error:  # as it is, for --debug
+            _tell(click.ClickException(in_one_line(error)), as_json=as_json)
+            raise
 
     def _invoke(self, ctx: click.Context) -> object:
         ctx.meta[DEBUG] = ctx.params["debug"]
