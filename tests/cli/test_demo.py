@@ -47,7 +47,9 @@ def test_it_prints_the_summaries_the_check_and_where_the_picture_is(folder):
     assert f"result     {path / 'ndvi.zarr'}" in output
     assert f"result     {path / 'ndvi.tif'}" in output
     assert "check      largest error" in output
-    picture = output.strip().splitlines()[-1].split(maxsplit=1)[1]
+    *_, picture, following = output.strip().splitlines()
+    assert following.startswith("next       geopatcher view ")
+    picture = picture.split(maxsplit=1)[1]
     assert picture == str((path / "demo.png").resolve())
     with rasterio.open(picture) as drawn:
         pixels = drawn.read()[:3, ::3, ::3]
@@ -61,7 +63,7 @@ def test_without_matplotlib_all_is_done_but_the_picture(tmp_path, monkeypatch):
     result = CliRunner().invoke(main, ["demo", "--out", str(tmp_path), "--pixels", "256"])
     assert result.exit_code == 0, result.output
     assert "check      largest error" in result.output
-    picture = result.output.strip().splitlines()[-1]
+    *_, picture, _ = result.output.strip().splitlines()
     assert picture.startswith("picture    none: matplotlib.figure is needed for this")
     assert "pip install 'geopatcher[viz]'" in picture
     assert (tmp_path / "ndvi.tif").exists()

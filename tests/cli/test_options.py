@@ -110,16 +110,23 @@ def test_options_are_keywords_of_the_verbs_with_their_defaults():
     assert result.exit_code == 0
 
 
-@pytest.mark.parametrize("target", ["x.zarr", "folder/x.TIF", "x.png"])
+@pytest.mark.parametrize("target", ["x.zarr", "folder/x.TIF"])
 def test_flags_become_the_storage_of_their_target(target):
     stored = storage_of(
         target, codec="zstd", checksum=False, shards=None, multiscales=True, overview="nearest"
     )
-    assert stored == {
-        "x.zarr": geopatcher.ZarrStorage(multiscales=True, overview="nearest"),
-        "folder/x.TIF": geopatcher.CogStorage(overview="nearest"),
-        "x.png": None,
-    }.get(target)
+    assert (
+        stored
+        == {
+            "x.zarr": geopatcher.ZarrStorage(multiscales=True, overview="nearest"),
+            "folder/x.TIF": geopatcher.CogStorage(overview="nearest"),
+        }[target]
+    )
+
+
+def test_another_target_is_a_mistake_of_usage():
+    with pytest.raises(click.UsageError, match=r"TARGET 'x.png' must end in .zarr or .tif"):
+        storage_of("x.png", codec="zstd", checksum=False, shards=None, multiscales=False, overview=None)
 
 
 def test_the_typed_keywords_are_the_verbs():

@@ -111,8 +111,40 @@ def test_bands_are_named_in_expressions(folder, text, value):
 
 def test_a_name_that_is_none_is_told_what_is_near(folder):
     result = run("run", "scene.tif", "out.tif", "--expr", "B8B - red")
-    assert result.exit_code == 1
-    assert "did you mean B8A?" in result.output
+    assert result.exit_code == 2
+    words = " ".join(result.output.split())
+    assert "did you mean B8A for B8B?" in words
+    assert "; bands are b1 red, b2 near_infrared, b3 B8A" in words
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        (["info", "gone.tif"], 1, "cannot open gone.tif"),
+        (["report", "gone.tif"], 1, "there is no result gone.tif"),
+        (["plan", "scene.tif", "--size", "wide"], 2, "'wide' is neither pixels"),
+        (["run", "scene.tif", "out.tif", "--exp", "b1"], 2, "--expr"),
+        (["run", "scene.tif", "out.tif", "--expr", "c1"], 2, "'c1' at position 1"),
+        (["tune", "scene.tif", "--expr", "b1", "--windows", "hann,tuky"], 2, "Did you mean 'tukey'?"),
+    ],
+)
+def test_errors_for_programs(folder, asked, code, message):
+    result = run(*asked, "--json")
+    assert result.exit_code == code
+    told = json.loads(result.stdout)
+    assert message in told["error"]
+    assert told["exit_code"] == code
+    assert "Error: " in result.stderr
+    assert run(*asked).stdout == ""
+    assert json.loads(run(*asked, "--json", "--debug").stdout) == told
+
+
+def test_a_result_with_failed_patches_is_one_object(folder):
+    asked = ("run", "scene.tif", "out.tif", "--operator", "script.py:some", "--size", 64, "--step", 64)
+    result = run(*asked, "--on-error", "skip", "--json")
+    assert result.exit_code == 3
+    assert "too bright" in json.loads(result.stdout)["failed"][0]["error"]
+    assert "too bright" in result.stderr
 
 
 # ---------------------------------------------------------------- operators of files

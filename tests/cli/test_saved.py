@@ -86,7 +86,8 @@ def test_numbers_and_lists_may_be_written_as_such(scene, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"sise": 3}', "'sise', which is no option: there are aggregation,"),
+        ('{"sise": 3}', "'sise', which is no option. Did you mean 'size'"),
+        ('{"xyzzy": 3}', "'xyzzy', which is no option. There are aggregation,"),
         ('{"config": "other.json"}', "'config', which is no option"),
         ("[1]", "is not a JSON object of options by name"),
         ("{", "cannot be read"),

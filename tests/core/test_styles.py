@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from geopatcher.core.metadata import BandMetadata, Metadata
+from geopatcher.core.palette import PALETTE
 from geopatcher.core.styles import Style, band_of, declared, styled
 
 
@@ -38,7 +39,13 @@ def test_classes_with_a_color_each_are_a_palette():
     band = band_of(Style(classes={2: ("b", "#0A0b0C"), 1: ("a", "#ffffff")}))
     assert band.color == "palette"
     assert band.colormap == ((1, (255, 255, 255, 255)), (2, (10, 11, 12, 255)))
-    assert band_of(Style(classes={2: ("b", "#0A0b0C"), 1: "a"})).color == ""
+
+
+def test_where_some_classes_have_a_color_none_is_left_black():
+    band = band_of(Style(classes={2: ("b", "#0A0b0C"), 1: "a"}))
+    assert band.color == "palette"
+    assert dict(band.colormap) == {1: (*PALETTE[1], 255), 2: (10, 11, 12, 255)}
+    assert band_of(Style(classes={2: "b", 1: "a"})).colormap == ()
 
 
 @pytest.mark.parametrize("tag", ["", "1", "a b", "2 1", "nan 1", "1 2 3"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from geopatcher.core.metadata import BandMetadata, ClassLabel, Metadata, of_classes
+from geopatcher.core.palette import PALETTE
 from geopatcher.inspect.classes import classes_shown, css_colors, painted
-from geopatcher.inspect.png import PALETTE
 
 LABELS = (ClassLabel(3, "open_water", (0, 80, 255, 255)), ClassLabel(1, "bare", (190, 160, 90, 255)))
 

@@ -13,8 +13,9 @@ import zarr
 import geopatcher as gp
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.metadata import BandMetadata, ClassLabel, Metadata, of_classes
+from geopatcher.core.palette import PALETTE
 from geopatcher.inspect.levels import ArrayRaster
-from geopatcher.inspect.png import LABELS, PALETTE, USUAL
+from geopatcher.inspect.png import LABELS, USUAL
 from geopatcher.inspect.styles import BandStyle, is_labels, is_seen_soon, seen, style_of
 from geopatcher.report.findings import look_into
 from geopatcher.report.session import Session

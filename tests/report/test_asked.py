@@ -7,7 +7,7 @@ import pytest
 
 from geopatcher.core.domain import RasterDomain
 from geopatcher.inspect.levels import ArrayRaster
-from geopatcher.report.asked import asked_band, asked_spans, asked_style, asked_whole
+from geopatcher.report.asked import asked_band, asked_bands, asked_spans, asked_style, asked_whole
 from geopatcher.report.tiles import Layer
 
 
@@ -28,6 +28,16 @@ def test_bands_count_from_one():
     for text in ("0", "3"):
         with pytest.raises(ValueError, match="band is a number from 1 to 2"):
             asked_band(layer, {"band": [text]})
+
+
+@pytest.mark.parametrize(("first", "second"), [("1,2", "1,2"), ("1", "1,2,3"), ("", "1"), ("4", "1")])
+def test_one_band_is_compared_with_one_and_three_with_three(first, second):
+    layers = [layer_of(np.zeros((3, 4, 4), "float32"))] * 2
+    assert asked_bands(layers, {"first": ["3,2,1"], "second": ["1,2,3"]}) == ((2, 1, 0), (0, 1, 2))
+    with pytest.raises(
+        ValueError, match="first is a band|first and second|first is a number|first is a whole"
+    ):
+        asked_bands(layers, {"first": [first], "second": [second]})
 
 
 @pytest.mark.parametrize("text", ["1,1", "2,1", "0,inf", "0,nan", "0,1,2", "0"])

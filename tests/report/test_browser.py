@@ -265,6 +265,19 @@ def test_the_difference_is_of_values_and_not_of_colours(page):
     settled(page)
     assert at_middle(page, -41) == [168, 22, 44, 255]  # the ramp's last: one, the highest there is
     assert text(page, "flag-left") == "result, 1: b1 \N{MINUS SIGN} input, 1: b1"
+    ticks = page.find_elements(By.CSS_SELECTOR, "#difference .ticks span")
+    assert [tick.text for tick in ticks] == ["-1", "-0.5", "0", "0.5", "1"]
+    for side in ("left", "right"):
+        choose(page, f"side-{side}-bands", "rgb")
+    white = [255, 255, 255, 255]  # each color by itself
+    WebDriverWait(page, 10).until(lambda driver: at_middle(driver, -41) == white)
+
+
+def test_a_map_of_classes_has_no_range_to_choose(page):
+    fields = [by(page, f"side-left-{end}") for end in ("from", "to")]
+    assert all(field.is_displayed() for field in fields)
+    choose(page, "side-left-ramp", "labels")
+    assert not any(field.is_displayed() for field in fields)
 
 
 def test_side_by_side_both_show_the_same_place(page, image):

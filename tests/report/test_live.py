@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
+from geopatcher.core.box import Box
+from geopatcher.engine.previews import Preview
 from geopatcher.report.live import MOST_LINES, PAGES, Followed, watched
 
 
@@ -92,3 +94,15 @@ def test_a_run_is_followed_from_its_begin_to_its_end(tmp_path):
         assert found[-1]["outcome"] == "complete"
         assert found[-2]["done"] == found[0]["total"]
         viewer.session.last_look(0)
+
+
+def test_a_page_that_is_open_is_given_the_last_picture_before_the_end(tmp_path):
+    followed = Followed(tmp_path / "run.jsonl")
+    followed.picture.on_block_done(Preview(Box(0, 2, 0, 4), np.ones((1, 2, 4), np.float32), 1, (2, 4)))
+    followed.answer("/lines?from=0")
+    ends = threading.Thread(target=followed.last_look, args=(10,))
+    ends.start()
+    for asked, waits in (("/lines?from=0", True), ("/picture?n=1", True), ("/lines?from=0", False)):
+        followed.answer(asked)
+        ends.join(0.3)
+        assert ends.is_alive() is waits

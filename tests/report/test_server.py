@@ -6,6 +6,7 @@ import http.client
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
@@ -47,6 +48,26 @@ def test_closing_closes_what_is_shown_and_lets_go_of_the_port():
             Viewer(Echo(), port)
     assert echo.closed
     Viewer(Echo(), port).close()
+
+
+def test_closing_waits_for_an_answer_in_the_making_and_begins_no_other():
+    asked, ended = threading.Event(), []
+
+    class Slow(Echo):
+        def answer(self, target):
+            asked.set()
+            time.sleep(0.3)  # as in the middle of NumPy, where a process must not end
+            ended.append(target)
+            return super().answer(target)
+
+    with Viewer(Slow()) as viewer:
+        thread = threading.Thread(target=get, args=(viewer, "/a"))
+        thread.start()
+        assert asked.wait(10)
+    assert ended == ["/a"]
+    thread.join()
+    assert viewer.answer("/b").status == 503
+    assert ended == ["/a"]
 
 
 def test_a_page_that_is_left_before_it_is_answered_is_no_error(monkeypatch):

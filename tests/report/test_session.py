@@ -188,6 +188,19 @@ def test_what_stored_numbers_stand_for_is_told(session):
     assert [layer["scales"] for layer in told(session, "/session")["layers"]] == [[], [], []]
     image = np.random.default_rng(0).random((20, 30))
     scaled = gp.reconstruct(image, np.copy, size=8, scale_to=gp.ScaleTo("uint8", (0, 2.54)))
-    (layer,) = Session.of(scaled).describe()["layers"]
+    session = Session.of(scaled, image)
+    layer, _ = session.describe()["layers"]
     assert layer["scales"] == [[pytest.approx(0.01), 0]]
-    assert layer["spans"] == [[0, 254]]
+    assert layer["spans"] == [pytest.approx([0, 2.54])]
+    assert told(session, "/value/0?row=0&col=0")["values"] == [repr(round(image[0, 0] * 100))]
+    less = told(session, "/histogram/0/1?first=1&second=1")["ends"]  # of the quantities
+    assert less == pytest.approx([-0.005, 0.005], abs=0.0005)
+
+
+def test_three_bands_less_three_are_drawn_color_by_color():
+    image = np.zeros((3, 20, 30), "uint8")
+    session = Session.of(gp.reconstruct(image, lambda x: x + np.uint8([[[4]], [[0]], [[2]]]), size=20), image)
+    picture = decoded(session.answer("/difference/0/1/0/0/0?first=1,2,3&second=1,2,3&span=-4,4").content)
+    assert np.abs(picture[:3, 0, 0].astype(int) - [255, 127, 191]).max() <= 1
+    assert told(session, "/histogram/0/1?first=1,2,3&second=1,2,3")["ends"] == [0, 4]
+    assert session.answer("/difference/0/1/0/0/0?first=1,2,3&second=1&span=-4,4").status == 400

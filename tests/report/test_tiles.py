@@ -13,7 +13,7 @@ from geopatcher.inspect.levels import ArrayRaster
 from geopatcher.inspect.styles import seen, style_of
 from geopatcher.report import tiles
 from geopatcher.report.session import Session
-from geopatcher.report.tiles import Layer, Style, render
+from geopatcher.report.tiles import Layer, Style, difference, render
 
 
 def test_classes_begin_in_the_colours_of_labels():
@@ -131,3 +131,19 @@ def test_a_large_raster_looks_as_in_the_report_once_it_is_read(monkeypatch):
     assert guess.span != pytest.approx(exact.span, abs=1)  # a few spots see something else
     assert layer.styles[0].span == pytest.approx(exact.span, abs=0.05)
     assert sum(layer.histogram(0).counts) == seen(layer.raster, 0).size
+
+
+def test_a_difference_from_afar_is_of_single_pixels_and_not_of_overviews():
+    rng = np.random.default_rng(0)
+    cells = rng.integers(0, 1000, (2100, 2100)).astype("float32")
+    domain = RasterDomain(cells.shape, dtype=cells.dtype)
+    means = cells.reshape(525, 4, 525, 4).mean(axis=(1, 3))
+    coarse = Layer.of("result", ArrayRaster(cells, domain, (512, 512), {4: means}))
+    plain = Layer.of("input", ArrayRaster(cells - 1, domain, (512, 512)))
+    assert coarse.cells(0, 0, 0, (0,)).std() < 0.5 * plain.cells(0, 0, 0, (0,)).std()  # or this tests nothing
+    picture = difference((coarse, plain), ((0,), (0,)), (0, 0, 0), (-1, 1))
+    with rasterio.MemoryFile(picture) as file, file.open() as dataset:
+        found = dataset.read()
+    assert np.unique(found.reshape(4, -1), axis=1).T.tolist() == [[168, 22, 44, 255]]  # one everywhere
+    assert coarse.histogram_less((0,), plain, (0,)).ends == (0.5, 1.5)
+    assert difference((coarse, plain), ((0,), (0,)), (0, 9, 9), (-1, 1)) is None

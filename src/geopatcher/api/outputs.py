@@ -18,9 +18,9 @@ from geopatcher.api.models import matched, shown_size
 from geopatcher.core.gaps import VALID
 from geopatcher.core.metadata import ClassLabel
 from geopatcher.core.operators import RAW, RESULT, Classifying, Named, Several
+from geopatcher.core.palette import PALETTE
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import check_patch
-from geopatcher.inspect.png import PALETTE
 from geopatcher.operators.models.protocol import ModelLike
 from geopatcher.operators.wrappers import wants_mask
 from geopatcher.planning.memory import parse_bytes

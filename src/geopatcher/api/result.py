@@ -12,6 +12,7 @@ from geopatcher.core.gaps import VALID
 from geopatcher.core.html_cards import card, facts_of, legend, thumbnail
 from geopatcher.inspect.arrays import RESULT, rasters_of
 from geopatcher.inspect.classes import css_colors
+from geopatcher.inspect.meaning import all_meant, meant
 from geopatcher.inspect.plotting import draw_result
 from geopatcher.inspect.png import data_uri, png_bytes
 from geopatcher.inspect.styles import seen, style_of
@@ -160,7 +161,8 @@ class Reconstruction:
     ) -> matplotlib.axes.Axes:
         """Draw a band in coordinates of its CRS, with its colours explained; needs the extra ``viz``.
 
-        A map of classes has their own colours, and a legend of their names. Cells without data are grey.
+        A map of classes has their own colours, and a legend of their names; of a result with a scale and an
+        offset the quantities are drawn. Cells without data are grey.
         ``result.plot().figure.savefig("map.png")`` makes a file of it.
 
         Parameters
@@ -184,7 +186,7 @@ class Reconstruction:
             There is no such band or layer.
 
         """
-        return draw_result(self.rasters(), band, ax, layers)
+        return draw_result(all_meant(self.rasters()), band, ax, layers)
 
     def __repr__(self) -> str:
         height, width = self.domain.grid_shape
@@ -193,7 +195,7 @@ class Reconstruction:
         return f"Reconstruction({place}, {what}, {height:,} x {width:,} pixels)"
 
     def _repr_html_(self) -> str:
-        raster = self.rasters()[RESULT]
+        raster = meant(self.rasters()[RESULT])
         cells = seen(raster, 0)
         style = style_of(raster.domain, 0, cells)
         thin = -(-max(cells.shape) // THUMBNAIL_PX)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import click
 
 from geopatcher.cli.options import options
+from geopatcher.cli.words import PLACE
 from geopatcher.fields.open import as_field
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ AREA = (
         "--bounds", callback=read_bounds, metavar="W,S,E,N", help="Compute what lies in these coordinates."
     ),
     click.option("--bounds-crs", metavar="CRS", help="Theirs, such as EPSG:4326.  [default: the raster's]"),
-    click.option("--aoi", metavar="FILE", help="Compute what lies in the polygons of a vector file."),
-    click.option("--like", metavar="RASTER", help="Compute what another raster covers."),
+    click.option(
+        "--aoi", type=PLACE, metavar="FILE", help="Compute what lies in the polygons of a vector file."
+    ),
+    click.option("--like", type=PLACE, metavar="RASTER", help="Compute what another raster covers."),
     click.option("--crop", is_flag=True, help="Give the result the grid of that part, not of all."),
     click.option("--all-touched", is_flag=True, help="Take in every cell that a polygon touches."),
 )

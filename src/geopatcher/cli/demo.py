@@ -73,6 +73,7 @@ def demo(out: Path, pixels: int) -> None:
     click.echo(f"\ncheck      largest error {found.zarr_error:.1e} (zarr), {found.tiff_error:.1e} (GeoTIFF)")
     click.echo(f"nodata     {found.missing:,} pixels, {found.wrong_mask:,} of them or others wrong")
     click.echo(f"picture    {_drawn(out, pixels, found)}")
+    click.echo(f"next       geopatcher view {tiff}, or geopatcher report {tiff}")
     if not found.passed:
         raise click.ClickException("the results differ from the whole-array truth: see above")
 
@@ -94,5 +95,5 @@ def _drawn(out: Path, pixels: int, found: Comparison) -> str:
             error=max(found.zarr_error, found.tiff_error),
         )
     except MissingExtraError as error:
-        return f"none: {error}; {out / 'ndvi.tif'} is there for geopatcher view and report"
+        return f"none: {error}"
     return str(picture.resolve())

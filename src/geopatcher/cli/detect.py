@@ -12,6 +12,7 @@ from geopatcher.cli.operators import load_operator
 from geopatcher.cli.options import read_bands, read_batch_size, read_names, read_size
 from geopatcher.cli.run import DEVICES
 from geopatcher.cli.scenes import takes_scenes
+from geopatcher.cli.words import OneOf
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.features.merging import MERGES
 from geopatcher.operators.models.detection import LAYOUTS
@@ -63,10 +64,10 @@ class DetectKeywords(TypedDict):
 @click.command(help=HELP)
 @takes_scenes(several=False)
 @click.option("--model", metavar="FILE", help="A network that finds objects: .onnx.")
-@click.option("--layout", type=click.Choice(LAYOUTS), default="auto", help="How it tells what it found.")
+@click.option("--layout", type=OneOf(LAYOUTS), default="auto", help="How it tells what it found.")
 @click.option("--bands", callback=read_bands, metavar="B,B", help="Bands of SOURCE that it takes.")
 @click.option("--scale", type=float, metavar="NUMBER", help="What values are multiplied by, such as 0.00392.")
-@click.option("--device", type=click.Choice(DEVICES), default="auto", help="Where it runs.")
+@click.option("--device", type=OneOf(DEVICES), default="auto", help="Where it runs.")
 @click.option("--detector", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to boxes.")
 @click.option(
     "--size", callback=read_size, metavar="PIXELS", default="256", show_default=True, help="Of a patch."
@@ -76,9 +77,7 @@ class DetectKeywords(TypedDict):
     "--iou", type=float, default=0.5, show_default=True, help="Overlap of detections of one object."
 )
 @click.option("--score", type=float, default=0.25, show_default=True, help="Leave out what has a lower one.")
-@click.option(
-    "--merge", type=click.Choice(MERGES), default="nms", show_default=True, help="How they become one."
-)
+@click.option("--merge", type=OneOf(MERGES), default="nms", show_default=True, help="How they become one.")
 @click.option(
     "--classes", callback=read_names, default="", metavar="NAME,NAME", help="Names of classes, from 0."
 )
@@ -88,7 +87,7 @@ class DetectKeywords(TypedDict):
 @takes_area
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes to run on.")
 @click.option("--memory-limit", default="1GiB", show_default=True, help="Bytes for the pixels read at once.")
-@click.option("--on-error", type=click.Choice(ON_ERROR), default="raise", help="Of a patch that fails.")
+@click.option("--on-error", type=OneOf(ON_ERROR), default="raise", help="Of a patch that fails.")
 @click.option("--max-retries", type=click.IntRange(min=0), default=0, help="Further tries after an error.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where a run stopped.")
 @click.option("--resume-always", is_flag=True, help="Even where it is not known to be the same detector.")

@@ -16,6 +16,7 @@ from geopatcher.cli.options import (
     read_size,
     storage_of,
 )
+from geopatcher.cli.words import PLACE, checked
 from geopatcher.core.box import Box
 
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
@@ -71,8 +72,8 @@ def read_bounds(
 
 
 @click.command(help=HELP)
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", type=PLACE)
+@click.argument("target", type=PLACE)
 @click.option("--bands", callback=read_bands, metavar="B,B", help="Bands to copy, by number or name.")
 @click.option("--pixels", "region", callback=read_pixels, metavar="R0:R1,C0:C1", help="Rows and columns.")
 @click.option("--bounds", callback=read_bounds, metavar="L,B,R,T", help="The same, in units of the CRS.")
@@ -82,7 +83,14 @@ def read_bounds(
     "--chunks", callback=read_size, metavar="PIXELS", default="512", show_default=True, help="Of a .zarr."
 )
 @options(STORAGE)
-@click.option("--memory-limit", default="256MiB", show_default=True, help="Pixels to hold at once.")
+@click.option(
+    "--memory-limit",
+    callback=checked("geopatcher.planning.memory:parse_bytes"),
+    metavar="SIZE",
+    default="256MiB",
+    show_default=True,
+    help="Pixels to hold at once.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a target that exists.")
 @click.option("--no-progress", is_flag=True, help="Draw no bar.")
 def export(

@@ -6,11 +6,12 @@ import click
 
 from geopatcher.cli.options import options
 from geopatcher.cli.output import JSON, of_domain, say_json
+from geopatcher.cli.words import PLACE
 from geopatcher.inspect.info import describe
 
 
 @click.command(short_help="Describe a raster or a result.")
-@click.argument("file")
+@click.argument("file", type=PLACE)
 @options(JSON)
 def info(file: str, as_json: bool) -> None:
     """Describe FILE, a raster or a result: size, georeference, bands, nodata, how it is stored."""

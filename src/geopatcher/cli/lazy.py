@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from geopatcher._optional import import_quickly
-from geopatcher.cli.output import QUIET, heard, set_levels
+from geopatcher.cli.output import QUIET, heard, say_json, set_levels
 from geopatcher.errors import GeopatcherError, InterruptedRunError
 from geopatcher.errors.redaction import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 #: Where the context of a command keeps whether errors show where they came from, and how much is told.
@@ -62,6 +62,10 @@ class Interrupted(click.ClickException):
         vars(self)["exit_code"] = 128 + signal_number
 
 
+class ToldError(click.ClickException):
+    """An error behind a result, which has been printed."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are listed in a table and imported when they are used.
 
@@ -80,9 +84,7 @@ class LazyGroup(click.Group):
         """Find the command; one that is none is told the nearest."""
         name = args[0] if args else ""
         if name and not name.startswith("-") and name not in self._table:
-            near = get_close_matches(name, self._table)
-            hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-            ctx.fail(f"No such command {name!r}.{hint}")
+            ctx.fail(f"No such command {name!r}.{did_you_mean(get_close_matches(name, self._table))}")
         return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -109,7 +111,28 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, command.summary) for name, command in self._table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; a plain error becomes a line and an exit code, a warning a line."""
+        """Run the command; a plain error becomes a line and an exit code, a warning a line.
+
+        Of a command that was to print JSON, the error is an object on stdout as well.
+        """
+        as_json = "--json" in ctx.args
+        try:
+            return self._invoke(ctx)
+        except click.NoSuchOption as error:
+            named = f"No such option {error.option_name!r}.{did_you_mean(_nearest(error))}"
+            told = click.UsageError(named, error.ctx)
+            _tell(told, as_json=as_json)
+            raise told from error
+        except click.ClickException as error:
+            _tell(error, as_json=as_json)
+            raise
+        except BrokenPipeError:
+            raise  # whoever read our output has gone
+        except (GeopatcherError, ValueError, OSError) as error:  # as it is, for --debug
+            _tell(click.ClickException(in_one_line(error)), as_json=as_json)
+            raise
+
+    def _invoke(self, ctx: click.Context) -> object:
         ctx.meta[DEBUG] = ctx.params["debug"]
         ctx.meta[QUIET] = ctx.params.get("quiet", False)
         ctx.meta[VERBOSE] = ctx.params.get("verbose", 0)
@@ -127,6 +150,29 @@ class LazyGroup(click.Group):
             raise Interrupted(in_one_line(error), error.signal_number) from error
         except KeyboardInterrupt as error:
             raise Interrupted(in_one_line(error)) from error
+
+
+def _tell(error: click.ClickException, *, as_json: bool) -> None:
+    """Print an error as JSON, where that is asked for and nothing was printed yet."""
+    if as_json and not isinstance(error, ToldError):
+        say_json({"error": error.format_message(), "exit_code": error.exit_code})
+
+
+def _nearest(error: click.NoSuchOption) -> list[str]:
+    """Return the options that one which is none may stand for: those it begins, or else those like it."""
+    params = [] if error.ctx is None else error.ctx.command.params
+    known = [each for param in params for each in param.opts if each.startswith("--")]
+    begun = [each for each in known if each.startswith(error.option_name)]
+    return begun or get_close_matches(error.option_name, known)
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """Return a question after a message, nothing where nothing is near.
+
+    >>> did_you_mean(["run", "find"]), did_you_mean([])
+    (" Did you mean 'run' or 'find'?", '')
+    """
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
 def _everywhere() -> list[click.Option]:

@@ -10,6 +10,8 @@ from typing import TypeVar, cast
 import click
 
 from geopatcher.cli.options import DTYPES, options
+from geopatcher.cli.words import OneOf
+from geopatcher.core.palette import RAMPS
 from geopatcher.core.scaling import ScaleTo
 from geopatcher.core.styles import Named, Style
 
@@ -46,7 +48,7 @@ SCALING = (
     click.option(
         "--scale-to",
         "numbers",
-        type=click.Choice(DTYPES[:6]),
+        type=OneOf(DTYPES[:6]),
         help="Values of --range as whole numbers, with scale and offset written.",
     ),
     click.option(
@@ -59,7 +61,12 @@ SCALING = (
 )
 
 LOOKS = (
-    click.option("--ramp", metavar="NAME", help="Colours of the result, kept with it, such as vegetation."),
+    click.option(
+        "--ramp",
+        type=OneOf([*RAMPS]),
+        metavar="NAME",
+        help=f"Colours, kept with the result: {', '.join(RAMPS)}.",
+    ),
     *SCALING,
     click.option(
         "--class",
@@ -85,6 +92,8 @@ def takes_looks(command: F) -> F:
         numbers: str | None,
         **keywords: object,
     ) -> object:
+        if classes and (ramp or (span and numbers is None)):
+            raise click.UsageError("give --class, or --ramp and --range: a map of classes has no range")
         style = Style(span, ramp or "", classes) if ramp or span or classes else None
         return command(*args, style=style, scale_to=_scaling(numbers, span), **keywords)
 

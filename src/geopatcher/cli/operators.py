@@ -16,7 +16,7 @@ import click
 from geopatcher.api.subset import bands_of_each, pick_bands
 from geopatcher.core.containment import contained, told
 from geopatcher.core.protocols import BandSelectable
-from geopatcher.errors import OperatorError, SourceError
+from geopatcher.errors import OperatorError
 from geopatcher.fields.open import as_field
 from geopatcher.fields.raster import RasterField
 from geopatcher.operators.expression import Expression
@@ -51,15 +51,15 @@ class Task(Generic[F_co]):
 def field_of(source: Source, bands: tuple[int | str, ...] | None) -> SourceField[object]:
     """Open a raster, or only ``bands`` of it, by number from 1 or by name."""
     field = as_field(source)
-    return field if bands is None else _picked(field, bands)
+    return field if bands is None else _picked(field, bands, "--bands")
 
 
-def _picked(field: SourceField[object], bands: tuple[int | str, ...]) -> SourceField[object]:
-    """Return a field of some bands."""
+def _picked(field: SourceField[object], bands: tuple[int | str, ...], option: str) -> SourceField[object]:
+    """Return a field of some bands, which an option names."""
     try:
         return RasterField(pick_bands(field.source, bands))
     except ValueError as error:
-        raise SourceError(str(error)) from error
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
 
 
 def expression_task(
@@ -69,10 +69,13 @@ def expression_task(
     if bands is not None:
         raise click.UsageError("--bands is for --operator: an --expr names its bands itself, such as b4")
     field = as_field(source)
-    expression = expression_of(text, bands_of_each(field.source.domain))
+    try:
+        expression = expression_of(text, bands_of_each(field.source.domain))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--expr'") from error
     given: tuple[int, ...] | None = None
     if isinstance(field.source, BandSelectable):
-        field, given = _picked(field, expression.bands), expression.bands
+        field, given = _picked(field, expression.bands, "--expr"), expression.bands
     nodata = CONDITION_NODATA if expression.is_condition and field.source.has_nodata else None
     return Task(field, replace(expression, given=given), nodata, out_bands=1)
 
@@ -229,11 +232,14 @@ def expression_of(text: str, names: Sequence[str]) -> Expression:
     try:
         return Expression(with_numbers(text, names), called=text)
     except ValueError as error:
-        words = re.findall(r"[A-Za-z_]\w*", text)
         written = [re.sub(r"\W+", "_", name) for name in names]
-        near = [each for word in words if word not in written for each in _near(word, written)]
-        listed = f"; did you mean {', '.join(dict.fromkeys(near))}?" if near else ""
-        raise ValueError(f"{error}{listed}") from error
+        words = [word for word in re.findall(r"[A-Za-z_]\w*", text) if word not in written]
+        near = {word: _near(word, written) for word in words}
+        meant = [f"{' or '.join(bands)} for {word}" for word, bands in near.items() if bands]
+        told = f"; did you mean {', '.join(meant)}?" if meant else ""
+        listed = [f"b{band} {name}" for band, name in enumerate(written, 1) if name != f"b{band}"]
+        known = f"; bands are {', '.join(listed[:LISTED])}" if words and listed else ""
+        raise ValueError(f"{error}{told}{known}") from error
 
 
 def _near(word: str, names: Sequence[str]) -> list[str]:

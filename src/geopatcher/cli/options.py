@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 import click
 
 import geopatcher
+from geopatcher.accumulators.layers import LAYERS
+from geopatcher.cli.words import PLACE, OneOf, begun_by, checked
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.patching.windows import WINDOWS
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 
+#: As `geopatcher.aggregations.names` has them, for the shell to complete.
+AGGREGATIONS = (
+    *("overlap-add", "sum", "mean", "max", "min", "variance", "weighted-sum", "inv-var-weighted-mean"),
+    *("median", "mode", "hard-vote:", "soft-vote:", "instances"),
+)
 #: What zarr and GeoTIFF both hold.
 DTYPES = (
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
@@ -70,6 +77,12 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str) -> tuple[
     """Read names such as ``weight,spread``."""
     _ = ctx, param
     return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+def read_layers(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    """Read names of layers such as ``weight,spread``."""
+    known = OneOf(LAYERS)
+    return tuple(known.convert(name, param, ctx) for name in read_names(ctx, param, value))
 
 
 def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -> int | float | None:
@@ -165,16 +178,23 @@ PATCHES = (
     ),
     click.option(
         "--output-scale",
+        callback=checked("geopatcher.planning.reading:scale_from"),
         metavar="NUMBER",
         help="How much finer the result is, such as 2 or 1/4.  [default: the operator's, else 1]",
     ),
-    click.option("--window", default="hann", show_default=True, help=f"Taper: {', '.join(sorted(WINDOWS))}."),
+    click.option("--window", type=OneOf(sorted(WINDOWS)), default="hann", show_default=True, help="Taper."),
     click.option(
-        "--aggregation", default="overlap-add", show_default=True, help="How overlapping results become one."
+        "--aggregation",
+        shell_complete=begun_by(AGGREGATIONS),
+        callback=checked("geopatcher.aggregations.names:aggregation_from_name"),
+        metavar="NAME",
+        default="overlap-add",
+        show_default=True,
+        help="How overlapping results become one.",
     ),
     click.option(
         "--boundary",
-        type=click.Choice(BOUNDARIES),
+        type=OneOf(BOUNDARIES),
         default="cover",
         show_default=True,
         help="What becomes of the last patch of a row or column.",
@@ -189,9 +209,14 @@ PATCHES = (
         help="Patches the operator gets at once, (n, bands, h, w), or auto.",
     ),
     click.option(
-        "--memory-limit", default="1GiB", show_default=True, help="Memory to stay within, such as 512MiB."
+        "--memory-limit",
+        callback=checked("geopatcher.planning.memory:parse_bytes"),
+        metavar="SIZE",
+        default="1GiB",
+        show_default=True,
+        help="Memory to stay within, such as 512MiB.",
     ),
-    click.option("--dtype", type=click.Choice(DTYPES), help="Of the result.  [default: the operator's]"),
+    click.option("--dtype", type=OneOf(DTYPES), help="Of the result.  [default: the operator's]"),
     click.option(
         "--chunks",
         callback=read_size,
@@ -203,13 +228,20 @@ PATCHES = (
 )
 
 STORAGE = (
-    click.option("--codec", default=USUAL_CODEC, show_default=True, help="Compression of a .zarr."),
+    click.option(
+        "--codec",
+        callback=checked("geopatcher.targets.codecs:check_codec"),
+        metavar="NAME",
+        default=USUAL_CODEC,
+        show_default=True,
+        help="Compression of a .zarr.",
+    ),
     click.option("--checksum", is_flag=True, help="Of a .zarr: a checksum in each chunk."),
     click.option("--shards", callback=read_size, metavar="PIXELS", help="Of a .zarr: chunks in one file."),
     click.option("--multiscales", is_flag=True, help="Add overviews to a .zarr; a .tif has them always."),
     click.option(
         "--overview",
-        type=click.Choice(OVERVIEWS),
+        type=OneOf(OVERVIEWS),
         help="How four cells become one in them.  [default: mode for labels, else average]",
     ),
 )
@@ -245,14 +277,15 @@ RESULT = (
     ),
     click.option(
         "--layers",
-        callback=read_names,
+        shell_complete=begun_by(LAYERS),
+        callback=read_layers,
         default="",
         metavar="NAME,NAME",
         help="Written beside the result: weight, count, spread.",
     ),
     click.option(
         "--on-error",
-        type=click.Choice(ON_ERROR),
+        type=OneOf(ON_ERROR),
         default="raise",
         show_default=True,
         help="What becomes of a patch whose read or operator fails.",
@@ -270,7 +303,7 @@ RESULT = (
         metavar="SECONDS",
         help="Longest time of one call of the operator.  [default: no limit]",
     ),
-    click.option("--log-json", metavar="FILE", help="Write a line of JSON for each strip."),
+    click.option("--log-json", type=PLACE, metavar="FILE", help="Write a line of JSON for each strip."),
 )
 
 
@@ -285,20 +318,20 @@ def storage_of(
     shards: int | tuple[int, int] | None,
     multiscales: bool,
     overview: str | None,
-) -> ZarrStorage | CogStorage | None:
-    """Return what the flags of `STORAGE` come to for a target; ``None`` for one that is refused later.
+) -> ZarrStorage | CogStorage:
+    """Return what the flags of `STORAGE` come to for a target.
 
     Raises
     ------
     click.UsageError
-        A flag is of no use to a GeoTIFF.
+        The target is of another kind, or a flag is of no use to a GeoTIFF.
 
     """
     ending = PurePath(target).suffix.lower()
     if ending == ".zarr":
         return geopatcher.ZarrStorage(codec, shards, multiscales, overview, checksum)
     if ending not in (".tif", ".tiff"):
-        return None
+        raise click.UsageError(f"TARGET {target!r} must end in .zarr or .tif")
     for flag, given in (
         ("--codec", codec != USUAL_CODEC),
         ("--shards", shards is not None),

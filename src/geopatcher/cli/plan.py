@@ -16,6 +16,7 @@ from geopatcher.cli.operators import expression_task, field_of, model_from
 from geopatcher.cli.options import PATCHES, SELECTION, options
 from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.scenes import takes_scenes
+from geopatcher.cli.words import PLACE
 from geopatcher.engine.error_policy import ErrorPolicy
 from geopatcher.executors.workers.shared_arrays import block_width
 from geopatcher.planning.tasks import cut_tasks
@@ -75,7 +76,9 @@ def _told(plan: Plan) -> dict[str, object]:
 
 @click.command(short_help="Say what a run would do and cost, without reading a pixel.")
 @takes_scenes(several=True)
-@click.option("--model", metavar="FILE", help="The model that would be run: its margin, bands, classes.")
+@click.option(
+    "--model", type=PLACE, metavar="FILE", help="The model that would be run: its margin, bands, classes."
+)
 @options(SELECTION, PATCHES)
 @takes_area
 @click.option(

@@ -6,6 +6,7 @@ import click
 
 from geopatcher.api.polygons import USUAL
 from geopatcher.api.polygons import polygons as draw_polygons
+from geopatcher.cli.words import PLACE, OneOf
 
 
 def read_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -15,8 +16,8 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 
 @click.command(short_help="Draw the areas of a map of classes as polygons.")
-@click.argument("result")
-@click.argument("out")
+@click.argument("result", type=PLACE)
+@click.argument("out", type=PLACE)
 @click.option(
     "--classes", callback=read_names, metavar="A,B", help="Values or names to draw.  [default: all]"
 )
@@ -24,7 +25,7 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str | None) ->
     "--min-area", type=float, metavar="AREA", help="Leave out what is smaller, in units of the CRS."
 )
 @click.option("--simplify", type=float, metavar="LENGTH", help="Leave out corners, in units of the CRS.")
-@click.option("--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True)
+@click.option("--connectivity", type=OneOf(["4", "8"]), default="4", show_default=True)
 @click.option(
     "--properties",
     callback=read_names,

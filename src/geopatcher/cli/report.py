@@ -8,6 +8,7 @@ import click
 
 from geopatcher.cli.options import options, read_size
 from geopatcher.cli.output import JSON, say_json
+from geopatcher.cli.words import PLACE
 from geopatcher.report.findings import look_into
 from geopatcher.report.html import write_findings
 
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Write a report about a result: one HTML file.")
-@click.argument("result")
-@click.argument("path", required=False, metavar="[REPORT.html]")
+@click.argument("result", type=PLACE)
+@click.argument("path", type=PLACE, required=False, metavar="[REPORT.html]")
 @click.option(
-    "--input", "source", metavar="SOURCE", help="The raster it was made from.  [default: as its ledger says]"
+    "--input",
+    "source",
+    type=PLACE,
+    metavar="SOURCE",
+    help="The raster it was made from.  [default: as its ledger says]",
 )
 @click.option("--size", callback=read_size, metavar="PIXELS", help="Patches, where no ledger tells.")
 @click.option("--step", callback=read_size, metavar="PIXELS", help="From patch to patch, likewise.")

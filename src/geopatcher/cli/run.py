@@ -13,6 +13,7 @@ import numpy as np
 import geopatcher
 from geopatcher import executors
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.lazy import ToldError
 from geopatcher.cli.looks import takes_looks
 from geopatcher.cli.operators import read_arguments, task_over
 from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of
@@ -20,6 +21,7 @@ from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
 from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes
+from geopatcher.cli.words import PLACE, OneOf
 from geopatcher.inspect.arrays import RESULT as DATA
 from geopatcher.inspect.styles import is_seen_soon, seen
 from geopatcher.operators.models.augmentation import VIEWS
@@ -67,9 +69,14 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
 
 @click.command(cls=SavedCommand, help=HELP)
 @takes_scenes(several=True, target=True)
-@click.argument("target")
+@click.argument("target", type=PLACE)
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
-@click.option("--model", metavar="FILE", help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.")
+@click.option(
+    "--model",
+    type=PLACE,
+    metavar="FILE",
+    help="A model: .onnx, .pt2, .ts, .skops, a booster's .txt or .json.",
+)
 @click.option(
     "--operator-args",
     multiple=True,
@@ -77,8 +84,8 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
     metavar="NAME=VALUE",
     help="A keyword of the function, again for each; values are JSON, or else texts.",
 )
-@click.option("--device", type=click.Choice(DEVICES), help="Where the model runs.  [default: auto]")
-@click.option("--tta", type=click.Choice(sorted(VIEWS)), help="Mean of a model over views of each patch.")
+@click.option("--device", type=OneOf(DEVICES), help="Where the model runs.  [default: auto]")
+@click.option("--tta", type=OneOf(sorted(VIEWS)), help="Mean of a model over views of each patch.")
 @options(SELECTION, PATCHES, RESULT)
 @takes_area
 @click.option(
@@ -198,10 +205,10 @@ def _tell(result: Reconstruction, *, as_json: bool) -> None:
     else:
         say(str(result))
     if result.errors:
-        raise PatchesFailed(result)
+        raise PatchesFailedError(result)
 
 
-class PatchesFailed(click.ClickException):
+class PatchesFailedError(ToldError):
     """There is a result, but some of its patches failed: exit code 3."""
 
     exit_code = 3

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from geopatcher.cli.lazy import did_you_mean
+from geopatcher.cli.words import PLACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +32,16 @@ class SavedCommand(click.Command):
         super().__init__(*arguments, **keywords)  # type: ignore[arg-type]
         self.params += [
             click.Option(
-                ["--config"], metavar="FILE", help="Take options from a JSON file; others given count."
+                ["--config"],
+                type=PLACE,
+                metavar="FILE",
+                help="Take options from a JSON file; others given count.",
             ),
             click.Option(
-                ["--save-config"], metavar="FILE", help="Write the options of this run to a JSON file."
+                ["--save-config"],
+                type=PLACE,
+                metavar="FILE",
+                help="Write the options of this run to a JSON file.",
             ),
         ]
 
@@ -77,9 +87,10 @@ def _read(place: str, names: list[str]) -> Mapping[str, object]:
         raise click.UsageError(f"the configuration {place} is not a JSON object of options by name")
     unknown = sorted(set(found) - set(names))
     if unknown:
+        near = [each for name in unknown for each in get_close_matches(name, names)]
+        told = did_you_mean(near) or f" There are {', '.join(sorted(names))}"
         raise click.UsageError(
-            f"the configuration {place} has {', '.join(map(repr, unknown))}, which is no option: there are "
-            f"{', '.join(sorted(names))}"
+            f"the configuration {place} has {', '.join(map(repr, unknown))}, which is no option.{told}"
         )
     return {name: _said(value) for name, value in found.items() if value is not None}
 

@@ -14,6 +14,7 @@ import click
 
 from geopatcher.cli.catalogue import CATALOGUE, Wanted
 from geopatcher.cli.options import options
+from geopatcher.cli.words import PLACE, OneOf
 from geopatcher.errors import SourceError
 from geopatcher.fields.choices import Choices
 from geopatcher.fields.grids import Grid
@@ -82,7 +83,7 @@ OPTIONS = (
     click.option(
         "--order",
         "--mosaic",
-        type=click.Choice(ORDERS),
+        type=OneOf(ORDERS),
         default="first",
         show_default=True,
         help="Which of several scenes is seen where they lie over each other.",
@@ -190,7 +191,7 @@ def takes_scenes(
         if several:
             call = options(CATALOGUE)(call)
         metavar = "SOURCE..." if target else "SOURCE... [TARGET]"
-        return click.argument("sources", metavar=metavar, nargs=-1, required=not several)(call)
+        return click.argument("sources", type=PLACE, metavar=metavar, nargs=-1, required=not several)(call)
 
     return decorate
 

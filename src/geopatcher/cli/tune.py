@@ -11,6 +11,8 @@ from geopatcher.cli.operators import task_over
 from geopatcher.cli.options import FUNCTION, SELECTION, options, read_size
 from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.scenes import takes_scenes
+from geopatcher.cli.words import PLACE, OneOf, checked
+from geopatcher.patching.windows import WINDOWS as ALL_WINDOWS
 from geopatcher.report.margins import tune_margin
 from geopatcher.report.tune import WINDOWS
 from geopatcher.report.tune import tune as tune_over
@@ -36,24 +38,44 @@ def read_sizes(
     return [size for size in sizes if size is not None]
 
 
+def read_windows(ctx: click.Context, param: click.Parameter, value: str | None) -> list[str] | None:
+    """Read windows with commas between them, such as ``hann,tukey``."""
+    known = OneOf(sorted(ALL_WINDOWS))
+    return None if value is None else [known.convert(part.strip(), param, ctx) for part in value.split(",")]
+
+
 @click.command(short_help="Find the step, window or margin an operator needs.")
 @takes_scenes(several=False, target=True)
 @click.option("--operator", metavar="MODULE:FUNCTION", help=FUNCTION)
-@click.option("--model", metavar="FILE", help="A model, as for run.")
+@click.option("--model", type=PLACE, metavar="FILE", help="A model, as for run.")
 @options(SELECTION)
 @click.option(
     "--measure",
-    type=click.Choice(MEASURES),
+    type=OneOf(MEASURES),
     help="Steps and windows, or margins.  [default: margin for a --model, else overlap]",
 )
 @click.option("--size", callback=read_size, metavar="PIXELS", default="256", show_default=True, help="Patch.")
 @click.option("--steps", callback=read_sizes, metavar="P,P", help="Steps.  [default: 1, 3/4, 1/2, 1/4 patch]")
-@click.option("--windows", metavar="W,W", help=f"Tapers to try.  [default: {','.join(WINDOWS)}]")
+@click.option(
+    "--windows", callback=read_windows, metavar="W,W", help=f"Tapers to try.  [default: {','.join(WINDOWS)}]"
+)
 @click.option("--samples", type=click.IntRange(min=1), default=4, show_default=True, help="Places to try at.")
 @click.option("--margin", type=click.IntRange(min=0), metavar="PIXELS", help="As for run.")
-@click.option("--output-scale", metavar="NUMBER", help="As for run.")
+@click.option(
+    "--output-scale",
+    callback=checked("geopatcher.planning.reading:scale_from"),
+    metavar="NUMBER",
+    help="As for run.",
+)
 @click.option("--batch-size", type=click.IntRange(min=1), default=1, show_default=True, help="As for run.")
-@click.option("--aggregation", default="overlap-add", show_default=True, help="As for run.")
+@click.option(
+    "--aggregation",
+    callback=checked("geopatcher.aggregations.names:aggregation_from_name"),
+    metavar="NAME",
+    default="overlap-add",
+    show_default=True,
+    help="As for run.",
+)
 @click.option("--labels/--no-labels", default=None, help="Whether results are labels, such as classes.")
 @click.option("--save", metavar="PICTURE", help="Write the trade-off as a picture, such as tune.png.")
 @options(JSON)
@@ -67,7 +89,7 @@ def tune(
     measure: str | None,
     size: int | tuple[int, int],
     steps: list[int | tuple[int, int]] | None,
-    windows: str | None,
+    windows: list[str] | None,
     samples: int,
     margin: int | None,
     output_scale: str | None,
@@ -100,7 +122,7 @@ def tune(
         task.operator,
         size=size,
         steps=steps,
-        windows=WINDOWS if windows is None else windows.split(","),
+        windows=windows or WINDOWS,
         samples=samples,
         margin=margin,
         output_scale=output_scale,

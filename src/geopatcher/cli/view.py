@@ -7,13 +7,18 @@ import webbrowser
 import click
 
 from geopatcher.cli.options import read_size
+from geopatcher.cli.words import PLACE
 from geopatcher.report.viewer import view as serve
 
 
 @click.command(short_help="Look at a result in a local page.")
-@click.argument("result")
+@click.argument("result", type=PLACE)
 @click.option(
-    "--input", "source", metavar="SOURCE", help="The raster it was made from.  [default: as its ledger says]"
+    "--input",
+    "source",
+    type=PLACE,
+    metavar="SOURCE",
+    help="The raster it was made from.  [default: as its ledger says]",
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Where to listen.  [default: any]")
 @click.option("--size", callback=read_size, metavar="PIXELS", help="Patches, where no ledger tells.")

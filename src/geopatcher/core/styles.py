@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from geopatcher.core.metadata import BandMetadata, Metadata
+from geopatcher.core.palette import RAMPS, from_palette
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,13 +34,14 @@ class Style:
     ramp
         The name of a ramp of colors, such as ``"vegetation"``; ``"viridis"`` by default.
     classes
-        Of a map of classes: their values, and the name of each or its name and color. Kept as the color
-        table and the names of GDAL, and as flags of CF.
+        Of a map of classes: their values, and the name of each or its name and color; where some have one,
+        the others are given one. Kept as the color table and the names of GDAL, and as flags of CF.
 
     Raises
     ------
     ValueError
-        The range does not go up, a color is no ``"#rrggbb"``, or there are classes and a ramp.
+        The range does not go up, there is no such ramp, a color is no ``"#rrggbb"``, or there are classes and
+        a ramp.
 
     Examples
     --------
@@ -62,6 +64,8 @@ class Style:
                     f"the range of a style is {self.range}: give its lowest value, then its highest"
                 )
             object.__setattr__(self, "range", (low, high))
+        if self.ramp and self.ramp not in RAMPS:
+            raise ValueError(f"there is no colour ramp {self.ramp!r}: choose one of {', '.join(RAMPS)}")
         if self.classes and (self.range is not None or self.ramp):
             raise ValueError("a style has classes, or a range and a ramp: leave one of them out")
         band_of(self)  # which says what is wrong with a color
@@ -79,9 +83,12 @@ def band_of(style: Style) -> BandMetadata:
     """
     if style.classes:
         both = sorted((value, *_pair(said)) for value, said in style.classes.items())
+        own = {value: _rgba(color) for value, _, color in both if color}
+        # Of a color table that leaves some out, GDAL makes one in which those are black.
+        colors = from_palette([value for value, _, _ in both]) | own if own else own
         return BandMetadata(
-            color="palette" if all(color for _, _, color in both) else "",
-            colormap=tuple((value, _rgba(color)) for value, _, color in both if color),
+            color="palette" if own else "",
+            colormap=tuple(sorted(colors.items())),
             classes=tuple((value, name) for value, name, _ in both),
         )
     tags: Tags = ((RAMP_TAG, style.ramp),) if style.ramp else ()
@@ -109,6 +116,21 @@ def scaled_style(style: Style, scaling: Scaling) -> Style:
     return replace(style, range=(scaling.number(low), scaling.number(high)))
 
 
+def in_units(band: BandMetadata, scale: float, offset: float) -> BandMetadata:
+    """Return what is said of a band of which stored numbers are told as what they stand for.
+
+    >>> said = band_of(Style(range=(0, 200)))
+    >>> dict(in_units(said, 0.01, -1.0).tags)
+    {'display_range': '-1.0 1.0'}
+    """
+    span = declared(Metadata((band,)), 0).range
+    if span is None:
+        return band
+    low, high = sorted(end * scale + offset for end in span)
+    others = tuple(tag for tag in band.tags if tag[0] != RANGE_TAG)
+    return replace(band, tags=(*others, (RANGE_TAG, f"{low!r} {high!r}")))
+
+
 def declared(metadata: Metadata, band: int) -> Style:
     """Return the style of a quantity that a raster says of a band; an empty one where it says none.
 
@@ -118,11 +140,13 @@ def declared(metadata: Metadata, band: int) -> Style:
     """
     tags = dict(metadata.bands[band].tags) if band < len(metadata.bands) else {}
     ends = str(tags.get(RANGE_TAG, "")).split()
+    ramp = str(tags.get(RAMP_TAG, ""))
+    ramp = ramp if ramp in RAMPS else ""
     try:
         low, high = map(float, ends)
-        return Style(range=(low, high), ramp=str(tags.get(RAMP_TAG, "")))
+        return Style(range=(low, high), ramp=ramp)
     except ValueError:  # anybody may have written it
-        return Style(ramp=str(tags.get(RAMP_TAG, "")))
+        return Style(ramp=ramp)
 
 
 def _pair(said: Named) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.metadata import BandMetadata, ClassLabel
-from geopatcher.inspect.png import PALETTE
+from geopatcher.core.palette import from_palette
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def classes_shown(metadata: Metadata, band: int, cells: Array) -> tuple[ClassLab
     names = {value: name.replace("_", " ") for value, name in known.classes}
     there = {int(value) for value in np.unique(cells[np.isfinite(cells)])}
     listed = sorted({*names, *there} if len(names) <= MAX_LISTED else there)
-    colors = _from_palette(listed) | dict(known.colormap)
+    colors = from_palette(listed) | dict(known.colormap)
     return tuple(ClassLabel(value, names.get(value, str(value)), colors[value]) for value in listed)
 
 
@@ -55,12 +55,3 @@ def painted(cells: Array, classes: Iterable[ClassLabel]) -> NDArray[np.uint8]:
 def css_colors(classes: Sequence[ClassLabel]) -> list[tuple[str, str]]:
     """Return the name and the color of each class, as in ``("water", "#0000ff")``."""
     return [(one.name, "#{:02x}{:02x}{:02x}".format(*one.color)) for one in classes]
-
-
-def _from_palette(values: Sequence[int]) -> dict[int, tuple[int, int, int, int]]:
-    """Return a color for each value: its own where all are small, else one after the other."""
-    small = all(0 <= value < len(PALETTE) for value in values)
-    return {
-        value: (*PALETTE[(value if small else index) % len(PALETTE)], 255)
-        for index, value in enumerate(values)
-    }

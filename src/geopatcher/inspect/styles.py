@@ -11,6 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.styles import declared
 from geopatcher.inspect.classes import classes_shown, painted
 from geopatcher.inspect.levels import decoded_bytes
+from geopatcher.inspect.meaning import scale_of
 from geopatcher.inspect.png import LABELS, USUAL, coloured, looks_like_labels, showable, value_range
 from geopatcher.inspect.thumbnail import overview
 
@@ -106,13 +107,15 @@ def is_labels(domain: RasterDomain, known: Array, band: int = 0) -> bool:
     """Whether a band holds names rather than quantities.
 
     The raster may say so, by names or colors of classes; or a sample of its cells, ``known``, holds only a
-    few small whole numbers.
+    few small whole numbers. What has a scale or an offset is a quantity.
     """
     if domain.dtype.kind not in "iub" or not known.size:
         return False
     said = domain.metadata.bands[band] if band < len(domain.metadata.bands) else None
     if said is not None and (said.classes or said.colormap or said.color == "palette"):
         return True
+    if scale_of(domain.metadata, band) is not None:
+        return False
     small = known.min() >= 0 and known.max() <= 255  # as palettes are; larger ones may not fit into integers
     return bool(small) and looks_like_labels(known.astype(np.int64))
 

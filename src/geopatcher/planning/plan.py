@@ -362,7 +362,8 @@ class Plan:
             steps = f"step is {self.anchors.rows.step}x{self.anchors.cols.step}, boundary={self.boundary!r}"
             advice = f"{steps}: {advice}"
         raise IncompleteScanConfiguration(
-            f"{self.coverage} ({self.source_name}); {advice}, or pass allow_gaps=True to leave nodata there"
+            f"{self.coverage} ({self.source_name}); {advice}, or pass allow_gaps=True "
+            "(--allow-gaps) to leave nodata there"
         )
 
     def __repr__(self) -> str:

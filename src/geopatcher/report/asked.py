@@ -36,6 +36,21 @@ def asked_band(layer: Layer, query: Mapping[str, Sequence[str]], name: str = "ba
     return band
 
 
+def asked_bands(
+    layers: Sequence[Layer], query: Mapping[str, Sequence[str]]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Read the bands of two layers that are compared, one of each or three of each, and count them from 0."""
+    found = []
+    for layer, name in zip(layers, ("first", "second"), strict=True):
+        texts = query.get(name, [""])[-1].split(",")
+        if len(texts) not in (1, 3):
+            raise ValueError(f"{name} is a band, or three of them")
+        found.append(tuple(asked_band(layer, {name: [text]}, name) for text in texts))
+    if len(found[0]) != len(found[1]):
+        raise ValueError("first and second are as many bands")
+    return found[0], found[1]
+
+
 def asked_spans(query: Mapping[str, Sequence[str]], count: int) -> tuple[tuple[float, float], ...]:
     """Read the lowest and the highest value of so many bands.
 

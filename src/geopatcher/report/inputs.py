@@ -15,6 +15,7 @@ from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.inspect.arrays import RESULT, stored_rasters
 from geopatcher.inspect.levels import raster_of
+from geopatcher.inspect.meaning import meant
 from geopatcher.inspect.styles import seen, style_of
 from geopatcher.report.segments import Control
 
@@ -154,7 +155,7 @@ def input_raster(source: Source, domain: RasterDomain) -> Raster:
             f"the input has {found} pixels and the result {wanted}: they are laid over each other pixel by "
             f"pixel, so give the raster the result was made from"
         )
-    return raster
+    return meant(raster)
 
 
 def _bands(read: Sequence[int], raster: Raster) -> tuple[int, ...]:

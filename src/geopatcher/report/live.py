@@ -51,6 +51,7 @@ class Followed:
         self.picture = Picture(style)
         self.pages = pages_of(PAGES)
         self._asked, self._told = threading.Event(), threading.Event()
+        self._seen = 0  # blocks in the last picture that was asked for
 
     def close(self) -> None:
         """Let go of nothing: the file is open only while it is read."""
@@ -59,7 +60,8 @@ class Followed:
         """Answer a request for a page, for ``/lines?from=BYTES``, or for ``/picture``."""
         parts = urlsplit(target)
         if parts.path == "/picture":
-            shown = self.picture.png()
+            seen, shown = self.picture.n_blocks, self.picture.png()
+            self._seen = max(self._seen, seen)
             return not_found() if shown is None else Answer(200, "image/png", shown)
         if parts.path == "/lines":
             start = parse_qs(parts.query).get("from", ["0"])[0]
@@ -67,7 +69,7 @@ class Followed:
         return self.pages.get(parts.path) or not_found()
 
     def last_look(self, patience: float = LAST_LOOK_S) -> None:
-        """Wait until a page that is open has been told all there is, for a few seconds at most."""
+        """Wait until a page that is open has all lines and the last picture, for a few seconds at most."""
         if self._asked.is_set():
             self._told.clear()
             self._told.wait(patience)
@@ -84,7 +86,7 @@ class Followed:
                     place = file.tell()
         except FileNotFoundError:
             pass
-        if not found:
+        if not found and self._seen >= self.picture.n_blocks:
             self._told.set()
         said = json.dumps({"lines": found, "next": place - self.since, "blocks": self.picture.n_blocks})
         return Answer(200, "application/json; charset=utf-8", said.encode())

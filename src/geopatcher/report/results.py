@@ -18,6 +18,7 @@ from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.formats.local_files import is_elsewhere, is_here
 from geopatcher.inspect.arrays import RESULT, file_layers, stored_rasters
 from geopatcher.inspect.levels import raster_of
+from geopatcher.inspect.meaning import all_meant
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.inputs import Origin
 from geopatcher.runs.glance import disk_target
@@ -52,7 +53,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Opened:
-    """A result: ``rasters`` by name, the result itself first, then the layers beside it.
+    """A result: ``rasters`` by name, the result itself first, then the layers beside it, all as `meant`.
 
     ``anchors`` is where its patches lie, ``None`` when that is not known. ``stats`` is what its run
     counted (see `RunStats.as_dict`), empty when nothing was written down; ``made`` how it was made,
@@ -99,6 +100,7 @@ def open_result(result: Result, size: Pixels | None = None, step: Pixels | None 
 
     """
     opened = _of_run(result) if isinstance(result, Reconstruction) else _of_path(os.fspath(result))
+    opened = replace(opened, rasters=all_meant(opened.rasters))
     if size is None:
         if step is not None:
             raise ValueError(f"step={step} says where patches lie only together with a size: give both")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 #: Seconds a connection may stay silent.
 SILENCE_S = 30
+#: Most seconds that are waited for an answer in the making, when the server ends.
+ANSWER_S = 10
 #: Sent with everything.
 HEADERS = {
     "Content-Security-Policy": (
@@ -59,6 +61,8 @@ class Viewer(Closing, ThreadingHTTPServer):
     def __init__(self, session: Answering, port: int = 0) -> None:
         self.session = session
         self._thread: threading.Thread | None = None
+        self._answers, self._is_open = 0, True
+        self._changed = threading.Condition()
         try:
             super().__init__((ADDRESS, port), Handler)
         except (OSError, OverflowError) as error:
@@ -102,6 +106,26 @@ class Viewer(Closing, ThreadingHTTPServer):
         if self._thread is not None:
             self.shutdown()
         self.server_close()
+        with self._changed:
+            self._is_open = False
+            self._changed.wait_for(lambda: not self._answers, ANSWER_S)
+
+    def answer(self, target: str) -> Answer:
+        """Answer a request, if the page is still served.
+
+        Threads are not waited for at the end of a process, and one that is in the middle of NumPy or GDAL
+        then would end it with a signal: `close` waits for those.
+        """
+        with self._changed:
+            if not self._is_open:
+                return _text(503, "the page is not served any more")
+            self._answers += 1
+        try:
+            return self.session.answer(target)
+        finally:
+            with self._changed:
+                self._answers -= 1
+                self._changed.notify_all()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -126,7 +150,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> Answer:
         refusal = self._refusal()
-        return self.server.session.answer(self.path) if refusal is None else _text(403, refusal)
+        return self.server.answer(self.path) if refusal is None else _text(403, refusal)
 
     def _refusal(self) -> str | None:
         """Return why a request is not answered, ``None`` when it is."""

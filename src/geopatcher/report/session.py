@@ -13,13 +13,15 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
 from geopatcher._optional import load
+from geopatcher.core.palette import RAMPS
 from geopatcher.errors import GeopatcherError
 from geopatcher.inspect.arrays import RESULT
 from geopatcher.inspect.classes import css_colors
-from geopatcher.inspect.png import LABELS, RAMPS, ramp_colours
+from geopatcher.inspect.meaning import scale_of
+from geopatcher.inspect.png import LABELS, ramp_colours
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.answers import Answer, not_found, pages_of
-from geopatcher.report.asked import asked_band, asked_spans, asked_style, asked_whole
+from geopatcher.report.asked import asked_band, asked_bands, asked_spans, asked_style, asked_whole
 from geopatcher.report.inputs import input_for
 from geopatcher.report.results import open_result
 from geopatcher.report.tiles import INPUT, TILE_PX, Layer, difference
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 #: Modules of the page.
 _MODULES = (
     *("viewer", "scene", "tiles", "overlays", "input", "place"),
-    *("panel", "histogram", "legend", "compare", "pins"),
+    *("panel", "histogram", "legend", "bar", "compare", "pins"),
 )
 #: What follows the question mark of an address, by name.
 Query: TypeAlias = "Mapping[str, Sequence[str]]"
@@ -194,10 +196,9 @@ def _tile(layers: Sequence[Layer], tile: Sequence[int], query: Query) -> Answer:
 
 def _difference(layers: Sequence[Layer], tile: Sequence[int], query: Query) -> Answer:
     first, second = layers
-    bands = asked_band(first, query, "first"), asked_band(second, query, "second")
     zoom, x, y = tile
     (span,) = asked_spans(query, 1)
-    return _picture(difference((first, second), bands, (zoom, x, y), span))
+    return _picture(difference((first, second), asked_bands(layers, query), (zoom, x, y), span))
 
 
 def _histogram(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> Answer:
@@ -206,9 +207,9 @@ def _histogram(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> An
 
 
 def _histogram_less(layers: Sequence[Layer], rest: Sequence[int], query: Query) -> Answer:
-    """Count the values of a band less those of another."""
+    """Count the values of bands less those of others."""
     (first, second), _ = layers, rest
-    bands = asked_band(first, query, "first"), asked_band(second, query, "second")
+    bands = asked_bands(layers, query)
     return _json(first.histogram_less(bands[0], second, bands[1]).told())
 
 
@@ -254,8 +255,8 @@ def _axis(axis: Axis) -> dict[str, Json]:
 
 def _scales(domain: RasterDomain) -> Json:
     """Return scale and offset of each band, by which a stored number is told as what it stands for."""
-    told: list[Json] = [[band.scale, band.offset] for band in domain.metadata.bands]
-    return told if any(pair != [1.0, 0.0] for pair in told) else []
+    known = [scale_of(domain.metadata, band) for band in range(len(domain.metadata.bands))]
+    return [list(pair or (1.0, 0.0)) for pair in known] if any(known) else []
 
 
 def _metres(domain: RasterDomain) -> Json:

@@ -18,7 +18,7 @@ from geopatcher.core.box import Box
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import opening
 from geopatcher.inspect.arrays import RESULT
-from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes
+from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes, thinned
 from geopatcher.inspect.png import LABELS, USUAL, png_bytes, ramp_colours
 from geopatcher.inspect.styles import OF_LAYERS, SEEN_PX, BandStyle, is_seen_soon, seen, style_of
 from geopatcher.inspect.thumbnail import Sampled
@@ -152,23 +152,41 @@ class Layer:
             found = self._histograms[band] = Histogram.of(_look(self.raster, band))
         return found
 
-    def histogram_less(self, band: int, other: Layer, other_band: int) -> Histogram:
-        """Return how a band less one of another layer is spread, at the same places."""
-        if is_seen_soon(self.raster, SOON_BYTES) and is_seen_soon(other.raster, SOON_BYTES):
-            own, others = seen(self.raster, band), seen(other.raster, other_band)
-            if own.shape == others.shape:  # of large rasters it depends on their overviews
-                return Histogram.of(own - others)
-        return Histogram.of(_at_spots(self.raster, band) - _at_spots(other.raster, other_band))
+    def histogram_less(self, bands: tuple[int, ...], other: Layer, other_bands: tuple[int, ...]) -> Histogram:
+        """Return how bands less those of another layer are spread, all in one, at the same places.
+
+        Of large rasters at some spots of single pixels: overviews may be made in different ways.
+        """
+        look = seen if max(self.raster.domain.grid_shape) <= SEEN_PX else _at_spots
+        found = [
+            _less(look(self.raster, one), look(other.raster, two)).ravel()
+            for one, two in zip(bands, other_bands, strict=True)
+        ]
+        return Histogram.of(np.concatenate(found))
 
     def cells(self, zoom: int, x: int, y: int, bands: tuple[int, ...]) -> Array | None:
         """Return the cells of a tile, ``(bands, h, w)``, NaN where missing; ``None`` for one outside."""
+        box, step = self.box(zoom, x, y)
+        return self._read(box, bands, step) if box.n_pixels else None
+
+    def pixels(self, zoom: int, x: int, y: int, bands: tuple[int, ...]) -> Array:
+        """Return single pixels of a tile that has some, of each ``step`` the middle one, as `cells` are."""
+        box, step = self.box(zoom, x, y)
+        return self.raster.read(box, bands)[:, thinned(0, box.height, step), thinned(0, box.width, step)]
+
+    def has_pixels(self, zoom: int, x: int, y: int, n_bands: int) -> bool:
+        """Whether all pixels of a tile are few enough to be decoded."""
+        whole = decoded_bytes(self.raster, self.box(zoom, x, y)[0], n_bands, 1)
+        return 0 < whole <= SOON_BYTES
+
+    def box(self, zoom: int, x: int, y: int) -> tuple[Box, int]:
+        """Return what a tile shows, without pixels where it is outside, and how many pixels are one."""
         grid = self._grid()
         if not 0 <= zoom <= grid.maxzoom:
-            return None
+            return Box(0, 0, 0, 0), 1
         left, bottom, right, top = grid.xy_bounds(x, y, zoom)
         box = Box(int(top), int(bottom), int(left), int(right))
-        box = box.intersect(Box.of_shape(self.raster.domain.grid_shape))
-        return self._read(box, bands, 1 << (grid.maxzoom - zoom)) if box.n_pixels else None
+        return box.intersect(Box.of_shape(self.raster.domain.grid_shape)), 1 << (grid.maxzoom - zoom)
 
     def _read(self, box: Box, bands: tuple[int, ...], step: int) -> Array:
         if decoded_bytes(self.raster, box, len(bands), step) > READ_BYTES:
@@ -203,14 +221,32 @@ class Layer:
 
 
 def difference(
-    layers: tuple[Layer, Layer], bands: tuple[int, int], tile: tuple[int, int, int], span: tuple[float, float]
+    layers: tuple[Layer, Layer],
+    bands: tuple[tuple[int, ...], tuple[int, ...]],
+    tile: tuple[int, int, int],
+    span: tuple[float, float],
 ) -> bytes | None:
-    """Return a tile, zoom, x and y, of one band less another as PNG; ``None`` for a tile outside."""
-    first, second = (layer.cells(*tile, (band,)) for layer, band in zip(layers, bands, strict=True))
+    """Return a tile, zoom, x and y, of bands less others as PNG; ``None`` for a tile outside.
+
+    Of one band by a ramp; of three as red, green and blue, in the middle where they are the same. Where they
+    are few enough, single pixels are compared: one raster may have overviews of means, another one none.
+    """
+    both = list(zip(layers, bands, strict=True))
+    first: Array | None
+    second: Array | None
+    if all(layer.has_pixels(*tile, len(own)) for layer, own in both):
+        first, second = (layer.pixels(*tile, own) for layer, own in both)
+    else:
+        first, second = (layer.cells(*tile, own) for layer, own in both)
     if first is None or second is None:
         return None
-    # Unsigned cells would wrap.
-    return render(first.astype(np.float64) - second, Style((0,), (span,), DIFFERENCE))
+    return render(_less(first, second), Style(bands[0], (span,) * len(bands[0]), DIFFERENCE))
+
+
+def _less(cells: Array, others: Array) -> Array:
+    """Return cells less others as float64: float32 cancels, and unsigned ones would wrap."""
+    apart: Array = cells.astype(np.float64) - others
+    return apart
 
 
 def render(cells: Array, style: Style) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher._optional import load
-from geopatcher.inspect.png import PALETTE
+from geopatcher.core.palette import PALETTE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

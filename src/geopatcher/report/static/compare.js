@@ -1,10 +1,12 @@
 // How left and right are compared: beside, over, or less one another.
 
+import { Bar } from "/bar.js";
 import { Histogram, short } from "/histogram.js";
 import { button } from "/panel.js";
 import { MODES } from "/scene.js";
 
 const BLINK_MS = 700;
+const RAMP = "diverging"; // of differences
 const by = (id) => document.getElementById(id);
 
 export class Compare {
@@ -17,6 +19,7 @@ export class Compare {
     this.histogram = new Histogram(by("difference"), "left less right", (span) => this.ranged(span));
     button(this.histogram.buttons, "difference-middle", "2–98 %", () => this.ranged(this.even("middle")));
     button(this.histogram.buttons, "difference-all", "Min–max", () => this.ranged(this.even("ends")));
+    this.bar = new Bar(by("difference"));
     this.mode.addEventListener("change", () => this.choose(this.mode.value));
     this.opacity.addEventListener("input", () => this.see(Number(this.opacity.value) / 100));
     setInterval(() => { if (scene.mode === "blink" && !document.hidden) this.blink(); }, BLINK_MS);
@@ -82,10 +85,12 @@ export class Compare {
     });
   }
 
-  // Of three bands it is the first.
+  // Three bands less three, color by color; where only one side has three, the first of them.
   async subtract() {
     const { scene, panels } = this;
-    const layers = panels.map((panel) => panel.layer.value), bands = panels.map((panel) => panel.numbers[0]);
+    const many = panels.every((panel) => panel.many);
+    const layers = panels.map((panel) => panel.layer.value);
+    const bands = panels.map((panel) => (many ? panel.numbers : panel.numbers.slice(0, 1)).join(","));
     const asked = `${layers.join("/")}?first=${bands[0]}&second=${bands[1]}`;
     const look = () => {
       const [low, high] = this.span ?? [-1, 1];
@@ -101,7 +106,9 @@ export class Compare {
       this.known = known;
       if (!first || !this.span) this.span = this.even("middle");
     }
-    this.histogram.show(this.known ?? null, this.span ?? [-1, 1]);
+    const units = panels.map((panel) => panel.unit), span = this.span ?? [-1, 1];
+    this.histogram.show(this.known ?? null, span);
+    this.bar.show(scene.session.ramps[many ? "grey" : RAMP], span, units[0] === units[1] ? units[0] : "");
     look();
     scene.draw();
   }

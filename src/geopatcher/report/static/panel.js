@@ -1,5 +1,6 @@
 // The controls of one side: which layer, which bands, which colours, which range.
 
+import { Bar } from "/bar.js";
 import { Histogram, short } from "/histogram.js";
 import { fillLegend } from "/legend.js";
 
@@ -75,12 +76,7 @@ export class Panel {
     });
     button(this.histogram.buttons, `${id}-middle`, "2–98 %", () => this.stretch("middle"));
     button(this.histogram.buttons, `${id}-all`, "Min–max", () => this.stretch("ends"));
-    this.bar = document.createElement("canvas");
-    this.bar.className = "ramp";
-    [this.bar.width, this.bar.height] = [256, 1];
-    this.bar.setAttribute("aria-hidden", "true");
-    parent.append(this.bar);
-    this.ticks = row(parent, "ticks");
+    this.bar = new Bar(parent);
     this.legend = document.createElement("ul");
     this.legend.className = "legend";
     this.legend.setAttribute("aria-label", "Classes: choose one to hide or show it");
@@ -105,6 +101,8 @@ export class Panel {
   }
 
   get many() { return this.numbers.length > 1; }
+
+  get unit() { return this.described.units[this.numbers[0] - 1] ?? ""; }
 
   // The classes of the band, where it is drawn as a map of classes.
   get classes() {
@@ -178,45 +176,19 @@ export class Panel {
     const { many } = this, labels = this.ramp.value === "labels" && !many;
     this.three.hidden = !many;
     this.second.hidden = many;
-    for (const input of this.ends) input.disabled = labels;
+    for (const input of this.ends) input.parentElement.hidden = labels;
     this.ends.forEach((input, end) => { input.value = short(this.spans[0][end]); });
     this.histogram.hide(many || labels);
     this.histogram.buttons.hidden = labels;
     this.histogram.show(this.spread, this.spans[0]);
-    this.paint(labels);
-    this.bar.hidden = many || this.classes.length > 0;
     this.explain(labels);
     this.changed();
   }
 
-  paint(labels) {
-    const pen = this.bar.getContext("2d");
-    const stops = this.session.ramps[this.ramp.value];
-    const paint = pen.createLinearGradient(0, 0, 256, 0);
-    stops.forEach((colour, index) => {
-      if (labels) {
-        paint.addColorStop(index / stops.length, colour);
-        paint.addColorStop((index + 1) / stops.length, colour);
-      } else paint.addColorStop(index / (stops.length - 1), colour);
-    });
-    pen.fillStyle = paint;
-    pen.fillRect(0, 0, 256, 1);
-  }
-
   // Ticks under a ramp, or the classes with their names and shares.
   explain(labels) {
-    this.ticks.hidden = this.bar.hidden || labels;
-    const unit = this.described.units[this.numbers[0] - 1] ?? "";
-    const [low, high] = this.spans[0];
-    const places = [0, 0.25, 0.5, 0.75, 1].map((share) => {
-      const value = low + share * (high - low);
-      return Number((meant(this.described, value, this.numbers[0]) ?? value).toPrecision(4));
-    });
-    this.ticks.replaceChildren(...places.map((value, index) => {
-      const tick = document.createElement("span");
-      tick.textContent = index === 4 && unit ? `${value} ${unit}` : String(value);
-      return tick;
-    }));
+    this.bar.hide(this.many || this.classes.length > 0);
+    this.bar.show(this.session.ramps[this.ramp.value], this.spans[0], this.unit, labels);
     this.legend.hidden = !this.classes.length;
     fillLegend(this.legend, this.classes, this.hidden, () => this.changed());
   }
