@@ -20,6 +20,7 @@ from geopatcher.formats.asking import Answers
 from geopatcher.formats.doors import Doors
 from geopatcher.formats.first_look import look_first
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure, forget_tiles, opening
+from geopatcher.formats.heads import HEADS, or_page
 from geopatcher.formats.http_requests import all_absent
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
@@ -39,6 +40,7 @@ from geopatcher.formats.urls import (
     endings_found,
     endings_of,
     kept_with,
+    with_less,
 )
 
 if TYPE_CHECKING:
@@ -128,19 +130,18 @@ class HandlePool:
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
         # What is elsewhere makes GDAL tell of requests, by their addresses: without an Env it would print it.
-        with (opening if is_elsewhere(path) else environment)(**options) as heard:
+        with (opening if is_elsewhere(path) else environment)(**options, **HEADS.options(path)) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 with door(path):
                     yield dataset
                 heard.require_sound()
             except GDAL_ERRORS as error:
-                is_mosaic = dataset.driver in MOSAICS
                 address = dataset.name
                 dataset.close()
                 self._forget_bytes(path, address)
                 failed = failure(error, doing, path, address, SIGNED.of(path), answer=heard.answer)
-                if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
+                if heard.of_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
                 if SIGNED.count(path) != version.signature:  # by who read another piece, when it had expired
                     raise SourceAccessError(f"{doing}: its signature was renewed meanwhile") from error
@@ -278,7 +279,8 @@ class HandlePool:
         asked = options is ASKED or options is LESS_ASKED
         is_known = NOT_KEPT in options and not asked  # what lies beside it
         try:
-            with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
+            asking = opening(**options, **HEADS.options(path))
+            with self._doors.opening(path), asking as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
                 endings = endings_found(dataset, options)
                 if is_elsewhere(path):  # each read asks for them, and then nobody needs to wait
@@ -286,11 +288,11 @@ class HandlePool:
         except GDAL_ERRORS as error:
             self._forget_bytes(path, address)
             failed = failure(error, doing, path, address)
+            if HEADS.are_refused(path, failed):
+                return self._opened(path, options)
             if INGESTED in options and not isinstance(failed, SourceAccessError):
-                # A server that gives less of it says with the next answer what is wrong.
-                less = {option: value for option, value in options.items() if option != INGESTED}
-                return self._opened(path, LESS_ASKED if asked else less)
-            raise failed from error
+                return self._opened(path, with_less(options))
+            raise or_page(failed, doing, path) from error
         lost = heard.unanswered or left_out(path, dataset)
         if lost is None and asked:
             lost = lost_beside(path)
@@ -318,7 +320,7 @@ class HandlePool:
             with (
                 self._doors.opening(path),
                 suppress(*GDAL_ERRORS),
-                opening(**TILES_ALONE),
+                opening(**TILES_ALONE, **HEADS.options(path)),
                 no_georeference_warning(),
             ):
                 rasterio.open((address or SIGNED.of(path)) + ending).close()
@@ -332,14 +334,13 @@ class HandlePool:
 
     def _refusal(self, path: str) -> str:
         """Return how a server refuses a file, ``""`` where it does not, or nothing is said of that."""
-        asking = f"asking for {shown(path)} again"
         try:
             with self._open(path, {}) as dataset, opening() as heard, self._doors.reading(path):
                 dataset.read(1, window=Window(0, 0, 1, 1))
         except SourceAccessError as refusal:
             return str(refusal)
         except GDAL_ERRORS as error:
-            again = failure(error, asking, path, SIGNED.of(path), answer=heard.answer)
+            again = failure(error, f"asking {shown(path)} again", path, SIGNED.of(path), answer=heard.answer)
             return str(again) if isinstance(again, SourceAccessError) else ""
         except SourceError:
             return ""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Seconds a server may take to answer.
 TIMEOUT_S = 10.0
 _ABSENT = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
+#: How a server refuses the question, and may answer another one.
+_NO_HEAD = (http.HTTPStatus.FORBIDDEN, http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED)
 
 
 def opener() -> urllib.request.OpenerDirector:
@@ -56,14 +58,20 @@ def all_absent(urls: Sequence[str]) -> Iterator[Callable[[], bool]]:
 def _is_absent(url: str) -> bool:
     if not url.lower().startswith("http"):
         return _is_no_object(url)
-    TRAFFIC.add(1)
-    try:
-        opener().open(request_for(url, "HEAD", {}), timeout=TIMEOUT_S).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code in _ABSENT
-    except (OSError, HTTPException, ValueError):
-        return False
+    for method, further in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):  # some are not asked by HEAD
+        TRAFFIC.add(1)
+        try:
+            opener().open(request_for(url, method, further), timeout=TIMEOUT_S).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _ABSENT:
+                return True
+            if error.code not in _NO_HEAD:
+                return False
+        except (OSError, HTTPException, ValueError):
+            return False
+        else:
+            return False
     return False
 
 

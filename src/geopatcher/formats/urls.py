@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from rasterio.env import get_gdal_config
 
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 #: GeoTIFFs by themselves, not within another file and not a list of files; queries have nothing beside them.
 _GEOTIFF = re.compile(
     r"(?:https?://|s3://|gs://|az://|/vsi(?:curl|s3|gs|az|adls|oss|swift)/)[^?{}]*(\.tiff?)", re.IGNORECASE
+)
+#: Addresses of files that are read in ranges; only those of the web have queries.
+_FILE = re.compile(
+    r"(https?://[^/?#@]+)/([^?#]+)(?:\?([^#]*))?|((?:s3|gs|az)://[^/?#@]+)/([^?#]+)",
+    re.IGNORECASE | re.DOTALL,
 )
 _BUCKET = re.compile(r"(?:/vsi(s3|gs|az)/|(s3|gs|az)://)([^/]+/.+)")
 #: The option of GDAL that names the endings of all files there may be.
@@ -45,6 +51,32 @@ LONE = _TOLD | {
 ASKED = dict(LONE)
 #: The same with as much of a file at first as GDAL asks for by itself.
 LESS_ASKED = {option: value for option, value in LONE.items() if option != INGESTED}
+
+
+class FileAddress(NamedTuple):
+    """Where a file is: in a bucket or on a server, by its key there, and the query it is asked for with."""
+
+    root: str
+    key: str
+    query: str
+
+
+def file_address(path: str) -> FileAddress | None:
+    """Take the address of a file apart; ``None`` of what is none, or has a user in it.
+
+    >>> file_address("s3://bucket/a/b.nc")
+    FileAddress(root='s3://bucket', key='a/b.nc', query='')
+    >>> file_address("https://host/a%20b.nc?sig=1")
+    FileAddress(root='https://host', key='a b.nc', query='sig=1')
+    >>> file_address("https://me:secret@host/a.nc"), file_address("a.nc")
+    (None, None)
+    """
+    found = _FILE.fullmatch(path)
+    if found is None:
+        return None
+    if found[4] is not None:
+        return FileAddress(found[4], found[5], "")
+    return FileAddress(found[1], unquote(found[2]), found[3] or "")
 
 
 def chosen_by_user() -> bool:
@@ -88,6 +120,16 @@ def kept_with(path: str, endings: Sequence[str]) -> Mapping[str, str]:
     if match is None or not endings:
         return LONE
     return LONE | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: ",".join((match[1], *endings))}
+
+
+def with_less(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Return options under which as much of a file comes first as GDAL asks for by itself.
+
+    A server that gives less of it than that says with the next answer what is wrong.
+    """
+    if options is ASKED:
+        return LESS_ASKED
+    return {option: value for option, value in options.items() if option != INGESTED}
 
 
 def endings_of(options: Mapping[str, str]) -> tuple[str, ...]:
