@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import sys
 
@@ -13,6 +14,7 @@ import geopatcher as gp
 from faulty import Faulty
 from geopatcher.errors import GeopatcherError, MissingExtraError, SourceError
 from geopatcher.fields.choices import Choices
+from gribs import write_grib
 
 pytest.importorskip("h5netcdf")
 xarray = pytest.importorskip("xarray")
@@ -38,6 +40,7 @@ def served(tmp_path_factory):
     written(folder / "deep.nc", engine="h5netcdf", encoding=chunks)
     written(folder / "old.nc", engine="netcdf4", format="NETCDF3_CLASSIC")
     written(folder / "grows.nc", engine="netcdf4", format="NETCDF3_64BIT", unlimited_dims=["time"])
+    (folder / "scene.grib2").write_bytes(b"GRIB")
     (folder / "text.nc").write_bytes(b"no netCDF at all")
     with Faulty(folder) as server:
         yield server
@@ -203,7 +206,7 @@ def test_a_variable_in_a_bucket_with_credentials_of_where_it_is_read(served, gda
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("text.nc", r"text\.nc is no netCDF and no HDF5 file: check the address"),
+        ("text.nc", r"text\.nc is no netCDF, HDF5 or GRIB file: check the address"),
         ("none.nc", r"there is no file .*none\.nc: check the address"),
         ("deep.nc#part", r"without a user, .* is none: fetch it"),
     ],
@@ -216,6 +219,8 @@ def test_what_cannot_be_read_from_elsewhere_is_said(server, name, words):
 def test_what_is_not_installed_for_files_elsewhere_is_named(server, monkeypatch):
     path = f"{server.url}/deep.nc"
     monkeypatch.setattr(xarray.backends, "list_engines", dict)
+    with pytest.raises(MissingExtraError, match=r"reads http.*/scene\.grib2: pip install cfgrib"):
+        gp.plan(f"{server.url}/scene.grib2", variable="t2m", size=64)
     with pytest.raises(MissingExtraError, match=r"pip install 'geopatcher\[netcdf,cloud\]'"):
         gp.plan(path, variable="t2m", size=64)
     monkeypatch.setitem(sys.modules, "obstore", None)
@@ -226,3 +231,29 @@ def test_what_is_not_installed_for_files_elsewhere_is_named(server, monkeypatch)
 def test_the_name_of_what_is_not_there(server):
     with pytest.raises(SourceError, match=r"deep\.nc has no variable 'sst'; its variables: t2m"):
         gp.plan(f"{server.url}/deep.nc", variable="sst", size=64)
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_grib_file_is_fetched_once_and_its_copy_is_gone_behind_the_run(
+    server, tmp_path, monkeypatch, workers
+):
+    pytest.importorskip("cfgrib")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "scratch").mkdir()
+    fields = write_grib(server.folder / "gfs.f000")
+    wanted = np.stack([fields["2t", day] for day in (20240101, 20240102)])
+    server.fails(need="sig=hunter2", head=403)
+    how = {"variable": "t2m", "size": 16, "step": 16, "window": "boxcar", "chunks": 16, "workers": workers}
+    made = gp.reconstruct(f"{server.url}/gfs.f000", np.copy, tmp_path / "out.zarr", sign=sign, **how)
+    np.testing.assert_allclose(made.array, np.where(wanted == 9999, np.nan, wanted), atol=1e-4)
+    sizes = [last + 1 - first for first, last in server.spans()]
+    assert sum(size > 1 for size in sizes) == 1 + (workers or 0)  # the others look whether it is the same
+    source = Choices("t2m", sign=sign).source(f"{server.url}/gfs.f000")
+    again = pickle.loads(pickle.dumps(source))  # noqa: S301 - our own
+    np.testing.assert_array_equal(again.read(gp.Box(3, 9, 4, 8)), source.read(gp.Box(3, 9, 4, 8)))
+    del again, source
+    gc.collect()
+    assert [
+        each.name for each in (tmp_path / "scratch").iterdir() if each.name.startswith("geopatcher-")
+    ] == []

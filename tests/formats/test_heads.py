@@ -1,4 +1,4 @@
-"""Rasters on servers that refuse `HEAD`: read, and known by their versions; and pages in the place of rasters."""
+"""Rasters on servers that refuse `HEAD`, read and known by their versions; pages in the place of rasters."""
 
 from __future__ import annotations
 

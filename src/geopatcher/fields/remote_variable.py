@@ -1,26 +1,34 @@
-"""One variable of a netCDF or HDF5 file in a bucket or on a web server, read by ranges of bytes."""
+"""One variable of a netCDF, HDF5 or GRIB file in a bucket or on a web server, read by ranges of bytes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from geopatcher._optional import load
 from geopatcher.errors import MissingExtraError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
-from geopatcher.fields.labelled_file import HDF5, is_grib, options_of, variable_in
+from geopatcher.fields.labelled_file import HDF5, options_of, variable_in, variable_of_grib
 from geopatcher.fields.url_identity import query_digest
 from geopatcher.formats.classic_netcdf import MAGIC
+from geopatcher.formats.fetched_file import FetchedFile
 from geopatcher.formats.urls import file_address
 from geopatcher.formats.web_pages import page_instead_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import EllipsisType
 
-    from geopatcher.core.protocols import PixelSource
+    import numpy as np
+
+    from geopatcher.core.protocols import Array, PixelSource, Sliceable
     from geopatcher.fields.array_source import ArraySource
     from geopatcher.formats.remote_file import RemoteFile
     from geopatcher.formats.signing import Sign
+
+#: What each message of a GRIB file begins with.
+GRIB = b"GRIB"
 
 
 @dataclass(frozen=True)
@@ -81,17 +89,52 @@ def variable_elsewhere(path: str, name: str, credentials: str | None, sign: Sign
             f"az:// without a user, and {shown(path)} is none: fetch it, or name the subdataset by GDAL's "
             f"own path"
         )
-    if is_grib(shown(path)):
-        raise SourceError(f"GRIB files are read where they are on this machine: fetch {shown(path)}")
     load("obstore")  # says which extra brings it
     file: RemoteFile = load("geopatcher.formats.remote_file").RemoteFile(path, credentials, sign)
     source = _opened(file, name)
     return replace(source, origin=RemoteOrigin(file, name))
 
 
+def _fetched(file: RemoteFile, name: str) -> ArraySource:
+    """Open a variable of a GRIB file, in which nothing says where its messages are: it is fetched whole."""
+    if "cfgrib" not in load("xarray").backends.list_engines():
+        raise MissingExtraError(f"nothing that is installed reads {file}: pip install cfgrib")
+    copy = FetchedFile(file)
+    source = variable_of_grib(copy.path, name, str(file))
+    cells = _CopiedCells(copy, name, source.array.shape, source.array.dtype)
+    vars(cells)["_array"] = source.array  # it need not be opened again here
+    return replace(source, array=cells)
+
+
+@dataclass(frozen=True, eq=False)
+class _CopiedCells:
+    """Cells of a variable of a file that was fetched, and is opened where they are read."""
+
+    copy: FetchedFile
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @cached_property
+    def _array(self) -> Sliceable:
+        return variable_of_grib(self.copy.path, self.name, "a copy").array
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_array"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+
+    def __getitem__(self, index: tuple[EllipsisType | slice, ...]) -> Array:
+        cells: Array = self._array[index]
+        return cells
+
+
 def _opened(file: RemoteFile, name: str) -> ArraySource:
     start = file.read(len(HDF5)) or b""
     file.seek(0)
+    if start.startswith(GRIB):
+        return _fetched(file, name)
     if start.startswith(MAGIC):
         store = load("geopatcher.formats.classic_store").ClassicStore(file)
         return variable_in(store, name, {"engine": "store"}, str(file))
@@ -99,7 +142,7 @@ def _opened(file: RemoteFile, name: str) -> ArraySource:
         page = page_instead_of(file.path)
         if page:
             raise SourceAccessError(f"cannot open {file}: {page}")
-        raise SourceError(f"{file} is no netCDF and no HDF5 file: check the address")
+        raise SourceError(f"{file} is no netCDF, HDF5 or GRIB file: check the address")
     options = options_of(start)
     if not options:
         raise MissingExtraError(f"h5netcdf is needed to read {file}: pip install 'geopatcher[netcdf,cloud]'")

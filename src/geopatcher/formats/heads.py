@@ -49,7 +49,7 @@ class Heads:
             return NO_HEAD if path in self._refused else {}
 
     def are_refused(self, path: str, failed: SourceError) -> bool:
-        """Whether a file that GDAL could not open is to be opened otherwise: its server is asked for a byte."""
+        """Whether a file that failed is to be opened otherwise: its server is asked for a byte."""
         found = ANSWER.search(str(failed))
         if found is None or int(found[2]) not in _REFUSING or self.options(path) or not _gives(path):
             return False
