@@ -17,6 +17,7 @@ from obstore.store import HTTPStore, from_url
 
 from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
 from geopatcher.errors.redaction import redacted, scrub, shown
+from geopatcher.formats.aws_profiles import OF_PROFILES, with_profile
 from geopatcher.formats.cloud_variables import for_obstore, usual_variable
 from geopatcher.formats.gdal_messages import config_secrets
 
@@ -122,12 +123,23 @@ def store_of(
         if root.startswith(("http://", "https://")):
             return HTTPStore(root, client_options={**client, "allow_http": plain}, retry_config=retries)
         provider = None if credentials is None else _named_function(credentials)
-        config = for_obstore(os.environ, root.partition(":")[0])
+        config = _config(root.partition(":")[0])
         options: ClientConfig = {**client, "allow_http": any("http://" in value for value in config.values())}
         store: Store = from_url(  # type: ignore[call-overload]  # the address says which
             root, config=config, client_options=options, retry_config=retries, credential_provider=provider
         )
         return store
+
+
+def _config(scheme: str) -> dict[str, str]:
+    """Return what obstore does not find in the environment by itself."""
+    known = with_profile(os.environ)
+    config = for_obstore(known, scheme)
+    if scheme == "s3":
+        config |= {
+            name.lower(): known[name] for name in OF_PROFILES if name in known.keys() - os.environ.keys()
+        }
+    return config
 
 
 def _named_function(credentials: str) -> object:

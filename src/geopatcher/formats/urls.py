@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from rasterio.env import get_gdal_config
 
+from geopatcher.formats.aws_profiles import with_profile
 from geopatcher.formats.cloud_variables import lacking
 from geopatcher.formats.traffic import TELLING
 
@@ -176,6 +177,10 @@ def besides(path: str) -> Sequence[str]:
     if path.lower().startswith(("http://", "https://")):
         return [path + ending for ending in BESIDE]
     bucket = _BUCKET.fullmatch(path)
-    if bucket is None or find_spec("obstore") is None or lacking(os.environ, bucket[1] or bucket[2]):
+    if (
+        bucket is None
+        or find_spec("obstore") is None
+        or lacking(with_profile(os.environ), bucket[1] or bucket[2])
+    ):
         return []
     return [f"{bucket[1] or bucket[2]}://{bucket[3]}{ending}" for ending in BESIDE]
