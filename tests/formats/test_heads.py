@@ -34,6 +34,8 @@ def serving(tmp_path_factory):
         how = {"tiled": True, "blockxsize": 128, "blockysize": 128, **known, **place}
         with rasterio.open(folder / f"{name}.tif", "w", **how) as dataset:
             dataset.write(PIXELS)
+    with rasterio.open(folder / "packed.tif", "w", **how, compress="deflate") as dataset:
+        dataset.write(PIXELS)
     with rasterio.open(folder / "masked.tif", "r+") as dataset, rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False):
         dataset.nodata = None
         dataset.write_mask(PIXELS[0] > 1000)
@@ -95,6 +97,17 @@ def test_a_page_in_the_place_of_a_raster_is_told(server):
     with pytest.raises(SourceAccessError, match=r"/a\.tif as a raster: .* sends a web page") as refused:
         RasterioSource(f"{server.url}/a.tif{SIGNED[2]}")
     assert "hunter2" not in "".join(traceback.format_exception(refused.value))
+
+
+@pytest.mark.parametrize("fault", ["shift", "whole", "gzip"])
+def test_other_bytes_than_were_asked_for_are_an_error_of_packed_tiles(server, fault, gdal_variables):
+    """GDAL does not look which bytes come; what is packed, as in a COG, cannot be unpacked then."""
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_RETRY_DELAY="0.05")
+    path = f"{server.url}/packed.tif"
+    gp.plan(path, size=64)
+    server.fails(fault)
+    with pytest.raises(SourceError, match=r"packed\.tif"):
+        gp.reconstruct(path, np.copy, **STORED)
 
 
 def test_what_is_no_raster_and_no_page_is_told_as_before(server):

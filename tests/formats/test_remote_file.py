@@ -182,6 +182,39 @@ def test_a_page_to_log_in_is_told_from_a_file(server):
         file.read(1)
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("shift", r"Requested \d+\.\.\d+, got \d+\.\.\d+"),
+        ("whole", "Range request not supported"),
+        ("gzip", r"gave \d+ bytes where 65536 were asked for"),
+    ],
+)
+@pytest.mark.parametrize("pages", [0, 5])
+def test_other_bytes_than_were_asked_for_are_never_taken(server, fault, words, pages):
+    file = opened(server)
+    if pages:
+        assert file.read(1) == BYTES[:1]
+        file.seek(pages * PAGE_BYTES)
+    elif fault == "shift":
+        return  # before the first byte there is none
+    server.fails(fault)
+    with pytest.raises(SourceError, match=rf"a%20file\.bin.*{words}"):
+        file.read(1)
+    server.fails()
+    assert file.read(2) == BYTES[pages * PAGE_BYTES :][:2]
+
+
+def test_a_server_that_is_busy_is_asked_again(server, monkeypatch):
+    monkeypatch.undo()
+    file = opened(server)
+    assert file.read(1) == BYTES[:1]
+    server.fails("429", count=2)
+    file.seek(PAGE_BYTES)
+    assert file.read(3) == BYTES[PAGE_BYTES:][:3]
+    assert len(server.asked("file")) == 3
+
+
 def test_of_a_bucket_no_secret_travels(tmp_path, gdal_variables):
     (tmp_path / "a.bin").write_bytes(BYTES[:1000])
     with buckets.moto() as port:
