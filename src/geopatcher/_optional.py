@@ -32,6 +32,7 @@ MODULES: dict[str, str] = {
     "geopandas": "features",
     "geopatcher.formats.bucket_heads": "cloud",
     "geopatcher.formats.buckets": "cloud",
+    "geopatcher.formats.classic_store": "xarray",
     "geopatcher.formats.object_stores": "cloud",
     "geopatcher.formats.remote_file": "cloud",
     "geostack": "stac",

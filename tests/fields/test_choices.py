@@ -78,7 +78,7 @@ def test_what_has_no_variables_is_refused(tmp_path):
     with pytest.raises(SourceAccessError, match="there is no file .*no.nc"):
         gp.plan(tmp_path / "no.nc", size=16, variable="ndvi")
     with pytest.raises(SourceError, match="and https://host/a.nc is none: fetch it"):
-        gp.plan("https://host/a.nc?sig=hunter2", size=16, variable="ndvi")
+        gp.plan("https://me:hunter2@host/a.nc", size=16, variable="ndvi")
     with pytest.raises(ValueError, match="are for zarr stores, .* in buckets, not for what GDAL opens"):
         gp.plan(tmp_path / "a.tif", size=16, credentials="mine:give")
     with pytest.raises(ValueError, match="are for zarr stores, .* in buckets, not for ndarray"):

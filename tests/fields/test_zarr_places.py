@@ -120,7 +120,7 @@ def test_what_is_not_there_is_named(s3, server):
     ):
         gp.plan(f"{server.url}/no.zarr", size=16)
     server.faults["zarr.json"] = [403, 99]
-    with pytest.raises(SourceAccessError, match="not authorised: check the credentials in the environment"):
+    with pytest.raises(SourceAccessError, match="not authorised: check the address"):
         gp.plan(f"{server.url}/x.zarr", size=16)
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from buckets import keys
-from geopatcher.formats.http_requests import all_absent, request_for
+from geopatcher.formats.http_requests import presence, request_for
 
 
 @pytest.fixture
@@ -18,31 +18,31 @@ def server(tmp_path):
         yield server
 
 
-def are_absent(*urls):
-    with all_absent(urls) as is_alone:
-        return is_alone()
+def found(*urls):
+    with presence(urls) as answers:
+        return answers()
 
 
 def test_what_is_not_there_is_absent_and_all_are_asked(server):
-    assert are_absent(*(f"{server.url}/{name}" for name in "bcd"))
+    assert found(*(f"{server.url}/{name}" for name in "bcd")) == [False] * 3
     assert {method for method, *_ in server.log} == {"HEAD"}
     assert sorted(path for _, path, _ in server.log) == ["/b", "/c", "/d"]
-    assert not are_absent(*(f"{server.url}/{name}" for name in ("b", "a.tif")))
+    assert found(*(f"{server.url}/{name}" for name in ("b", "a.tif"))) == [False, True]
 
 
 def test_they_are_asked_while_something_else_is_done(server):
-    with all_absent([f"{server.url}/b"]) as is_alone:
+    with presence([f"{server.url}/b"]) as answers:
         for _ in range(1000):
             if server.log:
                 break
             time.sleep(0.01)
         assert [path for _, path, _ in server.log] == ["/b"]
-        assert is_alone()
+        assert answers() == [False]
 
 
 def test_no_answer_and_a_refusal_are_none(server):
-    assert not are_absent(f"{server.url}/list-type=2"[:-1] + "?list-type=2")  # which is answered with 403
-    assert not are_absent("http://127.0.0.1:9/a.tif")
+    refused = f"{server.url}/list-type=2"[:-1] + "?list-type=2"  # which is answered with 403
+    assert found(refused, "http://127.0.0.1:9/a.tif") == [None, None]
 
 
 def test_a_user_is_sent_as_a_header_and_not_in_the_address():

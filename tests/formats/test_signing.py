@@ -191,7 +191,7 @@ def test_what_signs_is_a_function_or_its_name():
     with pytest.raises(TypeError, match="not int"):
         Choices(sign=3).source("https://host/a.tif")
     with pytest.raises(
-        ValueError, match="sign= is for addresses of rasters that GDAL opens, not for ndarray"
+        ValueError, match="sign= is for addresses of rasters and of files with variables, not for ndarray"
     ):
         gp.plan(IMAGE, size=8, sign=sign)
 

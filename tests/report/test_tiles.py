@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+import rasterio
 
 import geopatcher as gp
 from encoded import decoded

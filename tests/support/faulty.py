@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import socket
@@ -20,8 +21,19 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-#: How it fails: an HTTP status, a connection that is reset, a body cut off or held back half-way, no answer.
-PLAN = {"fault": "none", "after": 0, "count": 10**9, "only": "", "least": 0, "need": "", "latency": 0}
+#: How it fails: an HTTP status, a connection that is reset, a body cut off or held back half-way, no answer,
+#: a web page to log in, other bytes than were asked for, the file whole, bytes that are packed.
+#: ``head`` is what each HEAD is answered, ``need`` what each query must have.
+PLAN = {
+    "fault": "none",
+    "after": 0,
+    "count": 10**9,
+    "only": "",
+    "least": 0,
+    "need": "",
+    "latency": 0,
+    "head": 0,
+}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -70,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
             self.log.append([self.command, self.path, fault, self.headers.get("Range", "")])
         if fault.isdecimal():
             self.body(b"", int(fault))
+        elif fault == "page":
+            self.body(b"<!DOCTYPE html><html><form>Log in</form></html>", 200, {"Content-Type": "text/html"})
         elif fault == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()
@@ -85,6 +99,8 @@ class Handler(BaseHTTPRequestHandler):
     def fault(self, path, query):
         """Return how this request fails."""
         plan = self.plan
+        if plan["head"] and self.command == "HEAD":
+            return str(plan["head"])
         if plan["need"] and plan["need"] not in query:
             return "403"
         span = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
@@ -107,7 +123,16 @@ class Handler(BaseHTTPRequestHandler):
         extra = {"ETag": f'"{status.st_mtime_ns}"', "Last-Modified": formatdate(status.st_mtime, usegmt=True)}
         if span:
             extra["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
-        self.body(data[start:stop], 206 if span else 200, extra, fault)
+        if fault == "shift" and span:
+            start, stop = max(0, start - 4096), max(0, start - 4096) + stop - start
+            extra["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+        content = data[start:stop]
+        if fault == "gzip":
+            content, extra["Content-Encoding"] = gzip.compress(content), "gzip"
+        if fault == "whole":
+            content, span = data, None
+            extra.pop("Content-Range", None)
+        self.body(content, 206 if span else 200, extra, fault)
 
     def body(self, content, status=200, extra=(), fault="none"):
         self.send_response(status)

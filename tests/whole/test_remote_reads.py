@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections import Counter
@@ -264,6 +265,17 @@ def test_a_mask_is_never_lost_where_it_fails_for_a_while(server, gdal_variables,
     except gp.SourceError:
         return
     np.testing.assert_array_equal(np.asarray(made.valid), np.broadcast_to(MASKED, SHAPE))
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_a_mask_that_failed_once_is_not_taken_for_missing_the_next_time(server, gdal_variables, after):
+    gdal_variables(GDAL_HTTP_MAX_RETRY="0", GDAL_HTTP_RETRY_DELAY="0.05")
+    path = f"{server.url}/masked.tif"
+    server.fails("503", after=after, count=2, only=".msk")
+    with contextlib.suppress(gp.SourceError):
+        assert RasterioSource(path).has_nodata
+    server.fails()
+    assert RasterioSource(path).has_nodata
 
 
 def test_what_lies_beside_a_file_is_read_anew_when_it_has_changed(server):

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from geopatcher._optional import load
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.from_path import field_at
-from geopatcher.fields.labelled_file import in_dataset, variable_of
+from geopatcher.fields.labelled_file import in_dataset, variable_here
 from geopatcher.fields.open import as_field
+from geopatcher.fields.remote_variable import variable_elsewhere
 from geopatcher.fields.scaled import Scaled
 from geopatcher.fields.zarr_field import RESULT, is_zarr, zarr_source
 from geopatcher.fields.zarr_group import ZarrGroup
 from geopatcher.fields.zarr_places import is_store_elsewhere
+from geopatcher.formats.local_files import is_elsewhere
 
 if TYPE_CHECKING:
     from geopatcher.core.protocols import PixelSource
@@ -67,10 +69,17 @@ class Choices:
             self._refuse_sign(f"the zarr store {shown(path)}")
             return zarr_source(path, self.variable or RESULT, self.credentials)
         if self.variable is not None:
-            self._refuse_sign("variables that xarray reads")
-            return variable_of(path, self.variable, self.credentials)
+            return self._variable(path, self.variable)
         self._refuse_credentials("what GDAL opens, which takes them from the environment")
         return field_at(path, None if self.sign is None else signer(self.sign)).source
+
+    def _variable(self, path: str, name: str) -> PixelSource:
+        if is_elsewhere(path):
+            sign = None if self.sign is None else signer(self.sign)
+            return variable_elsewhere(path, name, self.credentials, sign)
+        self._refuse_credentials(f"{path}, which is on this machine")
+        self._refuse_sign(f"{path}, which is on this machine")
+        return variable_here(path, name)
 
     def _refuse_credentials(self, what: str) -> None:
         if self.credentials is not None:
@@ -81,7 +90,7 @@ class Choices:
 
     def _refuse_sign(self, what: str) -> None:
         if self.sign is not None:
-            raise ValueError(f"sign= is for addresses of rasters that GDAL opens, not for {what}")
+            raise ValueError(f"sign= is for addresses of rasters and of files with variables, not for {what}")
 
 
 def signer(sign: Sign | str) -> Sign:

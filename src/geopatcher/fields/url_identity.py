@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from geopatcher._optional import load
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import MissingExtraError, SourceError
+from geopatcher.formats.aws_profiles import with_profile
 from geopatcher.formats.cloud_variables import lacking
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
 from geopatcher.formats.traffic import TRAFFIC
@@ -138,7 +139,7 @@ def why_not_asked(url: str) -> str:
         load("obstore")
     except MissingExtraError as error:
         return str(error)
-    wanted = lacking(os.environ, bucket[2])
+    wanted = lacking(with_profile(os.environ), bucket[2])
     return f"it takes credentials of the environment, such as {wanted}" if wanted else ""
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from geopatcher.formats.aws_profiles import with_profile
 from geopatcher.formats.http_requests import TIMEOUT_S
 from geopatcher.formats.opened_buckets import named, store_of
 from geopatcher.formats.traffic import TRAFFIC
@@ -42,7 +43,7 @@ def head(root: str, key: str) -> Head:
         It does not answer, or does not let us; names the object, and no secret.
 
     """
-    store = _store(root, tuple(sorted(os.environ.items())))
+    store = _store(root, tuple(sorted(with_profile(os.environ).items())))
     TRAFFIC.add(1)
     with named(f"{root}/{key}"):
         meta = store.head(key)

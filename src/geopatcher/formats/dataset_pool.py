@@ -8,8 +8,7 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import rasterio
 from rasterio.windows import Window
@@ -20,11 +19,12 @@ from geopatcher.formats.asking import Answers
 from geopatcher.formats.doors import Doors
 from geopatcher.formats.first_look import look_first
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, failure, forget_tiles, opening, reading
-from geopatcher.formats.http_requests import all_absent
-from geopatcher.formats.known_paths import KnownPaths
+from geopatcher.formats.heads import HEADS, or_page
+from geopatcher.formats.http_requests import presence
+from geopatcher.formats.known_paths import KnownPaths, Version
 from geopatcher.formats.local_files import is_elsewhere, left_out, options_for
 from geopatcher.formats.rasterio_warnings import no_georeference_warning
-from geopatcher.formats.sidecars import is_signed_tiff, lost_beside
+from geopatcher.formats.sidecars import is_signed_tiff, lost_beside, not_found
 from geopatcher.formats.signing import SIGNED, renewing
 from geopatcher.formats.turns import Turns
 from geopatcher.formats.urls import (
@@ -41,6 +41,7 @@ from geopatcher.formats.urls import (
     endings_found,
     endings_of,
     kept_with,
+    with_less,
 )
 
 if TYPE_CHECKING:
@@ -61,25 +62,6 @@ MOSAICS = ("VRT", "GTI", "STACIT")
 TILES_ALONE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR"}
 
 
-class _Version(NamedTuple):
-    """A file as it was when it was opened; a handle to an older version reads old or torn blocks."""
-
-    path: str
-    inode: int = 0
-    size: int = 0
-    mtime_ns: int = 0
-    signature: int = 0
-    since: int = 0
-
-    @classmethod
-    def of(cls, path: str, since: int) -> _Version:
-        try:
-            status = Path(path).stat()
-        except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
-            return cls(path, signature=SIGNED.count(path), since=since)
-        return cls(path, status.st_ino, status.st_size, status.st_mtime_ns, since=since)
-
-
 class HandlePool:
     """Lends dataset handles; a handle is never in two hands at once.
 
@@ -92,7 +74,7 @@ class HandlePool:
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
         self._max_idle = max_idle
         self._lock = threading.Lock()
-        self._idle: OrderedDict[int, tuple[_Version, DatasetReader]] = OrderedDict()
+        self._idle: OrderedDict[int, tuple[Version, DatasetReader]] = OrderedDict()
         self._turns = Turns(self._forget_tiles)
         self._answers = Answers()
         self._doors = Doors()
@@ -123,22 +105,22 @@ class HandlePool:
 
     def _lent(self, path: str, doing: str, window: Window | None, door: Door) -> Iterator[DatasetReader]:
         SIGNED.of(path)
-        version = self._version(path)
+        version = self._known.version(path)
         options = self._options(path, version)
         dataset = self._take(version) or renewing(path, partial(self._open, path, options))
-        with reading(path, dataset.driver, options) as heard:
+        more = HEADS.options(path)
+        with reading(path, dataset.driver, {**options, **more} if more else options) as heard:
             heard.of_mosaic = dataset.driver in MOSAICS
             try:
                 with door(path):
                     yield dataset
                 heard.require_sound()
             except GDAL_ERRORS as error:
-                is_mosaic = dataset.driver in MOSAICS
                 address = dataset.name
                 dataset.close()
                 self._forget_bytes(path, address)
                 failed = failure(error, doing, path, address, SIGNED.of(path), answer=heard.answer)
-                if is_mosaic and window is not None and isinstance(failed, SourceAccessError):
+                if heard.of_mosaic and window is not None and isinstance(failed, SourceAccessError):
                     raise self._of_a_tile(path, failed, doing, window) from error
                 if SIGNED.count(path) != version.signature:  # by who read another piece, when it had expired
                     raise SourceAccessError(f"{doing}: its signature was renewed meanwhile") from error
@@ -171,7 +153,7 @@ class HandlePool:
         _close([dataset for _, dataset in idle])
         return {known.path for known, _ in idle}
 
-    def _options(self, path: str, version: _Version) -> Mapping[str, str]:
+    def _options(self, path: str, version: Version) -> Mapping[str, str]:
         """Return the options of GDAL to open and read with."""
         endings = self._known.beside(path)
         if endings is not None:
@@ -192,14 +174,14 @@ class HandlePool:
 
         """
         with self._turns.turn(), self._doors.opening(path):
-            version = self._version(path)
+            version = self._known.version(path)
             is_first = self._known.is_first(path)
             with self._lock:
                 known = sum(held == version for held, _ in self._idle.values())
                 room = self._max_idle - len(self._idle)
             for _ in range(min(number - known, room) if is_first else 0):
                 opened = renewing(path, partial(self._open, path, self._options(path, version)))
-                self._give_back(self._version(path), opened)
+                self._give_back(self._known.version(path), opened)
 
     def is_lone(self, path: str) -> bool:
         """Whether a file elsewhere was found to have none beside it when it was opened."""
@@ -239,10 +221,7 @@ class HandlePool:
         self.close()
         forget_tiles()
 
-    def _version(self, path: str) -> _Version:
-        return _Version.of(path, self._known.since(path))
-
-    def _take(self, version: _Version) -> DatasetReader | None:
+    def _take(self, version: Version) -> DatasetReader | None:
         with self._lock:
             for key, (known, dataset) in reversed(self._idle.items()):
                 if known == version:
@@ -251,30 +230,40 @@ class HandlePool:
         return None
 
     def _open(self, path: str, options: Mapping[str, str]) -> DatasetReader:
-        beside = besides(path) if ONLY_SUCH in options and NOT_KEPT not in options else []
-        dataset, endings = self._opened_as_if_alone(path, beside) if beside else (None, ())
+        beside = besides(path) if ONLY_SUCH in options and NOT_KEPT not in options else {}
+        dataset, endings, there = self._opened_as_if_alone(path, beside) if beside else (None, (), ())
         if dataset is None:
-            dataset, endings = self._opened(path, options)
+            dataset, endings = self._opened(path, options, there)
         if endings is not None:  # and every question what lies beside it was answered
             self._known.note(path, endings)
         return dataset
 
-    def _opened_as_if_alone(self, path: str, beside: Sequence[str]) -> _Opened | tuple[None, tuple[()]]:
-        """Open a file by itself while its server is asked for those beside it; none where it has some."""
-        with all_absent(beside) as is_alone:
-            dataset, endings = self._opened(path, LONE)
-            if is_alone():
-                return dataset, endings
-        _close([dataset])
-        return None, ()
+    def _opened_as_if_alone(
+        self, path: str, beside: Mapping[str, str]
+    ) -> tuple[DatasetReader | None, tuple[str, ...] | None, Sequence[str]]:
+        """Open a file by itself while its server is asked for those beside it; none where it has some.
 
-    def _opened(self, path: str, options: Mapping[str, str]) -> _Opened:
-        """Open a file; what lies beside it, by endings, ``None`` where that does not say all."""
+        The last are endings of those that there are for sure.
+        """
+        with presence([*beside.values()]) as found:
+            dataset, endings = self._opened(path, LONE)
+            known = dict(zip(beside, found(), strict=True))
+        if set(known.values()) == {False}:
+            return dataset, endings, ()
+        _close([dataset])
+        return None, (), [ending for ending, is_there in known.items() if is_there]
+
+    def _opened(self, path: str, options: Mapping[str, str], there: Sequence[str] = ()) -> _Opened:
+        """Open a file; what lies beside it, by endings, ``None`` where that does not say all.
+
+        What is ``there`` has to be found by GDAL, too, which takes for absent what fails.
+        """
         doing, address = f"cannot open {shown(path)} as a raster", SIGNED.of(path)
         asked = options is ASKED or options is LESS_ASKED
         is_known = NOT_KEPT in options and not asked  # what lies beside it
         try:
-            with self._doors.opening(path), opening(**options) as heard, no_georeference_warning():
+            asking = opening(**options, **HEADS.options(path))
+            with self._doors.opening(path), asking as heard, no_georeference_warning():
                 dataset = rasterio.open(address)
                 endings = endings_found(dataset, options)
                 if is_elsewhere(path):  # each read asks for them, and then nobody needs to wait
@@ -282,12 +271,12 @@ class HandlePool:
         except GDAL_ERRORS as error:
             self._forget_bytes(path, address)
             failed = failure(error, doing, path, address)
+            if HEADS.are_refused(path, failed):
+                return self._opened(path, options, there)
             if INGESTED in options and not isinstance(failed, SourceAccessError):
-                # A server that gives less of it says with the next answer what is wrong.
-                less = {option: value for option, value in options.items() if option != INGESTED}
-                return self._opened(path, LESS_ASKED if asked else less)
-            raise failed from error
-        lost = heard.unanswered or left_out(path, dataset)
+                return self._opened(path, with_less(options), there)
+            raise or_page(failed, doing, path) from error
+        lost = heard.unanswered or left_out(path, dataset) or not_found(path, there, endings)
         if lost is None and asked:
             lost = lost_beside(path)
         if lost is not None:
@@ -315,7 +304,7 @@ class HandlePool:
             with (
                 self._doors.opening(path),
                 suppress(*GDAL_ERRORS),
-                opening(**TILES_ALONE),
+                opening(**TILES_ALONE, **HEADS.options(path)),
                 no_georeference_warning(),
             ):
                 rasterio.open((address or SIGNED.of(path)) + ending).close()
@@ -329,14 +318,13 @@ class HandlePool:
 
     def _refusal(self, path: str) -> str:
         """Return how a server refuses a file, ``""`` where it does not, or nothing is said of that."""
-        asking = f"asking for {shown(path)} again"
         try:
             with self._open(path, {}) as dataset, opening() as heard, self._doors.reading(path):
                 dataset.read(1, window=Window(0, 0, 1, 1))
         except SourceAccessError as refusal:
             return str(refusal)
         except GDAL_ERRORS as error:
-            again = failure(error, asking, path, SIGNED.of(path), answer=heard.answer)
+            again = failure(error, f"asking {shown(path)} again", path, SIGNED.of(path), answer=heard.answer)
             return str(again) if isinstance(again, SourceAccessError) else ""
         except SourceError:
             return ""
@@ -361,7 +349,7 @@ class HandlePool:
             return again
         return SourceError(f"{doing}: a server gave a tile only when it was asked again")
 
-    def _give_back(self, version: _Version, dataset: DatasetReader) -> None:
+    def _give_back(self, version: Version, dataset: DatasetReader) -> None:
         if version.since != self._known.since(version.path):  # it was dropped while it was lent
             _close([dataset])
             self._forget_bytes(version.path)

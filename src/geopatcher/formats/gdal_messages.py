@@ -15,6 +15,7 @@ from rasterio.env import get_gdal_config
 from rasterio.errors import RasterioError
 
 from geopatcher.errors.redaction import SECRET_VARIABLES, environment_secrets, redacted, secrets_in
+from geopatcher.formats.aws_profiles import with_profile
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ os.register_at_fork(after_in_child=_UNDECODABLE.start_anew)
 def config_secrets() -> frozenset[str]:
     """Return the secrets GDAL was given here, by the environment or by `rasterio.Env`."""
     texts = (get_gdal_config(name, normalize=False) for name in SECRET_VARIABLES)
-    return environment_secrets(os.environ) | secrets_in(text for text in texts if text)
+    return environment_secrets(with_profile(os.environ)) | secrets_in(text for text in texts if text)
 
 
 def hears_already() -> bool:

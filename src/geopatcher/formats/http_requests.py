@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 #: Seconds a server may take to answer.
 TIMEOUT_S = 10.0
 _ABSENT = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
+#: How a server refuses the question, and may answer another one.
+_NO_HEAD = (http.HTTPStatus.FORBIDDEN, http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED)
 
 
 def opener() -> OpenerDirector:
@@ -45,36 +47,42 @@ def request_for(url: str, method: str, headers: Mapping[str, str]) -> Request:
 
 
 @contextmanager
-def all_absent(urls: Sequence[str]) -> Iterator[Callable[[], bool]]:
-    """Ask servers and buckets, while this lasts, whether nothing is at each address; what it gives says so.
+def presence(urls: Sequence[str]) -> Iterator[Callable[[], list[bool | None]]]:
+    """Ask servers and buckets, while this lasts, whether something is at each address; what it gives says so.
 
-    All are asked at once. Any other answer than that there is nothing, and none, is no.
+    All are asked at once. ``None`` stands for an address of which nothing is known.
     """
     with ThreadPoolExecutor(len(urls), "geopatcher-ask") as pool:
-        answers = [pool.submit(_is_absent, url) for url in urls]
-        yield lambda: all(answer.result() for answer in answers)
+        answers = [pool.submit(_is_there, url) for url in urls]
+        yield lambda: [answer.result() for answer in answers]
 
 
-def _is_absent(url: str) -> bool:
+def _is_there(url: str) -> bool | None:
     if not url.lower().startswith("http"):
-        return _is_no_object(url)
-    TRAFFIC.add(1)
-    try:
-        opener().open(request_for(url, "HEAD", {}), timeout=TIMEOUT_S).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code in _ABSENT
-    except (OSError, load("http.client").HTTPException, ValueError):
-        return False
-    return False
+        return _is_object(url)
+    for method, further in (("HEAD", {}), ("GET", {"Range": "bytes=0-0"})):  # some are not asked by HEAD
+        TRAFFIC.add(1)
+        try:
+            opener().open(request_for(url, method, further), timeout=TIMEOUT_S).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code in _ABSENT:
+                return False
+            if error.code not in _NO_HEAD:
+                return None
+        except (OSError, load("http.client").HTTPException, ValueError):
+            return None
+        else:
+            return True
+    return None
 
 
-def _is_no_object(url: str) -> bool:
+def _is_object(url: str) -> bool | None:
     root, key = "/".join(url.split("/", 3)[:3]), url.split("/", 3)[3]
     try:
         load("geopatcher.formats.bucket_heads").head(root, key)
     except FileNotFoundError:
-        return True
-    except SourceError:
         return False
-    return False
+    except SourceError:
+        return None
+    return True

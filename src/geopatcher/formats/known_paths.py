@@ -5,9 +5,27 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from geopatcher.formats.signing import SIGNED
 
 #: Paths that are remembered: more than files of which GDAL keeps bytes, 16 MiB in pieces of 16 KiB.
 MAX_KNOWN = 4096
+
+
+class Version(NamedTuple):
+    """A file as it was when it was opened; a handle to an older version reads old or torn blocks.
+
+    ``since`` changes when it is opened anew for another reason, see `KnownPaths`.
+    """
+
+    path: str
+    inode: int = 0
+    size: int = 0
+    mtime_ns: int = 0
+    signature: int = 0
+    since: int = 0
 
 
 @dataclass
@@ -63,6 +81,15 @@ class KnownPaths:
         """Return a number that is another as soon as the path was forgotten."""
         with self._lock:
             return self._paths[path].since if path in self._paths else self._anew
+
+    def version(self, path: str) -> Version:
+        """Return what a path is now."""
+        since = self.since(path)
+        try:
+            status = Path(path).stat()
+        except OSError:  # a URL, or one of GDAL's virtual paths; a missing file fails when it is opened
+            return Version(path, signature=SIGNED.count(path), since=since)
+        return Version(path, status.st_ino, status.st_size, status.st_mtime_ns, since=since)
 
     def forget(self, path: str, *, is_same: bool = False) -> tuple[str, ...] | None:
         """Forget all of a path: what is open of it is of old. Returns the endings that were beside it.

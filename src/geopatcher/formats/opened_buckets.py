@@ -16,7 +16,8 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import HTTPStore, from_url
 
 from geopatcher.errors import GeopatcherError, SourceAccessError, SourceError
-from geopatcher.errors.redaction import redacted, scrub
+from geopatcher.errors.redaction import redacted, scrub, shown
+from geopatcher.formats.aws_profiles import OF_PROFILES, with_profile
 from geopatcher.formats.cloud_variables import for_obstore, usual_variable
 from geopatcher.formats.gdal_messages import config_secrets
 
@@ -66,12 +67,18 @@ def named(
         denied = isinstance(error, PermissionDeniedError | UnauthenticatedError)
         if denied or re.search(r"status code: 40[13]\b", why):  # a list that is refused is of no class
             raise refused(
-                f"cannot {doing} {address}: not authorised: check the credentials in the environment, such "
-                f"as {usual_variable(address)}; some servers say the same of what is not there ({why})"
+                f"cannot {doing} {address}: not authorised: check {_lets_in(address)}; some servers say the "
+                f"same of what is not there ({why})"
             ) from error
         if "NoSuchBucket" in why or "ContainerNotFound" in why:
             raise refused(f"cannot {doing} {address}: there is no such bucket ({why})") from error
         raise failed(f"cannot {doing} {address}: {why}") from error
+
+
+def _lets_in(address: str) -> str:
+    if address.lower().startswith("http"):
+        return "the address, and whether its signature has expired"
+    return f"the credentials in the environment, such as {usual_variable(address)}"
 
 
 def _said(message: str) -> str:
@@ -107,21 +114,32 @@ def store_of(
     _USED_IN.add(os.getpid())
     if len(_USED_IN) > 1:
         raise SourceError(
-            f"cannot ask {root} in a process that was forked from one that used obstore, whose threads are "
-            f'not here: start processes by "spawn" or "forkserver"'
+            f"cannot ask {shown(root)} in a process that was forked from one that used obstore, whose "
+            f'threads are not here: start processes by "spawn" or "forkserver"'
         )
     client, retries = client or CLIENT, retries or RETRIES
     plain = root.startswith("http://")
-    with named(root):
+    with named(shown(root)):
         if root.startswith(("http://", "https://")):
             return HTTPStore(root, client_options={**client, "allow_http": plain}, retry_config=retries)
         provider = None if credentials is None else _named_function(credentials)
-        config = for_obstore(os.environ, root.partition(":")[0])
+        config = _config(root.partition(":")[0])
         options: ClientConfig = {**client, "allow_http": any("http://" in value for value in config.values())}
         store: Store = from_url(  # type: ignore[call-overload]  # the address says which
             root, config=config, client_options=options, retry_config=retries, credential_provider=provider
         )
         return store
+
+
+def _config(scheme: str) -> dict[str, str]:
+    """Return what obstore does not find in the environment by itself."""
+    known = with_profile(os.environ)
+    config = for_obstore(known, scheme)
+    if scheme == "s3":
+        config |= {
+            name.lower(): known[name] for name in OF_PROFILES if name in known.keys() - os.environ.keys()
+        }
+    return config
 
 
 def _named_function(credentials: str) -> object:

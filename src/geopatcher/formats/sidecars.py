@@ -86,16 +86,40 @@ def lost_beside(path: str) -> str | None:
     return next((lost for answer in answers if (lost := _lost(answer)) is not None), None)
 
 
+def not_found(path: str, there: Sequence[str], found: Sequence[str] | None) -> str | None:
+    """Return what GDAL does not find of what is beside a file, ``None`` for nothing: it failed meanwhile.
+
+    ``there`` and ``found`` are endings. A server that has a page for each address is asked for the file.
+    """
+    if found is None:
+        return None
+    for ending in {ending.lower(): ending for ending in there}.values():
+        if ending.lower() in map(str.lower, found):
+            continue
+        answer = (
+            _ask(path, path + ending, query="") if _WEB.fullmatch(path) else _Found(path + ending, _TIFF[0])
+        )
+        if answer.trouble:
+            return _lost(answer)
+        if _said(answer):
+            return f"{shown(answer.name)} beside it is there, and could not be read: open it again"
+    return None
+
+
+def _said(answer: _Found) -> str:
+    """Return what a file says that counts."""
+    if answer.start is None:
+        return ""
+    if answer.name.lower().endswith(".msk"):
+        return "which pixels are missing" if answer.start.startswith(_TIFF) else ""
+    return ", ".join(said_in(answer.start))
+
+
 def _lost(answer: _Found) -> str | None:
     name = shown(answer.name)
     if answer.trouble:
         return f"whether there is a file beside it could not be asked, {name}: {answer.trouble}"
-    if answer.start is None:
-        return None
-    if answer.name.lower().endswith(".msk"):
-        said = "which pixels are missing" if answer.start.startswith(_TIFF) else ""
-    else:
-        said = ", ".join(said_in(answer.start))
+    said = _said(answer)
     if not said:
         return None
     return (

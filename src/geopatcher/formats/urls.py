@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from rasterio.env import get_gdal_config
 
+from geopatcher.formats.aws_profiles import with_profile
 from geopatcher.formats.cloud_variables import lacking
 from geopatcher.formats.traffic import TELLING
 
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 #: GeoTIFFs by themselves, not within another file and not a list of files; queries have nothing beside them.
 _GEOTIFF = re.compile(
     r"(?:https?://|s3://|gs://|az://|/vsi(?:curl|s3|gs|az|adls|oss|swift)/)[^?{}]*(\.tiff?)", re.IGNORECASE
+)
+#: Addresses of files that are read in ranges; only those of the web have queries.
+_FILE = re.compile(
+    r"(https?://[^/?#@]+)/([^?#]+)(?:\?([^#]*))?|((?:s3|gs|az)://[^/?#@]+)/([^?#]+)",
+    re.IGNORECASE | re.DOTALL,
 )
 _BUCKET = re.compile(r"(?:/vsi(s3|gs|az)/|(s3|gs|az)://)([^/]+/.+)")
 #: The option of GDAL that names the endings of all files there may be.
@@ -45,6 +52,32 @@ LONE = _TOLD | {
 ASKED = dict(LONE)
 #: The same with as much of a file at first as GDAL asks for by itself.
 LESS_ASKED = {option: value for option, value in LONE.items() if option != INGESTED}
+
+
+class FileAddress(NamedTuple):
+    """Where a file is: in a bucket or on a server, by its key there, and the query it is asked for with."""
+
+    root: str
+    key: str
+    query: str
+
+
+def file_address(path: str) -> FileAddress | None:
+    """Take the address of a file apart; ``None`` of what is none, or has a user in it.
+
+    >>> file_address("s3://bucket/a/b.nc")
+    FileAddress(root='s3://bucket', key='a/b.nc', query='')
+    >>> file_address("https://host/a%20b.nc?sig=1")
+    FileAddress(root='https://host', key='a b.nc', query='sig=1')
+    >>> file_address("https://me:secret@host/a.nc"), file_address("a.nc")
+    (None, None)
+    """
+    found = _FILE.fullmatch(path)
+    if found is None:
+        return None
+    if found[4] is not None:
+        return FileAddress(found[4], found[5], "")
+    return FileAddress(found[1], unquote(found[2]), found[3] or "")
 
 
 def chosen_by_user() -> bool:
@@ -90,6 +123,16 @@ def kept_with(path: str, endings: Sequence[str]) -> Mapping[str, str]:
     return LONE | {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: ",".join((match[1], *endings))}
 
 
+def with_less(options: Mapping[str, str]) -> Mapping[str, str]:
+    """Return options under which as much of a file comes first as GDAL asks for by itself.
+
+    A server that gives less of it than that says with the next answer what is wrong.
+    """
+    if options is ASKED:
+        return LESS_ASKED
+    return {option: value for option, value in options.items() if option != INGESTED}
+
+
 def endings_of(options: Mapping[str, str]) -> tuple[str, ...]:
     """Return the endings that options of `kept_with` were made of.
 
@@ -121,19 +164,23 @@ def endings_found(dataset: DatasetReader, options: Mapping[str, str]) -> tuple[s
     return endings_beside(dataset.files) if ONLY_SUCH in options else None
 
 
-def besides(path: str) -> Sequence[str]:
-    """Return the addresses of what may lie beside a GeoTIFF that its server can be asked for; none of others.
+def besides(path: str) -> Mapping[str, str]:
+    """Return the addresses of what may lie beside a GeoTIFF that its server can be asked for, by endings.
 
     A bucket can be where obstore is installed and the environment has credentials, or says it needs none.
 
-    >>> besides("https://host/a.tif"), besides("/vsis3/bucket/a.tif?x"), besides("a.tif")
-    (['https://host/a.tif.aux.xml', 'https://host/a.tif.msk', 'https://host/a.tif.MSK'], [], [])
+    >>> besides("https://host/a.tif")[".msk"], besides("/vsis3/bucket/a.tif?x"), besides("a.tif")
+    ('https://host/a.tif.msk', {}, {})
     """
     if _GEOTIFF.fullmatch(path) is None:
-        return []
+        return {}
     if path.lower().startswith(("http://", "https://")):
-        return [path + ending for ending in BESIDE]
+        return {ending: path + ending for ending in BESIDE}
     bucket = _BUCKET.fullmatch(path)
-    if bucket is None or find_spec("obstore") is None or lacking(os.environ, bucket[1] or bucket[2]):
-        return []
-    return [f"{bucket[1] or bucket[2]}://{bucket[3]}{ending}" for ending in BESIDE]
+    if (
+        bucket is None
+        or find_spec("obstore") is None
+        or lacking(with_profile(os.environ), bucket[1] or bucket[2])
+    ):
+        return {}
+    return {ending: f"{bucket[1] or bucket[2]}://{bucket[3]}{ending}" for ending in BESIDE}
