@@ -20,7 +20,7 @@ from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
 from geopatcher.targets import chunk_writer
 from geopatcher.targets.chunk_files import files_of
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, run_all
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, run_all, threads_of_zarr
 from geopatcher.targets.digests import NO_FILE, files_in, record_of
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.zarr_store import ZarrSink, create_store
@@ -405,7 +405,7 @@ def test_a_chunk_that_cannot_be_encoded_leaves_the_one_before(tmp_path, error):
     array = zarr.open_group(tmp_path / "x", mode="r+")["data"]
     writer = ChunkWriter(array, FolderFiles(tmp_path / "x" / "data"), encode)
     with pytest.raises(type(error)):
-        run_all(writer.tasks(BLOCK, numbers((2, 8, 29), "int16", 1)))
+        run_all(writer.tasks(BLOCK, numbers((2, 8, 29), "int16", 1)), 2)
     assert files(tmp_path / "x") == before
 
 
@@ -522,7 +522,7 @@ def encoded_in(tmp_path, n_chunks):
 
     block = Box(0, 8, 0, 8 * n_chunks)
     writer = ChunkWriter(array, FolderFiles(tmp_path / "x" / "data"), encode)
-    run_all(writer.tasks(block, np.ones((1, *block.shape), "int16")))
+    run_all(writer.tasks(block, np.ones((1, *block.shape), "int16")), threads_of_zarr())
     assert len(names) == n_chunks
     return set(names)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 
+from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
 from geopatcher.targets.chunk_files import grid_of, keys_of, sweep_files
@@ -56,6 +57,11 @@ class BlockFiles(ABC):
     def arrays(self) -> Mapping[str, Chunked]:
         """The arrays by name."""
 
+    @property
+    def threads(self) -> int:
+        """How many threads may encode."""
+        return usable_cores()
+
     @abstractmethod
     def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what encodes and writes the arrays of a box, each with the name of its array."""
@@ -80,7 +86,7 @@ class BlockFiles(ABC):
                 n_bytes += sum(values.nbytes for name, values in arrays.items() if name != VALID)
                 yield from self._tasks(box, arrays)
 
-        run_all(tasks())
+        run_all(tasks(), self.threads)
         return n_bytes
 
     def take(self, box: Box) -> Digests:

@@ -130,11 +130,19 @@ def _as_they_are(cells: Array) -> memoryview:
     return cells.data
 
 
-def run_all(tasks: Iterable[Callable[[], None]]) -> None:
-    """Run tasks in threads, as they come, and wait for all; raise the error of the first that has one."""
+def threads_of_zarr() -> int:
+    """Return how many threads zarr may have: as its configuration says, or as many as cores."""
+    allowed: int = load("zarr").config.get("threading.max_workers") or usable_cores()
+    return allowed
+
+
+def run_all(tasks: Iterable[Callable[[], None]], allowed: int) -> None:
+    """Run tasks in threads, as they come, and wait for all; raise the error of the first that has one.
+
+    There are ``allowed`` threads, and no more than `MAX_THREADS`.
+    """
     waiting = iter(tasks)
     first, second = next(waiting, None), next(waiting, None)
-    allowed = load("zarr").config.get("threading.max_workers") or usable_cores()
     both = [task for task in (first, second) if task is not None]
     if allowed == 1 or len(both) < 2:
         for task in itertools.chain(both, waiting):

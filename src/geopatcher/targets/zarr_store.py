@@ -13,7 +13,7 @@ from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, threads_of_zarr
 from geopatcher.targets.codecs import codecs_of
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.georef import (
@@ -220,6 +220,11 @@ class ZarrBlocks(BlockFiles):
     def arrays(self) -> Mapping[str, zarr.Array]:
         """The arrays by name."""
         return self._arrays
+
+    @property
+    def threads(self) -> int:
+        """How many threads may encode."""
+        return threads_of_zarr()
 
     def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what encodes and writes the chunks of a box, each with the name of its array."""
