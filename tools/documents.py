@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"python", "sh", "text", "mermaid", "py"}
+LANGUAGES = {"python", "sh", "text", "mermaid", "py", "json"}
 #: Lines that nobody runs, each with its reason. All others run.
 NOT_RUN = {
     r"make \w": "works on the checkout itself, for minutes",

@@ -145,6 +145,30 @@ def test_patches_without_data_are_passed_over(raster, tmp_path):
     assert all(patch.any() for patch in seen)
 
 
+@pytest.mark.parametrize("batch_size", [2, 5, "auto"])
+def test_batches_that_reach_over_rows_without_data_lose_nothing(tmp_path, batch_size):
+    """A batch begun in one row may be full rows below, when all in between was passed over."""
+    raster = scene(2, 150, 40, 7, 4)
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "nodata": 0}
+    with rasterio.open(tmp_path / "x.tif", "w", height=150, width=40, **profile) as file:
+        file.write(raster)
+    for folder in ("one", "some"):
+        (tmp_path / folder).mkdir()
+    one = found(tmp_path / "x.tif", tmp_path / "one/o.fgb", size=8, step=3)
+    some = found(
+        tmp_path / "x.tif",
+        tmp_path / "some/o.fgb",
+        detector=detect_each,
+        batch_size=batch_size,
+        size=8,
+        step=3,
+    )
+    assert one.stats.skipped == some.stats.skipped > one.stats.patches == some.stats.patches > 0
+    assert (some.n, some.n_seen) == (one.n, one.n_seen)
+    assert objects_in(some.path) == truth_of(raster)
+    assert some.path.read_bytes() == one.path.read_bytes()
+
+
 @pytest.mark.parametrize("shape", [(20, 60), (60, 20), (9, 9)])
 def test_a_raster_smaller_than_a_patch_has_its_objects_once(tmp_path, shape):
     raster = scene(2, *shape, 6, 4)

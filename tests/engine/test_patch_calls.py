@@ -68,6 +68,22 @@ def test_empty_patches_are_passed_over():
     assert (made.stats.patches, made.stats.skipped) == (2, 1)
 
 
+def test_patches_are_behind_the_first_that_waits_be_they_left_out_or_not():
+    made = calls(
+        lambda patches: [float(patch.sum()) for patch in patches], batching=Batching.of(2), skip_empty=True
+    )
+    behind = []
+
+    def coming():
+        for cut in cuts(np.nan, 1, np.nan, np.nan, 2, np.nan, 3):
+            yield cut
+            behind.append(made.n_behind)
+
+    assert [value for _, value in made(coming())] == [4, 8, 12]
+    assert behind == [0, 1, 2, 3, 0, 0, 1]
+    assert made.n_behind == 0
+
+
 def picky(patch):
     if patch[0, 0, 0] == 2:
         raise ArithmeticError("two")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import zarr
 
 from geopatcher.core.box import Box
+from geopatcher.core.cpu import usable_cores
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
 from geopatcher.targets.cog.tile_store import create_tiles
@@ -42,6 +44,12 @@ def test_what_is_told_of_files_is_what_is_in_them(tmp_path, made):
     files.sync(TOP)
     record = FileRecord(*told["data"][0, 0, 3].tolist())
     assert not look_at(tmp_path / "x/data/c/0/0/3", record, "all").wrong
+
+
+def test_tiles_are_encoded_by_as_many_threads_as_cores_whatever_zarr_may_have(tmp_path):
+    with zarr.config.set({"threading.max_workers": 77}):
+        assert zarr_files(tmp_path / "x").threads == 77
+        assert tile_files(tmp_path / "y").threads == usable_cores()
 
 
 @KINDS

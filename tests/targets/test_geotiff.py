@@ -199,6 +199,14 @@ def test_what_it_can_hold_is_not():
         require_storable(RasterDomain((4, 4), dtype=np.dtype(dtype), nodata=nodata))
 
 
+def test_the_predictor_of_floats_is_for_floats():
+    domain, storage = RasterDomain((4, 4), dtype=np.dtype("uint16")), CogStorage(predictor=3)
+    with pytest.raises(TargetError, match="predictor=3 is for floats, not for uint16: use 2"):
+        require_storable(domain, storage)
+    require_storable(domain, CogStorage(predictor=2))
+    require_storable(RasterDomain((4, 4), dtype=np.dtype("float32")), storage)
+
+
 def test_webp_takes_four_bands_only_where_the_fourth_is_alpha():
     """Where it is 0 the others are lost: of an infrared band that is water."""
     four, three = (RasterDomain((n, 20, 30), dtype=np.dtype("uint8")) for n in (4, 3))

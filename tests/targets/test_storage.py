@@ -29,6 +29,8 @@ SPEC = ResultSpec(RasterDomain((2, 900, 900)), (256, 256), 0, overview="mode")
         (gp.CogStorage, {"compress": "LZW", "level": 1}, "level=1 is for DEFLATE.*, not LZW: leave it out"),
         (gp.CogStorage, {"blocksize": 100}, "multiple of 16 pixels, such as 512, not 100"),
         (gp.CogStorage, {"overview": "cubic"}, "none of average"),
+        (gp.CogStorage, {"predictor": 0}, r"predictor is 1, 2 or 3 \(3 for floats\), not 0"),
+        (gp.CogStorage, {"compress": "LERC", "predictor": 2}, "predictor=2 is for DEFLATE.*, not LERC"),
         (gp.CogStorage, {"colormap": {3: (0, 0, 0)}}, r"colormap has \(0, 0, 0\) for 3: a color is"),
         (gp.CogStorage, {"colormap": {3: (0, 0, 256, 0)}}, "0 to 255 each"),
         (gp.CogStorage, {"colorinterp": ("rot",)}, "colorinterp names 'rot', and what is known is .*red"),

@@ -8,6 +8,7 @@ import click
 
 import geopatcher
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.crew import cluster, require_one_crew, takes_crew
 from geopatcher.cli.operators import load_operator
 from geopatcher.cli.options import read_bands, read_batch_size, read_names, read_size
 from geopatcher.cli.run import DEVICES
@@ -15,10 +16,11 @@ from geopatcher.cli.scenes import takes_scenes
 from geopatcher.cli.words import OneOf
 from geopatcher.engine.error_policy import ON_ERROR
 from geopatcher.features.merging import MERGES
-from geopatcher.operators.models.detection import LAYOUTS
+from geopatcher.operators.models.detection import LAYOUTS, class_names
+from geopatcher.operators.named import NamedOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from geopatcher.api.area import Region
     from geopatcher.api.options import SourceOptions
@@ -38,6 +40,7 @@ SOURCE is the path or URL of a raster, a folder, a pattern or @LIST.txt. OUT end
 \b
 geopatcher detect harbour.tif ships.gpkg --model yolo.onnx --scale 0.00392 --size 640 --step 480
 geopatcher detect harbour.tif ships.gpkg --detector mymodel:find --merge wbf --classes ship,buoy
+geopatcher detect /shared/sea.tif ships.gpkg --detector mymodel:find --dask tcp://HOST:8786
 """
 
 
@@ -85,7 +88,7 @@ class DetectKeywords(TypedDict):
     "--batch-size", callback=read_batch_size, metavar="N", default="1", help="Patches at once, or auto."
 )
 @takes_area
-@click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes to run on.")
+@takes_crew
 @click.option("--memory-limit", default="1GiB", show_default=True, help="Bytes for the pixels read at once.")
 @click.option("--on-error", type=OneOf(ON_ERROR), default="raise", help="Of a patch that fails.")
 @click.option("--max-retries", type=click.IntRange(min=0), default=0, help="Further tries after an error.")
@@ -106,6 +109,7 @@ def detect(
     detector: str | None,
     classes: tuple[str, ...],
     crop: bool,
+    dask: str | None,
     resume_always: bool,
     no_progress: bool,
     **keywords: Unpack[DetectKeywords],
@@ -124,17 +128,24 @@ def detect(
         raise click.UsageError("--scale, --layout and --device are for a --model")
     elif bands is not None:
         opening = {**opening, "bands": bands}
+    require_one_crew(keywords["workers"], dask)
     if crop:
         raise click.UsageError("--crop is for rasters: objects have the coordinates they have")
     if resume_always:
         keywords["resume"] = "always"
-    found = geopatcher.detect(
-        source,
-        load_operator(detector or "") if network is None else network,
-        target,
-        classes=classes or None,
-        progress=False if no_progress else None,
-        **keywords,
-        **opening,
-    )
+    finds: Callable[..., object] = network or load_operator(detector or "")
+    names = class_names(classes or None, finds)
+    if network is None and (keywords["workers"] or dask):
+        finds = NamedOperator(detector or "")  # workers import it, instead of being sent it
+    with cluster(dask) as executor:
+        found = geopatcher.detect(
+            source,
+            finds,
+            target,
+            classes=names or None,
+            executor=executor,
+            progress=False if no_progress else None,
+            **keywords,
+            **opening,
+        )
     click.echo(str(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
@@ -11,8 +11,8 @@ import click
 import numpy as np
 
 import geopatcher
-from geopatcher import executors
 from geopatcher.cli.area import takes_area
+from geopatcher.cli.crew import cluster, require_one_crew, takes_crew
 from geopatcher.cli.lazy import ToldError
 from geopatcher.cli.looks import takes_looks
 from geopatcher.cli.operators import read_arguments, task_over
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from geopatcher.engine.output import Nodata
     from geopatcher.fields.open import Sources
     from geopatcher.report.live_picture import Picture
-    from geopatcher.runs.executor import Executor
 
 
 #: Most bytes of a result that are decoded for a warning.
@@ -88,10 +87,7 @@ geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 -
 @click.option("--tta", type=OneOf(sorted(VIEWS)), help="Mean of a model over views of each patch.")
 @options(SELECTION, PATCHES, RESULT)
 @takes_area
-@click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Processes of this machine to run on."
-)
-@click.option("--dask", metavar="ADDRESS", help="Scheduler of a Dask cluster to run on: tcp://HOST:8786.")
+@takes_crew
 @click.option(
     "--resume-always",
     is_flag=True,
@@ -143,7 +139,7 @@ def run(
         asked = {**keywords, "workers": workers, "out_bands": task.out_bands, "nodata": nodata}
         foretell(task.field, call, target, storage, opening, asked, as_json=as_json)
         return
-    with _cluster(dask) as executor, _page(keywords) if watch else nullcontext(()) as hooks:
+    with cluster(dask) as executor, _page(keywords) if watch else nullcontext(()) as hooks:
         result = geopatcher.reconstruct(
             task.field,
             call,
@@ -192,8 +188,7 @@ def _refuse(
     model: str | None, device: str | None, tta: str | None, workers: int | None, dask: str | None
 ) -> None:
     """Refuse options that do not go together."""
-    if workers is not None and dask is not None:
-        raise click.UsageError("give either --workers or --dask: a cluster has its own workers")
+    require_one_crew(workers, dask)
     if model is None and (device or tta):
         raise click.UsageError("--device and --tta are for a --model")
 
@@ -251,13 +246,3 @@ def _warn_of_ones(result: Reconstruction, dtype: str | None, *, made: bool) -> N
             UserWarning,
             stacklevel=2,
         )
-
-
-@contextmanager
-def _cluster(address: str | None) -> Iterator[Executor | None]:
-    """Connect to a cluster while the context is open, where there is one to connect to."""
-    if address is None:
-        yield None
-        return
-    with closing(executors.DaskExecutor(address)) as executor:
-        yield executor

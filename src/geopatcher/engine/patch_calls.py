@@ -78,6 +78,7 @@ class PatchCalls(ABC, Generic[R, T]):
     late: Late = field(default_factory=Late)
     meter: Meter = field(default_factory=Meter)
     _waiting: list[Cut] = field(default_factory=list, init=False, repr=False)
+    _n_behind: int = field(default=0, init=False, repr=False)
     _calls: Calls = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -124,14 +125,18 @@ class PatchCalls(ABC, Generic[R, T]):
         """Return the bytes of a result."""
 
     @property
-    def n_waiting(self) -> int:
-        """How many patches wait for a batch to be full."""
-        return len(self._waiting)
+    def n_behind(self) -> int:
+        """How many patches came since the first that waits for a batch to be full, and with it; or 0.
+
+        Those that came after it and are left out count, too: what came before is all through.
+        """
+        return self._n_behind
 
     def __call__(self, cuts: Iterator[Cut]) -> Iterator[T]:
         """Yield what comes of patches, in their order; the last batch may be a short one."""
-        self._waiting = []
+        self._waiting, self._n_behind = [], 0
         for cut in cuts:
+            self._n_behind += bool(self._waiting)
             if not self._wants(cut):
                 self.stats.skipped += 1
                 self.advance(1)
@@ -145,6 +150,7 @@ class PatchCalls(ABC, Generic[R, T]):
                 yield from self._run_late(cut)
             else:
                 self._waiting.append(cut)
+                self._n_behind = max(self._n_behind, 1)
                 if len(self._waiting) >= self.batching.size:
                     yield from self._run_waiting()
         yield from self._run_waiting()
@@ -156,7 +162,7 @@ class PatchCalls(ABC, Generic[R, T]):
         return cut.loss is not None or not (self.skip_empty and is_empty(cut))
 
     def _run_waiting(self) -> list[T]:
-        batch, self._waiting = self._waiting, []
+        batch, self._waiting, self._n_behind = self._waiting, [], 0
         return self._run(batch)
 
     def _run(self, batch: list[Cut]) -> list[T]:

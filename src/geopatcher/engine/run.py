@@ -101,7 +101,7 @@ class _Passage(Generic[R, T]):
             yield from next(strips)
             self._cut += len(strip.boxes)
             self._ended.append((self._cut, strip))
-            self._tell(self._cut - self.operate.n_waiting)
+            self._tell(self._cut - self.operate.n_behind)
 
     def end(self) -> None:
         """Tell the strips that are left, when all is through.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import uuid
-import zlib
+from functools import cache
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from geopatcher._optional import load
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from geopatcher.core.protocols import Array
@@ -66,6 +68,23 @@ def mtime_of(status: os.stat_result) -> int:
     return max(0, status.st_mtime_ns)
 
 
+def checksum(content: bytes | memoryview, start: int = 0) -> int:
+    """Return the CRC-32 of bytes, as zlib counts it; ``start`` is that of what came before them.
+
+    It is counted by libdeflate, ten times as quickly.
+
+    >>> checksum(b"ab") == checksum(b"b", checksum(b"a"))
+    True
+    """
+    return _crc32()(content, start)
+
+
+@cache
+def _crc32() -> Callable[[bytes | memoryview, int], int]:
+    counted: Callable[[bytes | memoryview, int], int] = load("deflate").crc32
+    return counted
+
+
 def put_bytes(file: Path, content: bytes | memoryview) -> FileRecord:
     """Write a file under another name first, so that it is never half there; return what is known of it.
 
@@ -83,7 +102,7 @@ def put_bytes(file: Path, content: bytes | memoryview) -> FileRecord:
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    return FileRecord(memoryview(content).nbytes, zlib.crc32(content), mtime_ns)
+    return FileRecord(memoryview(content).nbytes, checksum(content), mtime_ns)
 
 
 def record_of(file: Path) -> FileRecord:
@@ -99,7 +118,7 @@ def record_of(file: Path) -> FileRecord:
         status = os.fstat(opened.fileno())
         crc = 0
         while piece := opened.read(PIECE_BYTES):
-            crc = zlib.crc32(piece, crc)
+            crc = checksum(piece, crc)
     return FileRecord(status.st_size, crc, mtime_of(status))
 
 
@@ -116,7 +135,7 @@ def tiff_record_of(file: Path, piece_bytes: int = PIECE_BYTES) -> TiffRecord:
     with file.open("rb") as opened:
         status = os.fstat(opened.fileno())
         while piece := opened.read(piece_bytes):
-            crcs.append(zlib.crc32(piece))
+            crcs.append(checksum(piece))
     return TiffRecord(status.st_size, mtime_of(status), piece_bytes, tuple(crcs))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from geopatcher.errors import GeopatcherError, TargetError
 from geopatcher.formats.gdal_environment import GDAL_ERRORS
 from geopatcher.targets.cog.assembly import write_cog
+from geopatcher.targets.cog.encoders import FLOATING_POINT
 from geopatcher.targets.tiff_records import PALETTE_DTYPES
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def require_storable(domain: RasterDomain, storage: CogStorage | None = None) ->
         )
     if storage is None:
         return
+    if storage.predictor == FLOATING_POINT and domain.dtype.kind != "f":
+        raise TargetError(f"predictor={FLOATING_POINT} is for floats, not for {domain.dtype}: use 2")
     if storage.colormap is not None and (domain.n_bands > 1 or domain.dtype.name not in PALETTE_DTYPES):
         raise TargetError(
             f"a GeoTIFF has a color table for one band of {' or '.join(PALETTE_DTYPES)}, "

@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+import rasterio
 
 from cogs import written
 from geopatcher.errors import TargetError
@@ -30,6 +31,20 @@ def test_tiles_without_loss_are_decoded_by_gdal(tmp_path, compress, dtype, n_ban
     image = image_of(dtype, n_bands)
     product = written(image, tmp_path, CogStorage(compress))
     np.testing.assert_array_equal(np.asarray(product.arrays["data"]), image)
+
+
+@pytest.mark.parametrize("compress", ["deflate", "ZSTD", "LZW"])
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint64", "float32", "float64"])
+@pytest.mark.parametrize("n_bands", [1, 3])
+def test_predictors_that_are_asked_for_are_decoded_by_gdal(tmp_path, compress, dtype, n_bands):
+    image = image_of(dtype, n_bands)
+    for predictor in (1, 2, 3) if image.dtype.kind == "f" else (1, 2):
+        (tmp_path / str(predictor)).mkdir()
+        product = written(image, tmp_path / str(predictor), CogStorage(compress, predictor=predictor))
+        np.testing.assert_array_equal(np.asarray(product.arrays["data"]), image)
+        with rasterio.open(tmp_path / str(predictor) / "x.tif") as dataset:
+            said = dataset.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR", "1")
+        assert said == str(predictor)
 
 
 @pytest.mark.parametrize("compress", ["LZMA", "LERC", "LERC_ZSTD", "LERC_DEFLATE"])
@@ -70,6 +85,8 @@ def test_predictors_are_those_of_the_cells():
         ]
     ]
     assert known == [3, 2, 1, 1]
+    asked = [TileCodec.of("ZSTD", 1, np.dtype("f4"), labels=labels, predictor=2) for labels in (True, False)]
+    assert [codec.predictor for codec in asked] == [2, 2]
 
 
 @pytest.mark.parametrize("level", [1, 12])

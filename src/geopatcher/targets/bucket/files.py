@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from geopatcher.targets.digests import NO_FILE, FileRecord, Finding
+from geopatcher.targets.digests import NO_FILE, FileRecord, Finding, checksum
 from geopatcher.targets.files import Files
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class BucketFiles(Files):
         if e_tag is None:
             e_tag = self.bucket.put(name, whole)
         self._listing.forget()
-        return FileRecord(len(whole), zlib.crc32(whole), stamp_of(e_tag))
+        return FileRecord(len(whole), checksum(whole), stamp_of(e_tag))
 
     def read(self, key: str) -> bytes:
         """Return an object."""
@@ -102,7 +101,7 @@ class BucketFiles(Files):
         if entry is None:
             return NO_FILE
         content = self.bucket.get(self._key(key))
-        return FileRecord(len(content), zlib.crc32(content), stamp_of(entry.e_tag))
+        return FileRecord(len(content), checksum(content), stamp_of(entry.e_tag))
 
     def look_at(self, key: str, known: FileRecord, reads: Reads = "touched") -> Finding:
         """Compare an object with what is known of it: its bytes are read where its ETag is another one."""
@@ -118,7 +117,7 @@ class BucketFiles(Files):
             return Finding(f"has {entry.n_bytes:,} bytes, and had {known.n_bytes:,}")
         touched = known.mtime_ns not in (0, stamp_of(entry.e_tag))
         is_read = reads == "all" or (reads == "touched" and (touched or not entry.e_tag))
-        if is_read and zlib.crc32(self.read(key)) != known.crc:
+        if is_read and checksum(self.read(key)) != known.crc:
             return Finding("holds other bytes than were written")
         return Finding(touched=touched)
 

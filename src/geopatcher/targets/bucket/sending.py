@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError, TargetExistsError, TargetLockedError
 from geopatcher.targets.bucket.files import stamp_of
-from geopatcher.targets.digests import PIECE_BYTES, Finding, TiffRecord, other_bytes, tiff_record_of
+from geopatcher.targets.digests import PIECE_BYTES, Finding, TiffRecord, checksum, other_bytes, tiff_record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +68,7 @@ def record_there(bucket: Bucket, key: str, entry: Entry, piece_bytes: int) -> Ti
     """Read an object for what is known of it, piece by piece."""
     at_once = max(1, PART_BYTES // piece_bytes) * piece_bytes
     crcs = [
-        zlib.crc32(memoryview(content)[start : start + piece_bytes])
+        checksum(memoryview(content)[start : start + piece_bytes])
         for content in bucket.pieces(key, entry.n_bytes, at_once)
         for start in range(0, len(content), piece_bytes)
     ]

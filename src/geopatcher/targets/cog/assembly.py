@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -20,7 +19,7 @@ from geopatcher.targets.cog.levels import TileFolder, build_levels, settled
 from geopatcher.targets.cog.packages import Footer, PackageReader, framed
 from geopatcher.targets.cog.statistics import tags_of, together
 from geopatcher.targets.cog.template import directory_of, level_of, mask_of
-from geopatcher.targets.digests import PIECE_BYTES, TiffRecord, mtime_of
+from geopatcher.targets.digests import PIECE_BYTES, TiffRecord, checksum, mtime_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -218,7 +217,7 @@ class _Summed:
         rest = memoryview(content)
         while rest.nbytes:
             part = rest[: PIECE_BYTES - self._filled]
-            self._sum = zlib.crc32(part, self._sum)
+            self._sum = checksum(part, self._sum)
             self._filled += part.nbytes
             if self._filled == PIECE_BYTES:
                 self._end()

@@ -7,6 +7,7 @@ which the next level is made, and what was counted.
 
 from __future__ import annotations
 
+import itertools
 import os
 import struct
 from dataclasses import dataclass
@@ -72,14 +73,15 @@ class Package:
     def pack(self) -> bytes:
         """Return the content of the file."""
         parts = (
-            framed(self.tile),
-            framed(self.mask),
-            _quickly(self.half),
-            _quickly(self.aside),
-            b"" if self.known is None else _quickly(np.packbits(self.known)),
-            self.moments.astype("<f8").tobytes(),
+            _frame(self.tile),
+            _frame(self.mask),
+            [_quickly(self.half)],
+            [_quickly(self.aside)],
+            [b"" if self.known is None else _quickly(np.packbits(self.known))],
+            [self.moments.astype("<f8").tobytes()],
         )
-        return b"".join([*parts, FOOTER.pack(MAGIC, *map(len, parts), *self.gaps)])
+        lengths = (sum(map(len, part)) for part in parts)
+        return b"".join([*itertools.chain(*parts), FOOTER.pack(MAGIC, *lengths, *self.gaps)])
 
 
 def framed(tile: bytes | memoryview) -> bytes:
@@ -88,10 +90,14 @@ def framed(tile: bytes | memoryview) -> bytes:
     >>> framed(b"abcdef")[4:]
     b'abcdefcdef'
     """
+    return b"".join(_frame(tile))
+
+
+def _frame(tile: bytes | memoryview) -> list[bytes | memoryview]:
+    """Return the parts of a tile in its frame, nothing of one that is not there."""
     if not len(tile):
-        return b""
-    whole = bytes(tile)
-    return struct.pack("<I", len(whole)) + whole + whole[-4:].rjust(4, b"\0")
+        return []
+    return [struct.pack("<I", len(tile)), tile, bytes(tile[-4:]).rjust(4, b"\0")]
 
 
 def _quickly(cells: Array | None) -> bytes:

@@ -25,17 +25,18 @@ def moments_of(cells: Array, known: Array | None) -> Array:
 
 def _of_band(cells: Array, known: Array | None) -> Array:
     held = cells.ravel() if known is None else cells[known]
-    if held.dtype.kind == "f" and held.size and np.isnan(held.max()):
-        held = held[~np.isnan(held)]
     if not held.size:
         return np.zeros(5)
-    least, most = float(held.min()), float(held.max())
+    most = held.max()
+    if most != most:  # noqa: PLR0124 - NaN passes through max
+        return _of_band(held, ~np.isnan(held))
+    least = float(held.min())
     with np.errstate(invalid="ignore", over="ignore"):
         apart = held.astype(np.float64)
         mean = apart.mean()
         apart -= mean
         np.multiply(apart, apart, out=apart)
-        return np.array([held.size, least, most, mean, apart.sum()])
+        return np.array([held.size, least, float(most), mean, apart.sum()])
 
 
 def together(moments: Array) -> Array:

@@ -14,8 +14,8 @@ from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.packages import Package
 from geopatcher.targets.cog.statistics import moments_of
-from geopatcher.targets.digests import NO_FILE, put_bytes
-from geopatcher.targets.folders import make_below
+from geopatcher.targets.digests import NO_FILE
+from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.multiscales import halve, halve_known, known_cells
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TileWriter:
     """
 
     def __init__(self, array: TileArray, folder: Path) -> None:
-        self._array, self._folder = array, folder
+        self._array, self._files = array, FolderFiles(folder)
         self._fill = array.dtype.type(array.fill)
         self._written: dict[tuple[int, ...], FileRecord] = {}
 
@@ -98,14 +98,13 @@ class TileWriter:
 
     def put(self, where: tuple[int, ...], cells: Cells) -> None:
         """Encode what is in a file, by its number among those of a block, row and column, and write it."""
-        file = self._folder / self._array.encode_chunk_key(where)
+        key = self._array.encode_chunk_key(where)
         is_fill = holds_only(cells.values, self._fill) and (cells.known is None or not cells.known.any())
         if is_fill and (cells.held is None or not cells.held.any()):
-            file.unlink(missing_ok=True)
+            self._files.remove(key)
             self._written.pop(where, None)
             return
-        make_below(file.parent, self._folder)
-        self._written[where] = put_bytes(file, self._packed(cells, is_fill=is_fill).pack())
+        self._written[where] = self._files.put(key, self._packed(cells, is_fill=is_fill).pack())
 
     def _packed(self, cells: Cells, *, is_fill: bool) -> Package:
         array, values, known = self._array, np.ascontiguousarray(cells.values, self._array.dtype), cells.known
