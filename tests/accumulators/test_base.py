@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 import cells
 import geopatcher as gp
-from geopatcher.accumulators.base import known_depth
 from geopatcher.accumulators.layers import CountLayer, SpreadLayer, WeightLayer
 from geopatcher.accumulators.mean_steps import DEEPEST
 from geopatcher.accumulators.pieces import Coverings, Piece, Taper, Tile, unit_taper
@@ -178,7 +177,3 @@ def test_states_hold_no_more_than_the_plan_says(aggregation, bands, rounds, dtyp
         64 * 64 * (aggregation.state_bytes(bands, exact, depth) + aggregation.gap_bytes(bands, DEEPEST + 1))
     )
     assert held_bytes(state) <= planned + scratch
-
-
-def test_depths():
-    assert [known_depth(depth) for depth in (1, 64, 1 << 30)] == [1, 64, 16]

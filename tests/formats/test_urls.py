@@ -47,8 +47,8 @@ def test_what_a_user_has_set_stands():
 def test_a_bucket_is_asked_for_what_lies_beside_where_the_environment_lets_us_in(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_NO_SIGN_REQUEST"):
         monkeypatch.delenv(name, raising=False)
-    assert besides("s3://bucket/in/a.tif") == []
+    assert besides("s3://bucket/in/a.tif") == {}
     monkeypatch.setenv("AWS_NO_SIGN_REQUEST", "YES")
-    asked = [f"s3://bucket/in/a.tif{ending}" for ending in (".aux.xml", ".msk", ".MSK")]
+    asked = {ending: f"s3://bucket/in/a.tif{ending}" for ending in (".aux.xml", ".msk", ".MSK")}
     assert besides("s3://bucket/in/a.tif") == besides("/vsis3/bucket/in/a.tif") == asked
-    assert besides("gs://bucket/a.tif") == besides("/vsis3/bucket/a.vrt") == []
+    assert besides("gs://bucket/a.tif") == besides("/vsis3/bucket/a.vrt") == {}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from geopatcher.accumulators.base import CellAggregation, known_depth
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.depth import known_depth
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.labels import inexact, largest_whole, outside

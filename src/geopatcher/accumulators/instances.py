@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from geopatcher.accumulators.base import CellAggregation, known_depth
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.depth import known_depth
 from geopatcher.accumulators.extremes import Maximum
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.stacks import Stack, sorted_levels

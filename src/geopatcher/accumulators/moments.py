@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.accumulators.base import CellAggregation, mean_dtype
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.depth import mean_dtype
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.int64 import Offsets
 from geopatcher.core.buffers import zeros

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from geopatcher.accumulators.base import CellAggregation, known_depth, mean_dtype
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.depth import known_depth, mean_dtype
 from geopatcher.accumulators.extremes import highest
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.int64 import halfway

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from geopatcher.accumulators.base import CellAggregation, mean_dtype
+from geopatcher.accumulators.base import CellAggregation
+from geopatcher.accumulators.depth import mean_dtype
 from geopatcher.accumulators.finished import Finished
 from geopatcher.accumulators.int64 import Offsets, is_wide, join, split
 from geopatcher.accumulators.mean_steps import DEEPEST, shares_in

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 from geopatcher.core.arrays import Array, Sliceable
+from geopatcher.core.fields import AsyncField, Field, Refillable, SourceField
 from geopatcher.core.operators import (
     ArrayOperator,
     Classifying,
@@ -28,12 +29,10 @@ from geopatcher.core.operators import (
     Several,
 )
 from geopatcher.core.sources import (
-    AsyncField,
     BandSelectable,
     Bounded,
     Concurrent,
     Far,
-    Field,
     FromFiles,
     HasShape,
     HeldArrays,
@@ -41,9 +40,7 @@ from geopatcher.core.sources import (
     OverArray,
     OverDataset,
     PixelSource,
-    Refillable,
     Shareable,
-    SourceField,
     Surrounded,
     Together,
     Unblocked,

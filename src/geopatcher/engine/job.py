@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
 from geopatcher.accumulators.casting import default_nodata
+from geopatcher.accumulators.depth import exact_dtype
 from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import recycling
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
+    from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.accumulators.protocols import Plannable
     from geopatcher.core.operators import ArrayOperator
     from geopatcher.core.protocols import Array, PixelSource, Sink

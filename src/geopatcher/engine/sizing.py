@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from geopatcher.accumulators.base import UNKNOWN_FROM, exact_dtype
+from geopatcher.accumulators.depth import UNKNOWN_FROM, exact_dtype
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
 from geopatcher.core.protocols import InPlace

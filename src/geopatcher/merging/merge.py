@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 from rasterio.windows import Window
 
-from geopatcher.accumulators.base import AnyCellAggregation, exact_dtype
+from geopatcher.accumulators.depth import exact_dtype
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.labels import Disagreement, averaged
 from geopatcher.core.box import Box, box_of
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from geopatcher.accumulators.base import AnyCellAggregation
     from geopatcher.core.domain import RasterDomain, ResultSpec
     from geopatcher.core.protocols import Array, HasShape, Sink
     from geopatcher.engine.output import Output

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.accumulators.base import UNKNOWN_FROM
+from geopatcher.accumulators.depth import UNKNOWN_FROM
 from geopatcher.accumulators.instances import CODE, NUMBER, Coding, Numbered, Provisional
 from geopatcher.core.leading import BAND, Dimension
 from geopatcher.engine.output import Output
