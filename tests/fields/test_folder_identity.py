@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from geopatcher.fields.folder_identity import folder_state
+from geopatcher.fields.folder_identity import SAMPLED, folder_sample, folder_state
 
 
 @pytest.fixture
@@ -52,3 +52,29 @@ def test_a_folder_that_is_not_there_is_empty(tmp_path):
     assert folder_state([tmp_path / "no"])[:2] == (0, 0)
     (tmp_path / "file").touch()
     assert folder_state([tmp_path / "file"])[:2] == (0, 0)
+
+
+def test_bytes_count_where_size_and_time_are_the_same(folder):
+    before = folder_state([folder]), folder_sample([folder])
+    times = (folder / "x").stat()
+    (folder / "x").write_bytes(b"124")
+    os.utime(folder / "x", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert folder_state([folder]) == before[0]
+    assert folder_sample([folder]) != before[1]
+
+
+@pytest.mark.parametrize("n", [1, 2, SAMPLED, SAMPLED + 1, 3 * SAMPLED])
+def test_of_many_files_the_first_and_the_last_are_looked_at(tmp_path, n):
+    for number in range(n):
+        (tmp_path / f"{number:05d}").write_bytes(b"a")
+    found = {folder_sample([tmp_path])}
+    for number in (0, n - 1):
+        (tmp_path / f"{number:05d}").write_bytes(b"b")
+        found.add(folder_sample([tmp_path]))
+    assert len(found) == (2 if n == 1 else 3)
+
+
+def test_no_file_and_one_that_may_not_be_read_have_a_digest(tmp_path):
+    assert folder_sample([]) == folder_sample([tmp_path])
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert folder_sample([tmp_path]) == folder_sample([tmp_path])

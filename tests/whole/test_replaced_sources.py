@@ -5,6 +5,7 @@ What a process keeps of a path, open datasets, headers and bytes of a server, is
 
 from __future__ import annotations
 
+import os
 import pickle
 import shutil
 
@@ -220,3 +221,17 @@ def test_the_same_address_under_other_credentials_is_another_file(tmp_path, gdal
         for port, array, east in ((one, FIRST, 0), (two, OTHER, 1000), (one, FIRST, 0)):
             go_to(port)
             require(copied(address), array, east, {})
+
+
+def test_a_chunk_of_the_same_size_and_time_makes_another_run(tmp_path):
+    source, target = tmp_path / "a.zarr", tmp_path / "out.zarr"
+    tiff(tmp_path / "a.src", FIRST)
+    gp.reconstruct(tmp_path / "a.src", np.copy, source, storage=gp.ZarrStorage(codec="none"), chunks=64, **SIZES)
+    gp.reconstruct(source, np.copy, target, **SIZES)
+    gp.reconstruct(source, np.copy, target, **SIZES)  # which is the same run
+    chunk = source / "data" / "c" / "0" / "0" / "0"
+    found, cells = chunk.stat(), np.frombuffer(chunk.read_bytes(), "uint16")
+    chunk.write_bytes((cells + 1).tobytes())
+    os.utime(chunk, ns=(found.st_atime_ns, found.st_mtime_ns))
+    with pytest.raises(gp.TargetExistsError, match=r"source\.sample"):
+        gp.reconstruct(source, np.copy, target, **SIZES)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from geopatcher.core.digests import DIGITS
+from geopatcher.core.digests import DIGITS, digest_of
+from geopatcher.fields.file_contents import sample_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+#: Files of a folder of which bytes are looked at, and how many of each, at its beginning, middle and end.
+SAMPLED, SAMPLE_BYTES = 512, 4096
 
 
 class FolderState(NamedTuple):
@@ -45,6 +49,34 @@ def folder_state(folders: Iterable[Path]) -> FolderState:
             n_bytes += status.st_size
             whole.update(f"{name}\0{status.st_size} {status.st_mtime_ns}\n".encode(errors="backslashreplace"))
     return FolderState(n_files, n_bytes, whole.hexdigest()[:DIGITS])
+
+
+def folder_sample(folders: Iterable[Path]) -> str:
+    """Return a digest of some bytes of the files of folders, as of a file: copies may keep sizes and times.
+
+    Of many files `SAMPLED` are looked at, from the first to the last.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as name:
+    ...     digests = []
+    ...     for content in (b"123", b"124"):
+    ...         _ = Path(name, "a").write_bytes(content)
+    ...         os.utime(Path(name, "a"), (0, 0))
+    ...         digests.append((folder_state([Path(name)]), folder_sample([Path(name)])))
+    ...     digests[0][0] == digests[1][0], digests[0][1] == digests[1][1]
+    (True, False)
+    """
+    files = [(folder, *found) for folder in folders for found in _files(folder, "")]
+    n = min(len(files), SAMPLED)
+    looked = [files[i * (len(files) - 1) // max(1, n - 1)] for i in range(n)]
+    return digest_of(*(_sample(Path(folder, name), status.st_size) for folder, name, status in looked))
+
+
+def _sample(file: Path, size: int) -> str:
+    try:
+        return sample_of(file, size, SAMPLE_BYTES)
+    except OSError:  # gone meanwhile
+        return "missing"
 
 
 def _files(folder: Path | str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.fields.file_identity import SourceFiles
-from geopatcher.fields.folder_identity import folder_state
+from geopatcher.fields.folder_identity import folder_sample, folder_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +46,7 @@ class FileOrigin:
 
     def _state(self) -> Mapping[str, str | int | float]:
         place = Path(self.path)
-        return folder_state((place,)).identity() if place.is_dir() else SourceFiles((self.path,)).identity()
+        return _of_folders((place,)) if place.is_dir() else SourceFiles((self.path,)).identity()
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class FoldersOrigin:
     known: Mapping[str, str | int | float] = field(default_factory=dict)
 
     def identity(self) -> Mapping[str, str | int | float]:
-        """Return the name of the store, and a digest of names, sizes and times of its files."""
-        return {"path": self.path, **self.known, **folder_state(self.folders).identity()}
+        """Return the name of the store, and digests of names, sizes and times of its files, and of bytes."""
+        return {"path": self.path, **self.known, **_of_folders(self.folders)}
 
     def version(self) -> str:
         """Return names, sizes and times of all files."""
@@ -83,3 +83,7 @@ class NamedOrigin:
     def version(self) -> str:
         """Return ``""``: there is no way to ask."""
         return ""
+
+
+def _of_folders(folders: tuple[Path, ...]) -> dict[str, str | int | float]:
+    return {**folder_state(folders).identity(), "sample": folder_sample(folders)}
