@@ -4,6 +4,7 @@ import gc
 import itertools
 import multiprocessing
 import pickle
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -386,3 +387,21 @@ def test_gdal_keeps_tiles_for_as_long_as_a_view_lives():
     assert get_gdal_config("GDAL_CACHEMAX") == before
     with pytest.raises(ValueError, match="'much' is not a size"):
         IndexedPatchView(patcher(), IMAGE, tile_cache="much")
+
+
+def test_a_file_that_is_edited_has_other_entries_in_a_cache(tmp_path, monkeypatch):
+    """The view is held, the grid stays: old entries are not given, and new pixels not kept as old ones."""
+    monkeypatch.setattr("geopatcher.runs.source_watch.PATIENCE", 0)
+    path, kept = tmp_path / "a.tif", tmp_path / "kept.tif"
+    write_geotiff(path, IMAGE)
+    shutil.copy2(path, kept)
+    cache = PatchCache(tmp_path / "cache")
+    view = IndexedPatchView(patcher(), RasterField(path), cache=cache)
+    np.testing.assert_array_equal(view[0].data, IMAGE[..., :8, :8])
+    write_geotiff(path, IMAGE + 1)
+    for index in (0, 1):  # one that is kept, and one that is not
+        np.testing.assert_array_equal(view[index].data, IMAGE[..., :8, 4 * index :][..., :8] + 1)
+    shutil.copy2(kept, path)
+    again = IndexedPatchView(patcher(), RasterField(path), cache=PatchCache(tmp_path / "cache"))
+    for one in (view, again):
+        np.testing.assert_array_equal(one[1].data, IMAGE[..., :8, 4:12])

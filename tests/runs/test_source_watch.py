@@ -20,7 +20,7 @@ from geopatcher.errors import OperatorError, SourceError, TargetExistsError
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.runs import source_watch
 from geopatcher.runs.ledger.book import read_ledger
-from geopatcher.runs.source_watch import SourceWatch
+from geopatcher.runs.source_watch import Glance, SourceWatch
 
 SIZES = {"size": 32, "step": 16, "chunks": 64}
 
@@ -390,3 +390,36 @@ def test_a_source_that_changes_between_two_passes_is_an_error(tmp_path, target):
     place = None if target is None else tmp_path / target
     with pytest.raises(SourceError, match=r"s\.tif changed while it was read"):
         patcher.two_pass(source, reduce_with=geopatcher.SpatialMinMax(), apply=apply, target=place)
+
+
+class TestGlance:
+    def test_another_version_is_found_once(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(source_watch, "PATIENCE", 0)
+        path = tiff(tmp_path / "a.tif")
+        glance = Glance(RasterioSource(str(path)))
+        assert [glance.finds_another() for _ in range(3)] == [True, False, False]
+        os.utime(path, ns=(0, 7))
+        assert [glance.finds_another() for _ in range(2)] == [True, False]
+
+    def test_it_is_not_asked_all_the_time_and_no_answer_is_no_change(self, monkeypatch):
+        class Source:
+            calls, answer = 0, "one"
+
+            def version(self):
+                self.calls += 1
+                if self.answer is None:
+                    raise SourceError("no answer")
+                return self.answer
+
+        source = Source()
+        monkeypatch.setattr(source_watch, "PATIENCE", 10**12)
+        glance = Glance(source)
+        assert [glance.finds_another() for _ in range(5)] == [True] + [False] * 4
+        assert source.calls == 1
+        monkeypatch.setattr(source_watch, "PATIENCE", 0)
+        glance = Glance(source)
+        assert glance.finds_another()
+        source.answer = None
+        assert not glance.finds_another()
+        source.answer = "two"
+        assert glance.finds_another()

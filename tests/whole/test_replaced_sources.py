@@ -226,7 +226,9 @@ def test_the_same_address_under_other_credentials_is_another_file(tmp_path, gdal
 def test_a_chunk_of_the_same_size_and_time_makes_another_run(tmp_path):
     source, target = tmp_path / "a.zarr", tmp_path / "out.zarr"
     tiff(tmp_path / "a.src", FIRST)
-    gp.reconstruct(tmp_path / "a.src", np.copy, source, storage=gp.ZarrStorage(codec="none"), chunks=64, **SIZES)
+    gp.reconstruct(
+        tmp_path / "a.src", np.copy, source, storage=gp.ZarrStorage(codec="none"), chunks=64, **SIZES
+    )
     gp.reconstruct(source, np.copy, target, **SIZES)
     gp.reconstruct(source, np.copy, target, **SIZES)  # which is the same run
     chunk = source / "data" / "c" / "0" / "0" / "0"

@@ -7,7 +7,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, overload
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -27,6 +26,7 @@ from geopatcher.engine.stats import RunStats
 from geopatcher.fields.open import as_field
 from geopatcher.formats.gdal_environment import KeptTiles
 from geopatcher.planning.memory import parse_bytes
+from geopatcher.runs.source_watch import Glance
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -145,8 +145,10 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
         self._kept: OrderedDict[int, Patch[Array]] = OrderedDict()
         self._in_use: WeakValueDictionary[int, Patch[Array]] = WeakValueDictionary()
         self._valid: WeakKeyDictionary[Patch[Array], NDArray[np.bool_]] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock, self._looking = threading.Lock(), threading.Lock()
         source = self.field.source
+        self._glance = Glance(source)
+        self._cuts: CachedCuts | None = None
         safe = isinstance(source, Concurrent) and source.reads_concurrently
         self._reading: AbstractContextManager[object] = nullcontext() if safe else threading.Lock()
 
@@ -272,16 +274,20 @@ class IndexedPatchView(Sequence[Patch["Array"]]):
 
     def _cut(self, index: int) -> Cut:
         box = self._anchors.box_at(index)
-        return cut_one(self.plan, self._read, box) if self._cuts is None else self._cuts.one(box)
-
-    @cached_property
-    def _cuts(self) -> CachedCuts | None:
-        """The cache on disk; which entries are this field's may take reading it once."""
         if self._disk is None:
-            return None
-        return CachedCuts(
-            self._disk, self.plan, self._read, self._disk.folder_of(self.field.source, self.plan)
-        )
+            return cut_one(self.plan, self._read, box)
+        return self._cuts_of(self._disk).one(box)
+
+    def _cuts_of(self, disk: PatchCache) -> CachedCuts:
+        """Return what a cache on disk has; which entries are this field's may take reading it once.
+
+        They are others as soon as the field is another version of itself.
+        """
+        with self._looking:
+            if self._glance.finds_another() or self._cuts is None:
+                folder = disk.folder_of(self.field.source, self.plan)
+                self._cuts = CachedCuts(disk, self.plan, self._read, folder)
+            return self._cuts
 
     def _frozen(self, cut: Cut) -> Patch[Array]:
         """Return a patch that several hold, so that none can write into it."""

@@ -64,6 +64,40 @@ def unchanged(source: PixelSource, doing: str) -> Iterator[None]:
 
 
 @dataclass
+class Glance:
+    """Looks at a source now and then, whether it is another one: as often as costs one per cent."""
+
+    source: PixelSource
+    _version: str | None = None
+    _next_at: float = 0.0
+
+    def finds_another(self) -> bool:
+        """Whether the source has changed since this was last asked; yes the first time.
+
+        A source that does not answer is taken for the same.
+
+        Raises
+        ------
+        SourceChangedError
+            It is no longer what it was when it was opened.
+
+        """
+        started = time.monotonic()
+        if self._version is not None and started < self._next_at:
+            return False
+        try:
+            version = version_of(self.source)
+        except SourceChangedError:
+            raise
+        except SourceError:
+            version = self._version or ""
+        ended = time.monotonic()
+        self._next_at = ended + min(LONGEST_S, PATIENCE * (ended - started))
+        before, self._version = self._version, version
+        return before != version
+
+
+@dataclass
 class SourceWatch(Generic[T]):
     """Asks a source whether it has changed, and holds rows of blocks back until it has said that it has not.
 
