@@ -6,10 +6,12 @@ import inspect
 import math
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import geopatcher
+from geopatcher.cli import main
 from geopatcher.cli.options import (
     PATCHES,
     RESULT,
@@ -22,6 +24,7 @@ from geopatcher.cli.options import (
     read_size,
     storage_of,
 )
+from geotiffs import write_geotiff
 
 
 @click.command()
@@ -132,3 +135,15 @@ def test_another_target_is_a_mistake_of_usage():
 def test_the_typed_keywords_are_the_verbs():
     assert set(RunKeywords.__annotations__) <= set(inspect.signature(geopatcher.reconstruct).parameters)
     assert set(PatchKeywords.__annotations__) <= set(inspect.signature(geopatcher.plan).parameters)
+
+
+@pytest.mark.parametrize("extra", [[], ["--json"], ["--window", "https://u:hunter2@h/w?sig=s3cr3t"]])
+def test_an_error_of_usage_shows_no_secret(tmp_path, extra):
+    write_geotiff(tmp_path / "a.tif", np.ones((1, 8, 8), "uint8"))
+    target = "s3://usr:hunter2@bucket/x.png?X-Amz-Signature=s3cr3t"
+    command = ["run", str(tmp_path / "a.tif"), target, "--operator", "numpy:negative", *extra]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 2
+    assert "must end in .zarr or .tif" in result.output or "Invalid value for '--window'" in result.output
+    assert "hunter2" not in result.output
+    assert "s3cr3t" not in result.output

@@ -48,8 +48,8 @@ def test_what_is_told_of_files_is_what_is_in_them(tmp_path, made):
 
 def test_tiles_are_encoded_by_as_many_threads_as_cores_whatever_zarr_may_have(tmp_path):
     with zarr.config.set({"threading.max_workers": 77}):
-        assert zarr_files(tmp_path / "x").threads == 77
-        assert tile_files(tmp_path / "y").threads == usable_cores()
+        assert zarr_files(tmp_path / "x").n_threads == 77
+        assert tile_files(tmp_path / "y").n_threads == usable_cores()
 
 
 @KINDS

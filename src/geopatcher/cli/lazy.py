@@ -120,10 +120,11 @@ class LazyGroup(click.Group):
             return self._invoke(ctx)
         except click.NoSuchOption as error:
             named = f"No such option {error.option_name!r}.{did_you_mean(_nearest(error))}"
-            told = click.UsageError(named, error.ctx)
+            told = click.UsageError(clean(named), error.ctx)
             _tell(told, as_json=as_json)
             raise told from error
         except click.ClickException as error:
+            vars(error)["message"] = clean(error.message)
             _tell(error, as_json=as_json)
             raise
         except BrokenPipeError:

@@ -327,7 +327,7 @@ def storage_of(
         The target is of another kind, or a flag is of no use to a GeoTIFF.
 
     """
-    ending = PurePath(target).suffix.lower()
+    ending = PurePath(target.partition("?")[0]).suffix.lower()
     if ending == ".zarr":
         return geopatcher.ZarrStorage(codec, shards, multiscales, overview, checksum)
     if ending not in (".tif", ".tiff"):

@@ -54,7 +54,7 @@ class PatchErrorRecord:
     >>> image[15, 3] = 1
     >>> result = geopatcher.reconstruct(image, picky, size=10, step=10, window="boxcar", on_error="mask")
     >>> [(failed.anchor, failed.kind, failed.message) for failed in result.errors]
-    [((10, 0), 'operator', 'ValueError: too bright')]
+    [((10, 0), 'ValueError', 'ValueError: too bright')]
 
     """
 

@@ -201,12 +201,14 @@ class HandlePool:
 
         Beside a file that ``is_same`` all has to be there that was there.
         """
+        is_kept = self.is_kept(path)
         endings = self._known.forget(path, is_same=is_same) or ()
         with self._lock:
             keys = [key for key, (known, _) in self._idle.items() if known.path == path]
             datasets = [self._idle.pop(key)[1] for key in keys]
         _close(datasets)
-        self._forget_bytes(path, endings=endings)
+        if is_kept:  # else a server would be asked for nothing
+            self._forget_bytes(path, endings=endings)
 
     def forget(self) -> None:
         """Start anew, as in a forked child: its parent may have held the lock, and shares the files."""

@@ -10,9 +10,9 @@ import re
 import threading
 import urllib.error
 from collections import OrderedDict
-from http.client import HTTPException
 from typing import TYPE_CHECKING
 
+from geopatcher._optional import load
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.formats.gdal_messages import ANSWER
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
@@ -85,6 +85,6 @@ def _gives(path: str) -> bool:
     except urllib.error.HTTPError as error:
         error.close()
         return False
-    except (OSError, HTTPException, ValueError):
+    except (OSError, load("http.client").HTTPException, ValueError):
         return False
     return True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from http.client import HTTPException
 
+from geopatcher._optional import load
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
@@ -40,7 +40,7 @@ def page_instead_of(path: str) -> str:
         question = request_for(address[1], "GET", {"Range": f"bytes=0-{START_BYTES - 1}"})
         with opener().open(question, timeout=TIMEOUT_S) as reply:
             start, kind, place = reply.read(START_BYTES), reply.headers.get_content_type(), reply.geturl()
-    except (OSError, HTTPException, ValueError):
+    except (OSError, load("http.client").HTTPException, ValueError):
         return ""
     TRAFFIC.add(0, len(start))
     if not (is_page(start) or kind in ("text/html", "application/xhtml+xml")):

@@ -12,6 +12,7 @@ from rasterio.enums import MaskFlags
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import SourceError, TargetError
+from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import opened
 from geopatcher.targets.places import BucketUrl
 from geopatcher.targets.product import Product
@@ -81,6 +82,7 @@ def open_tiff(place: Spot, shape: tuple[int, ...], dtype: np.dtype) -> TiffArray
         It cannot be opened, or is another one.
 
     """
+    POOL.drop(str(place))  # what is kept of this place may be of another result
     try:
         with opened(place) as dataset:
             found = (dataset.count, dataset.height, dataset.width)
