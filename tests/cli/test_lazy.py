@@ -143,3 +143,14 @@ def test_python_dash_m_is_the_same_command():
     )
     assert out.stdout.startswith("Usage: geopatcher [OPTIONS] COMMAND")
     assert all(name in out.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_json"), [("1", True), ("yes", True), ("TRUE", True), ("0", False), ("", False)]
+)
+def test_a_variable_that_asks_for_json_has_errors_in_it(monkeypatch, said, is_json):
+    monkeypatch.setenv("GEOPATCHER_INFO_AS_JSON", said)
+    result = CliRunner().invoke(main, ["info", "nowhere.tif"])
+    assert result.exit_code == 1
+    assert ('"exit_code": 1' in result.stdout) is is_json
+    assert "nowhere.tif" in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import warnings
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Where the context of a command keeps whether errors show where they came from, and how much is told.
 DEBUG, VERBOSE = "geopatcher.debug", "geopatcher.verbose"
+#: What click takes for yes.
+_YES = frozenset({"1", "true", "t", "yes", "y", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +124,16 @@ class LazyGroup(click.Group):
         except click.NoSuchOption as error:
             named = f"No such option {error.option_name!r}.{did_you_mean(_nearest(error))}"
             told = click.UsageError(clean(named), error.ctx)
-            _tell(told, as_json=as_json)
+            _tell(told, as_json=as_json or _is_json(ctx))
             raise told from error
         except click.ClickException as error:
             vars(error)["message"] = clean(error.message)
-            _tell(error, as_json=as_json)
+            _tell(error, as_json=as_json or _is_json(ctx))
             raise
         except BrokenPipeError:
             raise  # whoever read our output has gone
         except (GeopatcherError, ValueError, OSError) as error:  # as it is, for --debug
-            _tell(click.ClickException(in_one_line(error)), as_json=as_json)
+            _tell(click.ClickException(in_one_line(error)), as_json=as_json or _is_json(ctx))
             raise
 
     def _invoke(self, ctx: click.Context) -> object:
@@ -157,6 +160,13 @@ def _tell(error: click.ClickException, *, as_json: bool) -> None:
     """Print an error as JSON, where that is asked for and nothing was printed yet."""
     if as_json and not isinstance(error, ToldError):
         say_json({"error": error.format_message(), "exit_code": error.exit_code})
+
+
+def _is_json(ctx: click.Context) -> bool:
+    """Whether a variable of the environment says that the command prints JSON."""
+    name = (ctx.invoked_subcommand or "").replace("-", "_").upper()
+    said = os.environ.get(f"{ctx.auto_envvar_prefix}_{name}_AS_JSON", "")
+    return said.strip().lower() in _YES
 
 
 def _nearest(error: click.NoSuchOption) -> list[str]:
