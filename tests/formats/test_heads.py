@@ -13,7 +13,7 @@ from faulty import Faulty
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
-from geopatcher.formats.heads import HEADS, NO_HEAD, Heads
+from geopatcher.formats.heads import HEADS, WITHOUT_HEAD, Heads
 
 PIXELS = np.random.default_rng(0).integers(1, 4000, (2, 300, 450)).astype("uint16")
 SIGNED = [
@@ -120,7 +120,7 @@ def test_a_server_is_asked_once_for_each_file(server):
     heads, path = Heads(), f"{server.url}/a.tif"
     for said, expected in (("HTTP response code: 403", True), ("HTTP response code: 403", False)):
         assert heads.are_refused(path, SourceError(said)) is expected
-    assert heads.options(path) == NO_HEAD
+    assert heads.options(path) == WITHOUT_HEAD
     assert server.asked("a.tif") == [("GET", "none")]
     assert not heads.are_refused(f"{server.url}/b.tif", SourceError("HTTP response code: 503"))
     assert not heads.are_refused("/vsis3/bucket/a.tif", SourceError("HTTP response code: 403"))

@@ -6,7 +6,6 @@ A signature is often for `GET` only. GDAL asks some of these servers otherwise b
 from __future__ import annotations
 
 import os
-import re
 import threading
 import urllib.error
 from collections import OrderedDict
@@ -15,21 +14,17 @@ from typing import TYPE_CHECKING
 from geopatcher._optional import load
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.formats.gdal_messages import ANSWER
-from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
-from geopatcher.formats.signing import SIGNED
+from geopatcher.formats.http_requests import NO_HEAD, TIMEOUT_S, opener, request_for
 from geopatcher.formats.traffic import TRAFFIC
-from geopatcher.formats.web_pages import page_instead_of
+from geopatcher.formats.web_pages import page_instead_of, web_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: How a server answers a question that it does not take.
-_REFUSING = frozenset({400, 403, 405, 501})
 #: The option of GDAL by which it asks for a file itself, and hangs up when it knows how long it is.
-NO_HEAD = {"CPL_VSIL_CURL_USE_HEAD": "NO"}
+WITHOUT_HEAD = {"CPL_VSIL_CURL_USE_HEAD": "NO"}
 #: Files of which this is remembered.
 MAX_KNOWN = 1024
-_WEB = re.compile(r"(?:/vsicurl/)?(https?://.*)", re.IGNORECASE | re.DOTALL)
 
 
 class Heads:
@@ -46,12 +41,12 @@ class Heads:
         {}
         """
         with self._lock:
-            return NO_HEAD if path in self._refused else {}
+            return WITHOUT_HEAD if path in self._refused else {}
 
     def are_refused(self, path: str, failed: SourceError) -> bool:
         """Whether a file that failed is to be opened otherwise: its server is asked for a byte."""
         found = ANSWER.search(str(failed))
-        if found is None or int(found[2]) not in _REFUSING or self.options(path) or not _gives(path):
+        if found is None or int(found[2]) not in NO_HEAD or self.options(path) or not _gives(path):
             return False
         with self._lock:
             self._refused[path] = None
@@ -76,12 +71,12 @@ def or_page(failed: SourceError, doing: str, path: str) -> SourceError:
 
 
 def _gives(path: str) -> bool:
-    address = _WEB.fullmatch(SIGNED.of(path)) if _WEB.fullmatch(path) else None
+    address = web_address(path)
     if address is None:
         return False
     TRAFFIC.add(1)
     try:
-        opener().open(request_for(address[1], "GET", {"Range": "bytes=0-0"}), timeout=TIMEOUT_S).close()
+        opener().open(request_for(address, "GET", {"Range": "bytes=0-0"}), timeout=TIMEOUT_S).close()
     except urllib.error.HTTPError as error:
         error.close()
         return False

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 _ABSENT = (http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE)
 #: How a server refuses the question, and may answer another one.
-_NO_HEAD = (http.HTTPStatus.FORBIDDEN, http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED)
+NO_HEAD = frozenset({400, 403, 405, 501})
 
 
 def opener() -> OpenerDirector:
@@ -68,7 +68,7 @@ def _is_there(url: str) -> bool | None:
             error.close()
             if error.code in _ABSENT:
                 return False
-            if error.code not in _NO_HEAD:
+            if error.code not in NO_HEAD:
                 return None
         except (OSError, load("http.client").HTTPException, ValueError):
             return None

@@ -20,6 +20,24 @@ _PAGE = re.compile(
 )
 
 
+def web_address(path: str) -> str | None:
+    """Return the address at which a web server is asked for a file, signed where it has to be.
+
+    Raises
+    ------
+    SourceError
+        It cannot be signed.
+
+    Examples
+    --------
+    >>> web_address("/vsicurl/https://host/a.tif"), web_address("s3://bucket/a.tif")
+    ('https://host/a.tif', None)
+
+    """
+    found = _WEB.fullmatch(SIGNED.of(path)) if _WEB.fullmatch(path) else None
+    return None if found is None else found[1]
+
+
 def page_instead_of(path: str) -> str:
     """Return what to say of an address at which a server sends a web page, ``""`` where it does not.
 
@@ -28,16 +46,15 @@ def page_instead_of(path: str) -> str:
     >>> page_instead_of("a.tif")
     ''
     """
-    found = _WEB.fullmatch(path)
     try:
-        address = _WEB.fullmatch(SIGNED.of(path)) if found is not None else None
+        address = web_address(path)
     except SourceError:
         return ""
     if address is None:
         return ""
     TRAFFIC.add(1)
     try:
-        question = request_for(address[1], "GET", {"Range": f"bytes=0-{START_BYTES - 1}"})
+        question = request_for(address, "GET", {"Range": f"bytes=0-{START_BYTES - 1}"})
         with opener().open(question, timeout=TIMEOUT_S) as reply:
             start, kind, place = reply.read(START_BYTES), reply.headers.get_content_type(), reply.geturl()
     except (OSError, load("http.client").HTTPException, ValueError):
@@ -45,7 +62,7 @@ def page_instead_of(path: str) -> str:
     TRAFFIC.add(0, len(start))
     if not (is_page(start) or kind in ("text/html", "application/xhtml+xml")):
         return ""
-    moved = shown(place) != shown(request_for(address[1], "GET", {}).full_url)
+    moved = shown(place) != shown(request_for(address, "GET", {}).full_url)
     where = f", from {shown(place)}" if moved else ""
     return (
         f"asked for it without credentials, its server sends a web page{where}, probably one to log in: "
