@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 T = TypeVar("T")
 
-#: Seconds of a patch in its operator, and seconds of adding what that gave, from which on both are worth
-#: being done at the same time: handing over to a thread takes a tenth of it.
+#: Seconds of adding what a patch gave from which on it is worth being done while the operator is called for
+#: the next: handing over to a thread takes a tenth of it. The operator has to take as long as that, too: where it
+#: is quick, cells that go from one core's cache to another's cost more than what is done meanwhile.
 HANDOVER_S = 0.0002
 
 
@@ -182,8 +183,8 @@ def stitch(
 
 
 def _is_long(stats: RunStats) -> bool:
-    """Whether both, calling the operator and adding what it gives, take so long that handing over pays."""
-    return min(stats.seconds["operate"], stats.seconds["accumulate"]) > HANDOVER_S * stats.patches
+    """Whether adding takes so long, and calling the operator as long as that, that handing over pays."""
+    return stats.seconds["operate"] > stats.seconds["accumulate"] > HANDOVER_S * stats.patches
 
 
 @dataclass
