@@ -358,3 +358,42 @@ def test_weights_of_a_plane_may_be_over_sums_of_several_bands():
     weights = np.array([[[2.0, 4.0]], [[0.0, 1.0]]])
     shares = shares_in(np.array([[1.0, 1.0]]), weights)
     np.testing.assert_array_equal(shares, [[[0.5, 0.25]], [[0.0, 1.0]]])
+
+
+def test_shares_of_a_small_taper_are_made_once_for_all_runs(monkeypatch):
+    """The second history finds those of the first; nobody can write into them."""
+    made, taper = [], random_taper((6, 5), 3)
+
+    class Counted(shares_module.Recent):
+        def get(self, pattern, make):
+            return super().get(pattern, lambda *parts: made.append(parts) or make(*parts))
+
+    monkeypatch.setattr(shares_module, "RECENT", Counted())
+    for _ in range(2):
+        history = History([True])
+        first = [history.enter(Box(0, 6, col, col + 5), (taper,))[0] for col in (0, 2, 4)]
+    assert len(made) == 3
+    plane = Plane()
+    for col, share in zip((0, 2, 4), first, strict=True):
+        assert same_bits(share, plane.enter(Box(0, 6, col, col + 5), taper))
+    with pytest.raises(ValueError, match="read-only"):
+        first[0][0, 0] = 1
+
+
+def test_only_so_many_shares_are_kept_for_runs_to_come(monkeypatch):
+    recent = shares_module.Recent()
+    monkeypatch.setattr(shares_module, "MAX_RECENT", 2)
+    made = []
+
+    def make(taper, around):
+        made.append(taper)
+        return np.zeros((3, 3))
+
+    tapers = [random_taper((3, 3), seed) for seed in range(3)]
+    for taper in (*tapers, tapers[2], tapers[1], tapers[0]):
+        recent.get((taper, ()), make)
+    assert made == [*tapers, tapers[0]]
+    monkeypatch.setattr(shares_module, "RECENT_BYTES", 8)
+    large = random_taper((3, 3), 9)
+    assert all(recent.get((large, ()), make).shape == (3, 3) for _ in range(2))
+    assert made[-2:] == [large, large]

@@ -31,6 +31,26 @@ class TestTaper:
         np.testing.assert_array_equal(taper.made_by(np.negative), [[-1.0, -0.5]])
         assert len(calls) == 1
 
+    def test_the_same_weights_are_the_same_taper(self):
+        """In the next run, too: what was made of them is found again."""
+        weights = np.array([[0.25, 0.5]])
+        taper = Taper.of(weights, (1, 2), FLOAT)
+        assert Taper.of(weights.copy(), (1, 2), FLOAT) is taper
+        assert Taper.of(weights, (1, 2), np.dtype("float32")) is not taper
+        assert Taper.of(weights.T.copy(), (2, 1), FLOAT) is not taper
+
+    def test_weights_that_are_written_into_are_others(self):
+        weights = np.array([[0.125, 0.5]])
+        taper = Taper.of(weights, (1, 2), FLOAT)
+        weights[0, 0] = 0.0
+        other = Taper.of(weights, (1, 2), FLOAT)
+        np.testing.assert_array_equal(taper.values, [[0.125, 0.5]])
+        np.testing.assert_array_equal(other.values, [[0.0, 0.5]])
+        assert taper.positive
+        assert not other.positive
+        with pytest.raises(ValueError, match="read-only"):
+            taper.values[0, 0] = 1
+
     @pytest.mark.parametrize("bad", [-0.1, np.nan, np.inf])
     def test_what_is_no_weight(self, bad):
         with pytest.raises(ValueError, match="weights must be finite and not negative; the smallest is"):

@@ -12,7 +12,7 @@ from geopatcher.accumulators.labels import Disagreement
 from geopatcher.core.box import Box
 from geopatcher.engine.batching import Batching
 from geopatcher.engine.contributions import Contribution, Operate
-from geopatcher.engine.run import contributions, stitch
+from geopatcher.engine.run import contributions, pays_behind, stitch
 from geopatcher.engine.stats import RunStats
 from geopatcher.engine.tiles import TileRows
 from geopatcher.engine.watch import StopRequested, Watch
@@ -114,8 +114,8 @@ class Noting:
         self.tiles.add(contribution)
 
 
-def stitched(monkeypatch, handover_s, *, pipelined, batch_size=3, stream=None, tiles=None):
-    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", handover_s)
+def stitched(monkeypatch, late, *, pipelined, batch_size=3, stream=None, tiles=None):
+    monkeypatch.setattr("geopatcher.engine.run.pays_behind", lambda _: late)
     plan = gp.plan(IMAGE, size=10, step=5, chunks=16, aggregation="sum")
     operate = operate_of()
     operate = replace(operate, batching=Batching(batch_size), stats=RunStats())
@@ -134,9 +134,9 @@ def stitched(monkeypatch, handover_s, *, pipelined, batch_size=3, stream=None, t
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
 def test_what_a_slow_operator_gives_is_accumulated_behind_it_in_the_same_order(monkeypatch, batch_size):
-    here, wanted = stitched(monkeypatch, -1.0, pipelined=False)
-    behind, found = stitched(monkeypatch, -1.0, pipelined=True, batch_size=batch_size)
-    fast, same = stitched(monkeypatch, 1e9, pipelined=True, batch_size=batch_size)
+    here, wanted = stitched(monkeypatch, True, pipelined=False)
+    behind, found = stitched(monkeypatch, True, pipelined=True, batch_size=batch_size)
+    fast, same = stitched(monkeypatch, False, pipelined=True, batch_size=batch_size)
     own = threading.current_thread().name
     assert here.threads == fast.threads == {own}
     assert own not in behind.threads
@@ -156,7 +156,7 @@ def test_an_error_behind_ends_the_stream_and_is_told(monkeypatch):
             return iter(())
 
     with pytest.raises(ValueError, match="cannot add"):
-        stitched(monkeypatch, -1.0, pipelined=True, tiles=Broken(None))
+        stitched(monkeypatch, True, pipelined=True, tiles=Broken(None))
     assert not [one for one in threading.enumerate() if one.name.startswith("geopatcher-write")]
 
 
@@ -170,15 +170,21 @@ def test_what_came_before_a_stop_is_accumulated(monkeypatch):
         TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
     )
     with pytest.raises(StopRequested):
-        stitched(monkeypatch, -1.0, pipelined=True, stream=stream, tiles=noting)
+        stitched(monkeypatch, True, pipelined=True, stream=stream, tiles=noting)
     assert noting.order == [(row, col) for row in (0, 10) for col in (0, 10, 20)]
 
 
-def long_stats():
+@pytest.mark.parametrize(
+    ("operate", "accumulate", "patches", "pays"),
+    [(1.0, 0.5, 100, True), (0.5, 1.0, 100, False), (1.0, 0.0001, 100, False), (0.1, 0.005, 1, False)],
+    ids=["slow operator", "quick operator", "little to add", "few patches"],
+)
+def test_adding_behind_an_operator_pays_where_that_takes_longer(operate, accumulate, patches, pays):
     stats = RunStats()
-    stats.spend("operate", 1.0)
-    stats.spend("accumulate", 1.0)
-    return stats
+    stats.patches = patches
+    stats.spend("operate", operate)
+    stats.spend("accumulate", accumulate)
+    assert pays_behind(stats) is pays
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -204,8 +210,8 @@ def test_what_is_accumulated_behind_an_operator_is_not_what_it_writes_meanwhile(
 
     grid = gp.plan(IMAGE, size=10, chunks=16).blocks
     tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
-    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", 0.0)
-    stitch(stream(), Late(tiles), print, long_stats(), pipelined=True)
+    monkeypatch.setattr("geopatcher.engine.run.pays_behind", lambda _: True)
+    stitch(stream(), Late(tiles), print, RunStats(), pipelined=True)
     assert [data[0, 0, 0] for data, _ in seen] == [1, 2]
     assert [valid is None or bool(valid.all()) for _, valid in seen] == [True, not masked]
 
@@ -215,8 +221,8 @@ def handed_over(monkeypatch, contribution, *, fresh=False):
     grid, seen = gp.plan(IMAGE, size=10, chunks=16).blocks, []
     tiles = TileRows(grid, {"data": gp.SpatialSum()}, np.dtype("float64"), disagreement=Disagreement())
     monkeypatch.setattr(tiles, "add", seen.append)
-    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", 0.0)
-    stitch(iter([contribution]), tiles, print, long_stats(), pipelined=True, fresh=lambda: fresh)
+    monkeypatch.setattr("geopatcher.engine.run.pays_behind", lambda _: True)
+    stitch(iter([contribution]), tiles, print, RunStats(), pipelined=True, fresh=lambda: fresh)
     return seen[0]
 
 

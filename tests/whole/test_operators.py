@@ -372,7 +372,7 @@ def test_what_one_patch_is_written_into_no_other_sees(operator, keywords, kind, 
 
 @pytest.mark.parametrize("keywords", [{}, {"batch_size": 4}], ids=str)
 def test_nor_where_it_is_blended_behind_the_next_call(keywords, monkeypatch):
-    monkeypatch.setattr("geopatcher.engine.run.HANDOVER_S", -1.0)
+    monkeypatch.setattr("geopatcher.engine.run.pays_behind", lambda _: True)
     for _ in range(20):
         result = gp.reconstruct(IMAGE, SameMemory(), **SIZES, **keywords)
         np.testing.assert_allclose(result.array, 2 * IMAGE, rtol=1e-6)

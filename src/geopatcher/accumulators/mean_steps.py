@@ -5,6 +5,7 @@ On a lattice these are the same few arrays for all patches but those near the ed
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from geopatcher.accumulators.pieces import Taper
     from geopatcher.core.box import Box
@@ -32,6 +33,9 @@ MIN_KEPT = 3
 MAX_BEFORE = 128
 #: The same as a depth: each axis of a lattice has twice as many patches over a patch as over a cell.
 DEEPEST = MAX_BEFORE // 4
+#: Bytes of shares up to which they are kept for runs to come, and how many arrays: a lattice has nine.
+RECENT_BYTES = 1 << 18
+MAX_RECENT = 18
 #: Patterns made before it is asked whether they are ever met again.
 PATIENCE = 64
 
@@ -154,8 +158,34 @@ class History:
         while len(self._kept) >= kept_arrays(taper.values.nbytes):
             self._kept.popitem(last=False)
             self._again, self._entered = [], []
-        share = self._kept[pattern] = _share(taper, around)
+        share = self._kept[pattern] = RECENT.get(pattern, _share)
         return share
+
+
+class Recent:
+    """Shares of small patches that were made last, for the next run with the same tapers."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Taper, Around], Array] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, pattern: tuple[Taper, Around], make: Callable[[Taper, Around], Array]) -> Array:
+        """Return the shares of a pattern, made by ``make`` unless they are known; nobody may change them."""
+        with self._lock:
+            found = self._kept.get(pattern)
+        if found is not None:
+            return found
+        share = make(*pattern)
+        share.flags.writeable = False
+        if share.nbytes <= RECENT_BYTES:
+            with self._lock:
+                self._kept[pattern] = share
+                while len(self._kept) > MAX_RECENT:
+                    self._kept.popitem(last=False)
+        return share
+
+
+RECENT = Recent()
 
 
 def _share(taper: Taper, around: Around) -> Array:

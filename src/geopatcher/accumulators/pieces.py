@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import Array
 
 
+#: Bytes of tapers up to which they are kept for runs to come, and how many.
+KEPT_TAPER_BYTES = 1 << 18
+KEPT_TAPERS = 4
 #: Coverings kept: those of a row's first, middle and last tile.
 KEPT_COVERINGS = 3
 
@@ -57,7 +61,26 @@ class Taper:
         low = float(values.min()) if values.size else 0.0
         if not (np.isfinite(values).all() and low >= 0.0):
             raise ValueError(f"weights must be finite and not negative; the smallest is {low}")
-        return cls(values, positive=bool(values.all()))
+        return (
+            _again(values) if values.nbytes <= KEPT_TAPER_BYTES else cls(values, positive=bool(values.all()))
+        )
+
+
+#: The small tapers made last, all their own: the next run has the same, and what was made of them.
+_TAPERS: deque[Taper] = deque(maxlen=KEPT_TAPERS)
+
+
+def _again(values: Array) -> Taper:
+    """Return the taper of these weights that was made before, or a new one with a copy of them."""
+    for taper in tuple(_TAPERS):
+        known = taper.values
+        if known.dtype == values.dtype and np.array_equal(known, values):
+            return taper
+    own = values.copy()
+    own.flags.writeable = False
+    made = Taper(own, positive=bool(own.all()))
+    _TAPERS.append(made)
+    return made
 
 
 @lru_cache(maxsize=16)

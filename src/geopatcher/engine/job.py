@@ -203,8 +203,10 @@ def run_region(
 
     """
     disagreement = Disagreement(found=stats.averaged > 0)
+    alone = plan.region == job.plan.region and plan.blocks.n_rows == 1  # nothing is done while it is written
+    pipelined = job.pipelined and not alone
     finisher = Finisher(
-        spec, sink, stats, done, pipelined=job.pipelined, disagreement=disagreement, hooks=job.hooks
+        spec, sink, stats, done, pipelined=pipelined, disagreement=disagreement, hooks=job.hooks
     )
     tiles = job.tiles(plan, spec, disagreement)
     try:

@@ -43,9 +43,11 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 #: Seconds of adding what a patch gave from which on it is worth being done while the operator is called for
-#: the next: handing over to a thread takes a tenth of it. The operator has to take as long as that, too: where it
-#: is quick, cells that go from one core's cache to another's cost more than what is done meanwhile.
+#: the next: handing over to a thread takes a tenth of it. The operator has to take as long, too: where
+#: it is quick, cells that go from one core's cache to another's cost more than what is done meanwhile.
 HANDOVER_S = 0.0002
+#: Patches over which the first seconds are told, so that a few that take long by chance start no thread.
+FIRST_PATCHES = 32
 
 
 def contributions(
@@ -67,12 +69,14 @@ def contributions(
         return
     rows, first, ahead = plan.model.unit_rows, plan.source_extent.row0, plan.model.ahead
     reader = operate.meter.beside(Reader(source, operate.stats, operate.policy, operate.sleep))
-    read = _ToTheLast(reader, sum(1 for _ in unit_boxes(box, rows, first)), watch.read)
+    n_units = sum(1 for _ in unit_boxes(box, rows, first))
+    read = _ToTheLast(reader, n_units, watch.read)
     if pipelined and ahead > READ_AHEAD:  # each waits for a network
         coming = side_by_side(read, unit_boxes(box, rows, first), ahead)
     else:
         waiting = box.width * rows * (plan.model.in_bytes + plan.model.mask_bytes)
-        coming = prefetch(read_units(read, box, rows, first), _size_of, waiting if pipelined else 0)
+        ahead_of_use = pipelined and n_units > 1  # else nothing is done meanwhile
+        coming = prefetch(read_units(read, box, rows, first), _size_of, waiting if ahead_of_use else 0)
     with coming as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
         passage = _Passage(plan, operate, watch)
@@ -164,7 +168,7 @@ def stitch(
     group: list[Contribution] = []
     try:
         for contribution in stream:
-            late = pipelined and _is_long(stats)
+            late = pipelined and pays_behind(stats)
             group.append(contribution.kept() if late and not fresh() else contribution)
             if not late:
                 adder.wait()
@@ -176,15 +180,17 @@ def stitch(
             group = []
     finally:  # of a run that is stopped, too, all rows that are whole are written
         try:
-            adder.submit(partial(seam.add, group))
+            if group:
+                adder.submit(partial(seam.add, group))
         finally:
             adder.finish()
     seam.close_above(tiles.grid.region.row1)
 
 
-def _is_long(stats: RunStats) -> bool:
+def pays_behind(stats: RunStats) -> bool:
     """Whether adding takes so long, and calling the operator as long as that, that handing over pays."""
-    return stats.seconds["operate"] > stats.seconds["accumulate"] > HANDOVER_S * stats.patches
+    least = HANDOVER_S * max(stats.patches, FIRST_PATCHES)
+    return stats.seconds["operate"] > stats.seconds["accumulate"] > least
 
 
 @dataclass

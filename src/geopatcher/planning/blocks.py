@@ -24,10 +24,14 @@ class BlockGrid:
     @property
     def count(self) -> int:
         """Number of blocks, which may be larger than a length can be."""
-        rows, cols = self.chunks
-        n_rows = -(-self.region.row1 // rows) - self.region.row0 // rows
-        n_cols = -(-self.region.col1 // cols) - self.region.col0 // cols
-        return n_rows * n_cols if self.region.n_pixels else 0
+        cols = self.chunks[1]
+        return self.n_rows * (-(-self.region.col1 // cols) - self.region.col0 // cols)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of blocks."""
+        rows = self.chunks[0]
+        return -(-self.region.row1 // rows) - self.region.row0 // rows if self.region.n_pixels else 0
 
     def __iter__(self) -> Iterator[Box]:
         return self.region.tiles(self.chunks)
