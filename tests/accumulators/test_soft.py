@@ -149,7 +149,7 @@ class TestLeads:
         total[:, 0, 0] = -2
         index, first, second = (np.empty(shape, np.int64) for _ in range(3))
         seen = np.zeros(shape[0], int)
-        for rows, lead in leads(total):
+        for rows, lead in leads(total, with_second=True):
             index[rows], first[rows], second[rows] = lead
             seen[rows] += 1
             assert lead.label.dtype == ("uint8" if n_classes <= 255 else "uint16")
@@ -158,6 +158,10 @@ class TestLeads:
         np.testing.assert_array_equal(first, total.max(axis=0))
         padded = np.sort(np.concatenate([total, np.zeros((2, *shape), int)]), axis=0)
         np.testing.assert_array_equal(second, padded[-2])
+        for rows, lead in leads(total):
+            np.testing.assert_array_equal(lead.label, index[rows])
+            np.testing.assert_array_equal(lead.first, first[rows])
+            assert lead.second is None
 
 
 def test_whole_weights_are_worked_out_once_for_all_patches_of_a_taper(monkeypatch):

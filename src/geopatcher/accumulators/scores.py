@@ -110,13 +110,13 @@ class Scores(SoftVote):
         found = {name: np.empty((1, *state.weight.shape), self._kind(name).dtype) for name in wanted}
         if not wanted:
             return found
-        for rows, lead in leads(state.total):
+        for rows, lead in leads(state.total, with_second="gap" in found):
             if "class" in found:
                 found["class"][0, rows] = self._labels(lead.label)
             first, unit = np.maximum(lead.first, 0), _unit(state.weight[rows])
             if "confidence" in found:
                 np.divide(first, unit, out=found["confidence"][0, rows], casting="same_kind")
-            if "gap" in found:
+            if lead.second is not None:
                 np.divide(first - lead.second, unit, out=found["gap"][0, rows], casting="same_kind")
         return found
 

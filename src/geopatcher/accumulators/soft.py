@@ -153,18 +153,20 @@ class SoftVote(Classes, CellAggregation[BallotState]):
 class Lead(NamedTuple):
     """Of some rows: which class has the most, the smallest of several, and how much that and the next have.
 
-    ``second`` is not below 0. The arrays, ``(rows, w)``, are written over for the next rows.
+    ``second`` is not below 0, and ``None`` where it was not asked for. The arrays, ``(rows, w)``, are written
+    over for the next rows.
     """
 
     label: Array
     first: Array
-    second: Array
+    second: Array | None
 
 
-def leads(total: Array) -> Iterator[tuple[slice, Lead]]:
+def leads(total: Array, *, with_second: bool = False) -> Iterator[tuple[slice, Lead]]:
     """Yield who leads in sums ``(classes, h, w)``, for as many rows at a time as stay in a core's cache.
 
-    >>> [(rows, *lead) for rows, lead in leads(np.array([[[3, 5]], [[4, 5]], [[2, 1]]]))]
+    >>> sums = np.array([[[3, 5]], [[4, 5]], [[2, 1]]])
+    >>> [(rows, *lead) for rows, lead in leads(sums, with_second=True)]
     [(slice(0, 1, None), array([[1, 0]], dtype=uint8), array([[4, 5]]), array([[3, 5]]))]
     """
     dtype = label_dtype(len(total))
@@ -172,13 +174,13 @@ def leads(total: Array) -> Iterator[tuple[slice, Lead]]:
         first = total[0, rows].copy()
         label, mark = np.zeros(first.shape, dtype), np.empty(first.shape, dtype)
         more = np.empty(first.shape, bool)
-        second, least = np.zeros_like(first), np.empty_like(first)
+        second, least = (np.zeros_like(first), np.empty_like(first)) if with_second else (None, None)
         for number, its in enumerate(total[1:, rows], start=1):
             np.greater(its, first, out=more)
             np.multiply(more, dtype.type(number), out=mark)
             np.maximum(label, mark, out=label)
-            np.minimum(first, its, out=least)
-            np.maximum(second, least, out=second)
+            if second is not None:
+                np.maximum(second, np.minimum(first, its, out=least), out=second)
             np.maximum(first, its, out=first)
         yield rows, Lead(label, first, second)
 
