@@ -176,7 +176,7 @@ def test_what_came_before_a_stop_is_accumulated(monkeypatch):
 
 @pytest.mark.parametrize(
     ("operate", "accumulate", "patches", "pays"),
-    [(1.0, 0.5, 100, True), (0.5, 1.0, 100, False), (1.0, 0.0001, 100, False), (0.1, 0.005, 1, False)],
+    [(1.0, 0.4, 100, True), (1.0, 0.6, 100, False), (1.0, 0.0001, 100, False), (0.1, 0.005, 1, False)],
     ids=["slow operator", "quick operator", "little to add", "few patches"],
 )
 def test_adding_behind_an_operator_pays_where_that_takes_longer(operate, accumulate, patches, pays):

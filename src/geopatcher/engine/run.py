@@ -43,9 +43,11 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 #: Seconds of adding what a patch gave from which on it is worth being done while the operator is called for
-#: the next: handing over to a thread takes a tenth of it. The operator has to take as long, too: where
-#: it is quick, cells that go from one core's cache to another's cost more than what is done meanwhile.
+#: the next: handing over to a thread takes a tenth of it.
 HANDOVER_S = 0.0002
+#: How many times as long as that the operator has to take. Where it is quick, cells that go from one core's
+#: cache to another's cost more than what is done meanwhile; and both take longer beside each other.
+SLOWER = 2
 #: Patches over which the first seconds are told, so that a few that take long by chance start no thread.
 FIRST_PATCHES = 32
 
@@ -188,9 +190,9 @@ def stitch(
 
 
 def pays_behind(stats: RunStats) -> bool:
-    """Whether adding takes so long, and calling the operator as long as that, that handing over pays."""
-    least = HANDOVER_S * max(stats.patches, FIRST_PATCHES)
-    return stats.seconds["operate"] > stats.seconds["accumulate"] > least
+    """Whether adding takes so long, and calling the operator so much longer, that handing over pays."""
+    operate, accumulate = stats.seconds["operate"], stats.seconds["accumulate"]
+    return operate > SLOWER * accumulate and accumulate > HANDOVER_S * max(stats.patches, FIRST_PATCHES)
 
 
 @dataclass
