@@ -9,13 +9,13 @@ from __future__ import annotations
 import gc
 import importlib
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 #: module -> extra of the distribution that brings it ("" when it is a core dependency, lazy for speed)
 MODULES: dict[str, str] = {
@@ -69,6 +69,7 @@ MODULES: dict[str, str] = {
     "rio_tiler.colormap": "view",
     "rioxarray": "xarray",
     "scipy.spatial": "features",
+    "shapely": "vector",
     "skops.io": "sklearn",
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
@@ -137,3 +138,29 @@ def load(module: str) -> ModuleType:
         raise MissingExtraError(
             f"{module} is needed for this and cannot be imported ({error}): pip install {package}"
         ) from error
+
+
+class _Later(ModuleType):
+    """A module of the table that is not loaded yet; what was used of it is kept here."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # who looks at it uses nothing of it
+            raise AttributeError(f"{self.__name__} is not loaded, and has no {name}")
+        value: object = getattr(load(self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+
+def later(module: str) -> ModuleType:
+    """Return a module of the table that is loaded when something of it is used, as `load` does.
+
+    Types are those of the module itself, imported for checkers alone, with this in the other branch.
+
+    Examples
+    --------
+    >>> shapely = later("shapely")
+    >>> shapely.box(0, 0, 2, 1).area
+    2.0
+
+    """
+    return _Later(module)

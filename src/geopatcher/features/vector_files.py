@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import shapely
-
-from geopatcher._optional import load
+from geopatcher._optional import later, load
 from geopatcher.core.containment import told
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.targets.places import local_place
@@ -23,8 +21,11 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pyarrow as pa
+    import shapely
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: Endings of the files that can be written, and GDAL's names of their formats.
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".parquet": "GeoParquet"}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from shapely import LineString
 
 from geopatcher._optional import load
+from geopatcher.core.places import Geometric
 from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, on_places, settle
 
 if TYPE_CHECKING:
@@ -168,13 +168,12 @@ class SpatialAlongTrack(SpatialSampler):
 
     def __init__(
         self,
-        track: ArrayLike | LineString,
+        track: ArrayLike | Geometric,
         spacing: float | None = None,
         crs: object = None,
         polar_guard: str = "warn",
     ) -> None:
-        points = track.coords if isinstance(track, LineString) else track
-        object.__setattr__(self, "track", _points(points, "track"))
+        object.__setattr__(self, "track", _points(_vertices(track), "track"))
         object.__setattr__(self, "spacing", None if spacing is None else float(spacing))
         object.__setattr__(self, "crs", _crs_text(crs))
         object.__setattr__(self, "polar_guard", _known_guard(polar_guard))
@@ -202,7 +201,7 @@ class SpatialAlongTrack(SpatialSampler):
         """
         vertices = np.array(self.track)
         if self.spacing is None:
-            return vertices
+            return np.asarray(vertices, np.float64)
         lengths = np.hypot(*np.diff(vertices, axis=0).T)
         along = np.concatenate([[0.0], np.cumsum(lengths)])
         total = float(along[-1])
@@ -283,6 +282,16 @@ def _points(given: ArrayLike, name: str) -> Points:
             f"{name} has {bad.size} points that are not finite, the first is number {bad[0]}: ({x}, {y})"
         )
     return tuple(zip(points[:, 0].tolist(), points[:, 1].tolist(), strict=True))
+
+
+def _vertices(track: ArrayLike | Geometric) -> ArrayLike:
+    if not isinstance(track, Geometric):
+        return track
+    match track.__geo_interface__:
+        case {"type": "LineString" | "LinearRing", "coordinates": [*vertices]}:
+            return np.asarray(vertices, np.float64)
+        case other:
+            raise ValueError(f"a track is a line, and not a {other.get('type')}")
 
 
 def _crs_text(crs: object) -> str | None:
