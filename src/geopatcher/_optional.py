@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import importlib
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -130,14 +131,36 @@ def load(module: str) -> ModuleType:
     'zarr'
 
     """
-    extra = MODULES[module]
     try:
         return import_quickly(module)
     except ImportError as error:
-        package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
-        raise MissingExtraError(
-            f"{module} is needed for this and cannot be imported ({error}): pip install {package}"
-        ) from error
+        raise _missing(module, str(error)) from error
+
+
+def _missing(module: str, why: str) -> MissingExtraError:
+    extra = MODULES[module]
+    package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
+    return MissingExtraError(
+        f"{module} is needed for this and cannot be imported ({why}): pip install {package}"
+    )
+
+
+def require(*modules: str) -> None:
+    """Say which extra brings what will be needed, before there is work to lose; nothing is imported.
+
+    Raises
+    ------
+    MissingExtraError
+        One of them is not installed.
+
+    Examples
+    --------
+    >>> require("zarr", "numcodecs")
+
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise _missing(module, f"No module named {module!r}")
 
 
 class _Later(ModuleType):

@@ -128,7 +128,7 @@ class SpatialExplicitCoords(SpatialSampler):
 class SpatialAlongTrack(SpatialSampler):
     """Patches centred on points along a track: a flight line, a river, a satellite's ground track.
 
-    ``track`` is a shapely ``LineString`` or ``(x, y)`` pairs, an array ``(n, 2)``, in ``crs`` or in
+    ``track`` is a ``LineString`` or ``(x, y)`` pairs, an array ``(n, 2)``, in ``crs`` or in
     the raster's own CRS. With ``spacing``, in units of that CRS and measured along the track, points
     are placed at 0, ``spacing``, 2 ``spacing``, … and at the end; with ``None`` at the vertices.
     The parts of the track outside the raster are left out, as are points whose patch is that of the
@@ -137,7 +137,8 @@ class SpatialAlongTrack(SpatialSampler):
     Parameters
     ----------
     track
-        A ``LineString``, or ``(x, y)`` pairs, an array ``(n, 2)``, in units of ``crs``.
+        A ``LineString`` of shapely or another library, or ``(x, y)`` pairs, an array ``(n, 2)``, in units of
+        ``crs``.
     spacing
         Distance along the track in units of ``crs``; ``None`` for its vertices.
     crs
