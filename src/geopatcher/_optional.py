@@ -9,13 +9,14 @@ from __future__ import annotations
 import gc
 import importlib
 from contextlib import contextmanager
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 #: module -> extra of the distribution that brings it ("" when it is a core dependency, lazy for speed)
 MODULES: dict[str, str] = {
@@ -49,8 +50,6 @@ MODULES: dict[str, str] = {
     "matplotlib.pyplot": "viz",
     "matplotlib.ticker": "viz",
     "numcodecs": "",
-    "numexpr": "",
-    "numexpr.necompiler": "",
     "obstore": "cloud",
     "obstore.exceptions": "cloud",
     "obstore.store": "cloud",
@@ -71,6 +70,7 @@ MODULES: dict[str, str] = {
     "rio_tiler.colormap": "view",
     "rioxarray": "xarray",
     "scipy.spatial": "features",
+    "shapely": "vector",
     "skops.io": "sklearn",
     "skops.io.exceptions": "sklearn",
     "torch": "torch",
@@ -110,8 +110,8 @@ def uncollected() -> Iterator[None]:
 def import_quickly(module: str) -> ModuleType:
     """Import a module as `uncollected` does.
 
-    >>> import_quickly("numexpr").__name__
-    'numexpr'
+    >>> import_quickly("zarr").__name__
+    'zarr'
     """
     with uncollected():
         return importlib.import_module(module)
@@ -127,15 +127,63 @@ def load(module: str) -> ModuleType:
 
     Examples
     --------
-    >>> load("numexpr").__name__
-    'numexpr'
+    >>> load("zarr").__name__
+    'zarr'
 
     """
-    extra = MODULES[module]
     try:
         return import_quickly(module)
     except ImportError as error:
-        package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
-        raise MissingExtraError(
-            f"{module} is needed for this and cannot be imported ({error}): pip install {package}"
-        ) from error
+        raise _missing(module, str(error)) from error
+
+
+def _missing(module: str, why: str) -> MissingExtraError:
+    extra = MODULES[module]
+    package = f"'geopatcher[{extra}]'" if extra else module.partition(".")[0]
+    return MissingExtraError(
+        f"{module} is needed for this and cannot be imported ({why}): pip install {package}"
+    )
+
+
+def require(*modules: str) -> None:
+    """Say which extra brings what will be needed, before there is work to lose; nothing is imported.
+
+    Raises
+    ------
+    MissingExtraError
+        One of them is not installed.
+
+    Examples
+    --------
+    >>> require("zarr", "numcodecs")
+
+    """
+    for module in modules:
+        if find_spec(module) is None:
+            raise _missing(module, f"No module named {module!r}")
+
+
+class _Later(ModuleType):
+    """A module of the table that is not loaded yet; what was used of it is kept here."""
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # who looks at it uses nothing of it
+            raise AttributeError(f"{self.__name__} is not loaded, and has no {name}")
+        value: object = getattr(load(self.__name__), name)
+        setattr(self, name, value)
+        return value
+
+
+def later(module: str) -> ModuleType:
+    """Return a module of the table that is loaded when something of it is used, as `load` does.
+
+    Types are those of the module itself, imported for checkers alone, with this in the other branch.
+
+    Examples
+    --------
+    >>> shapely = later("shapely")
+    >>> shapely.box(0, 0, 2, 1).area
+    2.0
+
+    """
+    return _Later(module)

@@ -12,7 +12,14 @@ import shapely
 import shapely.geometry
 
 from geopatcher.errors import SourceError
-from geopatcher.formats.vectors import GEOJSON_CRS, in_crs, outline, outline_of_json, read_outline
+from geopatcher.formats.vectors import (
+    GEOJSON_CRS,
+    bounds_in_crs,
+    in_crs,
+    outline,
+    outline_of_json,
+    read_outline,
+)
 
 SQUARE = shapely.box(14.0, 45.0, 14.1, 45.05)
 OTHER = shapely.box(14.2, 45.0, 14.3, 45.05)
@@ -114,6 +121,13 @@ def test_a_long_edge_is_bent_in_another_crs():
     assert in_crs(SQUARE, "EPSG:4326", "OGC:CRS84") is SQUARE
 
 
+@pytest.mark.parametrize("bounds", [(6, 50, 24, 51), (14.0, 44.0, 14.2, 51.0), (15.0, -3.0, 15.1, 3.5)])
+def test_bounds_in_another_crs_are_those_of_the_rectangle_drawn_there(bounds):
+    moved = bounds_in_crs(bounds, "EPSG:4326", "EPSG:32633")
+    assert moved == in_crs(shapely.box(*bounds), "EPSG:4326", "EPSG:32633").bounds
+    assert bounds_in_crs(bounds, "EPSG:4326", "OGC:CRS84") == bounds
+
+
 @pytest.mark.parametrize(
     ("crs", "other", "message"),
     [
@@ -125,8 +139,12 @@ def test_a_long_edge_is_bent_in_another_crs():
 def test_a_crs_that_is_none_is_named(crs, other, message):
     with pytest.raises(ValueError, match=message):
         in_crs(SQUARE, crs, other)
+    with pytest.raises(ValueError, match=message):
+        bounds_in_crs(SQUARE.bounds, crs, other)
 
 
 def test_what_cannot_be_drawn_is_named():
     with pytest.raises(ValueError, match=r"cannot be drawn|not finite"):
         in_crs(shapely.box(-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")
+    with pytest.raises(ValueError, match=r"the region, .* in WGS 84 / UTM zone 33N, cannot be drawn in"):
+        bounds_in_crs((-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")

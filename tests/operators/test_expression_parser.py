@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geopatcher.operators.expression_parser import MAX_LENGTH, read_arithmetic
+from geopatcher.operators.expression_steps import Call, Comparison, Number, choose, power
 
 
 @pytest.mark.parametrize(
@@ -87,12 +89,8 @@ def test_texts_too_long_or_too_deep_are_refused():
         read_arithmetic("+".join(["b1"] * 900))
     with pytest.raises(ValueError, match="nested too deeply"):
         read_arithmetic("-" * (MAX_LENGTH - 10) + "b1")
-    with pytest.raises(ValueError, match="nested too deeply"):  # its text triples with every level
-        read_arithmetic("minimum(" * 20 + "b1" + ", b2)" * 20)
     with pytest.raises(ValueError, match="nested"):
         read_arithmetic("(" * 500 + "b1" + ")" * 500)
-    with pytest.raises(ValueError, match="uses 63 bands, more than 62"):
-        read_arithmetic("+".join(f"b{band}" for band in range(1, 64)))
 
 
 def test_messages_repeat_only_the_start_of_a_long_text():
@@ -102,11 +100,20 @@ def test_messages_repeat_only_the_start_of_a_long_text():
 
 
 def test_constants_are_computed_at_once():
-    assert read_arithmetic("b1 * 2 ** 3 / 4").written == "((b1 * (8)) / (4))"
-    assert read_arithmetic("b1 + (1 - 1 / 4)").written == "(b1 + (0.75))"
-    assert read_arithmetic("b1 + exp(0)").written == "(b1 + (1))"
+    assert numbers("b1 * 2 ** 3 / 4") == [8, 4]
+    assert numbers("b1 + (1 - 1 / 4)") == [0.75]
+    assert numbers("b1 + exp(0)") == [1]
 
 
+def numbers(text):
+    return [step.value for step in read_arithmetic(text).steps if isinstance(step, Number)]
+
+
+KNOWN = {
+    *(np.add, np.subtract, np.multiply, np.divide, np.power, np.negative, np.sqrt, np.minimum),
+    *(np.logical_and, np.logical_or, np.logical_not, choose, power),
+    *map(Comparison, (np.less, np.greater, np.equal)),
+}
 WORDS = "b1 b2 b3 1 2.5 ( ) + - * / ** < > == & | ~ , where( sqrt( minimum( x . [ ] ; : = import lambda"
 
 
@@ -117,5 +124,5 @@ def test_any_text_is_read_or_refused_with_a_plain_error(text):
     except ValueError as error:
         assert "expression" in str(error)  # noqa: PT017 - most texts are wrong, none may raise otherwise
     else:
-        letters = set("b0123456789 .()+-*/<>=!&|~,ewhrsqtminu")
-        assert set(arithmetic.written) <= letters
+        called = {step.function for step in arithmetic.steps if isinstance(step, Call)}
+        assert called <= KNOWN

@@ -50,7 +50,6 @@ def test_what_the_main_job_needs_imports_nothing_slow_or_optional(statement):
         "xarray",
         "dask",
         "rich",
-        "numexpr",
     }
     assert loaded & slow == set()
 

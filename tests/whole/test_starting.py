@@ -14,11 +14,11 @@ import zarr
 import geopatcher
 
 #: What only web servers, awaited fields, other coordinates and other formats need.
-OF_OTHERS = ("asyncio", "http.client", "pyproj", "scipy", "urllib.request", "xarray", "zarr")
+OF_OTHERS = ("asyncio", "http.client", "pyproj", "scipy", "shapely", "urllib.request", "xarray", "zarr")
 RUN = """
 import json, sys
 sys.modules["boto3"] = None  # rasterio loads it where it is installed, with much that is looked for here
-import lazy_loader, numpy as np, rasterio, shapely
+import lazy_loader, numpy as np, rasterio
 others = set(sys.modules)
 import geopatcher
 

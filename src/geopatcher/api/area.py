@@ -8,30 +8,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import shapely
 
+from geopatcher._optional import later
 from geopatcher.api.subset import box_of_bounds
 from geopatcher.core.area import Area
 from geopatcher.core.box import Box
+from geopatcher.core.places import Geometric
 from geopatcher.engine.prepare import check_region
 from geopatcher.fields.declared import outline_of
 from geopatcher.fields.part import Part
-from geopatcher.formats.vectors import in_crs, outline, outline_of_json, read_outline
+from geopatcher.formats.vectors import bounds_in_crs, in_crs, outline, outline_of_json, read_outline
 
 if TYPE_CHECKING:
+    import shapely
+
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
     from geopatcher.planning.reading import Reading
-
-
-@runtime_checkable
-class Geometric(Protocol):
-    """What shows itself as GeoJSON: geometries of other libraries, and tables of them."""
-
-    @property
-    def __geo_interface__(self) -> Mapping[str, object]:
-        """A geometry, a feature or a collection of them."""
-        ...
+else:
+    shapely = later("shapely")
 
 
 @runtime_checkable
@@ -46,7 +41,7 @@ class Located(Protocol):
 
 #: What part of a raster is meant: pixels, ``(west, south, east, north)``, a geometry, GeoJSON or a file.
 Region: TypeAlias = (
-    Box | Sequence[float] | shapely.Geometry | Geometric | Mapping[str, object] | str | os.PathLike[str]
+    "Box | Sequence[float] | shapely.Geometry | Geometric | Mapping[str, object] | str | os.PathLike[str]"
 )
 
 
@@ -90,7 +85,7 @@ class Extent:
         match self.region:
             case Box() as box:
                 return self._rectangle(source, reading, reading.nominal(check_region(box)), box)
-            case str() | os.PathLike() | shapely.Geometry() | Mapping() | Geometric():
+            case str() | os.PathLike() | Mapping() | Geometric():
                 return self._shape(source, reading, size, _to_pixels(self._outline(domain), domain))
             case [_, _, _, _] as bounds:
                 return self._rectangle(source, reading, box_of_bounds(domain, self._bounds(domain, bounds)))
@@ -137,9 +132,7 @@ class Extent:
         west, south, east, north = given
         if self.crs is None or not (west < east and south < north):  # which is refused by name later
             return west, south, east, north
-        moved = in_crs(shapely.box(west, south, east, north), self.crs, domain.crs)
-        left, bottom, right, top = map(float, shapely.bounds(moved))
-        return left, bottom, right, top
+        return bounds_in_crs((west, south, east, north), self.crs, domain.crs)
 
     def _outline(self, domain: RasterDomain) -> shapely.Geometry:
         """Return all polygons of the region as one, in the CRS of the raster."""

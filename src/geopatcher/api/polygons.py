@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import shapely
 
+from geopatcher._optional import later
 from geopatcher.api.result import Reconstruction
 from geopatcher.core.box import Box
 from geopatcher.engine.progress import reporting
@@ -26,6 +26,7 @@ from geopatcher.planning.memory import parse_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.domain import RasterDomain
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from geopatcher.engine.progress import Advance
     from geopatcher.features.outlines import Connectivity, Outlined
     from geopatcher.inspect.levels import Raster
+else:
+    shapely = later("shapely")
 
 #: What is traced: what `reconstruct` returned, or the path of a result or of any raster.
 ClassMap: TypeAlias = "Reconstruction | str | os.PathLike[str]"

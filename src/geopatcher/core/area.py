@@ -10,16 +10,19 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
 from affine import Affine
 from rasterio.features import rasterize
 
+from geopatcher._optional import later
 from geopatcher.core.box import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import shapely
     from numpy.typing import NDArray
+else:
+    shapely = later("shapely")
 
 #: Side of the squares whose cells are found at once. Squares, and no patches: a cell on the outline is in or
 #: out whichever patch asks.

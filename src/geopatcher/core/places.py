@@ -41,6 +41,16 @@ class Domain(Protocol):
 
 
 @runtime_checkable
+class Geometric(Protocol):
+    """What shows itself as GeoJSON: geometries of shapely and other libraries, and tables of them."""
+
+    @property
+    def __geo_interface__(self) -> Mapping[str, object]:
+        """A geometry, a feature or a collection of them."""
+        ...
+
+
+@runtime_checkable
 class NamedGrid(Protocol):
     """A grid whose dimensions have names, such as a `geopatcher.GridDomain`."""
 

@@ -8,14 +8,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
-import shapely
+
+from geopatcher._optional import later
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: What an object is told as: an upright rectangle, an outline (a rotated rectangle, too), or a point.
 Kind: TypeAlias = Literal["box", "polygon", "point"]

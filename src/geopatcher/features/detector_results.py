@@ -6,16 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-import shapely
 
+from geopatcher._optional import later
+from geopatcher.core.places import Geometric
 from geopatcher.features.detections import Detections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: Columns of an array of boxes: left, top, right, bottom, score, class.
 BOX_COLUMNS = 6
@@ -306,7 +310,7 @@ def _outlined(outlines: object, scores: object, labels: object) -> Detections:
 
 
 def _ring(outline: object) -> Array:
-    if isinstance(outline, shapely.Polygon):
+    if isinstance(outline, Geometric) and isinstance(outline, shapely.Polygon):
         if outline.interiors:
             raise ValueError("a polygon with holes: give its outline")
         outline = shapely.get_coordinates(outline)

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import rasterio.features
-import shapely
 
+from geopatcher._optional import later
 from geopatcher.features.rings import NONE, Rings, straightened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: Whether cells that meet at a corner only belong together (8) or not (4).
 Connectivity = Literal[4, 8]

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import shapely
+
+from geopatcher._optional import later
 
 if TYPE_CHECKING:
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
     from geopatcher.features.detections import Detections
+else:
+    shapely = later("shapely")
 
 
 class Pairs(NamedTuple):

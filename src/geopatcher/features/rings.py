@@ -9,14 +9,18 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
+
+from geopatcher._optional import later
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: What stands for no polygon.
 NONE = -1

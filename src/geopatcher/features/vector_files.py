@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import shapely
-
-from geopatcher._optional import load
+from geopatcher._optional import later, load, require
 from geopatcher.core.containment import told
 from geopatcher.errors import TargetError, TargetExistsError
 from geopatcher.targets.places import local_place
@@ -23,8 +21,11 @@ if TYPE_CHECKING:
 
     import numpy as np
     import pyarrow as pa
+    import shapely
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 #: Endings of the files that can be written, and GDAL's names of their formats.
 DRIVERS = {".gpkg": "GPKG", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".parquet": "GeoParquet"}
@@ -40,10 +41,12 @@ class Features:
 
 
 def driver_of(path: str | os.PathLike[str]) -> str:
-    """Return the name of the format of a file.
+    """Return the name of the format of a file that can be written here.
 
     Raises
     ------
+    MissingExtraError
+        Libraries that write it are not installed.
     ValueError
         Its ending is none of those that can be written.
     UnsupportedTargetError
@@ -58,6 +61,7 @@ def driver_of(path: str | os.PathLike[str]) -> str:
     ending = local_place(path).suffix.lower()
     if ending not in DRIVERS:
         raise ValueError(f"{os.fspath(path)} is no vector file to write: end it in {', '.join(DRIVERS)}")
+    require("shapely", "pyarrow", "pyogrio")
     return DRIVERS[ending]
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
-import shapely
 
+from geopatcher._optional import later
 from geopatcher.core.area import own_copy
-from geopatcher.core.places import FeatureSet, PointSet
+from geopatcher.core.places import FeatureSet, Geometric, PointSet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import shapely
     from numpy.typing import NDArray
+else:
+    shapely = later("shapely")
 
 #: Numbers, a slice or mask of them, or a shape that places share a point with.
 PlaceIndexer: TypeAlias = "int | slice | Sequence[int] | NDArray[np.generic] | shapely.Geometry"
@@ -45,7 +48,7 @@ def numbers_of(indexer: PlaceIndexer, domain: Places) -> NDArray[np.int64]:
 
     """
     n = int(domain.shape[0])
-    if isinstance(indexer, shapely.Geometry):
+    if isinstance(indexer, Geometric) and isinstance(indexer, shapely.Geometry):
         return _sharing(indexer, domain)
     if isinstance(indexer, slice):
         return np.arange(n, dtype=np.int64)[indexer]

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
-import shapely
 
+from geopatcher._optional import later
 from geopatcher.core.area import exact_wkt
 from geopatcher.core.config import Configured, known_only
 from geopatcher.core.domain_json import crs_to_json
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Self
 
+    import shapely
     from numpy.typing import NDArray
+else:
+    shapely = later("shapely")
 
 
 class SpatialIndex(Protocol):

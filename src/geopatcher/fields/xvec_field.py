@@ -6,9 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-import shapely
 
-from geopatcher._optional import load
+from geopatcher._optional import later, load
 from geopatcher.fields.place_numbers import PlaceIndexer, numbers_of
 from geopatcher.fields.point_domain import PointDomain
 from geopatcher.fields.vector_domain import VectorDomain
@@ -16,9 +15,12 @@ from geopatcher.fields.vector_domain import VectorDomain
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
+    import shapely
     from numpy.typing import NDArray
 
     from geopatcher.core.protocols import Array
+else:
+    shapely = later("shapely")
 
 
 class GeometryIndex(Protocol):

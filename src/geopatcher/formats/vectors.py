@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import shapely
-import shapely.geometry
 
-from geopatcher._optional import load
+from geopatcher._optional import later, load
 from geopatcher.core.containment import told
 from geopatcher.errors import SourceError
 
 if TYPE_CHECKING:
     import os
+
+    import shapely
+    from pyproj import Transformer
+else:
+    shapely = later("shapely")
 
 #: Longitudes and latitudes: what GeoJSON is in that names no CRS (RFC 7946, section 4).
 GEOJSON_CRS = "OGC:CRS84"
@@ -170,6 +174,50 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
         One of them is none, or not known, or the outline cannot be drawn in the other.
 
     """
+    change = _change(crs, other)
+    if change is None:
+        return shape
+    left, bottom, right, top = map(float, shapely.bounds(shape))
+    bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
+    moved = shapely.transform(bent, lambda points: np.stack(change.transform(*points.T), axis=1))
+    _require_drawn(map(float, shapely.bounds(moved)), (left, bottom, right, top), change)
+    return outline([moved])
+
+
+def bounds_in_crs(
+    bounds: tuple[float, float, float, float], crs: object, other: str | None
+) -> tuple[float, float, float, float]:
+    """Return the bounds in another CRS of a rectangle: those of its edges, which are bent there.
+
+    Raises
+    ------
+    ValueError
+        One of them is none, or not known, or the rectangle cannot be drawn in the other.
+
+    Examples
+    --------
+    >>> bounds_in_crs((0, 0, 1, 1), "EPSG:4326", "EPSG:4326")
+    (0, 0, 1, 1)
+
+    """
+    change = _change(crs, other)
+    if change is None:
+        return bounds
+    left, bottom, right, top = bounds
+    piece = max(right - left, top - bottom) * PIECE
+    across, up = (
+        np.linspace(lo, hi, math.ceil((hi - lo) / piece) + 1) for lo, hi in ((left, right), (bottom, top))
+    )
+    x = np.concatenate([across, across, np.full_like(up, left), np.full_like(up, right)])
+    y = np.concatenate([np.full_like(across, bottom), np.full_like(across, top), up, up])
+    moved_x, moved_y = change.transform(x, y)
+    west, east, south, north = map(float, (moved_x.min(), moved_x.max(), moved_y.min(), moved_y.max()))
+    _require_drawn((west, south, east, north), bounds, change)
+    return west, south, east, north
+
+
+def _change(crs: object, other: str | None) -> Transformer | None:
+    """Return what brings coordinates of one CRS into another, ``None`` where they are the same."""
     pyproj = load("pyproj")
     errors = load("pyproj.exceptions")
     if other is None:
@@ -179,17 +227,17 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
     try:
         here, there = pyproj.CRS.from_user_input(crs), pyproj.CRS.from_user_input(other)
         if here.equals(there, ignore_axis_order=True):
-            return shape
-        change = pyproj.Transformer.from_crs(here, there, always_xy=True)
+            return None
+        change: Transformer = pyproj.Transformer.from_crs(here, there, always_xy=True)
     except errors.ProjError as error:
         raise ValueError(
             f"the region's CRS {crs!r} is none that pyproj knows: {told(error)}; give one that it does, such "
             f'as "EPSG:4326", or its WKT (region_crs=)'
         ) from error
-    left, bottom, right, top = map(float, shapely.bounds(shape))
-    bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
-    moved = shapely.transform(bent, change.transform, interleaved=False)
-    if not np.isfinite(shapely.bounds(moved)).all():
-        bounds = (left, bottom, right, top)
-        raise ValueError(f"the region, {bounds} in {here.name}, cannot be drawn in {there.name}")
-    return outline([moved])
+    return change
+
+
+def _require_drawn(moved: Iterable[float], given: tuple[float, ...], change: Transformer) -> None:
+    if not np.isfinite(list(moved)).all():
+        here, there = (crs.name if crs else "" for crs in (change.source_crs, change.target_crs))
+        raise ValueError(f"the region, {given} in {here}, cannot be drawn in {there}")

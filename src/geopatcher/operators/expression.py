@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher._optional import load
 from geopatcher.operators.expression_parser import Arithmetic, read_arithmetic
+from geopatcher.operators.expression_steps import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-
     from geopatcher.core.protocols import Array
 
 
@@ -90,7 +85,7 @@ class Expression:
         return self._arithmetic.is_condition
 
     def fingerprint(self) -> str:
-        """Return what decides the results: the text, which bands are given, and the version of ``numexpr``.
+        """Return what decides the results: the text, which bands are given, and the version of NumPy.
 
         Returns
         -------
@@ -104,7 +99,7 @@ class Expression:
 
         """
         given = "all" if self.given is None else ",".join(map(str, self.given))
-        return f"{self.text} of {given} with numexpr {version('numexpr')}"
+        return f"{self.text} of {given} with numpy {np.__version__}"
 
     def among(self, bands: tuple[int, ...]) -> Expression:
         """Return the same expression for arrays that hold only ``bands`` (1-based), in that order.
@@ -140,24 +135,12 @@ class Expression:
         pixels = np.asarray(patch)
         flat = pixels.ndim == 2
         stack = pixels[np.newaxis] if flat else pixels
-        working = np.result_type(pixels.dtype, np.float32)
-        names = {f"b{band}": self._band(stack, band).astype(working, copy=False) for band in self.bands}
-        by_nan = pixels.dtype.kind == "f" and not self.is_condition
-        missing = _missing(list(names.values())) if by_nan else None
-        values = self._evaluate(names, working)
-        if missing is not None:
-            values[missing] = np.nan
+        bands = {band: self._band(stack, band) for band in self.bands}
+        dtype = np.uint8 if self.is_condition else np.result_type(pixels.dtype, np.float32)
+        values: Array = np.empty(bands[self.bands[0]].shape, dtype)
+        marked = pixels.dtype.kind == "f" and not self.is_condition
+        compute(self._arithmetic.steps, bands, values, missing=marked)
         return values if flat else np.expand_dims(values, -3)
-
-    def _evaluate(self, names: Mapping[str, Array], working: np.dtype) -> Array:
-        written = self._arithmetic.written
-        if self.is_condition:
-            holds: Array = _numexpr().evaluate(written, local_dict=names, global_dict={})
-            return holds.view(np.uint8)
-        out: Array = np.empty(next(iter(names.values())).shape, working)
-        # Constants such as 0.5 are float64 to numexpr; the result is that of the bands.
-        _numexpr().evaluate(written, local_dict=names, global_dict={}, out=out, casting="same_kind")
-        return out
 
     def _band(self, stack: Array, band: int) -> Array:
         position = band - 1 if self.given is None else self.given.index(band)
@@ -167,22 +150,3 @@ class Expression:
             )
         picked: Array = stack[..., position, :, :]
         return picked
-
-
-def _missing(bands: list[Array]) -> Array | None:
-    """Return where any band is NaN; ``None`` when nowhere."""
-    touched = [band for band in bands if np.isnan(band.max(initial=-np.inf))]
-    if not touched:
-        return None
-    missing: Array = np.isnan(touched[0])
-    for band in touched[1:]:
-        missing |= np.isnan(band)
-    return missing
-
-
-@lru_cache(maxsize=1)
-def _numexpr() -> ModuleType:
-    """Load numexpr; a patch is too small for its threads, and workers have the cores already."""
-    numexpr = load("numexpr")
-    numexpr.set_num_threads(1)
-    return numexpr

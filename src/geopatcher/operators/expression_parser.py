@@ -1,7 +1,7 @@
 """Reads arithmetic over bands, such as ``(b4 - b3) / (b4 + b3)``, without executing any of it.
 
-The text is parsed into Python's syntax tree. Every node is looked up in a table of what is allowed and
-written anew in the table's own words, which numexpr can be given: nothing of the text itself is run.
+The text is parsed into Python's syntax tree. Every node is looked up in a table of what is allowed, which
+says the function of NumPy that computes it: nothing of the text itself is run.
 """
 
 from __future__ import annotations
@@ -9,41 +9,44 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from geopatcher.operators.expression_steps import Band, Call, Comparison, Kind, Number, choose, power
 
-#: Longest text, and longest text made of it (a minimum names its arguments more than once).
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from geopatcher.operators.expression_steps import Function, Step
+
+#: Longest text.
 MAX_LENGTH = 2_000
-MAX_WRITTEN = 50_000
 #: Longest part of an expression that a message repeats.
 MAX_SHOWN = 80
-#: numexpr takes 63 arrays; one is the result.
-MAX_BANDS = 62
+#: Largest exponent that is computed by products.
+MAX_PRODUCTS = 50
 
-#: What computes constants.
-Fold: TypeAlias = "Callable[..., float | np.floating]"
-_OPERATORS: Mapping[type[ast.operator], tuple[str, Fold]] = {
-    ast.Add: ("+", np.add),
-    ast.Sub: ("-", np.subtract),
-    ast.Mult: ("*", np.multiply),
-    ast.Div: ("/", np.divide),
-    ast.Pow: ("**", np.power),
+_OPERATORS: Mapping[type[ast.operator], np.ufunc] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
 }
-_COMPARISONS: Mapping[type[ast.cmpop], str] = {
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-    ast.Eq: "==",
-    ast.NotEq: "!=",
+_COMPARISONS: Mapping[type[ast.cmpop], Comparison] = {
+    ast.Lt: Comparison(np.less),
+    ast.LtE: Comparison(np.less_equal),
+    ast.Gt: Comparison(np.greater),
+    ast.GtE: Comparison(np.greater_equal),
+    ast.Eq: Comparison(np.equal),
+    ast.NotEq: Comparison(np.not_equal),
 }
-_LOGIC: Mapping[type[ast.operator], str] = {ast.BitAnd: "&", ast.BitOr: "|"}
-#: name -> number of arguments, and what computes it of constants
-_FUNCTIONS: Mapping[str, tuple[int, Fold]] = {
+_LOGIC: Mapping[type[ast.operator], np.ufunc] = {ast.BitAnd: np.logical_and, ast.BitOr: np.logical_or}
+#: What makes whole numbers of whole numbers; the others make float64 of them.
+_WHOLE = (np.add, np.subtract, np.multiply, np.negative, np.minimum, np.maximum)
+#: name -> number of arguments, and what computes it
+_FUNCTIONS: Mapping[str, tuple[int, np.ufunc]] = {
     "abs": (1, np.abs),
     "sqrt": (1, np.sqrt),
     "exp": (1, np.exp),
@@ -83,11 +86,11 @@ _ADVICE: Mapping[type[ast.AST], str] = {
 class Arithmetic:
     """An expression that was read.
 
-    ``written`` is the same in numexpr's words, ``bands`` those it uses, 1-based and ascending;
-    ``is_condition`` says that it is true or false rather than a number.
+    ``steps`` compute it, ``bands`` are those it uses, 1-based and ascending; ``is_condition`` says that it is
+    true or false rather than a number.
     """
 
-    written: str
+    steps: tuple[Step, ...]
     bands: tuple[int, ...]
     is_condition: bool
 
@@ -104,18 +107,18 @@ def read_arithmetic(text: str) -> Arithmetic:
     --------
     >>> read_arithmetic("minimum(b2, 0.5) > b1").bands
     (1, 2)
-    >>> read_arithmetic("b1 * 2 ** 3").written
-    '(b1 * (8))'
+    >>> read_arithmetic("b1 * 2 ** 3").steps[:2]
+    (Band(number=1), Number(value=8))
 
     """
     return _Reader(text).read()
 
 
 class _Term(NamedTuple):
-    """A part of an expression in numexpr's words; ``value`` is the number of a constant."""
+    """A part of an expression: what computes it, of what kind it is, and the number of a constant."""
 
-    text: str
-    condition: bool = False
+    steps: tuple[Step, ...]
+    kind: Kind
     value: float | None = None
 
 
@@ -146,9 +149,7 @@ class _Reader:
             raise ValueError(f"expression {self._shown} is nested too deeply") from None
         if not self._bands:
             raise ValueError(f"expression {self._shown} uses no band; allowed are {ALLOWED}")
-        if len(self._bands) > MAX_BANDS:
-            raise ValueError(f"the expression uses {len(self._bands)} bands, more than {MAX_BANDS}")
-        return Arithmetic(term.text, tuple(sorted(self._bands)), term.condition)
+        return Arithmetic(term.steps, tuple(sorted(self._bands)), term.kind is Kind.CONDITION)
 
     def _term(self, node: ast.expr) -> _Term:
         match node:
@@ -175,7 +176,7 @@ class _Reader:
         if not re.fullmatch(r"b[1-9][0-9]{0,4}", name):
             self._fail(node, "bands are counted from b1" if name == "b0" else "it is not known")
         self._bands.add(int(name[1:]))
-        return _Term(name)
+        return _Term((Band(int(name[1:])),), Kind.BAND)
 
     def _constant(self, node: ast.expr, value: float) -> _Term:
         try:
@@ -184,31 +185,29 @@ class _Reader:
             number = np.inf
         if not np.isfinite(number):
             self._fail(node, "it is not a finite number")
-        # Whole numbers are written as such: numexpr then keeps float32 bands in float32.
-        whole = number.is_integer() and abs(number) < 2**31
-        return _Term(f"({int(number)})" if whole else f"({number!r})", value=number)
+        # A whole number leaves bands of float32 what they are.
+        if number.is_integer() and abs(number) < 2**31:
+            return _Term((Number(int(number)),), Kind.WHOLE, number)
+        return _Term((Number(number),), Kind.WIDE, number)
 
     def _unary(self, node: ast.UnaryOp) -> _Term:
         match node.op:
             case ast.Invert():
-                return self._written(node, f"(~{self._condition(node.operand).text})", condition=True)
+                return _called(np.logical_not, Kind.CONDITION, (self._condition(node.operand),))
             case ast.UAdd():
                 return self._number(node.operand)
             case ast.USub():
-                term = self._number(node.operand)
-                return self._combined(node, f"(-{term.text})", np.negative, (term,))
+                return self._combined(node, np.negative, (self._number(node.operand),))
         return self._fail(node, _ADVICE.get(type(node.op), "it is not allowed"))
 
     def _binary(self, node: ast.BinOp) -> _Term:
         kind = type(node.op)
         if kind in _LOGIC:
-            text = f"({self._condition(node.left).text} {_LOGIC[kind]} {self._condition(node.right).text})"
-            return self._written(node, text, condition=True)
+            both = self._condition(node.left), self._condition(node.right)
+            return _called(_LOGIC[kind], Kind.CONDITION, both)
         if kind not in _OPERATORS:
             self._fail(node, _ADVICE.get(kind, "its operator is not allowed"))
-        sign, fold = _OPERATORS[kind]
-        left, right = self._number(node.left), self._number(node.right)
-        return self._combined(node, f"({left.text} {sign} {right.text})", fold, (left, right))
+        return self._combined(node, _OPERATORS[kind], (self._number(node.left), self._number(node.right)))
 
     def _comparison(self, node: ast.Compare) -> _Term:
         if len(node.ops) > 1:
@@ -219,55 +218,48 @@ class _Reader:
         left, right = self._number(node.left), self._number(node.comparators[0])
         if left.value is not None and right.value is not None:
             self._fail(node, "it compares two constants")
-        return self._written(node, f"({left.text} {_COMPARISONS[kind]} {right.text})", condition=True)
+        called = _called(_COMPARISONS[kind], max(left.kind, right.kind), (left, right))
+        return called._replace(kind=Kind.CONDITION)
 
     def _call(self, node: ast.Call, name: str) -> _Term:
         if name == "where":
             return self._where(node)
         if name not in _FUNCTIONS:
             self._fail(node, f"there is no function {name}")
-        n_arguments, fold = _FUNCTIONS[name]
+        n_arguments, function = _FUNCTIONS[name]
         self._count(node, name, n_arguments)
-        terms = tuple(self._number(argument) for argument in node.args)
-        text = f"{name}({', '.join(term.text for term in terms)})"
-        if name in ("minimum", "maximum"):
-            # In these words NaN is passed on, float32 stays, and every version of numexpr knows them.
-            a, b = terms[0].text, terms[1].text
-            sign = "<" if name == "minimum" else ">"
-            text = f"where({a} {sign} {b}, {a}, where({a} != {a}, {a}, {b}))"
-        return self._combined(node, text, fold, terms)
+        return self._combined(node, function, tuple(self._number(argument) for argument in node.args))
 
     def _where(self, node: ast.Call) -> _Term:
         self._count(node, "where", 3)
         test, then, other = self._condition(node.args[0]), self._term(node.args[1]), self._term(node.args[2])
-        both = then.condition and other.condition
-        if not both:
+        if max(then.kind, other.kind) > Kind.CONDITION:
             then, other = _as_number(then), _as_number(other)
-        return self._written(node, f"where({test.text}, {then.text}, {other.text})", condition=both)
+        return _called(choose, max(then.kind, other.kind), (test, then, other))
 
     def _count(self, node: ast.Call, name: str, expected: int) -> None:
         if len(node.args) != expected:
             self._fail(node, f"{name} takes {expected} argument(s), not {len(node.args)}")
 
-    def _combined(self, node: ast.expr, text: str, fold: Fold, terms: tuple[_Term, ...]) -> _Term:
+    def _combined(self, node: ast.expr, function: np.ufunc, terms: tuple[_Term, ...]) -> _Term:
         """Return a term made of several; one of constants only is computed at once, in float64."""
         values = [np.float64(term.value) for term in terms if term.value is not None]
-        if len(values) < len(terms):
-            return self._written(node, text)
-        with np.errstate(all="ignore"):
-            return self._constant(node, float(fold(*values)))
-
-    def _written(self, node: ast.expr, text: str, *, condition: bool = False) -> _Term:
-        if len(text) > MAX_WRITTEN:
-            self._fail(node, "it is nested too deeply")
-        return _Term(text, condition)
+        if len(values) == len(terms):
+            with np.errstate(all="ignore"):
+                return self._constant(node, float(function(*values)))
+        kind = max(term.kind for term in terms)
+        if function is np.power and terms[1].value is not None and _by_products(terms[1].value):
+            exponent = terms[1].value
+            stays = terms[0].kind is not Kind.WHOLE or (exponent >= 0 and exponent.is_integer())
+            return _called(power, terms[0].kind if stays else Kind.WIDE, terms)
+        return _called(function, Kind.WIDE if kind is Kind.WHOLE and function not in _WHOLE else kind, terms)
 
     def _number(self, node: ast.expr) -> _Term:
         return _as_number(self._term(node))
 
     def _condition(self, node: ast.expr) -> _Term:
         term = self._term(node)
-        if not term.condition:
+        if term.kind is not Kind.CONDITION:
             self._fail(node, "a condition such as (b1 > 0) is needed here, in parentheses")
         return term
 
@@ -283,6 +275,19 @@ class _Reader:
         return ValueError(f"expression {self._shown}: {what}: {why}; allowed are {ALLOWED}")
 
 
+def _called(function: Function, kind: Kind, terms: tuple[_Term, ...]) -> _Term:
+    """Return what a function makes of terms, computed as values of a kind."""
+    before = tuple(step for term in terms for step in term.steps)
+    return _Term((*before, Call(function, len(terms), kind)), kind)
+
+
 def _as_number(term: _Term) -> _Term:
     """Return a condition as 1 or 0, so that conditions can be added up."""
-    return _Term(f"where({term.text}, 1, 0)") if term.condition else term
+    if term.kind is not Kind.CONDITION:
+        return term
+    one, zero = _Term((Number(1),), Kind.WHOLE), _Term((Number(0),), Kind.WHOLE)
+    return _called(choose, Kind.WHOLE, (term, one, zero))
+
+
+def _by_products(exponent: float) -> bool:
+    return (2 * exponent).is_integer() and abs(exponent) <= MAX_PRODUCTS

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 import numpy as np
-import shapely
-from shapely.geometry.base import BaseGeometry
 
+from geopatcher._optional import later
 from geopatcher.core.area import exact_wkt, own_copy
 from geopatcher.core.box import Box
 from geopatcher.core.places import FeatureSet, PointSet
@@ -17,10 +16,14 @@ from geopatcher.patching.lonlat import crs_of, transformed
 from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
 
 if TYPE_CHECKING:
+    import shapely
     from numpy.typing import NDArray
+    from shapely.geometry.base import BaseGeometry
 
     from geopatcher.core.places import Anchor
     from geopatcher.core.protocols import HasShape
+else:
+    shapely = later("shapely")
 
 
 @runtime_checkable
@@ -81,7 +84,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
     def __init__(self, polygons: object, crs: object = None) -> None:
         self.crs = polygons.crs if crs is None and isinstance(polygons, HasCrs) else crs
         given = polygons.geometry if isinstance(polygons, HasGeometry) else polygons
-        if isinstance(given, BaseGeometry | str) or not isinstance(given, Iterable):
+        if isinstance(given, shapely.Geometry | str) or not isinstance(given, Iterable):
             given = [given]
         shapes = (shapely.from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
         self.polygons = cast("tuple[BaseGeometry, ...]", tuple(shapes))

@@ -1,7 +1,7 @@
 """Samplers: where patches sit.
 
 Those that take coordinates of a CRS are in `geopatcher.samplers.coords`, apart from these, because they
-need pyproj and shapely.
+need pyproj.
 """
 
 from geopatcher.patching.samplers import (

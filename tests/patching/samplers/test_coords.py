@@ -227,6 +227,15 @@ def test_a_third_coordinate_is_ignored():
     assert SpatialAlongTrack(LineString([(1, 2, 3), (4, 5, 6)])).track == ((1.0, 2.0), (4.0, 5.0))
 
 
+def test_a_line_of_any_library_is_a_track_and_another_shape_is_none():
+    class Line:
+        __geo_interface__ = {"type": "LineString", "coordinates": ((1, 2), (4, 5))}  # noqa: RUF012 - as they do
+
+    assert SpatialAlongTrack(Line()) == SpatialAlongTrack(LineString([(1, 2), (4, 5)]))
+    with pytest.raises(ValueError, match="a track is a line, and not a Polygon"):
+        SpatialAlongTrack(LineString([(0, 0), (2, 0)]).buffer(1))
+
+
 def test_the_parts_outside_are_left_out_silently_and_repeats_too():
     sampler = SpatialAlongTrack([(-10, 2.5), (30, 2.5)], spacing=0.5)
     with warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """Samplers: where patches sit.
 
 The samplers that take coordinates of a CRS are in `geopatcher.patching.samplers.coords`, apart from these,
-because they need pyproj and shapely.
+because they need pyproj.
 """
 
 from geopatcher.patching.samplers.base import SpatialSampler

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
-from shapely import LineString
 
 from geopatcher._optional import load
+from geopatcher.core.places import Geometric
 from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, on_places, settle
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class SpatialExplicitCoords(SpatialSampler):
 class SpatialAlongTrack(SpatialSampler):
     """Patches centred on points along a track: a flight line, a river, a satellite's ground track.
 
-    ``track`` is a shapely ``LineString`` or ``(x, y)`` pairs, an array ``(n, 2)``, in ``crs`` or in
+    ``track`` is a ``LineString`` or ``(x, y)`` pairs, an array ``(n, 2)``, in ``crs`` or in
     the raster's own CRS. With ``spacing``, in units of that CRS and measured along the track, points
     are placed at 0, ``spacing``, 2 ``spacing``, … and at the end; with ``None`` at the vertices.
     The parts of the track outside the raster are left out, as are points whose patch is that of the
@@ -137,7 +137,8 @@ class SpatialAlongTrack(SpatialSampler):
     Parameters
     ----------
     track
-        A ``LineString``, or ``(x, y)`` pairs, an array ``(n, 2)``, in units of ``crs``.
+        A ``LineString`` of shapely or another library, or ``(x, y)`` pairs, an array ``(n, 2)``, in units of
+        ``crs``.
     spacing
         Distance along the track in units of ``crs``; ``None`` for its vertices.
     crs
@@ -168,13 +169,12 @@ class SpatialAlongTrack(SpatialSampler):
 
     def __init__(
         self,
-        track: ArrayLike | LineString,
+        track: ArrayLike | Geometric,
         spacing: float | None = None,
         crs: object = None,
         polar_guard: str = "warn",
     ) -> None:
-        points = track.coords if isinstance(track, LineString) else track
-        object.__setattr__(self, "track", _points(points, "track"))
+        object.__setattr__(self, "track", _points(_vertices(track), "track"))
         object.__setattr__(self, "spacing", None if spacing is None else float(spacing))
         object.__setattr__(self, "crs", _crs_text(crs))
         object.__setattr__(self, "polar_guard", _known_guard(polar_guard))
@@ -202,7 +202,7 @@ class SpatialAlongTrack(SpatialSampler):
         """
         vertices = np.array(self.track)
         if self.spacing is None:
-            return vertices
+            return np.asarray(vertices, np.float64)
         lengths = np.hypot(*np.diff(vertices, axis=0).T)
         along = np.concatenate([[0.0], np.cumsum(lengths)])
         total = float(along[-1])
@@ -283,6 +283,16 @@ def _points(given: ArrayLike, name: str) -> Points:
             f"{name} has {bad.size} points that are not finite, the first is number {bad[0]}: ({x}, {y})"
         )
     return tuple(zip(points[:, 0].tolist(), points[:, 1].tolist(), strict=True))
+
+
+def _vertices(track: ArrayLike | Geometric) -> ArrayLike:
+    if not isinstance(track, Geometric):
+        return track
+    match track.__geo_interface__:
+        case {"type": "LineString" | "LinearRing", "coordinates": [*vertices]}:
+            return np.asarray(vertices, np.float64)
+        case other:
+            raise ValueError(f"a track is a line, and not a {other.get('type')}")
 
 
 def _crs_text(crs: object) -> str | None:
