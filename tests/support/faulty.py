@@ -23,7 +23,8 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 #: How it fails: an HTTP status, a connection that is reset, a body cut off or held back half-way, no answer,
 #: a web page to log in, other bytes than were asked for, the file whole, bytes that are packed.
-#: ``head`` is what each HEAD is answered, ``need`` what each query must have.
+#: ``head`` is what each HEAD is answered, ``need`` what each query must have. The bytes from ``held`` on are
+#: not given before bytes from ``until`` on are asked for; one who never asks for those is answered late.
 PLAN = {
     "fault": "none",
     "after": 0,
@@ -33,7 +34,12 @@ PLAN = {
     "need": "",
     "latency": 0,
     "head": 0,
+    "held": 0,
+    "until": 0,
 }
+
+#: Seconds after which nobody is waited for.
+HELD_S = 20
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,6 +50,8 @@ class Handler(BaseHTTPRequestHandler):
     seen = 0
     flying = 0
     most = 0
+    farthest = -1
+    moved = threading.Condition(lock)
 
     def log_message(self, *_):
         """Keep the output clean."""
@@ -58,6 +66,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.plan.update(PLAN | json.loads(parse_qs(address.query)["json"][0]))
                 self.log.clear()
                 Handler.seen = Handler.most = 0
+                Handler.farthest = -1
             self.body(b"{}")
         elif address.path == "/__most":
             self.body(json.dumps(self.most).encode())
@@ -69,10 +78,25 @@ class Handler(BaseHTTPRequestHandler):
                 Handler.most = max(Handler.most, Handler.flying)
             try:
                 time.sleep(self.plan["latency"])
+                self.hold()
                 self.answer(address)
             finally:
                 with self.lock:
                     Handler.flying -= 1
+
+    def hold(self):
+        """Wait, with the bytes that are held, for who asks for others."""
+        span = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if not span:
+            return
+        first, last = int(span[1]), int(span[2])
+        held, until = self.plan["held"], self.plan["until"]
+        with self.moved:
+            Handler.farthest = max(Handler.farthest, last)
+            self.moved.notify_all()
+            is_held = until and first <= held <= last < until
+            if is_held and not self.moved.wait_for(lambda: self.farthest >= until, HELD_S):
+                self.log.append([self.command, "late", "none", ""])
 
     def answer(self, address):
         """Answer, or fail to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from collections import Counter
 from contextlib import ExitStack
 
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.timeout(120)
 
 SHAPE = (2, 1100, 2100)
 PIXELS = np.random.default_rng(0).integers(1, 4000, SHAPE).astype("uint16")
+#: Three strips more than are read at once.
+TALL = np.random.default_rng(1).integers(1, 4000, (1, 256 * (READS_AT_ONCE + 3), 600)).astype("uint16")
 KINDS = {
     "tiled": {"tiled": True, "blockxsize": 128, "blockysize": 128},
     "bands": {
@@ -51,6 +54,9 @@ def serving(tmp_path_factory):
     rasterio.shutil.copy(
         folder / "tiled.tif", folder / "cog.tif", driver="COG", compress="deflate", blocksize=128
     )
+    tall = {**known, "count": 1, "height": TALL.shape[1], "width": TALL.shape[2]}
+    with rasterio.open(folder / "tall.tif", "w", **tall, **place, **KINDS["tiled"]) as dataset:
+        dataset.write(TALL)
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
         rasterio.open(folder / "masked.tif", "w", **known, **place) as dataset,
@@ -151,6 +157,28 @@ def test_datasets_are_opened_before_anybody_reads(server):
         assert server.paths() == []
     POOL.prepare(path, 12)
     assert sum(held.path == path for held, _ in POOL._idle.values()) == 6  # it was read of since
+
+
+def test_who_comes_when_datasets_are_open_does_not_wait_for_those_who_read(server):
+    path = f"{server.url}/cog.tif"
+    POOL.prepare(path, 2)
+    with POOL.borrow(path):
+        coming = threading.Thread(target=POOL.prepare, args=(path, 2), daemon=True)
+        coming.start()
+        coming.join(30)
+        assert not coming.is_alive()
+
+
+def test_a_strip_that_is_late_stops_no_other(server):
+    """Rows of it do not come before the next strip is asked for."""
+    late = 2 * (READS_AT_ONCE + 1) + 1
+    with rasterio.open(server.folder / "tall.tif") as dataset:
+        held, until = (
+            int(dataset.get_tag_item(f"BLOCK_OFFSET_0_{row}", "TIFF", bidx=1)) for row in (late, late + 1)
+        )
+    server.fails(held=held, until=until)
+    np.testing.assert_array_equal(copied(f"{server.url}/tall.tif"), TALL)
+    assert server.asked("late") == []
 
 
 def test_a_dataset_knows_where_its_blocks_are(server):
