@@ -239,9 +239,9 @@ class RasterioSource:
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
         with one_read() as most:
             parts = [part.shift(-row, -col) for part in pieces(box.shift(row, col), self.block_shape, most)]
-            if len(parts) > 1:
-                strips = -(-self.domain.height // box.height)
-                POOL.prepare(self.path, min(IN_FLIGHT, len(parts) * min(READS_AT_ONCE, strips)))
+            handles = len(parts) * min(READS_AT_ONCE, -(-self.domain.height // box.height))
+            if handles > 1:
+                POOL.prepare(self.path, min(IN_FLIGHT, handles))
             side_by_side(
                 [partial(self._fetch_into, pixels[:, *part.slices(box)], part, masks=masks) for part in parts]
             )

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 #: Idle datasets kept open: closing one drops GDAL's block cache and costs ~100 warm reads. As many may be in
 #: use at once for one raster elsewhere.
-MAX_IDLE = 36
+MAX_IDLE = 32
 #: Drivers of datasets that are made of others.
 MOSAICS = ("VRT", "GTI", "STACIT")
 #: Options of GDAL under which it looks for no files beside the tiles of a mosaic.

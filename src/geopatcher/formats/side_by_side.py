@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Reads of a raster elsewhere that are on their way together: what is computed of them takes longer than an
 #: answer from another continent.
-READS_AT_ONCE = 8
+READS_AT_ONCE = 7
 #: Pieces into which one of them is cut that is waited for, and into which those are that come behind it.
 MOST_PIECES, FEW_PIECES = 8, 4
 #: Pieces that this process fetches at once, of all its sources together.
