@@ -8,14 +8,15 @@ from geopatcher.formats.known_paths import MAX_KNOWN, KnownPaths
 def test_a_path_that_is_forgotten_is_known_to_be_of_now():
     known = KnownPaths()
     known.note("a.tif", (".msk",))
-    assert known.is_first("a.tif")
-    assert not known.is_first("a.tif")
+    assert not known.is_prepared("a.tif")
+    known.note_prepared("a.tif")
+    assert known.is_prepared("a.tif")
     before = known.since("a.tif")
     assert known.forget("a.tif") == (".msk",)
     assert "a.tif" in known
     assert known.since("a.tif") != before
     assert known.beside("a.tif") is None
-    assert known.is_first("a.tif")
+    assert not known.is_prepared("a.tif")
     again = known.since("a.tif")
     known.forget("a.tif")
     assert known.since("a.tif") not in (before, again)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import warnings
 from types import FunctionType
@@ -46,6 +47,44 @@ def test_filters_are_as_before_after_many_threads():
     for thread in threads:
         thread.join()
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_nobody_waits_for_another_and_the_last_who_goes_puts_filters_back(first):
+    before = list(warnings.filters)
+    inside = threading.Barrier(3, timeout=30)
+    may_go = [threading.Event(), threading.Event()]
+
+    def work(number, kept):
+        with kept():
+            inside.wait()
+            may_go[number].wait(30)
+
+    threads = [
+        threading.Thread(target=work, args=each)
+        for each in enumerate([no_georeference_warning, no_affine_warning])
+    ]
+    for thread in threads:
+        thread.start()
+    inside.wait()  # both are in
+    during = list(warnings.filters)
+    may_go[first].set()
+    threads[first].join()
+    left = list(warnings.filters)
+    may_go[1 - first].set()
+    threads[1 - first].join()
+    assert during == left
+    assert {NotGeoreferencedWarning, PendingDeprecationWarning} <= {each[2] for each in left}
+    assert warnings.filters == before
+
+
+def test_a_forked_child_has_the_filters_of_before():
+    before = list(warnings.filters)
+    with no_georeference_warning():
+        child = os.fork()
+        if not child:
+            os._exit(7 if warnings.filters == before else 8)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 @pytest.mark.timeout(20)

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geopatcher.core.box import Box
-from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, pieces, side_by_side
+from geopatcher.formats.side_by_side import (
+    FEW_PIECES,
+    IN_FLIGHT,
+    MOST_PIECES,
+    one_read,
+    pieces,
+    side_by_side,
+)
 
 EDGES = st.tuples(st.integers(0, 400), st.integers(1, 300))
 
@@ -43,6 +50,24 @@ def test_calls_are_made_at_the_same_time():
     assert here == [threading.current_thread()]
 
 
+def test_what_comes_behind_others_is_cut_into_fewer_pieces():
+    with one_read() as first:
+        with one_read() as second:
+            pass
+        with one_read() as third, one_read() as fourth:
+            pass
+    with one_read() as alone:
+        pass
+    assert (first, second, third, fourth, alone) == (
+        MOST_PIECES,
+        FEW_PIECES,
+        FEW_PIECES,
+        FEW_PIECES,
+        MOST_PIECES,
+    )
+    assert len(pieces(Box(0, 512, 0, 10980), (512, 512), FEW_PIECES)) == FEW_PIECES
+
+
 def test_the_first_error_is_raised_when_all_have_ended():
     ended = []
 
@@ -57,8 +82,10 @@ def test_the_first_error_is_raised_when_all_have_ended():
 
 def test_a_forked_child_has_threads_of_its_own():
     side_by_side([int, int])
-    child = os.fork()
-    if not child:
-        side_by_side([int, int])
-        os._exit(7)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    with one_read():
+        child = os.fork()
+        if not child:
+            side_by_side([int, int])
+            with one_read() as most:
+                os._exit(most)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == MOST_PIECES

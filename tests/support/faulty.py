@@ -23,7 +23,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 #: How it fails: an HTTP status, a connection that is reset, a body cut off or held back half-way, no answer,
 #: a web page to log in, other bytes than were asked for, the file whole, bytes that are packed.
-#: ``head`` is what each HEAD is answered, ``need`` what each query must have.
+#: ``head`` is what each HEAD is answered, ``need`` what each query must have. Bytes from ``held`` on are
+#: not given before bytes from ``until`` on are asked for; spans that begin within two numbers of ``together``
+#: wait until as many as its third were asked for. One who never asks for those is answered late.
 PLAN = {
     "fault": "none",
     "after": 0,
@@ -33,7 +35,13 @@ PLAN = {
     "need": "",
     "latency": 0,
     "head": 0,
+    "held": 0,
+    "until": 0,
+    "together": (0, 0, 0),
 }
+
+#: Seconds after which nobody is waited for.
+HELD_S = 20
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
     seen = 0
     flying = 0
     most = 0
+    farthest = -1
+    met = 0
+    moved = threading.Condition(lock)
 
     def log_message(self, *_):
         """Keep the output clean."""
@@ -58,6 +69,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.plan.update(PLAN | json.loads(parse_qs(address.query)["json"][0]))
                 self.log.clear()
                 Handler.seen = Handler.most = 0
+                Handler.farthest, Handler.met = -1, 0
             self.body(b"{}")
         elif address.path == "/__most":
             self.body(json.dumps(self.most).encode())
@@ -69,10 +81,30 @@ class Handler(BaseHTTPRequestHandler):
                 Handler.most = max(Handler.most, Handler.flying)
             try:
                 time.sleep(self.plan["latency"])
+                self.hold()
                 self.answer(address)
             finally:
                 with self.lock:
                     Handler.flying -= 1
+
+    def hold(self):
+        """Wait, with the bytes that are held, for who asks for others."""
+        span = re.match(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if not span:
+            return
+        first, last = int(span[1]), int(span[2])
+        held, until = self.plan["held"], self.plan["until"]
+        low, high, number = self.plan["together"]
+        with self.moved:
+            Handler.farthest = max(Handler.farthest, last)
+            Handler.met += low <= first <= high
+            self.moved.notify_all()
+            is_held = until and first <= held <= last < until
+            is_early = low <= first <= high
+            if (is_held and not self.moved.wait_for(lambda: self.farthest >= until, HELD_S)) or (
+                is_early and not self.moved.wait_for(lambda: self.met >= number, HELD_S)
+            ):
+                self.log.append([self.command, "late", "none", ""])
 
     def answer(self, address):
         """Answer, or fail to."""

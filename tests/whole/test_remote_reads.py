@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 from collections import Counter
 from contextlib import ExitStack
 
@@ -17,6 +18,7 @@ from rasterio.windows import Window
 
 import geopatcher as gp
 from faulty import Faulty
+from geopatcher.errors import SourceError
 from geopatcher.fields import file_identity
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
@@ -26,6 +28,10 @@ pytestmark = pytest.mark.timeout(120)
 
 SHAPE = (2, 1100, 2100)
 PIXELS = np.random.default_rng(0).integers(1, 4000, SHAPE).astype("uint16")
+#: Three strips more than are read at once.
+TALL = np.random.default_rng(1).integers(1, 4000, (1, 256 * (READS_AT_ONCE + 3), 600)).astype("uint16")
+#: A scene, so many of which lie side by side, and the columns that two of them share.
+SIDE, SIDES, OVER = np.random.default_rng(2).integers(1, 4000, (250, 250)).astype("uint16"), 5, 30
 KINDS = {
     "tiled": {"tiled": True, "blockxsize": 128, "blockysize": 128},
     "bands": {
@@ -51,6 +57,16 @@ def serving(tmp_path_factory):
     rasterio.shutil.copy(
         folder / "tiled.tif", folder / "cog.tif", driver="COG", compress="deflate", blocksize=128
     )
+    tall = {**known, "count": 1, "height": TALL.shape[1], "width": TALL.shape[2]}
+    with rasterio.open(folder / "tall.tif", "w", **tall, **place, **KINDS["tiled"]) as dataset:
+        dataset.write(TALL)
+    side = {**tall, "height": SIDE.shape[0], "width": SIDE.shape[1], "crs": "EPSG:32633"}
+    for number in range(SIDES):
+        at = rasterio.Affine(10, 0, 5e5 + number * 10 * (SIDE.shape[1] - OVER), 0, -10, 5e6)
+        with rasterio.open(
+            folder / f"side{number}.tif", "w", **side, transform=at, **KINDS["tiled"]
+        ) as dataset:
+            dataset.write(SIDE, 1)
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False),
         rasterio.open(folder / "masked.tif", "w", **known, **place) as dataset,
@@ -151,6 +167,64 @@ def test_datasets_are_opened_before_anybody_reads(server):
         assert server.paths() == []
     POOL.prepare(path, 12)
     assert sum(held.path == path for held, _ in POOL._idle.values()) == 6  # it was read of since
+
+
+def test_who_comes_when_datasets_are_open_does_not_wait_for_those_who_read(server):
+    path = f"{server.url}/cog.tif"
+    POOL.prepare(path, 2)
+    with POOL.borrow(path):
+        coming = threading.Thread(target=POOL.prepare, args=(path, 2), daemon=True)
+        coming.start()
+        coming.join(30)
+        assert not coming.is_alive()
+
+
+def test_a_strip_that_is_late_stops_no_other(server):
+    """Rows of it do not come before the next strip is asked for."""
+    late = 2 * (READS_AT_ONCE + 1) + 1
+    with rasterio.open(server.folder / "tall.tif") as dataset:
+        held, until = (
+            int(dataset.get_tag_item(f"BLOCK_OFFSET_0_{row}", "TIFF", bidx=1)) for row in (late, late + 1)
+        )
+    server.fails(held=held, until=until)
+    np.testing.assert_array_equal(copied(f"{server.url}/tall.tif"), TALL)
+    assert server.asked("late") == []
+
+
+@pytest.mark.parametrize("kind", [gp.Mosaic, gp.Stack, gp.BandStack])
+def test_files_are_opened_at_the_same_time(server, kind):
+    names = ("cog", "tiled", "bands", "strips", "rows", "spread")
+    server.fails(together=(0, 0, len(names)))
+    kind([f"{server.url}/{name}.tif" for name in names])
+    assert server.asked("late") == []
+
+
+def test_a_file_that_is_given_twice_is_asked_for_once(server):
+    path = f"{server.url}/cog.tif"
+    made = gp.Mosaic([path, f"{server.url}/tiled.tif", path])
+    assert [scene.source.name for scene in made.scenes] == [path, f"{server.url}/tiled.tif", path]
+    assert server.paths().count("/cog.tif.msk") == 1
+    assert len([span for span in server.spans() if span[0] == 0]) == 2
+
+
+def test_the_first_file_that_cannot_be_opened_is_named(server):
+    names = ("tiled", "none", "cog", "nothing")
+    with pytest.raises(SourceError, match=r"none\.tif"):
+        gp.Mosaic([f"{server.url}/{name}.tif" for name in names])
+
+
+def test_scenes_of_a_strip_are_read_together_where_none_depends_on_another(server):
+    """They hide what is below, so that what is wanted of each is known before any is read."""
+    paths = [f"{server.url}/side{number}.tif" for number in range(SIDES)]
+    source = gp.Mosaic(paths)
+    server.fails(together=(16 << 10, 1 << 40, SIDES))
+    found = np.asarray(gp.reconstruct(source, np.copy, size=128, step=128, window="boxcar").array)
+    assert server.asked("late") == []
+    wanted = np.empty_like(found[0])
+    for number in reversed(range(SIDES)):
+        at = number * (SIDE.shape[1] - OVER)
+        wanted[:, at : at + SIDE.shape[1]] = SIDE
+    np.testing.assert_array_equal(found[0], wanted)
 
 
 def test_a_dataset_knows_where_its_blocks_are(server):

@@ -14,7 +14,7 @@ from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.errors import SourceError
 from geopatcher.fields.aligned import Aligned
 from geopatcher.fields.composed import Composed, LastRead
-from geopatcher.fields.mosaic import grid_of, source_of
+from geopatcher.fields.mosaic import grid_of, sources_of
 from geopatcher.fields.placing import placed_on
 from geopatcher.fields.some_bands import some_bands
 from geopatcher.fields.warping import METHODS
@@ -200,7 +200,7 @@ class BandStack(Stacked):
         if isinstance(rasters, str | os.PathLike):
             raise TypeError(f"a stack is made of a list of rasters, such as [{os.fspath(rasters)!r}]")
         named = rasters if isinstance(rasters, Mapping) else None
-        sources = [source_of(raster) for raster in (rasters if named is None else named.values())]
+        sources = sources_of(rasters if named is None else named.values())
         if not sources:
             raise ValueError("a stack is made of one raster at least, and there is none")
         if resampling is not None and resampling not in METHODS:

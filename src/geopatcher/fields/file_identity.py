@@ -54,7 +54,7 @@ BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
 SAMPLE_BYTES = 64 << 10
 SAMPLES_BYTES, LEAST_BYTES = 16 << 20, 4 << 10
 #: Servers are asked for this many files at once.
-ASKING = 8
+ASKING = 24
 #: Datasets whose versions are remembered.
 REMEMBERED = 1024
 #: Seconds for which what a server said of a file, while that was opened, is what it says.

@@ -26,6 +26,7 @@ from geopatcher.fields.composing import (
 )
 from geopatcher.fields.scenes import AlignedScene
 from geopatcher.fields.warping import MANNER
+from geopatcher.formats.side_by_side import MOST_PIECES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,7 @@ AT_ONCE = 16 << 20
 #: are read, since those that are read in parts are decoded again for each.
 BLOCKS_AT_ONCE = 48 << 20
 #: Scenes that are asked at once which version of them there is.
-ASKING = 8
+ASKING = 24
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -179,8 +180,13 @@ class Layered(Composed):
 
     @property
     def _threads(self) -> int:
-        """As many as there are cores where all scenes are wanted, else one: most are then not read."""
-        return super()._threads if self.order == "median" else 1
+        """As many as there are cores where all scenes are wanted, else one; more that wait for servers.
+
+        What is warped takes memory that is counted once.
+        """
+        wanted = super()._threads if self.order == "median" else 1
+        is_far = self._aligned and self.reads_at_once > 1
+        return max(wanted, min(MOST_PIECES, len(self.scenes))) if is_far else wanted
 
     @cached_property
     def _depth(self) -> int:
@@ -216,11 +222,13 @@ class Layered(Composed):
         return piece_shape(self.tile, self._cell_bytes, AT_ONCE)
 
     def _put_first(self, piece: Box, pixels: Array, known: NDArray[np.bool_]) -> None:
-        """Fill a piece from the scene on top down."""
-        for scene in self.scenes:
-            wanted = unknown_part(known, piece, scene.box)
-            if not wanted.empty:
-                put_under(pixels, known, wanted.slices(piece), *scene.read(wanted, self.tile))
+        """Fill a piece from the scene on top down; what does not depend on another scene is read together."""
+        left: Sequence[Scene] = [scene for scene in self.scenes if not scene.box.intersect(piece).empty]
+        while left:
+            now, left = _first_of(left, piece, known)
+            reads = (partial(scene.read, part, self.tile) for scene, part in now)
+            for (_, part), cells in zip(now, self._each(reads), strict=True):
+                put_under(pixels, known, part.slices(piece), *cells)
         np.copyto(pixels, self.domain.dtype.type(self._fill), where=~known)
 
     def _put_median(self, piece: Box, pixels: Array, known: NDArray[np.bool_]) -> None:
@@ -232,3 +240,32 @@ class Layered(Composed):
         for (_, part), cells in zip(over, self._each(reads), strict=True):
             stack.add(part.slices(piece), *cells)
         pixels[...], known[...] = stack.median(self._fill)
+
+
+def _first_of(
+    scenes: Sequence[Scene], piece: Box, known: NDArray[np.bool_]
+) -> tuple[list[tuple[Scene, Box]], Sequence[Scene]]:
+    """Return the first scenes with what is wanted of each, whatever the others hold; and those that are left.
+
+    What lies under a scene that hides what is below is not wanted. What lies under one that may not is known
+    when that was read. All together are no more pixels than the piece.
+    """
+    now: list[tuple[Scene, Box]] = []
+    unsure: list[Box] = []
+    sure, n_pixels = known, 0
+    for number, scene in enumerate(scenes):
+        if any(not scene.box.intersect(box).empty for box in unsure):
+            return now, scenes[number:]
+        wanted = unknown_part(sure, piece, scene.box)
+        if wanted.empty:
+            continue
+        n_pixels += wanted.n_pixels
+        if n_pixels > piece.n_pixels:
+            return now, scenes[number:]
+        now.append((scene, wanted))
+        if scene.hides_nothing:
+            sure = known.copy() if sure is known else sure
+            sure[:, *wanted.slices(piece)] = True
+        else:
+            unsure.append(wanted)
+    return now, ()

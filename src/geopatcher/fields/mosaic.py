@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
 from geopatcher.core.domain import RasterDomain
@@ -17,6 +18,7 @@ from geopatcher.fields.layered import AT_ONCE, Layered
 from geopatcher.fields.ranking import ranked
 from geopatcher.fields.scenes import scene_on
 from geopatcher.fields.warping import METHODS
+from geopatcher.formats.local_files import is_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from geopatcher.fields.ranking import Date, Order
     from geopatcher.fields.scenes import Scene
 
+#: Files elsewhere that are opened at the same time.
+OPENED_AT_ONCE = 24
 #: What a scene may be given as.
 SceneLike: TypeAlias = "str | os.PathLike[str] | PixelSource | SourceField[object]"
 #: ``(rows, columns)`` that are warped in one go, where rasters are not much finer than the map.
@@ -96,7 +100,7 @@ class Mosaic(Layered):
     ) -> None:
         if isinstance(scenes, str | os.PathLike):
             raise TypeError(f"a mosaic is made of a list of scenes, such as [{os.fspath(scenes)!r}]")
-        sources = [source_of(scene) for scene in scenes]
+        sources = sources_of(scenes)
         if not sources:
             raise ValueError("a mosaic is made of one scene at least, and there is none")
         kind = sources[0].domain
@@ -126,6 +130,33 @@ def is_scene(thing: object) -> TypeGuard[SceneLike]:
     (True, False)
     """
     return isinstance(thing, str | os.PathLike | SourceField | PixelSource)
+
+
+def sources_of(scenes: Iterable[SceneLike]) -> list[PixelSource]:
+    """Return where the pixels of scenes come from; files elsewhere are opened at the same time.
+
+    One that is given twice is opened again when it is open: its server is then asked for less.
+
+    Raises
+    ------
+    SourceError, TypeError
+        Of the first that is no scene; see `source_of`.
+
+    """
+    given = list(scenes)
+    names = [os.fspath(scene) if isinstance(scene, str | os.PathLike) else "" for scene in given]
+    far = {name: scene for name, scene in zip(names, given, strict=True) if is_elsewhere(name)}
+    if len(far) < 2:
+        return [source_of(scene) for scene in given]
+    pool = ThreadPoolExecutor(min(OPENED_AT_ONCE, len(far)), "geopatcher-open")
+    try:
+        opened = {name: pool.submit(source_of, scene) for name, scene in far.items()}
+        return [
+            opened.pop(name).result() if name in opened else source_of(scene)
+            for name, scene in zip(names, given, strict=True)
+        ]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def source_of(scene: SceneLike) -> PixelSource:

@@ -23,7 +23,7 @@ from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_elsewhere
-from geopatcher.formats.side_by_side import READS_AT_ONCE, pieces, side_by_side
+from geopatcher.formats.side_by_side import IN_FLIGHT, READS_AT_ONCE, one_read, pieces, side_by_side
 from geopatcher.formats.signing import SIGNED, renewing
 
 if TYPE_CHECKING:
@@ -237,13 +237,14 @@ class RasterioSource:
             self._fetch_into(pixels, box, masks=masks)
             return pixels
         row, col = (self.window.row0, self.window.col0) if self.window else (0, 0)
-        parts = [part.shift(-row, -col) for part in pieces(box.shift(row, col), self.block_shape)]
-        if len(parts) > 1:
-            strips = -(-self.domain.height // box.height)
-            POOL.prepare(self.path, len(parts) * min(READS_AT_ONCE, strips))
-        side_by_side(
-            [partial(self._fetch_into, pixels[:, *part.slices(box)], part, masks=masks) for part in parts]
-        )
+        with one_read() as most:
+            parts = [part.shift(-row, -col) for part in pieces(box.shift(row, col), self.block_shape, most)]
+            handles = len(parts) * min(READS_AT_ONCE, -(-self.domain.height // box.height))
+            if handles > 1:
+                POOL.prepare(self.path, min(IN_FLIGHT, handles))
+            side_by_side(
+                [partial(self._fetch_into, pixels[:, *part.slices(box)], part, masks=masks) for part in parts]
+            )
         return pixels
 
     def _fetch_into(self, pixels: Array, box: Box, *, masks: bool) -> None:

@@ -21,7 +21,7 @@ from geopatcher.fields.common_domain import domain_of
 from geopatcher.fields.composed import Composed, LastRead
 from geopatcher.fields.grids import same_crs, whole_shift
 from geopatcher.fields.labels import names_along
-from geopatcher.fields.mosaic import Mosaic, grid_of, source_of
+from geopatcher.fields.mosaic import Mosaic, grid_of, sources_of
 from geopatcher.fields.ranking import date_of, parsed_date
 from geopatcher.fields.some_bands import some_bands
 
@@ -225,7 +225,7 @@ class Stack(Series):
     ) -> None:
         if isinstance(scenes, str | os.PathLike):
             raise TypeError(f"a stack is made of a list of rasters, such as [{os.fspath(scenes)!r}]")
-        given = [source_of(scene) for scene in scenes]
+        given = sources_of(scenes)
         if not given:
             raise ValueError("a stack is made of one raster at least, and there is none")
         along = Dimension(dim, len(given)) if labels is None else _labelled(dim, labels, given)

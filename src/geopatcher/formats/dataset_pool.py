@@ -165,7 +165,8 @@ class HandlePool:
     def prepare(self, path: str, number: int) -> None:
         """Open as many datasets of a file elsewhere as will be read of at once, where it was not read of yet.
 
-        One that is opened later waits for those who read by then, and its own read comes after theirs.
+        One that is opened later waits for those who read by then, and its own read comes after theirs. So who
+        comes when that is done does not even ask to open: it would wait for what others are fetching.
 
         Raises
         ------
@@ -173,13 +174,17 @@ class HandlePool:
             See `borrow`.
 
         """
+        if self._known.is_prepared(path):
+            return
         with self._turns.turn(), self._doors.opening(path):
+            if self._known.is_prepared(path):
+                return
             version = self._known.version(path)
-            is_first = self._known.is_first(path)
             with self._lock:
                 known = sum(held == version for held, _ in self._idle.values())
                 room = self._max_idle - len(self._idle)
-            for _ in range(min(number - known, room) if is_first else 0):
+            self._known.note_prepared(path)
+            for _ in range(min(number - known, room)):
                 opened = renewing(path, partial(self._open, path, self._options(path, version)))
                 self._give_back(self._known.version(path), opened)
 

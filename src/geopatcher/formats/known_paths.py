@@ -70,12 +70,15 @@ class KnownPaths:
         with self._lock:
             self._of(path).beside = beside
 
-    def is_first(self, path: str) -> bool:
-        """Whether this is the first time that it is asked, since it was opened anew."""
+    def is_prepared(self, path: str) -> bool:
+        """Whether as many datasets were opened as will be read of at once, since it was opened anew."""
         with self._lock:
-            known = self._of(path)
-            known.is_prepared, before = True, known.is_prepared
-            return not before
+            return path in self._paths and self._paths[path].is_prepared
+
+    def note_prepared(self, path: str) -> None:
+        """Remember that they were."""
+        with self._lock:
+            self._of(path).is_prepared = True
 
     def since(self, path: str) -> int:
         """Return a number that is another as soon as the path was forgotten."""

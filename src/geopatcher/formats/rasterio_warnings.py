@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import warnings
 from contextlib import contextmanager
@@ -12,26 +13,60 @@ from rasterio.errors import NotGeoreferencedWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-# Filters of warnings belong to the process: two threads that change and restore them at once could
-# leave them changed. Opening is quick, so only one of ours does at a time; it may do so twice over.
-_LOCK = threading.RLock()
+    from contextlib import AbstractContextManager
 
 
-@contextmanager
-def no_georeference_warning() -> Iterator[None]:
+class _Kept:
+    """Keeps kinds of warnings back as long as anybody wants it, in any thread.
+
+    Filters of warnings belong to the process: threads that change and restore them one by one could leave
+    them changed. So the first who comes changes them, and the last who goes puts back what there was: nobody
+    waits for one who opens a file elsewhere.
+    """
+
+    def __init__(self) -> None:
+        self._before: warnings.catch_warnings[None] | None = None
+        self.forget()
+
+    def forget(self) -> None:
+        """In a forked child nobody else wants it, and the lock may have been held."""
+        self._lock, self._users = threading.Lock(), 0
+        self._put_back()
+
+    @contextmanager
+    def back(self, kind: type[Warning]) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._before is None:
+                self._before = warnings.catch_warnings()
+                self._before.__enter__()
+            warnings.simplefilter("ignore", kind)  # which is a filter once, however often it is asked for
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users = max(0, self._users - 1)
+                if not self._users:
+                    self._put_back()
+
+    def _put_back(self) -> None:
+        before, self._before = self._before, None
+        if before is not None:
+            before.__exit__(None, None, None)
+
+
+_KEPT = _Kept()
+os.register_at_fork(after_in_child=_KEPT.forget)
+
+
+def no_georeference_warning() -> AbstractContextManager[None]:
     """Keep rasterio's `NotGeoreferencedWarning` from the user while one of our own files is opened."""
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
+    return _KEPT.back(NotGeoreferencedWarning)
 
 
-@contextmanager
-def no_affine_warning() -> Iterator[None]:
+def no_affine_warning() -> AbstractContextManager[None]:
     """Keep from the user what affine 3 says of how rasterio 1.4 multiplies transforms."""
-    with _LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore", PendingDeprecationWarning)
-        yield
+    return _KEPT.back(PendingDeprecationWarning)
 
 
 def caller_level() -> int:

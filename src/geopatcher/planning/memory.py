@@ -207,9 +207,11 @@ class MemoryModel:
 
         ``width`` and ``height`` are in pixels of the source.
         """
-        unit = min(self.unit_rows, height)
-        rows = min(self.buffer_rows, height) + self.ahead * unit * (1 if alone else 2)
-        threads = self.ahead if self.ahead > READ_AHEAD else 1
+        unit, is_far = min(self.unit_rows, height), self.ahead > READ_AHEAD
+        # What comes over a network is held beside what is made of it.
+        ahead = 2 * self.ahead if is_far else self.ahead
+        rows = min(self.buffer_rows, height) + ahead * unit * (1 if alone else 2)
+        threads = self.ahead if is_far else 1
         return rows * read_bytes * (width + self.seen[1]) + threads * self.working_bytes
 
     def _held(self, width: int, height: int) -> int:
