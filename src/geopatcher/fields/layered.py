@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.scenes import Scene
@@ -45,6 +47,8 @@ AT_ONCE = 16 << 20
 BLOCKS_AT_ONCE = 48 << 20
 #: Scenes that are asked at once which version of them there is.
 ASKING = 8
+#: Scenes of which it is looked up how they lie on the grid, at most.
+LOOKED_AT = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,6 +97,18 @@ class Layered(Composed):
         rows, cols = self._piece_shape(self.domain.grid_shape)
         piece = min(rows, self.domain.height) * min(cols, self.domain.width) * self._cell_bytes
         return super().working_bytes + piece * (2 if self._aligned else 3)
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of the scenes that are warped, of which as many are in hand as lie over one place."""
+        layers = self._depth if self.order == "median" else min(2, len(self.scenes))
+        few = islice(self.scenes, 0, None, -(-len(self.scenes) // LOOKED_AT))
+        width = self.domain.width
+        most = max(
+            (scene.blocks_below(self.tile) for scene in few),
+            key=lambda each: sum(below.n_bytes(self.tile[0], width) for below in each),
+        )
+        return (*super().blocks_below, *(replace(below, layers=layers) for below in most))
 
     def select_bands(self, bands: Sequence[int]) -> Layered:
         """Return a source of some of its bands.
