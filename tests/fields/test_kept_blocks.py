@@ -209,6 +209,13 @@ def test_pixels_that_are_in_memory_already_are_not_kept():
         assert ROOM.n_bytes == 0
 
 
+def test_what_is_stored_in_no_blocks_is_kept_in_small_ones():
+    loose = ArraySource(CELLS.astype(">u2"), RasterDomain(SHAPE, dtype=CELLS.dtype))
+    assert loose.block_shape == (1, SHAPE[2])
+    blocks = KeptBlocks.of(loose, Reading(), masked=False)
+    assert (blocks.block, blocks.worthwhile) == ((128, 128), True)
+
+
 def test_a_part_of_a_file_keeps_whole_blocks_of_the_file(tmp_path):
     path = write_geotiff(tmp_path / "a.tif", CELLS, tiled=True, blockxsize=128, blockysize=128)
     source = gp.RasterField(str(path)).source.cut(Box(100, 300, 70, 500))

@@ -14,7 +14,7 @@ import numpy as np
 
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
-from geopatcher.core.protocols import InPlace, OverDataset
+from geopatcher.core.protocols import InPlace, OverDataset, Unblocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -183,7 +183,8 @@ class KeptBlocks:
         domain = source.domain
         window = source.window if isinstance(source, OverDataset) else None
         grid = domain.grid_shape
-        block = kept_shape(source.block_shape, grid)
+        unblocked = isinstance(source, Unblocked) and source.is_unblocked
+        block = kept_shape((1, 1) if unblocked else source.block_shape, grid)
         corner = (0, 0) if window is None else (window.row0 % block[0], window.col0 % block[1])
         views = isinstance(source, InPlace) and source.gives_views
         shape = (domain.n_bands, *grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -96,7 +97,11 @@ class Layered(Composed):
         """What is in hand of scenes while they are put over each other, and what GDAL takes to warp them."""
         rows, cols = self._piece_shape(self.domain.grid_shape)
         piece = min(rows, self.domain.height) * min(cols, self.domain.width) * self._cell_bytes
-        return super().working_bytes + piece * (2 if self._aligned else 3)
+        if self._aligned:
+            return super().working_bytes + 2 * piece
+        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize * self._threads
+        below = int(math.prod(self.tile) * max(scene.density for scene in self.scenes) * cell_bytes)
+        return super().working_bytes + 3 * max(piece, below)
 
     @property
     def blocks_below(self) -> tuple[BlocksBelow, ...]:
