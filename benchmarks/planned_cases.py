@@ -249,6 +249,7 @@ CASES = [
     small("100 000 wide", Raster("uint8", height=600, width=100_000)),
     small("100 000 wide, array", Raster("uint8", height=600, width=100_000), target=None),
     small("100 000 high", Raster("uint8", height=100_000, width=600)),
+    small("warped", Raster("uint16", bands=3), dst_crs="EPSG:32632", resampling="bilinear"),
     small("1 GiB allowed", Raster(bands=3), "same", memory_limit="1GiB"),
     small("two workers, zarr", workers=2),
     small("two workers, GeoTIFF", target="x.tif", workers=2),

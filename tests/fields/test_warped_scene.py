@@ -15,6 +15,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
 from geopatcher.fields import warped_scene
 from geopatcher.fields.array_source import ArraySource
+from geopatcher.fields.kept_blocks import ROOM
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.scenes import scene_on
 from geopatcher.fields.warped_scene import WarpedScene
@@ -168,6 +169,74 @@ def test_a_window_is_a_part_of_the_whole_whatever_tiles_it_is_made_of(holed, met
         # Floats of other tiles are those of other multiplications.
         within = 1e-4 if found.dtype.kind == "f" else 0
         np.testing.assert_allclose(found[held].astype(float), wanted[part][held], rtol=0, atol=within)
+
+
+def bits(scene, box, tile):
+    found, there = scene.read(box, tile)
+    return found.tobytes(), None if there is None else there.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("method", "room"),
+    [("nearest", 8 << 20), ("bilinear", 8 << 20), ("cubic", 200_000), ("average", 8 << 20)],
+)
+def test_what_is_warped_from_kept_blocks_is_the_same_bit_for_bit(holed, method, room):
+    path, array = holed
+    part = RasterioSource(str(path), window=Box(7, 200, 13, 600))
+    for source in (part, Lazily(array.array, array.domain, mask=array.mask)):
+        for grid in (turned(1.0), onto(DEGREES, path, 2.3)):
+            scene = scene_on(source, grid, method)
+            whole = Box.of_shape(grid.grid_shape)
+            wanted = [bits(scene, box, (64, 128)) for box in whole.tiles((64, 256))]
+            with ROOM.granted(room):
+                found = [bits(scene, box, (64, 128)) for box in whole.tiles((64, 256))]
+                assert ROOM.n_bytes <= room
+                assert ROOM.n_bytes > 0 or room < 8 << 20
+            assert found == wanted
+
+
+class Lazily(ArraySource):
+    """An array of which each read takes some time, by blocks."""
+
+    gives_views = False
+    block_shape = (40, 100)
+
+
+@pytest.mark.parametrize("crs", [ZONE34, DEGREES])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_no_block_is_read_twice_where_there_is_room(crs, scale):
+    class Watched(Lazily):
+        def read(self, box):
+            seen[box.slices()] += 1
+            return super().read(box)
+
+    cells = RANDOM.random((2, 700, 900))
+    array = Watched(cells, RasterDomain(cells.shape, PLACE, ZONE33, None, cells.dtype))
+    seen = np.zeros(cells.shape[1:], int)
+    grid = onto(crs, array, scale)
+    scene = scene_on(array, grid, "bilinear")
+    (below,) = scene.blocks_below((64, 128))
+    with ROOM.granted(below.n_bytes(64, grid.width)):
+        for strip in Box.of_shape(grid.grid_shape).tiles((64, grid.width)):
+            scene.read(strip, (64, 128))
+    assert seen.max() == 1
+    assert seen.mean() > 0.95
+
+
+def test_blocks_below_a_map_are_those_of_files_and_none_of_arrays(holed):
+    path, array = holed
+    grid = onto(ZONE34, path)
+    (below,) = scene_on(RasterioSource(str(path)), grid, "nearest").blocks_below((64, 128))
+    assert below.rows[0] == pytest.approx(1, abs=0.1)
+    assert below.cols[1] == pytest.approx(1, abs=0.1)
+    assert 0.01 < below.rows[1] < 0.2
+    masks = (
+        RasterioSource(str(path)).has_nodata
+        and array.domain.nodata is None
+        and array.domain.dtype.kind != "f"
+    )
+    assert below.cell_bytes == 3 * (array.domain.dtype.itemsize + masks)
+    assert scene_on(array, grid, "nearest").blocks_below((64, 128)) == ()
 
 
 def test_a_value_off_nodata_does_not_become_missing():

@@ -8,7 +8,7 @@ from affine import Affine
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
-from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, METHODS, by_tiles, opened, warped
+from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, METHODS, opened, warped, whole_tiles
 from geopatcher.formats.gdal_environment import environment
 
 PLACE = Affine(30, 0, 500_000, 0, -30, 4_500_000)
@@ -17,17 +17,15 @@ RASTER = RasterDomain((40, 50), PLACE, "EPSG:32633")
 
 @pytest.mark.parametrize("box", [Box(0, 50, 0, 60), Box(7, 33, 15, 59), Box(49, 50, 0, 1)])
 def test_a_rectangle_is_put_together_of_whole_tiles(box):
-    numbers = np.arange(3000).reshape(1, 50, 60)
-    asked = []
-
-    def part_of(whole):
-        asked.append(whole)
-        return numbers[:, *whole.slices(Box(0, 0, 0, 0))]
-
-    pixels = by_tiles(box, (16, 32), (50, 60), np.zeros((1, *box.shape), int), part_of)
-    assert np.array_equal(pixels, numbers[:, box.row0 : box.row1, box.col0 : box.col1])
-    assert all((whole.row0 % 16, whole.col0 % 32) == (0, 0) for whole in asked)
-    assert all(whole.shape == (min(16, 50 - whole.row0), min(32, 60 - whole.col0)) for whole in asked)
+    tiles = list(whole_tiles(box, (16, 32), (50, 60)))
+    covered = np.zeros((50, 60), int)
+    for whole in tiles:
+        covered[whole.slices(Box(0, 0, 0, 0))] += 1
+    assert covered.max() == 1
+    assert covered[box.slices(Box(0, 0, 0, 0))].all()
+    assert all((whole.row0 % 16, whole.col0 % 32) == (0, 0) for whole in tiles)
+    assert all(whole.shape == (min(16, 50 - whole.row0), min(32, 60 - whole.col0)) for whole in tiles)
+    assert not any(whole.intersect(box).empty for whole in tiles)
 
 
 def on_half_a_pixel(cells, missing, held=None):

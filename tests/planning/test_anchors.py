@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import oracle
 from geopatcher.core.axis import Axis
 from geopatcher.core.box import Box
-from geopatcher.planning.anchors import UNKNOWN_DEPTH, Lattice, Listed
+from geopatcher.planning.anchors import UNKNOWN_DEPTH, Lattice, Listed, straddling
 
 lengths = st.integers(1, 40)
 
@@ -130,3 +130,15 @@ def test_boxes_of_a_lattice_row_are_counted_and_indexed_like_a_list():
     assert strip.boxes[2] == list(strip.boxes)[2] == Box(0, 4, 5, 9)
     with pytest.raises(IndexError):
         strip.boxes[3]
+
+
+def test_patches_that_straddle_a_column_are_those_on_both_sides_of_it():
+    lattice = Lattice(Axis(100, 10, 4, "cover"), Axis(100, 10, 4, "cover"))
+    rows = Box(0, 30, 0, 100)
+    for col in (4, 8, 50, 96):
+        wanted = sum(
+            box.col0 < col < box.col1 and box.row0 < 30
+            for strip in lattice.strips(Box(0, 100, 0, 100))
+            for box in strip.boxes
+        )
+        assert straddling(lattice, rows, col) == wanted

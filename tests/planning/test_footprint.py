@@ -12,6 +12,7 @@ import pytest
 import geopatcher as gp
 from geopatcher.planning.footprint import KEPT_BYTES, Footprint, Setting
 from geopatcher.targets.bucket.sending import sending_bytes
+from geotiffs import write_geotiff
 
 MIB = 1 << 20
 IMAGE = np.zeros((600, 800), "float32")
@@ -50,6 +51,27 @@ def test_in_one_process_the_larger_stage_counts():
 def test_with_workers_the_peaks_of_all_processes_add_up():
     there = replace(HERE, n_workers=3, workers=300, relay=8)
     assert there.total == (100 + 40 + max(8, 90)) + 300 + 70 + 20
+
+
+def test_blocks_that_are_kept_are_taken_while_regions_are_computed():
+    assert replace(HERE, blocks=30, assembly=0).total == replace(HERE, assembly=0).total + 30
+    assert replace(HERE, blocks=30).total == HERE.total, "they are gone when the result is put together"
+    assert replace(HERE, blocks=30, n_workers=2).total == replace(HERE, n_workers=2).total + 30
+    assert [part.name for part in replace(HERE, blocks=30).parts()][2] == "blocks"
+
+
+def test_blocks_of_what_is_warped_are_in_the_plan(tmp_path):
+    path = write_geotiff(tmp_path / "a.tif", np.ones((2, 2000, 1500), "uint16"), tiled=True)
+    source = gp.ReprojectingRasterField(str(path), "EPSG:32611")
+    one = gp.plan(source, size=128)
+    assert 0 < one.blocks_bytes == one.footprint.blocks
+    assert "blocks     " in str(one.footprint)
+    assert one.working_bytes <= one.memory_limit
+    two = gp.plan(source, size=128, workers=2)
+    assert two.footprint.blocks > 0
+    tight = gp.plan(source, size=128, memory_limit=one.working_bytes - one.blocks_bytes + 5000)
+    assert (tight.blocks_bytes, tight.working_bytes) == (5000, tight.memory_limit)
+    assert gp.plan(str(path), size=128).footprint.blocks == 0
 
 
 def test_the_text_has_a_line_for_each_part_that_takes_something():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import geopatcher as gp
+from geopatcher.core.blocks_below import BlocksBelow
 from geopatcher.errors import MemoryLimitError
 from geopatcher.planning.memory import MemoryModel, format_bytes, parse_bytes
 
@@ -120,3 +121,31 @@ def test_the_public_verbs_take_text_and_refuse_nonsense():
     assert gp.plan(image, memory_limit="300MiB").memory_limit == 300 << 20
     with pytest.raises(ValueError, match="'plenty' is not a size in bytes"):
         gp.plan(image, memory_limit="plenty")
+
+
+BELOW = BlocksBelow((1.0, 0.05), (0.05, 1.0), 4, (256, 512), (512, 512), 2, 1 << 40)
+
+
+def test_blocks_that_several_strips_have_in_common_count_once():
+    plain = replace(MODEL, across=5000, working_bytes=10 << 20)
+    far = replace(plain, below=(BELOW,), most_ahead=4, ahead=4)
+    assert plain.blocks_for(5000, 5000, 1 << 30) == 0
+    kept = far.blocks_for(5000, 5000, 1 << 30)
+    assert kept == BELOW.n_bytes(4 * 256, 5000 + 256)
+    assert replace(far, ahead=2).blocks_for(5000, 5000, 1 << 30) == BELOW.n_bytes(256, 5000 + 256)
+    assert replace(far, below=(BELOW, BELOW)).blocks_for(5000, 5000, 1 << 30) == 2 * kept
+    # A region is as wide as without, and each read takes what it took.
+    for limit in (120 << 20, 200 << 20, 1 << 30):
+        without = replace(far, below=())
+        assert far.widest(limit, 5000) == without.widest(limit, 5000)
+        assert far.cuts(limit, 5000, 5000) == without.cuts(limit, 5000, 5000)
+        assert far.reading_ahead(limit, 5000).ahead == without.reading_ahead(limit, 5000).ahead
+
+
+def test_blocks_are_kept_as_far_as_the_limit_has_room():
+    model = replace(MODEL, across=5000, below=(BELOW,))
+    taken = model.bytes_for(5000, 5000)
+    assert model.blocks_for(5000, 5000, taken + 1000) == 1000
+    assert model.blocks_for(5000, 5000, taken - 1) == 0
+    assert replace(model, grows=True).blocks_for(5000, 5000, taken + 1000) == 500
+    assert model.blocks_for(300, 100, 1 << 40) == BELOW.n_bytes(100, 300 + 256)

@@ -223,9 +223,11 @@ class Faulty:
         """Return the paths that were asked for since then, in order."""
         return [path for _, path, _, _ in self._log()]
 
-    def spans(self):
-        """Return the spans of bytes, first and last, that were asked for since then."""
-        return [tuple(map(int, span[6:].split("-"))) for method, _, _, span in self._log() if span]
+    def spans(self, name=""):
+        """Return the spans of bytes, first and last, that were asked for since then, of a file or of all."""
+        return [
+            tuple(map(int, span[6:].split("-"))) for _, path, _, span in self._log() if span and name in path
+        ]
 
     def most(self):
         """Return how many requests were on their way at once since then."""

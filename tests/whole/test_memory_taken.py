@@ -27,6 +27,7 @@ CASES = (
     "20 times the patch of 512",
     "160 MiB in each call",
     "120 MiB kept, GeoTIFF",
+    "warped",
     "two workers, zarr",
     "two workers, array from array",
 )

@@ -22,6 +22,7 @@ from geopatcher.engine.reading import Reader
 from geopatcher.engine.rows import Unit, read_units, unit_boxes
 from geopatcher.engine.watch import StopRequested, Watch
 from geopatcher.errors import OperatorError
+from geopatcher.fields.kept_blocks import ROOM
 from geopatcher.planning.memory import READ_AHEAD
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def contributions(
         waiting = box.width * rows * (plan.model.in_bytes + plan.model.mask_bytes)
         ahead_of_use = pipelined and n_units > 1  # else nothing is done meanwhile
         coming = prefetch(read_units(read, box, rows, first), _size_of, waiting if ahead_of_use else 0)
-    with coming as stream:
+    with ROOM.granted(plan.blocks_bytes), coming as stream:
         cut = cut_strips(plan, stream, box, copy_empty=not operate.skip_empty)
         passage = _Passage(plan, operate, watch)
         yield from operate(passage.through(cut))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from geopatcher.accumulators.depth import UNKNOWN_FROM, exact_dtype
 from geopatcher.accumulators.int64 import is_wide
 from geopatcher.accumulators.mean_steps import DEEPEST, kept_arrays
+from geopatcher.core.blocks_below import blocks_below
 from geopatcher.core.protocols import InPlace
 from geopatcher.core.sources import packing_of, reads_at_once
 from geopatcher.engine.rows import unit_rows
@@ -83,6 +84,7 @@ def model_of(
         most_ahead=max(READ_AHEAD, reads_at_once(source)),
         across=domain.width,
         working_bytes=working_bytes(source),
+        below=blocks_below(source),
     )
 
 

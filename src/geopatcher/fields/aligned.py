@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import rasterio
 
+from geopatcher.core.blocks_below import blocks_below
 from geopatcher.core.box import Box
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array, PixelSource
@@ -156,6 +158,11 @@ class Aligned:
     def working_bytes(self) -> int:
         """Bytes that a read takes beside the records: what those of one raster take."""
         return max(working_bytes(raster.source) for raster in self.rasters)
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of all rasters: each read takes some of each."""
+        return tuple(each for raster in self.rasters for each in blocks_below(raster.source))
 
     @property
     def reads_concurrently(self) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, PixelSource
@@ -68,6 +69,11 @@ class Stacked(Composed):
     def working_bytes(self) -> int:
         """Bytes that a read takes beside the pixels: those of the raster that takes most, on this grid."""
         return self.aligned.working_bytes
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of all rasters, on this grid."""
+        return self.aligned.blocks_below
 
     def select_bands(self, bands: Sequence[int]) -> Stacked:
         """Return a source of some of its bands.

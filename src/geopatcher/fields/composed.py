@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from geopatcher.core.blocks_below import blocks_below
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.protocols import Concurrent, FromFiles
 from geopatcher.core.sources import reads_at_once
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, PixelSource
@@ -87,6 +89,11 @@ class Composed(ABC):
     def working_bytes(self) -> int:
         """Bytes that a read takes beside the pixels it returns: those of the members read at once."""
         return sum(sorted(map(working_bytes, self.members))[-self._threads :])
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of all members: each read takes some of each."""
+        return tuple(each for member in self.members for each in blocks_below(member))
 
     @property
     def _threads(self) -> int:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.metadata import Tags
     from geopatcher.fields.late_file import LateFile
     from geopatcher.fields.warping import Cells
@@ -252,6 +253,11 @@ class ItemScene:
     def hides_nothing(self) -> bool:
         """No: files are not asked for it before their pixels are read."""
         return False
+
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return what blocks of its files lie below the map, as far as they are warped."""
+        every = self.parts if self.mask is None else (*self.parts, self.mask)
+        return tuple(below for part in every for below in part.blocks_below(tile))
 
     def select_bands(self, bands: Sequence[int]) -> ItemScene:
         """Return the same with some bands, counted from 0."""

@@ -22,6 +22,7 @@ from geopatcher.fields.grids import crs_of, outline, pixels_at, same_crs, whole_
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.scenes import AlignedScene, scene_on
 from geopatcher.fields.source_files import files_behind
+from geopatcher.fields.under_tile import Places
 from geopatcher.fields.url_identity import url_of
 from geopatcher.fields.warped_scene import WarpedScene
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.fields.catalogued import DescribedFile
     from geopatcher.fields.warping import Cells
     from geopatcher.formats.signing import Sign
 
 #: A file may lie this far from where it is said to, in pixels: people write fewer digits than there are.
 NEAR_PX = 0.01
+#: Blocks of a file that is not opened yet, in pixels: no file of a catalogue has much larger ones.
+USUAL_BLOCK = (512, 512)
 #: Pixels of a grid on each side, past which corners are no pixels of it.
 _CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0))
 
@@ -212,8 +216,24 @@ class LateScene:
             return pixels, held
         return pixels, pixels != fill
 
-    @cached_property
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return what blocks of its file lie below the map, where it is warped: its own are not known yet."""
+        domain = self.file.domain
+        if self.box.empty or whole_shift(domain, self.onto) is not None:
+            return ()
+        with environment():
+            places = Places.of(self.onto.cut(self.box), domain)
+        if places is None:
+            return ()
+        return (places.blocks(tile, domain.grid_shape, USUAL_BLOCK, domain.dtype.itemsize + 1),)
+
+    @property
     def _scene(self) -> AlignedScene | WarpedScene:
+        """One for all threads, which have its blocks in common."""
+        known: AlignedScene | WarpedScene | None = vars(self).get("_made")
+        return known or vars(self).setdefault("_made", self._placed())
+
+    def _placed(self) -> AlignedScene | WarpedScene:
         scene = scene_on(self.file.source, self.onto, self.method)
         if isinstance(scene, WarpedScene) and self.file.fill is not None:
             scene = scene.without(self.file.fill)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, PixelSource
     from geopatcher.fields.scenes import Scene
@@ -46,6 +49,8 @@ AT_ONCE = 16 << 20
 BLOCKS_AT_ONCE = 48 << 20
 #: Scenes that are asked at once which version of them there is.
 ASKING = 24
+#: Scenes of which it is looked up how they lie on the grid, at most.
+LOOKED_AT = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +98,23 @@ class Layered(Composed):
         """What is in hand of scenes while they are put over each other, and what GDAL takes to warp them."""
         rows, cols = self._piece_shape(self.domain.grid_shape)
         piece = min(rows, self.domain.height) * min(cols, self.domain.width) * self._cell_bytes
-        return super().working_bytes + piece * (2 if self._aligned else 3)
+        if self._aligned:
+            return super().working_bytes + 2 * piece
+        cell_bytes = self.domain.n_bands * self.domain.dtype.itemsize * self._threads
+        below = int(math.prod(self.tile) * max(scene.density for scene in self.scenes) * cell_bytes)
+        return super().working_bytes + 3 * max(piece, below)
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of the scenes that are warped, of which as many are in hand as lie over one place."""
+        layers = self._depth if self.order == "median" else min(2, len(self.scenes))
+        few = islice(self.scenes, 0, None, -(-len(self.scenes) // LOOKED_AT))
+        width = self.domain.width
+        most = max(
+            (scene.blocks_below(self.tile) for scene in few),
+            key=lambda each: sum(below.n_bytes(self.tile[0], width) for below in each),
+        )
+        return (*super().blocks_below, *(replace(below, layers=layers) for below in most))
 
     def select_bands(self, bands: Sequence[int]) -> Layered:
         """Return a source of some of its bands.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.blocks_below import blocks_below
 from geopatcher.core.digests import digest_of
 from geopatcher.core.protocols import (
     BandSelectable,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.area import Area
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.packing import Packing
@@ -122,6 +124,11 @@ class Part:
     def working_bytes(self) -> int:
         """As of what it is made of."""
         return working_bytes(self.whole)
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of the whole."""
+        return blocks_below(self.whole)
 
     @property
     def is_unblocked(self) -> bool:

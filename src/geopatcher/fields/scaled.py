@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.blocks_below import blocks_below
 from geopatcher.core.buffers import empty
 from geopatcher.core.protocols import Concurrent, FromFiles, Shareable, Versioned
 from geopatcher.core.sources import reads_at_once
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import HeldArrays, PixelSource
@@ -85,6 +87,11 @@ class Scaled:
     def working_bytes(self) -> int:
         """As of what it is made of."""
         return working_bytes(self.stored)
+
+    @property
+    def blocks_below(self) -> tuple[BlocksBelow, ...]:
+        """Of what is stored."""
+        return blocks_below(self.stored)
 
     def read(self, box: Box) -> Array:
         """Return ``(bands, height, width)``: the quantity, NaN where it is missing."""

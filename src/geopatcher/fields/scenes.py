@@ -16,6 +16,7 @@ from geopatcher.fields.warped_scene import WarpedScene
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
     from geopatcher.fields.warping import Cells
@@ -52,6 +53,10 @@ class Scene(Protocol):
         """
         ...
 
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return what blocks of it lie below the map, where it is warped in such tiles; else nothing."""
+        ...
+
     def select_bands(self, bands: Sequence[int]) -> Scene:
         """Return the same with some bands, counted from 0."""
         ...
@@ -78,6 +83,11 @@ class AlignedScene:
         own = box.shift(-self.row0, -self.col0)
         pixels = self.source.read(own)
         return pixels, self.source.valid(own, pixels)
+
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return nothing: it is not warped."""
+        _ = tile
+        return ()
 
     def select_bands(self, bands: Sequence[int]) -> AlignedScene:
         """Return the same with some bands, counted from 0."""
@@ -109,6 +119,10 @@ class ScaledScene:
     def read(self, box: Box, tile: tuple[int, int]) -> Cells:
         """Return the quantity, NaN where it is missing."""
         return self.source.applied(*self.stored.read(box, tile)), None
+
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return that of what is stored."""
+        return self.stored.blocks_below(tile)
 
     def select_bands(self, bands: Sequence[int]) -> ScaledScene:
         """Return the same with some bands, counted from 0."""

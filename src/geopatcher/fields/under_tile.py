@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from rasterio.warp import transform
 
+from geopatcher.core.blocks_below import BlocksBelow
 from geopatcher.core.box import Box
 from geopatcher.fields.grids import crs_of, pixels_at, same_crs
 from geopatcher.formats.gdal_environment import GDAL_ERRORS
@@ -78,6 +79,36 @@ class Places:
         )
         return _positive(across), _positive(down)
 
+    def blocks(
+        self, tile: tuple[int, int], grid: tuple[int, int], block: tuple[int, int], cell_bytes: int
+    ) -> BlocksBelow:
+        """Return what blocks of the raster lie below the part of the map, which is warped in tiles.
+
+        Parameters
+        ----------
+        tile
+            ``(height, width)`` of one, pixels of the map.
+        grid, block
+            ``(height, width)`` of the raster and of a block of it, in its pixels.
+        cell_bytes
+            Bytes of a pixel of the raster.
+
+        Returns
+        -------
+        BlocksBelow
+            For the steepest tenth of the part.
+
+        """
+        rows, cols = (
+            (
+                _steepest(np.diff(places, axis=0)) * self.pixel[0],
+                _steepest(np.diff(places, axis=1)) * self.pixel[1],
+            )
+            for places in (self.rows, self.cols)
+        )
+        reach = REACH * max(1.0, math.hypot(rows[0], cols[0]), math.hypot(rows[1], cols[1]))
+        return BlocksBelow(rows, cols, reach, tile, block, cell_bytes, math.prod(grid) * cell_bytes)
+
     def box(self, scale: tuple[float, float]) -> Box:
         """Return the rectangle of the raster around all places that a method looks at.
 
@@ -146,6 +177,11 @@ def _scale(sides: Iterable[NDArray[np.float64]]) -> tuple[float, float]:
 
 def _positive(sides: NDArray[np.float64]) -> NDArray[np.float64]:
     return sides[np.isfinite(sides) & (sides > 0)]
+
+
+def _steepest(numbers: NDArray[np.float64]) -> float:
+    known = np.abs(numbers[np.isfinite(numbers)])
+    return float(np.quantile(known, 0.9)) if known.size else 0.0
 
 
 def _largest(numbers: NDArray[np.float64]) -> float:

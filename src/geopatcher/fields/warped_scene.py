@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ import numpy as np
 from geopatcher.core.buffers import empty
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.composing import held_in
+from geopatcher.fields.kept_blocks import KeptBlocks
 from geopatcher.fields.some_bands import some_bands
-from geopatcher.fields.under_tile import even_scale, under
-from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, by_tiles, opened, warped
+from geopatcher.fields.under_tile import Places, even_scale, under
+from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, opened, warped, whole_tiles
 from geopatcher.formats.gdal_environment import environment
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.blocks_below import BlocksBelow
     from geopatcher.core.box import Box
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import PixelSource
@@ -51,6 +53,12 @@ class WarpedScene:
     density: float
     missing: float | int | None
     hidden: float | int | None = None
+    _kept: KeptBlocks = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "_kept", KeptBlocks.of(self.source, self._pixels, masked=self.missing is None)
+        )
 
     @classmethod
     def of(
@@ -70,6 +78,15 @@ class WarpedScene:
         """Return the same with some bands, counted from 0."""
         return replace(self, source=some_bands(self.source, bands))
 
+    def blocks_below(self, tile: tuple[int, int]) -> tuple[BlocksBelow, ...]:
+        """Return what blocks of it lie below the map; nothing of a raster whose blocks are not kept."""
+        if not self._kept.worthwhile:
+            return ()
+        grid, kept = self.source.domain.grid_shape, self._kept
+        with environment():
+            places = Places.of(self.onto.cut(self.box), self.source.domain)
+        return () if places is None else (places.blocks(tile, grid, kept.block, kept.cell_bytes),)
+
     def without(self, value: float | int) -> WarpedScene:
         """Return the same where a value means missing, of a raster that does not say so itself."""
         missing = math.nan if self.source.domain.dtype.kind == "f" else value
@@ -86,7 +103,11 @@ class WarpedScene:
         """
         n_bands, dtype = self.source.domain.n_bands, self.source.domain.dtype
         pixels = empty((self._layers * n_bands, *box.shape), dtype)
-        by_tiles(box, tile, self.onto.grid_shape, pixels, self._tile)
+        tiles = {whole: self._under(whole) for whole in whole_tiles(box, tile, self.onto.grid_shape)}
+        with self._kept.in_hand([below.own for below in tiles.values() if not self._is_much(below)]):
+            for whole, below in tiles.items():
+                part = whole.intersect(box)
+                pixels[:, *part.slices(box)] = self._tile(whole, below)[:, *part.slices(whole)]
         if self.missing is None:
             return pixels[:n_bands], pixels[n_bands:] > 0
         return pixels, None if dtype.kind == "f" else pixels != self.missing
@@ -102,38 +123,49 @@ class WarpedScene:
         with environment():
             return even_scale(self.onto, self.box, self.source.domain)
 
-    def _tile(self, whole: Box) -> Array:
+    def _under(self, whole: Box) -> Under:
+        """Return what of the raster lies under a tile of the map."""
+        with environment():
+            return under(whole, self.onto, self.source.domain, self._scale)
+
+    def _is_much(self, below: Under) -> bool:
+        """Whether more lies under a tile than is warped in one go."""
+        domain = self.source.domain
+        return below.own.n_pixels * domain.n_bands * domain.dtype.itemsize > MOST
+
+    def _tile(self, whole: Box, below: Under) -> Array:
         """Return the bands of a tile of the map; where there are masks, those of the bands after them."""
         domain = self.source.domain
-        with environment():
-            below = under(whole, self.onto, domain, self._scale)
         made = empty((self._layers * domain.n_bands, *whole.shape), domain.dtype)
         if below.own.empty:
             made[...] = 0 if self.missing is None else self.missing
-        elif below.own.n_pixels * domain.n_bands * domain.dtype.itemsize > MOST and whole.n_pixels > 1:
+        elif self._is_much(below) and whole.n_pixels > 1:
             for half in whole.tiles(_half(whole.shape)):
-                made[:, *half.slices(whole)] = self._tile(half)
+                made[:, *half.slices(whole)] = self._tile(half, self._under(half))
         else:
             self._warp(whole, below, made)
         return made
 
-    def _warp(self, whole: Box, below: Under, made: Array) -> None:
-        """Fill a tile with the pixels below it."""
-        cells = self.source.read(below.own)
-        held = held_in(cells, self.source.valid(below.own, cells))
+    def _pixels(self, box: Box) -> Cells:
+        """Return pixels of the raster and, where no value says it, which hold data; ``None`` is all."""
+        cells = self.source.read(box)
+        held = held_in(cells, self.source.valid(box, cells))
         if self.hidden is not None:
             seen = cells != self.hidden
             held = seen if held is None else held & seen
-        if held is not None and held.all():
-            held = None
+        if held is None or held.all():
+            return cells, None
+        if self.missing is None:
+            return cells, held
+        return np.where(held, cells, cells.dtype.type(self.missing)), None
+
+    def _warp(self, whole: Box, below: Under, made: Array) -> None:
+        """Fill a tile with the pixels below it."""
+        cells, held = self._kept.window(below.own)
         n_bands, part, own = len(cells), self.onto.cut(whole), self.source.domain.cut(below.own)
         for bands in self._together(n_bands, held):
             some = cells[bands[0] : bands[0] + 1] if len(bands) == 1 else cells[bands]  # a view, or a copy
-            mask = None
-            if held is not None and self.missing is None:
-                mask = held[bands[0]]
-            elif held is not None:
-                some = np.where(held[bands], some, cells.dtype.type(self.missing))
+            mask = None if held is None else held[bands[0]]
             with environment(**IN_MEMORY), opened(some, own, self.missing, mask) as dataset:
                 found = warped(dataset, part, self.method, below.scale, self.missing)
             made[bands] = found[: len(bands)]
@@ -148,7 +180,7 @@ class WarpedScene:
         """
         if self.method in INTERPOLATING:
             return [[band] for band in range(n_bands)]
-        if held is None or self.missing is not None:
+        if held is None:
             return [list(range(n_bands))]
         alike: dict[bytes, list[int]] = {}
         for band in range(n_bands):

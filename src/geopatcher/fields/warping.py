@@ -16,7 +16,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.fields.grids import crs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from rasterio.io import DatasetReader
@@ -119,12 +119,12 @@ def opened(
             yield dataset
 
 
-def by_tiles(
-    box: Box, tile: tuple[int, int], grid: tuple[int, int], pixels: Array, warped: Callable[[Box], Array]
-) -> Array:
-    """Fill a rectangle from whole tiles of a map, so that pixels are the same in any rectangle."""
+def whole_tiles(box: Box, tile: tuple[int, int], grid: tuple[int, int]) -> Iterator[Box]:
+    """Yield the tiles of a map that hold a rectangle: from them its pixels are the same in any rectangle.
+
+    >>> [str(whole) for whole in whole_tiles(Box(3, 9, 0, 4), (4, 8), (10, 7))]
+    ['rows 0:4, columns 0:7', 'rows 4:8, columns 0:7', 'rows 8:10, columns 0:7']
+    """
     for part in box.tiles(tile):
         row, col = part.row0 // tile[0] * tile[0], part.col0 // tile[1] * tile[1]
-        whole = Box(row, row + tile[0], col, col + tile[1]).intersect(Box.of_shape(grid))
-        pixels[:, *part.slices(box)] = warped(whole)[:, *part.slices(whole)]
-    return pixels
+        yield Box(row, row + tile[0], col, col + tile[1]).intersect(Box.of_shape(grid))

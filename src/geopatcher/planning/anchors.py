@@ -343,3 +343,12 @@ def lattice_of(
     36
     """
     return Lattice(Axis(shape[0], size[0], step[0], boundary), Axis(shape[1], size[1], step[1], boundary))
+
+
+def straddling(anchors: AnchorSet, region: Box, col: int) -> int:
+    """Return how many patches in the rows of a region touch both a column and the one to its left."""
+    left, right, either = (
+        anchors.count_in(Box(region.row0, region.row1, col + first, col + stop))
+        for first, stop in ((-1, 0), (0, 1), (-1, 1))
+    )
+    return left + right - either

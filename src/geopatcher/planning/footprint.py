@@ -88,8 +88,9 @@ class Footprint:
     """Peak bytes of a run, part by part, in all processes together.
 
     ``process`` is this one before the run, ``mapped`` the file of its source, ``result`` what stays in it.
-    ``working`` and ``operator`` are taken by the regions that run at once: in this process, or in
-    ``n_workers`` workers, which take ``workers`` while they do nothing. ``relay`` is what this process takes
+    ``working``, ``operator`` and ``blocks`` are taken by the regions that run at once: in this process, or in
+    ``n_workers`` workers, which take ``workers`` while they do nothing. ``blocks`` are those of sources that
+    are kept for several strips. ``relay`` is what this process takes
     of blocks on their way from the workers; ``assembly`` is taken when all regions are done.
     """
 
@@ -103,6 +104,7 @@ class Footprint:
     assembly: int
     n_workers: int
     memory_limit: int
+    blocks: int = 0
 
     @property
     def total(self) -> int:
@@ -111,12 +113,12 @@ class Footprint:
         What an operator has once taken may stay: libraries, a model, a cache. Of working memory, what
         libraries and GDAL keep stays where the result is put together.
         """
-        regions = self.working + self.operator
+        regions = self.working + self.blocks + self.operator
         here = self.process + self.mapped + self.result
         if self.n_workers:
             return here + max(self.relay, self.assembly) + self.workers + regions
         kept = min(self.working, KEPT_BYTES) if self.assembly else 0
-        return here + self.operator + max(self.working, kept + self.assembly)
+        return here + self.operator + max(self.working + self.blocks, kept + self.assembly)
 
     @property
     def whose(self) -> str:
@@ -141,6 +143,7 @@ class Footprint:
             Part("mapped", self.mapped, "the source's file, which the system may take back"),
             Part("workers", self.workers, f"interpreter and libraries of {self._workers}"),
             Part("working", self.working, f"rows of blocks, patches, buffers{each}; memory_limit is {limit}"),
+            Part("blocks", self.blocks, f"of sources, decoded, as several strips are warped from them{each}"),
             Part("operator", self.operator, f"beyond what it is given and returns{each}"),
             Part("relay", self.relay, "blocks on their way from the workers into this process"),
             Part("result", self.result, "all of it in memory"),
@@ -160,11 +163,12 @@ def footprint_of(
     """Return what a run takes whose widest ``region`` is ``(height, width)``, and its result ``n_cells``."""
     growth = model.growth_bytes
     if setting.n_workers:  # which read even what is in memory here
-        n_at_once, (height, width) = setting.n_at_once, setting.task
-        taken = replace(model, views=False).taken_for(width, height, alone=False)
+        n_at_once, (height, width), alone = setting.n_at_once, setting.task, False
+        taken = replace(model, views=False).taken_for(width, height, alone=alone)
     else:
-        n_at_once, (height, width) = 1, region
-        taken = model.taken_for(width, height, alone=n_regions == 1)
+        n_at_once, (height, width), alone = 1, region, n_regions == 1
+        taken = model.taken_for(width, height, alone=alone)
+    blocks = model.blocks_for(width, height, setting.share_bytes or memory_limit, alone=alone)
     cell_bytes = model.out_bytes + (model.valid_bytes if setting.gaps else 0)
     return Footprint(
         process=setting.idle_bytes,
@@ -177,4 +181,5 @@ def footprint_of(
         assembly=setting.assembly_bytes,
         n_workers=setting.n_workers,
         memory_limit=memory_limit,
+        blocks=n_at_once * blocks,
     )

@@ -8,9 +8,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from geopatcher.errors import MemoryLimitError
 from geopatcher.planning.reading import Reading
+
+if TYPE_CHECKING:
+    from geopatcher.core.blocks_below import BlocksBelow
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -107,8 +111,9 @@ class MemoryModel:
     ``given_bytes`` is what an operator is given for a pixel where that is made of what was cut out.
     ``views`` says that input takes no memory, as it is part of an array that is there. ``ahead`` units
     are read or wait ahead of the one in use, ``most_ahead`` are wanted, of a source ``across`` columns wide;
-    ``working_bytes`` is what each read takes beside its pixels; ``reading`` says what is read of the source
-    for a patch.
+    ``working_bytes`` is what each read takes beside its pixels; ``below`` says what blocks of rasters several
+    reads have in common, which are kept once for all of them; ``reading`` says what is read of the source for
+    a patch.
     """
 
     patch: tuple[int, int]
@@ -131,6 +136,7 @@ class MemoryModel:
     most_ahead: int = READ_AHEAD
     across: int = 0
     working_bytes: int = 0
+    below: tuple[BlocksBelow, ...] = ()
     reading: Reading = field(default=Reading())
 
     @property
@@ -211,8 +217,26 @@ class MemoryModel:
         # What comes over a network is held beside what is made of it.
         ahead = 2 * self.ahead if is_far else self.ahead
         rows = min(self.buffer_rows, height) + ahead * unit * (1 if alone else 2)
-        threads = self.ahead if is_far else 1
-        return rows * read_bytes * (width + self.seen[1]) + threads * self.working_bytes
+        return rows * read_bytes * (width + self.seen[1]) + self._n_reading * self.working_bytes
+
+    @property
+    def _n_reading(self) -> int:
+        """Units that are read at the same time."""
+        return self.ahead if self.ahead > READ_AHEAD else 1
+
+    def blocks_for(self, width: int, height: int, limit: int, *, alone: bool = True) -> int:
+        """Return the bytes of blocks that are kept while such a region is computed.
+
+        That is all that the units which are read at once have in common with the next, where a memory limit
+        of ``limit`` bytes leaves room for it: a region is made no narrower. Where batches grow, calls of the
+        operator are left half of that room.
+        """
+        if not self.below:
+            return 0
+        rows, cols = min(self._n_reading * self.unit_rows, self._under(height)), self._under(width)
+        wanted = sum(each.n_bytes(rows, cols + self.seen[1]) for each in self.below)
+        room = self.allowed(limit, height) - self.bytes_for(width, height, alone=alone)
+        return max(0, min(wanted, room // 2 if self.grows else room))
 
     def _held(self, width: int, height: int) -> int:
         """Return the bytes of state, of what becomes of it, and of patches."""

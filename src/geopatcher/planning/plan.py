@@ -11,7 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.html_cards import card, corner_of, facts_of
 from geopatcher.core.leading import text_of
 from geopatcher.errors import IncompleteScanConfiguration
-from geopatcher.planning.anchors import Lattice
+from geopatcher.planning.anchors import Lattice, straddling
 from geopatcher.planning.blocks import BlockGrid, Coverage
 from geopatcher.planning.footprint import Footprint, Setting, footprint_of
 from geopatcher.planning.memory import CUT_TO, MemoryModel, format_bytes
@@ -170,15 +170,8 @@ class Plan:
         n_borders = self.n_regions - 1
         counted = min(n_borders, COUNTED)
         numbers = (1 + n_borders * i // counted for i in range(counted))
-        straddling = sum(self._straddling(self._border(number)) for number in numbers)
-        return straddling * n_borders / counted / self.n_patches
-
-    def _straddling(self, col: int) -> int:
-        """Return how many patches touch both the column and the one to its left."""
-        row0, row1 = self.region.row0, self.region.row1
-        left, right = Box(row0, row1, col - 1, col), Box(row0, row1, col, col + 1)
-        either = self.anchors.count_in(Box(row0, row1, col - 1, col + 1))
-        return self.anchors.count_in(left) + self.anchors.count_in(right) - either
+        n_twice = sum(straddling(self.anchors, self.region, self._border(number)) for number in numbers)
+        return n_twice * n_borders / counted / self.n_patches
 
     @property
     def working_bytes(self) -> int:
@@ -186,12 +179,23 @@ class Plan:
 
         A raster that is full of data is assumed; one that is mostly empty takes less.
         """
-        return self.model.bytes_for(self._widest, self.region.height, alone=self.n_regions == 1)
+        taken = self.model.bytes_for(self._widest, self.region.height, alone=self.n_regions == 1)
+        return taken + self.blocks_bytes
+
+    @property
+    def blocks_bytes(self) -> int:
+        """Bytes kept of decoded blocks that several strips are warped from, as the limit leaves room."""
+        alone = self.n_regions == 1
+        return self.model.blocks_for(self._widest, self.region.height, self._share, alone=alone)
+
+    @property
+    def _share(self) -> int:
+        return self.setting.share_bytes or self.memory_limit
 
     @property
     def room_bytes(self) -> int:
         """Bytes that a call of the operator may take beside the widest region and the patches in hand."""
-        return (self.setting.share_bytes or self.memory_limit) - self.working_bytes + self.model.growth_bytes
+        return self._share - self.working_bytes + self.model.growth_bytes
 
     @property
     def _widest(self) -> int:
@@ -316,8 +320,7 @@ class Plan:
             With these sizes.
 
         """
-        share = self.setting.share_bytes or self.memory_limit
-        fitted = replace(model, reading=self.reading).fitted(share, self.region.height)
+        fitted = replace(model, reading=self.reading).fitted(self._share, self.region.height)
         return replace(self, model=fitted.grown(call_bytes))
 
     def restrict(self, region: Box) -> Plan:
