@@ -92,15 +92,19 @@ def by_hand(coding, cells, iou):
     n=st.integers(0, 40),
     iou=st.sampled_from([0.0, 0.2, 0.5, 0.75]),
     chunks=st.sampled_from([(4, 5), (8, 8), (64, 64)]),
+    part=st.sampled_from([(0, 0), (0, 0.6), (0.3, 0.4), (0.5, 0)]),
 )
-def test_joined_and_numbered(at_once, seed, grid, n, iou, chunks, tmp_path_factory):
+def test_joined_and_numbered(at_once, seed, grid, n, iou, chunks, part, tmp_path_factory):
     coding, cells = store_of(np.random.default_rng(seed), grid, n)
+    top, left = (int(share * length) for share, length in zip(part, grid, strict=True))
+    region = Box(top, grid[0], left, grid[1])  # nothing was written outside of it
+    cells[:, :top] = cells[:, :, :left] = 0
     source = ArraySource(cells, RasterDomain(cells.shape, dtype=cells.dtype), label="numbers")
     folder = tmp_path_factory.mktemp("table")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joining, "AT_ONCE", at_once)
         patch.setattr(joining, "READ_BYTES", 1)
-        n_objects = Joining(coding, PATCH[0], iou, folder, never).run(source, Box.of_shape(grid), chunks)
+        n_objects = Joining(coding, PATCH[0], iou, folder, never).run(source, region, chunks)
         wanted = by_hand(coding, cells, iou)
         np.testing.assert_array_equal(Numbers(coding, folder).of(cells[0]), wanted)
         assert n_objects == wanted.max()

@@ -191,7 +191,7 @@ class Joining:
             (self.folder / "cells").open("wb") as cells,
             (self.folder / "same").open("wb") as same,
         ):
-            for row in region.tiles((chunks[0], region.width)):
+            for row in region.tiles((chunks[0], max(1, region.col1))):  # whole rows
                 if self.stop():
                     raise StopRequested(row.row0)
                 looks = [
