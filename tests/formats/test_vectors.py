@@ -12,7 +12,14 @@ import shapely
 import shapely.geometry
 
 from geopatcher.errors import SourceError
-from geopatcher.formats.vectors import GEOJSON_CRS, in_crs, outline, outline_of_json, read_outline
+from geopatcher.formats.vectors import (
+    GEOJSON_CRS,
+    in_crs,
+    is_in_degrees,
+    outline,
+    outline_of_json,
+    read_outline,
+)
 
 SQUARE = shapely.box(14.0, 45.0, 14.1, 45.05)
 OTHER = shapely.box(14.2, 45.0, 14.3, 45.05)
@@ -130,3 +137,10 @@ def test_a_crs_that_is_none_is_named(crs, other, message):
 def test_what_cannot_be_drawn_is_named():
     with pytest.raises(ValueError, match=r"cannot be drawn|not finite"):
         in_crs(shapely.box(-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")
+
+
+def test_which_coordinates_are_degrees():
+    known = [
+        is_in_degrees(crs) for crs in ("EPSG:4326", 4269, "OGC:CRS84", "EPSG:32633", None, "no such CRS")
+    ]
+    assert known == [True, True, True, False, False, False]

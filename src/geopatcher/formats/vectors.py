@@ -193,3 +193,13 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
         bounds = (left, bottom, right, top)
         raise ValueError(f"the region, {bounds} in {here.name}, cannot be drawn in {there.name}")
     return outline([moved])
+
+
+def is_in_degrees(crs: object) -> bool:
+    """Return whether coordinates are longitudes and latitudes; of a CRS that is not known they are not."""
+    pyproj = load("pyproj")
+    errors = load("pyproj.exceptions")
+    try:
+        return bool(pyproj.CRS.from_user_input(crs).is_geographic)
+    except errors.ProjError:
+        return False
