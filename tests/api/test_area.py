@@ -287,3 +287,25 @@ def test_a_raster_without_a_crs_takes_its_own_coordinates_only():
     assert made.array.shape == (2, 300, 270)
     with pytest.raises(ValueError, match="the raster has no CRS"):
         gp.reconstruct(IMAGE, smooth, size=64, region=FIELD, region_crs=4326)
+
+
+def test_bounds_over_the_antimeridian(tmp_path):
+    pixels = np.arange(90 * 180, dtype="uint16").reshape(1, 90, 180)
+    island = gp.RasterField.from_array(
+        pixels, transform=Affine(1000, 0, 7e5, 0, -1000, 1e6), crs="EPSG:32660"
+    )
+    given, crossing = {"region_crs": "EPSG:4326", "crop": True}, (179, 8.5, -179, 8.9)
+    made = gp.reconstruct(island, np.copy, size=32, region=crossing, **given)
+    shape = shapely.box(179, 8.5, 181, 8.9)
+    wanted = gp.reconstruct(island, np.copy, size=32, region=shape, **given)
+    assert made.domain.bounds == wanted.domain.bounds
+    assert made.array.shape == (1, 47, 161)
+    degrees = Affine(2, 0, 0, 0, -2, 90)
+    around = gp.RasterField.from_array(pixels, transform=degrees, crs="EPSG:4326")  # from 0 to 360
+    made = gp.reconstruct(around, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
+    assert made.domain.bounds == (170, -10, 190, 10)
+    ends = gp.RasterField.from_array(pixels, transform=Affine(2, 0, -180, 0, -2, 90), crs="EPSG:4326")
+    with pytest.raises(ValueError, match="go over the antimeridian, where the raster ends"):
+        gp.reconstruct(ends, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
+    with pytest.raises(ValueError, match="are empty: give left"):  # the wrong way round
+        gp.reconstruct(ends, np.copy, size=32, region=(12, -10, 10, 10), crop=True)

@@ -160,3 +160,18 @@ def test_rows_are_counted(tmp_path, stored):
     gp.polygons(stored, tmp_path / "x.gpkg", progress=heard.append, memory_limit=70 * 128 * 10)
     assert sum(heard) == 90
     assert len(heard) > 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"min_area": -1}, "min_area=-1 is no number from 0"),
+        ({"min_area": np.nan}, "min_area=nan is no number from 0"),
+        ({"simplify": -2}, "simplify=-2 is no number from 0"),
+        ({"classes": [1.5]}, "classes are whole numbers, and 1.5 is none"),
+    ],
+)
+def test_numbers_that_mean_nothing_are_refused(tmp_path, wrong, said):
+    made = gp.reconstruct(np.ones((4, 4), "uint8"), np.copy, size=4)
+    with pytest.raises(ValueError, match=said):
+        gp.polygons(made, tmp_path / "x.gpkg", **wrong)

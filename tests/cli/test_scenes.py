@@ -62,6 +62,21 @@ def test_scenes_are_named_in_many_ways(folder, named):
         assert dataset.transform == Affine(10, 0, 500_000, 0, -10, 4_000_000)
 
 
+def test_without_an_operator_cells_are_written_as_they_are(folder):
+    done = run("run", "scenes", "out.tif", "--size", 16, "--bands", "2")
+    assert done.exit_code == 0, done.output
+    with rasterio.open("out.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), expected()[1:2])
+        assert (dataset.nodata, dataset.dtypes[0]) == (0, PIXELS.dtype.name)
+    part = ["--bounds", "500100,3999900,500300,4000000", "--crop"]
+    done = run("run", "scenes/0.tif", "part.tif", *part)
+    assert done.exit_code == 0, done.output
+    with rasterio.open("part.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), PIXELS[:, :10, 10:30])
+    refused = run("run", "a=scenes/0.tif", "b=scenes/1.tif", "c.tif")
+    assert (refused.exit_code, "give what to run" in refused.output) == (2, True), refused.output
+
+
 def test_order_grid_and_bands(folder):
     options = ["--operator", "numpy:copy", "--aggregation", "mode", "--size", 16]
     done = run("run", "scenes", "scenes/0.tif", "o.tif", *options, "--bands", "2,1", "--order", "median")
@@ -113,6 +128,8 @@ def test_names_that_lead_nowhere_are_said(folder):
         expanded("none*.tif")
     with pytest.raises(click.UsageError, match=r"the list of scenes gone\.txt cannot be read"):
         expanded("@gone.txt")
+    (folder / "marked.txt").write_text("scenes/0.tif\n", encoding="utf-8-sig")  # as Windows writes them
+    assert expanded("@marked.txt") == ["scenes/0.tif"]
     (folder / "empty.txt").write_text("# nothing\n")
     with pytest.raises(click.UsageError, match=r"the list of scenes empty\.txt names none"):
         expanded("@empty.txt")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geopatcher.core.leading import Dimension
 from geopatcher.core.packing import Member, Packing, padded_records, turned_records
 
 RNG = np.random.default_rng(3)
@@ -132,3 +133,16 @@ def test_patches_that_cut_a_coarse_pixel_are_refused():
     packing.check((31, 40), (9, 8), (3, 2), (3, 4), "reflect")
     with pytest.raises(ValueError, match="step 1x1, margin 1x1"):
         packing.check((30, 40), (9, 8), None, (1, 1), "cover")
+
+
+def test_leading_dimensions_are_given_as_they_are():
+    leading = (Dimension("time", 3), Dimension("band", 2))
+    packing = Packing((Member("dem", 1, np.dtype("f4")), Member("s2", 6, np.dtype("u1"), leading=leading)))
+    records = np.zeros((1, 4, 5), packing.dtype)
+    pixels = RNG.integers(0, 255, (3, 2, 4, 5), dtype="u1")
+    packing.put(records, 1, pixels.reshape(6, 4, 5), None)
+    assert np.array_equal(packing.unpacked(records)["s2"], pixels)
+    assert packing.batch([records, records], masked=True)["s2"].shape == (2, 3, 2, 4, 5)
+    assert packing.blank((4, 5))["s2"].shape == (3, 2, 4, 5)
+    assert packing.leading == leading
+    assert Packing(packing.members[:1]).leading == ()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from geopatcher import RasterDomain, ScaleTo, SpatialOverlapAdd, Style
+from geopatcher.core.leading import Dimension
 from geopatcher.engine.output import Output
 
 SOURCE = RasterDomain((1, 20, 30), dtype=np.dtype("uint8"), nodata=0, units=("m",), band_names=("red",))
@@ -41,3 +42,11 @@ def test_names_of_the_operator_stand_above_those_of_the_source():
     assert spec_of(Output(), "uint8").domain.band_names == ("red",)
     assert spec_of(Output(), "uint8", called=("ndvi",)).domain.band_names == ("ndvi",)
     assert spec_of(Output(), "uint8", called=("a", "b")).domain.band_names == ("red",)
+
+
+def test_dimensions_of_another_raster_may_be_those_of_the_result():
+    known = (Dimension("time", 2, ("a", "b"), "str"), Dimension("band", 3))
+    spec = Output().spec(
+        SOURCE, SpatialOverlapAdd(), 6, np.dtype("f4"), (8, 8), flat=False, lengths=(2, 3), known=known
+    )
+    assert spec.domain.leading == known

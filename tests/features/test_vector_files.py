@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
+
 import geopandas
 import numpy as np
 import pyarrow.parquet
@@ -96,3 +100,18 @@ def test_what_cannot_be_written_is_named(tmp_path):
         driver_of("s3://bucket/x.gpkg")
     with pytest.raises(TargetError, match="there is no folder .*nowhere for x.gpkg"):
         write(tmp_path / "nowhere" / "x.gpkg")
+
+
+def test_a_disk_that_refuses_is_told_with_the_file(tmp_path, monkeypatch):
+    def full(*given, **more):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pyarrow.parquet.ParquetWriter, "write_batch", full)
+        with pytest.raises(TargetError, match=r"cannot write x\.parquet: .*No space left"):
+            write(tmp_path / "x.parquet")
+    with monkeypatch.context() as patch:
+        patch.setattr(tempfile, "mkdtemp", full)
+        with pytest.raises(TargetError, match=r"cannot write .*x\.gpkg: .*No space left"):
+            write(tmp_path / "x.gpkg")
+    assert not list(tmp_path.iterdir())

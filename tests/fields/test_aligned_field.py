@@ -168,3 +168,20 @@ def test_where_one_raster_is_taken_it_is_said(rasters, tmp_path):
     ):
         with pytest.raises(TypeError, match=what):
             call()
+
+
+def test_a_stack_among_several_keeps_its_dates(tmp_path):
+    """An operator sees times and bands apart, and what it returns of them has their names and dates."""
+    days = np.stack([S2, S2 + 3, S2 + 5])
+    place = {"transform": PLACE, "crs": "EPSG:32633"}
+    paths = [write_geotiff(tmp_path / f"{number}.tif", day, **place) for number, day in enumerate(days)]
+    dem = write_geotiff(tmp_path / "dem.tif", np.ones((1, 50, 60), "float32"), **place)
+    dates = ["2024-01-01", "2024-01-06", "2024-01-11"]
+    both = {"dem": dem, "s2": gp.Stack(paths, labels=dates)}
+    made = gp.reconstruct(both, lambda given: given["s2"] + given["dem"], tmp_path / "x.zarr", size=32)
+    found = made.to_xarray()
+    assert found.dims == ("time", "band", "y", "x")
+    assert found.time.dt.strftime("%Y-%m-%d").values.tolist() == dates
+    np.testing.assert_array_equal(found, days + np.float32(1))
+    middle = gp.reconstruct(both, lambda given: np.median(given["s2"], axis=0), size=32, batch_size=1)
+    np.testing.assert_array_equal(middle.array, np.median(days, axis=0))

@@ -16,6 +16,7 @@ from geopatcher.formats.vectors import (
     GEOJSON_CRS,
     bounds_in_crs,
     in_crs,
+    is_in_degrees,
     outline,
     outline_of_json,
     read_outline,
@@ -148,3 +149,10 @@ def test_what_cannot_be_drawn_is_named():
         in_crs(shapely.box(-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")
     with pytest.raises(ValueError, match=r"the region, .* in WGS 84 / UTM zone 33N, cannot be drawn in"):
         bounds_in_crs((-1e9, -1e9, 1e9, 1e9), "EPSG:32633", "EPSG:3857")
+
+
+def test_which_coordinates_are_degrees():
+    known = [
+        is_in_degrees(crs) for crs in ("EPSG:4326", 4269, "OGC:CRS84", "EPSG:32633", None, "no such CRS")
+    ]
+    assert known == [True, True, True, False, False, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import combinations
 
 import numpy as np
@@ -92,15 +93,19 @@ def by_hand(coding, cells, iou):
     n=st.integers(0, 40),
     iou=st.sampled_from([0.0, 0.2, 0.5, 0.75]),
     chunks=st.sampled_from([(4, 5), (8, 8), (64, 64)]),
+    part=st.sampled_from([(0, 0), (0, 0.6), (0.3, 0.4), (0.5, 0)]),
 )
-def test_joined_and_numbered(at_once, seed, grid, n, iou, chunks, tmp_path_factory):
+def test_joined_and_numbered(at_once, seed, grid, n, iou, chunks, part, tmp_path_factory):
     coding, cells = store_of(np.random.default_rng(seed), grid, n)
+    top, left = (int(share * length) for share, length in zip(part, grid, strict=True))
+    region = Box(top, grid[0], left, grid[1])  # nothing was written outside of it
+    cells[:, :top] = cells[:, :, :left] = 0
     source = ArraySource(cells, RasterDomain(cells.shape, dtype=cells.dtype), label="numbers")
     folder = tmp_path_factory.mktemp("table")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joining, "AT_ONCE", at_once)
         patch.setattr(joining, "READ_BYTES", 1)
-        n_objects = Joining(coding, PATCH[0], iou, folder, never).run(source, Box.of_shape(grid), chunks)
+        n_objects = Joining(coding, PATCH[0], iou, folder, never).run(source, region, chunks)
         wanted = by_hand(coding, cells, iou)
         np.testing.assert_array_equal(Numbers(coding, folder).of(cells[0]), wanted)
         assert n_objects == wanted.max()
@@ -118,6 +123,9 @@ def test_a_long_chain_is_one_object(tmp_path):
     source = ArraySource(cells, RasterDomain(cells.shape, dtype=cells.dtype), label="numbers")
     assert Joining(coding, 1, 0.5, tmp_path, never).run(source, Box.of_shape((1, n + 1)), (1, 64)) == 1
     assert (Numbers(coding, tmp_path).of(cells[0]) == 1).all()
+    if os.name == "posix":  # no holes, which a full disk could not fill
+        sizes = {name: (tmp_path / name).stat() for name in ("parents", "roots")}
+        assert all(size.st_blocks * 512 >= size.st_size > 0 for size in sizes.values())
 
 
 def test_it_stops_between_rows(tmp_path):

@@ -17,7 +17,14 @@ from geopatcher.core.places import Geometric
 from geopatcher.engine.prepare import check_region
 from geopatcher.fields.declared import outline_of
 from geopatcher.fields.part import Part
-from geopatcher.formats.vectors import bounds_in_crs, in_crs, outline, outline_of_json, read_outline
+from geopatcher.formats.vectors import (
+    bounds_in_crs,
+    in_crs,
+    is_in_degrees,
+    outline,
+    outline_of_json,
+    read_outline,
+)
 
 if TYPE_CHECKING:
     import shapely
@@ -27,6 +34,9 @@ if TYPE_CHECKING:
     from geopatcher.planning.reading import Reading
 else:
     shapely = later("shapely")
+
+#: Degrees around the world.
+TURN = 360
 
 
 @runtime_checkable
@@ -130,9 +140,19 @@ class Extent:
 
     def _bounds(self, domain: RasterDomain, given: Sequence[float]) -> tuple[float, float, float, float]:
         west, south, east, north = given
-        if self.crs is None or not (west < east and south < north):  # which is refused by name later
+        crosses = _crosses(given) and is_in_degrees(domain.crs if self.crs is None else self.crs)
+        if crosses:
+            east += TURN
+        elif self.crs is None or not (west < east and south < north):  # which is refused by name later
             return west, south, east, north
-        return bounds_in_crs((west, south, east, north), self.crs, domain.crs)
+        bounds = (west, south, east, north)
+        left, bottom, right, top = bounds if self.crs is None else bounds_in_crs(bounds, self.crs, domain.crs)
+        if crosses and is_in_degrees(domain.crs) and right > domain.bounds[2]:
+            raise ValueError(
+                f"bounds {tuple(given)} go over the antimeridian, where the raster ends: give a polygon for "
+                f"each side of it, or take a raster that goes on there"
+            )
+        return left, bottom, right, top
 
     def _outline(self, domain: RasterDomain) -> shapely.Geometry:
         """Return all polygons of the region as one, in the CRS of the raster."""
@@ -177,3 +197,11 @@ def _snapped(pixels: Box, source: PixelSource, reading: Reading) -> Box:
     unit = reading.scale.denominator
     whole = Box.of_shape(outline_of(source).grid_shape)
     return pixels.intersect(whole).snap_out((unit, unit), whole)
+
+
+def _crosses(bounds: Sequence[float]) -> bool:
+    """Return whether longitudes go over the antimeridian, and are not merely the wrong way round."""
+    if np.asarray(bounds).dtype.kind not in "iuf":
+        return False
+    west, south, east, north = bounds
+    return east < 0 < west and east + TURN - west < TURN / 2 and south < north

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,7 +109,7 @@ def polygons(
     SourceError
         The raster cannot be read, has several bands, or values that are no whole numbers.
     ValueError
-        There is no such class or layer, or the ending is not known.
+        There is no such class or layer, the ending is not known, or a number is less than 0.
     TargetExistsError
         Something is at ``out`` and ``overwrite`` is not set.
     TargetError
@@ -129,6 +130,9 @@ def polygons(
     driver_of(out)
     if connectivity not in (4, 8):
         raise ValueError(f"connectivity is 4 or 8, not {connectivity!r}")
+    for name, value in (("min_area", min_area), ("simplify", simplify)):
+        if value is not None and not 0 <= value < math.inf:
+            raise ValueError(f"{name}={value!r} is no number from 0")
     rasters = _rasters(result)
     source = _ClassRaster.of(rasters, _wanted(properties, rasters))
     drawing = _Drawing(source, source.values_of(classes), min_area, simplify, connectivity)
@@ -223,6 +227,9 @@ class _ClassRaster:
         if unknown:
             known = ", ".join(map(repr, by_name)) or "none: give values"
             raise ValueError(f"there is no class {unknown[0]!r}: the raster names {known}")
+        broken = [one for one in listed if not isinstance(one, str) and one != int(one)]
+        if broken:
+            raise ValueError(f"classes are whole numbers, and {broken[0]!r} is none")
         return np.array(picked, np.int64)
 
     def strip(self, box: Box, wanted: NDArray[np.int64] | None) -> Strip:

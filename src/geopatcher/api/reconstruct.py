@@ -113,10 +113,10 @@ def reconstruct(
         or georeader reader, an ``xarray.DataArray``, a Dask array, or a `Field` of your own. There may be
         more leading dimensions, such as times: the operator sees them as they are, ``(time, bands, h, w)``.
         Or several rasters by name, such as ``{"s2": "s2.tif", "dem": "dem.tif"}``: the operator is given a
-        dict of arrays over the same ground, ``(bands, h, w)`` each and each of its own dtype, in batches
-        ``(n, bands, h, w)``. The result has the grid of the first. A cell of it counts where all of them hold
-        data, and patches in which no cell does are left out; a `geopatcher.masked` operator is called where
-        one of them holds some, and decides by itself.
+        dict of arrays over the same ground, ``(bands, h, w)`` each, or ``(time, bands, h, w)`` of a stack of
+        dates, and each of its own dtype, in batches ``(n, bands, h, w)``. The result has the grid of the
+        first. A cell of it counts where all of them hold data, and patches in which no cell does are left
+        out; a `geopatcher.masked` operator is called where one of them holds some, and decides by itself.
     operator
         A function or another callable, a `geopatcher.Model`, or a bare model: a ``torch.nn.Module``, an
         estimator, a booster, or the path of one. Called with ``(bands, h, w)``, or ``(h, w)`` of a source

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
@@ -22,6 +23,7 @@ from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes
 from geopatcher.cli.words import PLACE, OneOf
+from geopatcher.core.sources import OverArray, OverDataset
 from geopatcher.inspect.arrays import RESULT as DATA
 from geopatcher.inspect.styles import is_seen_soon, seen
 from geopatcher.operators.models.augmentation import VIEWS
@@ -44,11 +46,15 @@ if TYPE_CHECKING:
 LOOK_BYTES = 256 << 20
 #: Where a model may run.
 DEVICES = ("auto", "cpu", "cuda")
+#: What writes cells as they are.
+COPY = "numpy:copy"
 #: Click leaves the lines of a paragraph that starts with a backspace as they are.
 HELP = """Run an operator over SOURCE in overlapping patches, and put the results together into TARGET.
 
 SOURCE is the path or URL of a raster. Several, a folder, a pattern or @LIST.txt are one map; several as
-NAME=SOURCE are given to the operator together, by their names. TARGET ends in .zarr or .tif.
+NAME=SOURCE are given to the operator together, by their names. TARGET ends in .zarr or .tif. Without an
+operator the cells of several, of what --stac finds, of bands, of an area or on another grid are written
+as they are.
 
 \b
 geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)"
@@ -61,6 +67,8 @@ geopatcher run scene.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --save-config run.jso
 geopatcher run --config run.json --overwrite
 geopatcher run a.tif b.tif ndvi.tif --expr "(b4-b3)/(b4+b3)" --order newest --to-crs EPSG:32633
 geopatcher run 2024/*.tif median.zarr --stack time --labels date --operator mymodel:median
+geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 --bands B04,B08
+               --mosaic median median.tif
 geopatcher run --stac sentinel-2-l2a --bbox 10,50,10.1,50.1 --datetime 2024-06 --bands B04,B08
                --mosaic median --expr "(b2-b1)/(b2+b1)" ndvi.tif
 """
@@ -131,6 +139,8 @@ def run(
     storage = storage_of(
         target, codec=codec, checksum=checksum, shards=shards, multiscales=multiscales, overview=overview
     )
+    if (operator, expr, model) == (None, None, None) and _is_chosen(source, bands, keywords):
+        operator, keywords["step"] = COPY, keywords["step"] or keywords["size"]
     task = task_over(source, operator, expr, bands, model, operator_args)
     far = workers or dask  # workers import it, instead of being sent it
     call = NamedOperator(operator, operator_args) if operator and far else task.operator
@@ -169,6 +179,14 @@ def _page(keywords: RunKeywords) -> Iterator[Picture]:
         keywords["log_json"] = str(log)
         click.echo(f"{viewer.url}  follows the run", err=True)
         yield picture
+
+
+def _is_chosen(source: Sources, bands: tuple[int | str, ...] | None, keywords: RunKeywords) -> bool:
+    """Return whether cells are worth writing as they are: those of one raster in a file are there already."""
+    if isinstance(source, Mapping):
+        return False
+    is_stored = isinstance(source, OverDataset | OverArray)
+    return not is_stored or bands is not None or keywords["region"] is not None
 
 
 def _nodata(given: Nodata, usual: int | None, keywords: RunKeywords) -> Nodata:

@@ -80,7 +80,7 @@ def _plain(value: object) -> object:
 
 def _read(place: str, names: list[str]) -> Mapping[str, object]:
     try:
-        found = json.loads(Path(place).read_text(encoding="utf-8"))
+        found = json.loads(Path(place).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise click.UsageError(f"the configuration {place} cannot be read: {error}") from error
     if not isinstance(found, dict):

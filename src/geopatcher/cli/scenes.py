@@ -376,7 +376,7 @@ def _one_folder(folder: Path, found: Sequence[Path]) -> str:
 def _listed(place: Path) -> list[str]:
     """Return the lines of a file, but those that are empty or begin with ``#``."""
     try:
-        lines = place.read_text(encoding="utf-8").splitlines()
+        lines = place.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise click.UsageError(f"the list of scenes {place} cannot be read: {error}") from error
     paths = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from geopatcher.core.leading import lengths_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TypeAlias
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.arrays import Array
+    from geopatcher.core.leading import Leading
 
     #: Where a plane of a raster lies in its records, and in its own pixels.
     Plane: TypeAlias = "tuple[tuple[int, int, int], tuple[slice, slice]]"
@@ -48,6 +51,8 @@ class Member:
         Whether something beside NaN says which pixels are missing.
     band_names
         A name for each band, or none.
+    leading
+        Dimensions that make up the bands, where it has several: an operator is given it with them.
 
     """
 
@@ -58,6 +63,7 @@ class Member:
     coarser: tuple[int, int] = (1, 1)
     marked: bool = False
     band_names: tuple[str, ...] = ()
+    leading: Leading = ()
 
     @property
     def has_gaps(self) -> bool:
@@ -76,6 +82,12 @@ class Member:
             for length, fine, coarse in zip(shape[-2:], self.finer, self.coarser, strict=True)
         )
         return (self.bands, rows, cols)
+
+    def given(self, pixels: Array) -> Array:
+        """Return ``(..., bands, h, w)`` with its leading dimensions in the place of bands."""
+        return pixels.reshape(
+            *pixels.shape[:-3], *(lengths_of(self.leading) or (self.bands,)), *pixels.shape[-2:]
+        )
 
     def planes(self) -> Iterator[Plane]:
         """Yield each band, and of a finer raster each place within a pixel of the first."""
@@ -112,6 +124,11 @@ class Packing:
             if member.marked:
                 fields.append((_marks(number), np.dtype(np.bool_), shape))
         return np.dtype(fields, align=True)
+
+    @property
+    def leading(self) -> Leading:
+        """Dimensions of the first raster that has several, which those of a result may be; else none."""
+        return next((member.leading for member in self.members if member.leading), ())
 
     @property
     def given_bytes(self) -> int:
@@ -180,7 +197,8 @@ class Packing:
         Returns
         -------
         dict
-            ``(bands, h, w)`` each; of finer and coarser rasters as many rows and columns as they have there.
+            ``(bands, h, w)`` each, or ``(time, bands, h, w)`` and alike; of finer and coarser rasters as many
+            rows and columns as they have there.
 
         """
         return {name: arrays[0] for name, arrays in self.batch([records], masked=masked).items()}
@@ -188,7 +206,9 @@ class Packing:
     def blank(self, shape: tuple[int, int]) -> dict[str, Array]:
         """Return NaN for each raster in a patch of ``(h, w)``; integers become floats for it."""
         return {
-            member.name: np.full(member.shape(shape), np.nan, np.result_type(member.dtype, np.float32))
+            member.name: member.given(
+                np.full(member.shape(shape), np.nan, np.result_type(member.dtype, np.float32))
+            )
             for member in self.members
         }
 
@@ -211,7 +231,7 @@ class Packing:
                 made[part] = records[_pixels(number)][(0, ..., *plane)]
                 if missing is not None and member.has_gaps:
                     missing[part] = ~self._known(records, number, plane)[0]
-        return made if missing is None else np.ma.array(made, mask=missing)
+        return member.given(made if missing is None else np.ma.array(made, mask=missing))
 
     def check(
         self,

@@ -150,7 +150,7 @@ class Job:
     def spec_for(self, first: Contribution | None, *, flat: bool) -> ResultSpec:
         """Return what the result is, given the first contribution (``None``: no patch held data)."""
         source = self.source.domain.rescaled(self.plan.reading.scale)
-        lengths = source.lengths
+        lengths, packing = source.lengths, packing_of(self.source)
         bands, dtype = usual_kind(self.source, source)
         if first is not None:
             bands, dtype, lengths = first.data.shape[0], first.data.dtype, first.lengths
@@ -163,6 +163,7 @@ class Job:
             flat=flat,
             lengths=lengths,
             called=names_of_bands(self.operator),
+            known=() if packing is None else packing.leading,
         )
         return replace(spec, layers=layer_specs(self.aggregation, self.layers))
 

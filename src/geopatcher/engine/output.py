@@ -78,11 +78,13 @@ class Output:
         flat: bool,
         lengths: tuple[int, ...] = (),
         called: tuple[str, ...] = (),
+        known: Leading = (),
     ) -> ResultSpec:
         """Return the result of aggregating patches of ``n_bands`` and ``dtype`` over a source's grid.
 
         ``lengths`` are those of leading dimensions, where patches have several; ``called`` is what the
-        operator calls its bands, if it does.
+        operator calls its bands, if it does. ``known`` are dimensions that patches may have beside the
+        source's own: those of one of several rasters.
 
         What says that a cell is missing is decided here, before the first block. Floats have NaN, and
         classes a value above the last. Other integers, and floats for which a value is given, have a
@@ -100,7 +102,8 @@ class Output:
         out_bands = aggregation.out_bands(n_bands)
         flat = aggregation.flat or (flat and out_bands == n_bands)
         result = self.dtype or _storable(aggregation.out_dtype(dtype))
-        leading = () if flat else self._leading(source, out_bands, lengths if out_bands == n_bands else ())
+        known = known or source.leading or tuple(Dimension(BAND, length) for length in source.shape[:-2])
+        leading = () if flat else self._leading(known, out_bands, lengths if out_bands == n_bands else ())
         same_bands = out_bands == source.n_bands and leading == source.leading
         # What is said of the source's values holds for the result's where they are of the same kind.
         own = same_bands and result == source.dtype and aggregation.keeps_quantity and self.scale_to is None
@@ -147,9 +150,8 @@ class Output:
         meant = (replace(band, scale=scaling.scale, offset=scaling.offset) for band in said.bands)
         return replace(said, bands=tuple(meant))
 
-    def _leading(self, source: RasterDomain, n_bands: int, lengths: tuple[int, ...]) -> Leading:
+    def _leading(self, known: Leading, n_bands: int, lengths: tuple[int, ...]) -> Leading:
         """Return the leading dimensions of a result; none where there is but one of bands."""
-        known = source.leading or tuple(Dimension(BAND, length) for length in source.shape[:-2])
         try:
             return plain(leading_of_result(known, lengths or (n_bands,), self.dims))
         except ValueError as error:

@@ -120,12 +120,24 @@ def write_features(
 @contextmanager
 def _beside(place: Path) -> Iterator[Path]:
     """Give a file of the same ending to write; it takes the place when nothing went wrong."""
-    with tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent) as folder:
+    with _refusing(place):
+        made = tempfile.TemporaryDirectory(prefix=f".{place.name}.", dir=place.parent)
+    with made as folder:
         part = Path(folder) / place.name
         yield part
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        part.replace(place)
+        with _refusing(place):
+            with part.open("rb+") as written:
+                os.fsync(written.fileno())
+            part.replace(place)
+
+
+@contextmanager
+def _refusing(place: Path) -> Iterator[None]:
+    """Say of what the disk refuses which file it was for."""
+    try:
+        yield
+    except OSError as error:
+        raise TargetError(f"cannot write {place}: {told(error)}") from error
 
 
 def _arrow_type(kind: np.dtype) -> pa.DataType:
@@ -150,6 +162,8 @@ class _Stream:
                     for column in list(self.schema)[1:]
                 ]
                 yield arrow.record_batch([wkb, *columns], schema=self.schema)
+        except GeneratorExit:  # whoever writes them wants no more
+            raise
         except BaseException as error:
             self.fault = error
             raise

@@ -127,7 +127,14 @@ def placed_on(
         found = _on_grid(called, source, onto, first_name, resampling)
     kind = found.domain
     member = Member(
-        name, kind.n_bands, kind.dtype, finer, coarser, marked=found.has_nodata, band_names=kind.band_names
+        name,
+        kind.n_bands,
+        kind.dtype,
+        finer,
+        coarser,
+        marked=found.has_nodata,
+        band_names=kind.band_names,
+        leading=domain.leading if len(domain.leading) > 1 else (),
     )
     return Placed(source, found, member)
 

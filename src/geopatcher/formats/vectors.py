@@ -241,3 +241,13 @@ def _require_drawn(moved: Iterable[float], given: tuple[float, ...], change: Tra
     if not np.isfinite(list(moved)).all():
         here, there = (crs.name if crs else "" for crs in (change.source_crs, change.target_crs))
         raise ValueError(f"the region, {given} in {here}, cannot be drawn in {there}")
+
+
+def is_in_degrees(crs: object) -> bool:
+    """Return whether coordinates are longitudes and latitudes; of a CRS that is not known they are not."""
+    pyproj = load("pyproj")
+    errors = load("pyproj.exceptions")
+    try:
+        return bool(pyproj.CRS.from_user_input(crs).is_geographic)
+    except errors.ProjError:
+        return False

@@ -191,7 +191,7 @@ class Joining:
             (self.folder / "cells").open("wb") as cells,
             (self.folder / "same").open("wb") as same,
         ):
-            for row in region.tiles((chunks[0], region.width)):
+            for row in region.tiles((chunks[0], max(1, region.col1))):  # whole rows
                 if self.stop():
                     raise StopRequested(row.row0)
                 looks = [
@@ -352,8 +352,11 @@ def _mapped(file: Path, dtype: np.dtype, mode: str = "r") -> Array:
 
 
 def _made(file: Path, dtype: np.dtype, length: int) -> Array:
-    """Return a file of zeros, mapped."""
-    if not length:
-        file.write_bytes(b"")
-        return np.empty(0, dtype)
-    return np.memmap(file, dtype, "w+", shape=(length,))
+    """Return a file of zeros, mapped.
+
+    They are written: a hole in a mapped file that finds no room on the disk later ends the process.
+    """
+    with file.open("wb") as zeroed:
+        for part in _parts(length):
+            np.zeros(part.stop - part.start, dtype).tofile(zeroed)
+    return _mapped(file, dtype, mode="r+")
