@@ -159,8 +159,9 @@ class CogStorage(Storage, Configured):
         change values: a mask says then which cells are missing, and no nodata value, and layers are stored
         as by default.
     level
-        Of the compression; ``None`` is GDAL's usual one, and 4 for ``"DEFLATE"``, whose files are within 4 %
-        of GDAL's usual 6.
+        Of the compression; ``None`` is GDAL's usual one, and 4 for ``"DEFLATE"``, whose files are within 5 %
+        of GDAL's usual 6 for measured values. 1 is quick for ``"DEFLATE"``: it is by ISA-L, others by
+        libdeflate. Bands and floats with noise are within 2 % of 6 by it, classes up to 1.6 times as large.
     blocksize
         Side of a tile in pixels, a multiple of 16; ``None`` makes tiles of the chunks, 512 by default.
     overviews

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Of DEFLATE where no level is asked for: measured, within 4 % of the size of GDAL's 6, in half the time.
 DEFLATE_LEVEL = 4
+#: The level of DEFLATE that is fast, and what ISA-L calls that which is meant by it: its third is no smaller.
+FAST, ISAL_LEVEL = 1, 2
 #: Of ZSTD where no level is asked for, as GDAL has it.
 ZSTD_LEVEL = 9
 #: Compressions of the bytes as they are, for which neighbours are told by their differences.
@@ -137,7 +139,12 @@ def creation_options(
 
 
 def deflated(content: bytes | Array, level: int = DEFLATE_LEVEL) -> bytes:
-    """Compress in zlib's format, by libdeflate as GDAL does."""
+    """Compress in zlib's format: at `FAST` by ISA-L, at other levels by libdeflate as GDAL does.
+
+    Of tiles of measured values ISA-L takes 0.3 to 0.5 of the time of libdeflate at its first level.
+    """
+    if level == FAST:
+        return bytes(load("isal.isal_zlib").compress(content, ISAL_LEVEL))
     return bytes(load("deflate").zlib_compress(content, level))
 
 
