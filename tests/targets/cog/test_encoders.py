@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from functools import partial
 
+import deflate
 import numpy as np
 import pytest
 import rasterio
+from isal import isal_zlib
 
 from cogs import written
 from geopatcher.errors import TargetError
@@ -89,12 +92,32 @@ def test_predictors_are_those_of_the_cells():
     assert [codec.predictor for codec in asked] == [2, 2]
 
 
-@pytest.mark.parametrize("level", [1, 12])
-def test_levels_are_those_of_the_compressor(level):
-    cells = (np.arange(64 * 64) % 97).astype("uint8").reshape(1, 64, 64)
+@pytest.mark.parametrize(
+    ("level", "known"),
+    [
+        (1, partial(isal_zlib.compress, level=2)),
+        (2, partial(deflate.zlib_compress, compresslevel=2)),
+        (12, partial(deflate.zlib_compress, compresslevel=12)),
+    ],
+)
+def test_levels_are_those_of_their_compressor(level, known):
+    cells = (np.random.default_rng(0).gamma(2, 9, 64 * 64)).astype("uint8").reshape(1, 64, 64)
     tile = TileCodec("DEFLATE", level, 1).encoder(cells.dtype, cells.shape)(cells)
-    assert bytes(tile) == deflated(cells.tobytes(), level)
+    assert bytes(tile) == deflated(cells.tobytes(), level) == known(cells.tobytes())
     assert zlib.decompress(tile) == cells.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_fast_tiles_are_decoded_by_gdal_and_not_much_larger(tmp_path, dtype):
+    rows, cols = np.mgrid[:256, :256]
+    smooth = 900 + 500 * np.sin(rows / 90) * np.cos(cols / 70)
+    image = (smooth + np.random.default_rng(0).normal(0, 5, smooth.shape)).astype(dtype)[np.newaxis]
+    product = written(image, tmp_path, CogStorage("DEFLATE", 1))
+    np.testing.assert_array_equal(np.asarray(product.arrays["data"]), image)
+    codecs = [TileCodec.of("DEFLATE", level, image.dtype, labels=False) for level in (1, 6)]
+    fast, usual = (len(codec.encoder(image.dtype, image.shape)(image)) for codec in codecs)
+    assert usual < 1.05 * fast
+    assert fast < 1.05 * usual
 
 
 def test_a_mask_is_a_bit_for_each_cell():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from geopatcher.core.gaps import Gaps
 from geopatcher.errors import TargetError
-from geopatcher.targets.cog.packages import Package, PackageReader, framed
+from geopatcher.targets.cog.packages import FOOTER, Package, PackageReader, framed
 
 RANDOM = np.random.default_rng(0)
 HALF = RANDOM.integers(0, 9, (2, 8, 5)).astype("int16")
@@ -33,6 +35,19 @@ def test_every_part_comes_back(tmp_path):
         assert reader.footer.gaps == (1, 2, 3)
 
 
+def test_another_tile_takes_the_place_of_one(tmp_path):
+    with packed(tmp_path, replace(WHOLE, way=3, tried=(5, 4, 3, 2, 1, 0))) as reader:
+        assert (reader.footer.way, reader.footer.tried) == (3, (5, 4, 3, 2, 1, 0))
+        (tmp_path / "1").write_bytes(reader.with_tile(b"shorter", 2))
+    with PackageReader(tmp_path / "1") as reader:
+        assert reader.tile() == framed(b"shorter")
+        assert (reader.footer.way, reader.footer.tried) == (2, (5, 4, 3, 2, 1, 0))
+        assert reader.mask() == framed(b"mask")
+        np.testing.assert_array_equal(reader.half(HALF.shape, HALF.dtype, aside=True), ASIDE)
+        np.testing.assert_array_equal(reader.moments(), MOMENTS)
+        assert reader.footer.gaps == (1, 2, 3)
+
+
 def test_what_is_not_said_is_the_usual(tmp_path):
     with packed(tmp_path, Package(b"t", b"", HALF, None, None, MOMENTS, Gaps())) as reader:
         np.testing.assert_array_equal(reader.half(HALF.shape, HALF.dtype, aside=True), HALF)
@@ -47,7 +62,12 @@ def test_what_is_not_said_is_the_usual(tmp_path):
 @pytest.mark.parametrize("harm", ["cut", "longer", "empty", "other"])
 def test_a_file_that_is_not_whole_is_refused(tmp_path, harm):
     content = WHOLE.pack()
-    harmed = {"cut": content[5:], "longer": b"x" + content, "empty": b"", "other": content[:-80] + bytes(80)}
+    harmed = {
+        "cut": content[5:],
+        "longer": b"x" + content,
+        "empty": b"",
+        "other": content[: -FOOTER.size] + bytes(FOOTER.size),
+    }
     (tmp_path / "0").write_bytes(harmed[harm])
     with pytest.raises(TargetError, match=r"0 is no whole block: remove it, and run the same again"):
         PackageReader(tmp_path / "0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,10 +13,12 @@ import numpy as np
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import Gaps
 from geopatcher.targets.chunk_writer import holds_only
+from geopatcher.targets.cog.choosing import MOST, chosen
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.ifd import FRAME_BYTES, Image, Level, lay_out
 from geopatcher.targets.cog.levels import TileFolder, build_levels, settled
 from geopatcher.targets.cog.packages import Footer, PackageReader, framed
+from geopatcher.targets.cog.recoding import recoded
 from geopatcher.targets.cog.statistics import tags_of, together
 from geopatcher.targets.cog.template import directory_of, level_of, mask_of
 from geopatcher.targets.digests import PIECE_BYTES, TiffRecord, checksum, mtime_of
@@ -35,13 +37,16 @@ if TYPE_CHECKING:
 class Scanned(NamedTuple):
     """What the files of a level hold: bytes of tiles and masks, ``(places, files)`` and ``(places, 1)``.
 
-    Moments are ``(places, bands, 5)``.
+    Moments are ``(places, bands, 5)``, numbers of codecs ``(places, files)``, and the bytes that each codec
+    made where they were tried ``(codecs,)``.
     """
 
     tiles: Array
     masks: Array
     moments: Array
     gaps: Gaps
+    ways: Array
+    tried: Array
 
 
 def scan(level: TileFolder) -> Scanned:
@@ -58,7 +63,7 @@ def scan(level: TileFolder) -> Scanned:
     tiles = np.zeros((rows * cols, array.n_files), np.int64)
     masks = np.zeros((rows * cols, 1), np.int64)
     moments = np.zeros((rows * cols, array.n_bands, 5))
-    found = np.zeros(3, np.int64)
+    found, tried, ways = np.zeros(3, np.int64), np.zeros(MOST, np.int64), np.zeros_like(tiles)
 
     def look(number: int, row: int, col: int) -> tuple[Footer, Array] | None:
         try:
@@ -82,7 +87,9 @@ def scan(level: TileFolder) -> Scanned:
                 masks[place, 0] += max(0, footer.mask - 2 * FRAME_BYTES)
                 moments[place, array.bands_of(number)] = own
                 found += footer.gaps
-    return Scanned(tiles, masks, moments, Gaps(*found.tolist()))
+                ways[place, number] = footer.way
+                tried += footer.tried
+    return Scanned(tiles, masks, moments, Gaps(*found.tolist()), ways, tried)
 
 
 @dataclass(frozen=True)
@@ -149,8 +156,10 @@ def write_cog(
     """
     finest = scan(tiles)
     came = spec.settled(finest.gaps)
-    array = settled(tiles.array, masked=came.masked, nodata=came.domain.nodata)
-    levels = build_levels(TileFolder(array, tiles.folder), name, scratch)
+    way = chosen(tiles.array.codecs, finest.tried)
+    tiles = recoded(tiles, finest.tiles, finest.ways, way, scratch / f"{name}.anew")
+    array = settled(tiles.array, way, masked=came.masked, nodata=came.domain.nodata)
+    levels = build_levels(replace(tiles, array=array), name, scratch)
     planes = [_plane(level, finest if not number else scan(level)) for number, level in enumerate(levels)]
     n_cells = array.grid[0] * array.grid[1]
     statistics = [tags_of(together(finest.moments[:, band]), n_cells) for band in range(array.n_bands)]

@@ -25,14 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TileFolder:
-    """An array, and the folder its files are in."""
+    """An array, and the folder its files are in; those that were encoded anew are in another."""
 
     array: TileArray
     folder: Path
+    anew: Path | None = None
 
     def file(self, number: int, row: int, col: int) -> Path:
         """Return the file of a tile, by its number among those of a block."""
-        return self.folder / self.array.encode_chunk_key((number, row, col))
+        key = self.array.encode_chunk_key((number, row, col))
+        if self.anew is not None and (self.anew / key).exists():
+            return self.anew / key
+        return self.folder / key
 
 
 def build_levels(finest: TileFolder, name: str, root: Path) -> list[TileFolder]:
@@ -124,6 +128,9 @@ class _Parent:
     shape: tuple[int, int]
 
 
-def settled(array: TileArray, *, masked: bool, nodata: float | int | None) -> TileArray:
-    """Return an array of which it is known now whether a value says what is missing, or a mask."""
-    return replace(array, masked=masked, nodata=nodata)
+def settled(array: TileArray, way: int, *, masked: bool, nodata: float | int | None) -> TileArray:
+    """Return an array of which it is known now whether a value says what is missing, or a mask.
+
+    So is its codec, by its number.
+    """
+    return replace(array, codec=array.codecs[way], masked=masked, nodata=nodata)

@@ -18,15 +18,18 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.gaps import Gaps
 from geopatcher.errors import TargetError
+from geopatcher.targets.cog.choosing import MOST
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.protocols import Array
 
-#: Ends every file: its version, the lengths of its parts, and what was found in the cells.
-FOOTER = struct.Struct("<8s9Q")
-MAGIC = b"gptile01"
+#: Ends every file: its version, the lengths of its parts, what was found in the cells, and the codec.
+FOOTER = struct.Struct(f"<8s{10 + MOST}Q")
+MAGIC = b"gptile02"
+#: Bytes before a tile in its frame, and behind it.
+FRAME = 4
 #: Of what is read once and removed: quick, and half the size of none at all.
 QUICK = ("lz4", 1, 1)
 
@@ -36,7 +39,8 @@ class Footer(NamedTuple):
 
     ``tile`` and ``mask`` are lengths with their frames, 0 where there is none. ``half`` are the cells at
     half the resolution; ``aside`` the same where means give way to nodata, if that differs; ``known``
-    which of them hold data, 0 where all do. ``moments`` are those of the bands.
+    which of them hold data, 0 where all do. ``moments`` are those of the bands. ``way`` is the number of
+    the codec among those of the array, and ``tried`` the bytes each of these made, if they were tried.
     """
 
     tile: int = 0
@@ -46,6 +50,8 @@ class Footer(NamedTuple):
     known: int = 0
     moments: int = 0
     gaps: Gaps = Gaps()
+    way: int = 0
+    tried: tuple[int, ...] = (0,) * MOST
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -69,6 +75,8 @@ class Package:
     known: Array | None
     moments: Array
     gaps: Gaps
+    way: int = 0
+    tried: tuple[int, ...] = (0,) * MOST
 
     def pack(self) -> bytes:
         """Return the content of the file."""
@@ -81,7 +89,9 @@ class Package:
             [self.moments.astype("<f8").tobytes()],
         )
         lengths = (sum(map(len, part)) for part in parts)
-        return b"".join([*itertools.chain(*parts), FOOTER.pack(MAGIC, *lengths, *self.gaps)])
+        return b"".join(
+            [*itertools.chain(*parts), FOOTER.pack(MAGIC, *lengths, *self.gaps, self.way, *self.tried)]
+        )
 
 
 def framed(tile: bytes | memoryview) -> bytes:
@@ -142,7 +152,8 @@ class PackageReader:
         content = os.pread(self._descriptor, FOOTER.size, max(0, size - FOOTER.size))
         if len(content) == FOOTER.size:
             magic, tile, mask, half, aside, known, moments, *found = FOOTER.unpack(content)
-            footer = Footer(tile, mask, half, aside, known, moments, Gaps(*found))
+            gaps, (way, *tried) = Gaps(*found[:3]), found[3:]
+            footer = Footer(tile, mask, half, aside, known, moments, gaps, way, tuple(tried))
             if magic == MAGIC and footer.n_bytes == size:
                 return footer
         raise TargetError(f"{self._file} is no whole block: remove it, and run the same again")
@@ -161,6 +172,14 @@ class PackageReader:
     def tile(self) -> bytes:
         """Return the tile in its frame."""
         return self._named(0)
+
+    def with_tile(self, tile: bytes | memoryview, way: int) -> bytes:
+        """Return the content of a file of the same but for its tile, encoded by the codec of a number."""
+        frame, rest = framed(tile), self._part(self.footer.tile, sum(self.footer.lengths[1:]))
+        lengths = len(frame), *self.footer.lengths[1:]
+        return b"".join(
+            [frame, rest, FOOTER.pack(MAGIC, *lengths, *self.footer.gaps, way, *self.footer.tried)]
+        )
 
     def mask(self) -> bytes:
         """Return the tile of the mask in its frame."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from geopatcher.core.box import Box
+from geopatcher.targets.cog.choosing import tried_places
 from geopatcher.targets.cog.encoders import TileCodec
 from geopatcher.targets.multiscales import halved_shape
 
@@ -121,9 +122,25 @@ class TileArray:
         return replace(self, grid=halved_shape(self.grid))
 
     @cached_property
+    def codecs(self) -> tuple[TileCodec, ...]:
+        """The codecs of which sizes choose one, the usual one first; mostly there is one."""
+        return self.codec.candidates()
+
+    @cached_property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """What encodes a tile by each of them."""
+        shape = (self.bands_per_file, *self.tile)
+        return tuple(codec.encoder(self.dtype, shape) for codec in self.codecs)
+
+    @property
     def encoder(self) -> Encoder:
-        """What encodes a tile."""
-        return self.codec.encoder(self.dtype, (self.bands_per_file, *self.tile))
+        """What encodes a tile by the first."""
+        return self.encoders[0]
+
+    @cached_property
+    def tried(self) -> frozenset[tuple[int, int]]:
+        """Rows and columns of the tiles on which codecs are tried."""
+        return tried_places(self.places)
 
     def to_json(self) -> dict[str, object]:
         """Return everything, as JSON has it."""
@@ -134,7 +151,7 @@ class TileArray:
             "fill": _told(self.fill),
             "tile": list(self.tile),
             "interleaved": self.interleaved,
-            "codec": [self.codec.compress, self.codec.level, self.codec.predictor],
+            "codec": [*astuple(self.codec)],
             "method": self.method,
             "nodata": _told(self.nodata),
             "masked": self.masked,
@@ -163,7 +180,7 @@ def _from_json(record: Mapping[str, object]) -> TileArray:
     rows, cols = _whole(record["tile"])
     (n_bands,) = _whole([record["bands"]])
     match record["codec"], record["method"]:
-        case [[str(compress), int() | None as level, int(predictor)], str() | None as method]:
+        case [[str(compress), int() | None as level, int(predictor), bool(by_size)], str() | None as method]:
             return TileArray(
                 (height, width),
                 n_bands,
@@ -171,7 +188,7 @@ def _from_json(record: Mapping[str, object]) -> TileArray:
                 _number(record["fill"]) or 0,
                 (rows, cols),
                 bool(record["interleaved"]),
-                TileCodec(compress, level, predictor),
+                TileCodec(compress, level, predictor, by_size),
                 method,
                 _number(record["nodata"]),
                 bool(record["masked"]),

@@ -11,6 +11,7 @@ import numpy as np
 from geopatcher.core.gaps import MISSING, Gaps, gaps_of
 from geopatcher.targets.chunk_files import grid_of
 from geopatcher.targets.chunk_writer import holds_only
+from geopatcher.targets.cog.choosing import Trials
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.packages import Package
 from geopatcher.targets.cog.statistics import moments_of
@@ -57,6 +58,7 @@ class TileWriter:
     def __init__(self, array: TileArray, folder: Path) -> None:
         self._array, self._files = array, FolderFiles(folder)
         self._fill = array.dtype.type(array.fill)
+        self._trials = Trials(array.codecs, array.tried)
         self._written: dict[tuple[int, ...], FileRecord] = {}
 
     def tasks(self, box: Box, values: Array, said: Array | None = None) -> Iterator[Callable[[], None]]:
@@ -104,9 +106,9 @@ class TileWriter:
             self._files.remove(key)
             self._written.pop(where, None)
             return
-        self._written[where] = self._files.put(key, self._packed(cells, is_fill=is_fill).pack())
+        self._written[where] = self._files.put(key, self._packed(where, cells, is_fill=is_fill).pack())
 
-    def _packed(self, cells: Cells, *, is_fill: bool) -> Package:
+    def _packed(self, where: tuple[int, ...], cells: Cells, *, is_fill: bool) -> Package:
         array, values, known = self._array, np.ascontiguousarray(cells.values, self._array.dtype), cells.known
         if known is not None and known.all():
             known = None
@@ -118,7 +120,10 @@ class TileWriter:
             half, aside, held = self._halved(values, known)
         counted = known if array.masked else _known_of(values, array.nodata)
         moments = moments_of(values, counted)
-        return Package(array.encoder(self._whole(values)), mask, half, aside, held, moments, cells.gaps)
+        _, row, col = where
+        way, tried = self._trials.choose((row, col), values)
+        tile = array.encoders[way](self._whole(values))
+        return Package(tile, mask, half, aside, held, moments, cells.gaps, way, tuple(tried.tolist()))
 
     def _whole(self, values: Array) -> Array:
         """Return a whole tile: what is beyond the grid costs little, and does not show within it."""
