@@ -180,22 +180,47 @@ def test_opaque_stays_opaque(tmp_path, target):
     np.testing.assert_array_equal(np.asarray(result.array[...])[held], image[held])
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_bands_that_differ_in_nodata_are_missing_each_by_its_own(tmp_path, target):
+def bands_apart(folder, last):
+    """Return a mosaic whose bands have nodata values of their own, its cells, and where they hold data."""
     image = np.random.default_rng(0).integers(0, 4, (2, 70, 80)).astype("uint8")
+    image[1, -1, -1] = last
     band = (
         '<VRTRasterBand dataType="Byte" band="{0}"><NoDataValue>{1}</NoDataValue><SimpleSource>'
         '<SourceFilename relativeToVRT="1">s.tif</SourceFilename><SourceBand>{0}</SourceBand>'
         "</SimpleSource></VRTRasterBand>"
     )
-    tiff(tmp_path / "s.tif", image)
+    tiff(folder / "s.tif", image)
     head = '<VRTDataset rasterXSize="80" rasterYSize="70">'
-    (tmp_path / "s.vrt").write_text(head + band.format(1, 0) + band.format(2, 3) + "</VRTDataset>")
-    held = np.stack([image[0] != 0, image[1] != 3])
-    result = gp.reconstruct(tmp_path / "s.vrt", lambda x: x, place(tmp_path, target), size=32, chunks=32)
+    (folder / "s.vrt").write_text(head + band.format(1, 0) + band.format(2, 3) + "</VRTDataset>")
+    return folder / "s.vrt", image, np.stack([image[0] != 0, image[1] != 3])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_bands_that_differ_in_nodata_are_missing_each_by_its_own(tmp_path, target):
+    """A GeoTIFF has one mask for all bands: a value that no cell with data has says it of each."""
+    source, image, held = bands_apart(tmp_path, last=1)
+    result = gp.reconstruct(source, lambda x: x, place(tmp_path, target), size=32, chunks=32)
     np.testing.assert_array_equal(result.valid[...], held)
     np.testing.assert_array_equal(np.asarray(result.array[...])[held], image[held])
-    if target == "x.tif":  # one mask for all bands, and a file beside it
+    if target == "x.tif":
+        np.testing.assert_array_equal(held_by_readers(result.path), held)
+        assert (result.domain.nodata, result.mask) == (255, None)
+        assert not (tmp_path / "x.valid.tif").exists()
+        again = gp.reconstruct(result.path, lambda x: x, size=32)
+        np.testing.assert_array_equal(again.valid[...], held)
+        opened = gp.reconstruct(source, lambda x: x, result.path, size=32, chunks=32)
+        assert opened.domain.nodata == 255
+        np.testing.assert_array_equal(opened.valid[...], held)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_where_cells_with_data_have_that_value_too_a_file_beside_says_it(tmp_path, target):
+    source, image, held = bands_apart(tmp_path, last=255)
+    result = gp.reconstruct(source, lambda x: x, place(tmp_path, target), size=32, chunks=32)
+    np.testing.assert_array_equal(result.valid[...], held)
+    np.testing.assert_array_equal(np.asarray(result.array[...])[held], image[held])
+    assert not [note for note in result.stats.notes if "nodata value None" in note]
+    if target == "x.tif":
         np.testing.assert_array_equal(held_by_readers(result.path), np.stack([held.any(axis=0)] * 2))
         with rasterio.open(tmp_path / "x.valid.tif") as dataset:
             np.testing.assert_array_equal(dataset.read() > 0, held)

@@ -269,7 +269,7 @@ def _in_blocks(
 
 
 def _write(sink: Sink, spec: ResultSpec, box: Box, pixels: Array, valid: Array | None) -> None:
-    said = {VALID: codes(pixels, valid, spec.domain.nodata)} if spec.masked else {}
+    said = {VALID: codes(pixels, valid, spec.fill)} if spec.masked else {}
     sink.write([(box, {"data": pixels} | said)])
     if isinstance(sink, BlockStore):
         sink.sync(box)

@@ -296,7 +296,7 @@ class Finisher:
                 if name == "data" and self.hooks.block_dones:
                     self._previews.append(preview_of(tile.box, arrays[name], known, grid))
                 if name == "data" and self.spec.masked:
-                    arrays[VALID] = codes(arrays[name], known, self.spec.domain.nodata)
+                    arrays[VALID] = codes(arrays[name], known, self.spec.fill)
                 for other, values in beside.items():
                     arrays[other], _ = to_cells(values, *self._kinds[other][1:])
             seconds = time.perf_counter() - started

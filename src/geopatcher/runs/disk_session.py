@@ -206,7 +206,7 @@ class DiskSession(Standing):
         self._require_ours(scribe)
         found = self.target.publisher.assemble()
         self._masked = found.spec.masked
-        tell_gaps(self.job, self.stats, known_spec(self.spec), found.gaps)
+        tell_gaps(self.job, self.stats, known_spec(self.spec), found.spec, found.gaps)
         self.target.publisher.note_files(scribe.ledger)
         if scribe.has_synced or self.target.publisher.replaces:
             scribe.sync()

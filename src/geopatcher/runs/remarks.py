@@ -81,12 +81,14 @@ class Remarks:
         warnings.warn(text, RuntimeWarning, stacklevel=caller_level())
 
 
-def tell_gaps(job: Job, stats: RunStats, begun: ResultSpec, found: Gaps) -> None:
+def tell_gaps(job: Job, stats: RunStats, begun: ResultSpec, came: ResultSpec, found: Gaps) -> None:
     """Say how many cells that hold data have the value that was to stand for missing.
+
+    ``begun`` is what the result was to be, and ``came`` what it came to be.
 
     Warns where the caller named that value; one that was inherited is told in the notes only.
     """
-    if found.met:
+    if found.met and begun.domain.nodata is not None:
         told = (
             f"{found.met:,} cells that hold data have the nodata value {begun.domain.nodata}: they are kept, "
             f"a mask says which cells are missing, and the result declares no nodata value"
@@ -94,7 +96,7 @@ def tell_gaps(job: Job, stats: RunStats, begun: ResultSpec, found: Gaps) -> None
         stats.notes.append(told)
         if job.output.nodata is not None:
             warnings.warn(f"{told}. Choose a value no result has, or none", RuntimeWarning, stacklevel=2)
-    if found.uneven and begun.settled(found).masked:
+    if found.uneven and came.masked:
         stats.notes.append(
             f"{found.uneven:,} cells are missing in some bands only, and a GeoTIFF has one mask for all: "
             f"the file beside it that ends in .{VALID}.tif says which"

@@ -170,7 +170,7 @@ class MemorySession(Standing):
         self._watch.require_same()
         begun = known_spec(self.spec)
         self.spec, arrays, gaps = self.target.complete()
-        tell_gaps(self.job, self.stats, begun, gaps)
+        tell_gaps(self.job, self.stats, begun, self.spec, gaps)
         return arrays
 
     def fail(self) -> str:

@@ -102,7 +102,7 @@ def settled_tiff(place: Spot, spec: ResultSpec) -> ResultSpec:
         return spec
     with opened(place) as dataset:
         masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-        nodata = spec.domain.nodata if dataset.nodata is not None else None
+        nodata = spec.fill if dataset.nodata is not None else None
     return replace(spec, masked=masked, domain=replace(spec.domain, nodata=nodata))
 
 

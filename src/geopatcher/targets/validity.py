@@ -122,4 +122,4 @@ def restore_mask(data: zarr.Array, mask: zarr.Array, spec: ResultSpec, declared:
     for box in Box(0, height, 0, width).tiles(block):
         cells = read_cells(data, (..., *box.slices()))
         known = None if declared is None else cells != cells.dtype.type(declared)
-        mask[(..., *box.slices())] = codes(cells, known, spec.domain.nodata)
+        mask[(..., *box.slices())] = codes(cells, known, spec.fill)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
     from geopatcher.targets.cog.ifd import Ifd
+    from geopatcher.targets.cog.tile_arrays import TileArray
     from geopatcher.targets.tiff_records import Records
 
 
@@ -155,7 +156,7 @@ def write_cog(
 
     """
     finest = scan(tiles)
-    came = spec.settled(finest.gaps)
+    came = _came_of(spec, finest.gaps, tiles.array)
     way = chosen(tiles.array.codecs, finest.tried)
     tiles = recoded(tiles, finest.tiles, finest.ways, way, scratch / f"{name}.anew")
     array = settled(tiles.array, way, masked=came.masked, nodata=came.domain.nodata)
@@ -174,6 +175,18 @@ def write_cog(
         fresh.unlink(missing_ok=True)
         raise
     return Assembled(came, finest.gaps, record)
+
+
+def _came_of(spec: ResultSpec, gaps: Gaps, array: TileArray) -> ResultSpec:
+    """Return what a result came to be: a file has one mask for all bands, but a nodata value says it of each.
+
+    Where cells are missing in some bands only, and none that holds data has the value they hold, that one
+    stands for missing, unless a compression changes values.
+    """
+    came = spec.settled(gaps)
+    if not came.masked or not gaps.uneven or gaps.met or array.codec.is_lossy:
+        return came
+    return replace(came, masked=False, domain=replace(came.domain, nodata=came.fill))
 
 
 def _plane(level: TileFolder, scanned: Scanned) -> _Plane:
