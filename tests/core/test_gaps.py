@@ -9,83 +9,12 @@ import numpy as np
 import pytest
 import rasterio
 import zarr
-from affine import Affine
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import geopatcher as gp
-from geopatcher.cli import main
 from geopatcher.core.gaps import Gaps, codes, gaps_of, together
-from geopatcher.fields.zarr_field import zarr_source
-
-PLACE = {"crs": "EPSG:32633", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
-TARGETS = [None, "x.zarr", "x.tif"]
-
-
-def tiff(path, image, mask=None, **profile):
-    bands, height, width = image.shape
-    known = {"driver": "GTiff", "height": height, "width": width, "count": bands, "dtype": image.dtype}
-    with (
-        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
-        rasterio.open(path, "w", **{**known, **PLACE, **profile}) as dataset,
-    ):
-        dataset.write(image)
-        if mask is not None:
-            dataset.write_mask(mask)
-    return path
-
-
-def place(tmp_path, target):
-    return None if target is None else tmp_path / target
-
-
-def held_by_readers(path):
-    """Where others than this library say that a result holds data, ``(bands, h, w)``."""
-    if path.suffix == ".tif":
-        with rasterio.open(path) as dataset:
-            return dataset.read_masks() > 0
-    xarray = pytest.importorskip("xarray")
-    with xarray.open_zarr(path) as dataset:
-        array = dataset["data"]
-        held = ~np.isnan(array.values.astype("float64"))
-        if "valid" in array.coords:
-            held &= array.coords["valid"].values > 0
-    return held.reshape(-1, *held.shape[-2:])
-
-
-def check(result, wanted, held):
-    """Hold a result against what it must hold, where it must hold data, and what readers of it see."""
-    cells = np.asarray(result.array[...])
-    held = np.broadcast_to(held, cells.shape)
-    np.testing.assert_array_equal(result.valid[...], held)
-    np.testing.assert_array_equal(cells[held], np.broadcast_to(wanted, cells.shape)[held])
-    if result.domain.nodata is not None and not np.isnan(result.domain.nodata):
-        assert (cells[held] != result.domain.nodata).all()
-    if result.path is not None:
-        seen = held_by_readers(result.path)
-        np.testing.assert_array_equal(seen, held.reshape(seen.shape))
-        source = gp.RasterField(result.path).source
-        box = gp.Box(0, cells.shape[-2], 0, cells.shape[-1])
-        valid = source.valid(box, source.read(box))
-        valid = ~np.isnan(source.read(box)) if source.domain.dtype.kind == "f" else valid
-        known = np.ones(seen.shape, bool) if valid is None else valid
-        np.testing.assert_array_equal(known, held.reshape(seen.shape))
-
-
-IMAGE = np.random.default_rng(0).integers(1, 5000, (1, 200, 150)).astype("uint16")
-IMAGE[:, :40, :50] = 0
-HELD = IMAGE[0] > 0
-
-OPERATORS = {
-    "classes 0 and 1": lambda x: (x[0] > 2500).astype("uint8"),
-    "a mask": lambda x: x[0] > 2500,
-    "a change of 0": lambda x: x - np.minimum(x, 2500),
-    "a slope of 0": lambda x: (x * 0).astype("int16"),
-    "the ends of the range": lambda x: np.where(x % 2, np.uint8(255), np.uint8(0)),
-    "the ends of a signed range": lambda x: np.where(x % 2, np.int16(-32768), np.int16(32767)),
-    "wide": lambda x: np.where(x % 2, np.int64(-(2**53)), np.int64(2**53)),
-}
+from missing import HELD, IMAGE, OPERATORS, TARGETS, check, held_by_readers, place, tiff
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -326,46 +255,6 @@ def _is_two(patch):
     return (patch == 2).astype("uint8")
 
 
-def test_xarray_gets_the_mask_and_gives_it_back(tmp_path):
-    xarray = pytest.importorskip("xarray")
-    pytest.importorskip("rioxarray")
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    for target in TARGETS:
-        result = gp.reconstruct(
-            source, OPERATORS["classes 0 and 1"], place(tmp_path, target), size=32, aggregation="mode"
-        )
-        array = result.to_xarray()
-        assert array.dtype == np.uint8
-        np.testing.assert_array_equal(array.coords["valid"].values > 0, HELD)
-        assert array.rio.nodata is None
-        again = gp.reconstruct(array, lambda x: x, size=32)
-        np.testing.assert_array_equal(again.valid[...], HELD)
-        floats = gp.reconstruct(array.astype("float32"), lambda x: x, size=32)
-        np.testing.assert_array_equal(np.isnan(floats.array), ~HELD)
-    with xarray.open_zarr(tmp_path / "x.zarr") as dataset:
-        flag = dataset["data"].coords["valid"]
-        assert flag.attrs["standard_name"] == "status_flag"
-        assert flag.attrs["flag_values"] == [0, 1, 2]
-        assert dataset["data"].attrs["ancillary_variables"] == "valid"
-
-
-@pytest.mark.parametrize("ending", ["zarr", "tif"])
-@pytest.mark.parametrize("to", ["zarr", "tif"])
-def test_export_carries_the_mask(tmp_path, ending, to):
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    classes = OPERATORS["classes 0 and 1"]
-    result = gp.reconstruct(source, classes, tmp_path / f"x.{ending}", size=32, aggregation="mode")
-    copy = gp.export(result.path, tmp_path / f"y.{to}", region=gp.Box(10, 150, 20, 100))
-    np.testing.assert_array_equal(held_by_readers(copy)[0], HELD[10:150, 20:100])
-
-
-def test_a_given_value_of_a_copy_that_pixels_have_does_not_hide_them(tmp_path):
-    source = tiff(tmp_path / "s.tif", IMAGE)
-    for to in ("zarr", "tif"):
-        copy = gp.export(source, tmp_path / f"y.{to}", nodata=int(IMAGE[0, 100, 100]))
-        assert held_by_readers(copy).all()
-
-
 def test_the_mask_of_an_array_travels_to_workers():
     image = np.ma.masked_less(np.random.default_rng(0).integers(0, 200, (1, 1200, 1300)).astype("uint8"), 50)
     one = gp.reconstruct(image, _is_two, size=256, chunks=512)
@@ -373,77 +262,6 @@ def test_the_mask_of_an_array_travels_to_workers():
     np.testing.assert_array_equal(one.valid[...], ~image.mask)
     np.testing.assert_array_equal(two.valid[...], ~image.mask)
     np.testing.assert_array_equal(one.array, two.array)
-
-
-@pytest.mark.parametrize("target", ["x.zarr", "x.tif"])
-def test_a_result_that_is_there_is_returned_with_its_mask(tmp_path, target):
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    for operator, nodata in ((OPERATORS["classes 0 and 1"], None), (OPERATORS["a change of 0"], None)):
-        options = {"size": 32, "aggregation": "mode", "chunks": 64, "overwrite": True}
-        first = gp.reconstruct(source, operator, tmp_path / target, **options)
-        again = gp.reconstruct(source, operator, tmp_path / target, **{**options, "overwrite": False})
-        assert "nothing was computed" in again.stats.notes[0]
-        np.testing.assert_array_equal(again.valid[...], first.valid[...])
-        assert again.domain.nodata is nodata
-
-
-@pytest.mark.parametrize("nodata", [None, 0])
-@pytest.mark.parametrize("target", ["x.zarr", "x.tif"])
-def test_mending_a_result_whose_mask_was_dropped_brings_it_back(tmp_path, target, nodata):
-    image = np.where(IMAGE == 0, 1, IMAGE)
-    source = tiff(tmp_path / "s.tif", image, nodata=nodata)
-    broken = tmp_path / "broken"
-    broken.touch()
-
-    def operator(patch):
-        if broken.exists() and (patch[0, 0, 0] == image[0, 64, 64]):
-            raise OSError("once")
-        return patch
-
-    options = {"size": 32, "step": 32, "chunks": 32, "on_error": "skip", "window": "boxcar"}
-    first = gp.reconstruct(source, operator, tmp_path / target, **options)
-    assert len(first.errors) == 1
-    gone = np.ones(image.shape, bool)
-    gone[:, 64:96, 64:96] = False
-    np.testing.assert_array_equal(first.valid[...], gone)
-    broken.unlink()
-    second = gp.reconstruct(source, operator, tmp_path / target, **options)
-    check(second, image, np.True_)
-    assert second.mask is None
-
-
-def test_a_run_killed_between_dropping_the_mask_and_its_end_goes_on(tmp_path, monkeypatch):
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    whole = gp.reconstruct(source, np.copy, tmp_path / "whole.zarr", size=32, chunks=64)
-
-    def fail(*_):
-        raise OSError("killed")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("geopatcher.targets.pyramid.consolidate", fail)
-        with pytest.raises(OSError, match="killed"):
-            gp.reconstruct(source, np.copy, tmp_path / "x.zarr", size=32, chunks=64)
-    result = gp.reconstruct(source, np.copy, tmp_path / "x.zarr", size=32, chunks=64)
-    check(result, IMAGE, HELD)
-    assert result.domain.nodata == whole.domain.nodata == 0
-    names = {path.relative_to(whole.path) for path in whole.path.rglob("*")}
-    assert {path.relative_to(result.path) for path in result.path.rglob("*")} == names
-
-
-def test_the_shell_says_what_is_missing(tmp_path):
-    source = tiff(tmp_path / "s.tif", np.concatenate([IMAGE, IMAGE * 0]), nodata=None)
-    out = tmp_path / "n.tif"
-    call = ["run", str(source), str(out), "--expr", "(b1-b2)/(b1-b1+b2)", "--dtype", "int16", "--size", "64"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        done = CliRunner().invoke(main, call)
-    assert done.exit_code == 0, done.output
-    with rasterio.open(out) as dataset:
-        undefined = IMAGE[0] == 0  # 0 / 0; all else is infinite, the largest number
-        np.testing.assert_array_equal(dataset.read_masks(1) == 0, undefined)
-        assert (dataset.read(1)[~undefined] == 32767).all()
-    told = CliRunner().invoke(main, ["info", str(out)])
-    assert "mask" in told.output
 
 
 @settings(max_examples=40)
@@ -501,34 +319,3 @@ def test_codes_count_as_they_say():
     assert gaps_of(said) == Gaps(missing=3, met=1, uneven=1)
     assert together(gaps_of(said), Gaps(1, 1, 1)) == Gaps(4, 2, 2)
     assert codes(cells, None, float("nan")).tolist() == np.ones(cells.shape).tolist()
-
-
-def test_a_flag_of_others_is_no_mask(tmp_path):
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    gp.reconstruct(source, lambda x: x > 9, tmp_path / "x.zarr", size=32)
-    group = zarr.open_group(tmp_path / "x.zarr", mode="r+")
-    assert zarr_source(tmp_path / "x.zarr").mask is not None
-    group["valid"].attrs["flag_meanings"] = "land sea ice"
-    assert zarr_source(tmp_path / "x.zarr").mask is None
-
-
-def test_the_shell_may_ask_for_the_sources_value(tmp_path):
-    source = tiff(tmp_path / "s.tif", IMAGE, nodata=0)
-    call = [
-        "run",
-        str(source),
-        str(tmp_path / "x.tif"),
-        "--expr",
-        "b1+1",
-        "--size",
-        "64",
-        "--nodata",
-        "inherit",
-    ]
-    done = CliRunner().invoke(main, call)
-    assert done.exit_code == 0, done.output
-    with rasterio.open(tmp_path / "x.tif") as dataset:
-        assert dataset.nodata == 0
-        np.testing.assert_array_equal(dataset.read_masks(1) > 0, HELD)
-    wrong = CliRunner().invoke(main, [*call[:-1], "none"])
-    assert "'none' is not a number" in wrong.output

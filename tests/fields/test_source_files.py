@@ -14,7 +14,7 @@ from geopatcher.api.subset import pick_bands
 from geopatcher.core.protocols import FromFiles
 from geopatcher.fields.open import as_field
 from geopatcher.fields.source_files import files_behind, files_under, local_file, store_of
-from tests.whole.test_overwriting import tif, vrt
+from small_rasters import tif, vrt
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -11,133 +9,32 @@ import pytest
 import rasterio
 
 import geopatcher as gp
+from chromium import (
+    HEIGHT,
+    NEEDS_CHROMIUM,
+    WIDTH,
+    ActionChains,
+    By,
+    Keys,
+    WebDriverWait,
+    asked_for,
+    at_middle,
+    browser,
+    by,
+    choose,
+    folder,
+    hover,
+    image,
+    page,
+    pixels,
+    settled,
+    text,
+)
 from geopatcher.report.live import watched
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-pytest.importorskip("rio_tiler", reason="the extra `view` is not installed")
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+__all__ = ["browser", "folder", "image", "page"]  # fixtures
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="chromium and chromedriver are not installed"
-)
-
-#: Schemes of what the browser finds in itself, such as the page it starts with.
-INTERNAL = {"data", "chrome", "chrome-untrusted", "about"}
-HEIGHT, WIDTH = 200, 260
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--window-size=1280,860", "--hide-scrollbars", "--force-device-scale-factor=1"),
-)
-
-
-@pytest.fixture(scope="module")
-def image():
-    return np.random.default_rng(0).random((3, HEIGHT, WIDTH), dtype="float32")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, image):
-    folder = tmp_path_factory.mktemp("browser")
-    profile = {"driver": "GTiff", "height": HEIGHT, "width": WIDTH, "count": 3, "dtype": "float32"}
-    transform = rasterio.Affine(10, 0, 500_000, 0, -10, 4_000_000)
-    scene = folder / "<b>scene.tif"
-    with rasterio.open(scene, "w", crs="EPSG:32610", transform=transform, **profile) as dataset:
-        dataset.write(image)
-    gp.reconstruct(scene, lambda x: x + 1, folder / "<i>x.zarr", size=64, layers=("weight",))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
-def asked_for(browser):
-    """Addresses of the requests since the last call, but for those to the browser's own pages."""
-    messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
-    addresses = [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-    return [address for address in addresses if urlsplit(address).scheme not in INTERNAL]
-
-
-def settled(browser):
-    ready = (
-        "return document.body.dataset.ready === 'true'"
-        " && document.getElementById('map').dataset.idle === 'true'"
-    )
-    WebDriverWait(browser, 20).until(lambda driver: driver.execute_script(ready))
-
-
-@pytest.fixture
-def page(browser, folder):
-    """The viewer, open; afterwards: no error on the console, no request that left this machine."""
-    browser.get_log("browser")
-    asked_for(browser)
-    with gp.view(folder / "<i>x.zarr", folder / "<b>scene.tif") as viewer:
-        browser.get(viewer.url)
-        settled(browser)
-        yield browser
-        browser.get("about:blank")  # which ends its questions, before the server ends
-        assert browser.get_log("browser") == []
-        hosts = {urlsplit(url).netloc for url in asked_for(browser)}
-        assert hosts - {""} == {f"127.0.0.1:{viewer.server_port}"}
-
-
-def by(browser, name):
-    return browser.find_element(By.ID, name)
-
-
-def text(browser, name):
-    return by(browser, name).get_attribute("textContent")
-
-
-def hover(browser, dx, dy):
-    """Move the pointer to a place off the middle of the map; wait for the cells under it."""
-    ActionChains(browser).move_to_element_with_offset(by(browser, "map"), dx, dy).perform()
-    WebDriverWait(browser, 10).until(lambda driver: text(driver, "value-left") != "-")
-    row, col = (int(part) for part in text(browser, "at-pixel").split(","))
-    arrived = (
-        "return performance.getEntriesByType('resource')"
-        ".some(entry => entry.name.endsWith(arguments[0]) && entry.responseEnd)"
-    )
-    wanted = f"/value/0?row={row}&col={col}"
-    WebDriverWait(browser, 10).until(lambda driver: driver.execute_script(arrived, wanted))
-    return row, col
-
-
-def choose(browser, name, value):
-    script = (
-        "const s = document.getElementById(arguments[0]); s.value = arguments[1];"
-        "s.dispatchEvent(new Event('change'))"
-    )
-    browser.execute_script(script, name, value)
-
-
-def pixels(browser, x, y):
-    """Colour of a point of the map."""
-    script = (  # on a copy: the browser warns of pages that often read their own canvas
-        "const c = document.createElement('canvas'); c.width = c.height = 1;"
-        "const d = c.getContext('2d', {willReadFrequently: true});"
-        "d.drawImage(document.getElementById('map'), -arguments[0], -arguments[1]);"
-        "return Array.from(d.getImageData(0, 0, 1, 1).data)"
-    )
-    return browser.execute_script(script, x, y)
+pytestmark = NEEDS_CHROMIUM
 
 
 def test_the_value_under_the_cursor_is_the_arrays(page, image):
@@ -156,24 +53,6 @@ def test_names_from_outside_are_text_and_not_markup(page):
     assert text(page, "title") == "<i>x.zarr"
     assert page.find_elements(By.TAG_NAME, "i") == []
     assert page.title == "<i>x.zarr: geopatcher"
-
-
-def test_the_swipe_moves_by_pointer_and_by_key(page):
-    swipe, frame = by(page, "swipe"), by(page, "map")
-    middle = frame.size["width"] // 2
-    left_colour = pixels(page, middle - 40, frame.size["height"] // 2)
-    choose(page, "side-left-ramp", "grey")
-    settled(page)
-    grey = pixels(page, middle - 40, frame.size["height"] // 2)
-    assert grey != left_colour
-    assert len(set(grey[:3])) == 1
-    ActionChains(page).drag_and_drop_by_offset(swipe, -120, 0).perform()
-    settled(page)
-    assert int(swipe.get_attribute("aria-valuenow")) < 45
-    assert len(set(pixels(page, middle - 40, frame.size["height"] // 2)[:3])) > 1  # the right is there now
-    before = int(swipe.get_attribute("aria-valuenow"))
-    swipe.send_keys(Keys.ARROW_RIGHT)
-    assert int(swipe.get_attribute("aria-valuenow")) == before + 2
 
 
 def test_keys_move_and_zoom_and_read_out(page, image):
@@ -214,80 +93,6 @@ def test_layers_and_three_bands_can_be_chosen(page):
     assert not by(page, "side-left-ramp").is_displayed()
     names = [option.text for option in by(page, "side-right-layer").find_elements(By.TAG_NAME, "option")]
     assert names == ["result", "weight", "input"]
-
-
-def at_middle(browser, dx):
-    """Colour of a point of the middle row of the map, so far from its middle."""
-    size = by(browser, "map").size
-    return pixels(browser, size["width"] // 2 + dx, size["height"] // 2 + 7)
-
-
-def both(browser, dx):
-    """Colours of a point as the left and as the right show it."""
-    seen = []
-    for side in (0, 1):
-        choose(browser, "compare", "swipe")
-        browser.execute_script(
-            "const e = new KeyboardEvent('keydown', {key: arguments[0]});"
-            "document.getElementById('swipe').dispatchEvent(e)",
-            ("End", "Home")[side],
-        )
-        settled(browser)
-        seen.append(at_middle(browser, dx))
-    return seen
-
-
-def test_one_over_the_other_is_their_mean_at_half(page):
-    choose(page, "side-left-ramp", "grey")
-    left, right = both(page, -41)
-    choose(page, "compare", "blend")
-    settled(page)
-    mean = [(a + b) / 2 for a, b in zip(left, right, strict=True)]
-    assert at_middle(page, -41) == pytest.approx(mean, abs=2)
-    page.execute_script(
-        "const o = document.getElementById('opacity'); o.value = 100; o.dispatchEvent(new Event('input'))"
-    )
-    settled(page)
-    assert at_middle(page, -41) == pytest.approx(right, abs=1)
-
-
-def test_they_blink(page):
-    choose(page, "side-left-ramp", "grey")
-    left, right = both(page, -41)
-    choose(page, "compare", "blink")
-    for wanted in (left, right, left):
-        WebDriverWait(page, 10, 0.05).until(lambda driver, colour=wanted: at_middle(driver, -41) == colour)
-
-
-def test_the_difference_is_of_values_and_not_of_colours(page):
-    choose(page, "compare", "difference")  # the result is the input plus one everywhere
-    WebDriverWait(page, 10).until(lambda driver: "difference=-1%2C1" in driver.current_url)
-    settled(page)
-    assert at_middle(page, -41) == [168, 22, 44, 255]  # the ramp's last: one, the highest there is
-    assert text(page, "flag-left") == "result, 1: b1 \N{MINUS SIGN} input, 1: b1"
-    ticks = page.find_elements(By.CSS_SELECTOR, "#difference .ticks span")
-    assert [tick.text for tick in ticks] == ["-1", "-0.5", "0", "0.5", "1"]
-    for side in ("left", "right"):
-        choose(page, f"side-{side}-bands", "rgb")
-    white = [255, 255, 255, 255]  # each color by itself
-    WebDriverWait(page, 10).until(lambda driver: at_middle(driver, -41) == white)
-
-
-def test_a_map_of_classes_has_no_range_to_choose(page):
-    fields = [by(page, f"side-left-{end}") for end in ("from", "to")]
-    assert all(field.is_displayed() for field in fields)
-    choose(page, "side-left-ramp", "labels")
-    assert not any(field.is_displayed() for field in fields)
-
-
-def test_side_by_side_both_show_the_same_place(page, image):
-    choose(page, "compare", "side")
-    by(page, "zoom-fit").click()
-    settled(page)
-    wide = by(page, "map").size["width"]
-    found = [hover(page, dx, 31) for dx in (-wide // 4 + 20, wide // 4 + 20)]
-    assert found[0] == found[1]
-    assert float(text(page, "value-left")) == pytest.approx(float(image[0, *found[0]]) + 1)
 
 
 def test_a_click_pins_what_all_layers_hold(page, image):
