@@ -236,7 +236,8 @@ def test_blocks_below_a_map_are_those_of_files_and_none_of_arrays(holed):
         and array.domain.dtype.kind != "f"
     )
     assert below.cell_bytes == 3 * (array.domain.dtype.itemsize + masks)
-    assert scene_on(array, grid, "nearest").blocks_below((64, 128)) == ()
+    whole = scene_on(array, grid, "nearest").blocks_below((64, 128))
+    assert bool(whole) is not array.gives_views  # floats whose nodata value becomes NaN are worked out
 
 
 def test_a_value_off_nodata_does_not_become_missing():
