@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from click.testing import CliRunner
 
 import geopatcher
+from geopatcher.cli import main
 from geopatcher.cli.operators import expression_task, field_of, load_operator, task_of
 from geopatcher.errors import GeopatcherError, SourceError
 
@@ -101,6 +103,25 @@ def test_what_cannot_be_imported_is_said_plainly(folder, text, reference, messag
 def test_a_missing_package_of_a_dotted_name_is_named(folder):
     with pytest.raises(ValueError, match="there is no module nobodys, neither"):
         load_operator("nobodys.models:predict")
+
+
+@pytest.mark.parametrize(
+    ("reference", "meant"),
+    [
+        ("ops_near.double", "ops_near:double"),
+        ("ops_near.py", "ops_near.py:FUNCTION"),
+        ("ops_nearr:double", "ops_near"),
+        ("ops_neer.py:double", "ops_near.py"),
+        ("ops_near:duble", None),
+    ],
+)
+def test_a_name_of_nothing_is_wrong_use_with_what_may_have_been_meant(folder, scene, reference, meant):
+    (folder / "ops_near.py").write_text(MODULE)
+    refused = CliRunner().invoke(main, ["run", scene, "out.tif", "--size", "4", "--operator", reference])
+    assert refused.exit_code == 2
+    assert f"Invalid value for '--operator': operator {reference!r}" in refused.output
+    said = f"did you mean {meant}" if meant else "module ops_near has Model, double, model"
+    assert said in " ".join(refused.output.split())
 
 
 def test_bands_are_read_in_the_order_given(scene):

@@ -58,7 +58,7 @@ def test_a_quantity_of_few_numbers_is_no_map_of_classes():
     known = np.array([1.0, 2.0])
     assert is_labels(raster().domain, known)
     assert not is_labels(raster(BandMetadata(0.5), BandMetadata()).domain, known)
-    assert style_of(raster(BandMetadata(0.5), CLASSES).domain, 1, known).classes
+    assert style_of(raster(BandMetadata(0.5), CLASSES), 1, known).classes
 
 
 def test_viewer_report_plot_and_card_show_the_same_quantities(tmp_path):
@@ -80,7 +80,7 @@ def test_viewer_report_plot_and_card_show_the_same_quantities(tmp_path):
         assert [viewed["spans"][0], [*reported.style.span], [*drawn.get_clim()]] == [
             pytest.approx([-0.5, 0.5], abs=1e-4)
         ] * 3
-        assert reported.mean == pytest.approx(image.mean(), abs=1e-4)
+        assert reported.statistics.mean == pytest.approx(image.mean(), abs=1e-4)
         assert np.asarray(drawn.get_array()) == pytest.approx(image, abs=1e-4)
         plain = gp.reconstruct(image, np.copy, size=16, style=Style(range=(-0.5, 0.5)))
         pictures = [re.search('base64,([^"]*)', each._repr_html_())[1] for each in (result, plain)]

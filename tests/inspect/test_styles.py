@@ -14,6 +14,7 @@ import geopatcher as gp
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.metadata import BandMetadata, ClassLabel, Metadata, of_classes
 from geopatcher.core.palette import PALETTE
+from geopatcher.core.statistics import Statistics
 from geopatcher.inspect.levels import ArrayRaster
 from geopatcher.inspect.png import LABELS, USUAL
 from geopatcher.inspect.styles import BandStyle, is_labels, is_seen_soon, seen, style_of
@@ -28,8 +29,13 @@ def domain(dtype="uint8", **said):
     return RasterDomain((4, 4), dtype=np.dtype(dtype), metadata=Metadata(bands))
 
 
+def raster(dtype="uint8", statistics=(), **said):
+    known = domain(dtype, **said)
+    return ArrayRaster(np.zeros(known.shape, dtype), known, (4, 4), statistics=statistics)
+
+
 @pytest.mark.parametrize(
-    ("raster", "known", "labels"),
+    ("domain", "known", "labels"),
     [
         (domain(), [10, 100, 255], True),
         (domain("uint16"), [5000, 5001], False),
@@ -40,20 +46,36 @@ def domain(dtype="uint8", **said):
         (domain("float32"), [1, 2], False),
     ],
 )
-def test_labels_are_known_by_what_the_raster_says_or_by_few_values(raster, known, labels):
-    assert is_labels(raster, np.array([*known], float)) is labels
+def test_labels_are_known_by_what_the_raster_says_or_by_few_values(domain, known, labels):
+    assert is_labels(domain, np.array([*known], float)) is labels
 
 
 def test_what_is_given_counts_more_than_what_is_seen():
     cells = np.array([[1.0, 2.0], [2.0, np.nan]])
-    assert style_of(domain(), 0, cells, labels=False).ramp == USUAL
-    assert style_of(domain("float32"), 0, cells, labels=True).ramp == LABELS
-    assert style_of(domain("float32"), 0, cells + 0.5, labels=True).ramp == USUAL  # these are no names
+    assert style_of(raster(), 0, cells, labels=False).ramp == USUAL
+    assert style_of(raster("float32"), 0, cells, labels=True).ramp == LABELS
+    assert style_of(raster("float32"), 0, cells + 0.5, labels=True).ramp == USUAL  # these are no names
+
+
+@pytest.mark.parametrize(
+    ("cells", "span"),
+    [
+        (np.full((4, 4), np.nan), (-2.0, 8.0)),
+        (np.full((4, 4), 3.0), (-2.0, 8.0)),
+        (np.linspace(0, 1, 101), (0.02, 0.98)),
+    ],
+    ids=["none seen", "all alike", "several"],
+)
+def test_where_too_little_is_seen_the_range_of_all_cells_is_shown(cells, span):
+    known = raster("float32", [Statistics(-2.0, 8.0, 3.0, 0.1)])
+    assert style_of(known, 0, cells).span == pytest.approx(span)
+    alike = raster("float32", [Statistics(3.0, 3.0, 3.0, 0.0)])
+    assert style_of(alike, 0, np.full((4, 4), np.nan)).span == (2.5, 3.5)
 
 
 def test_shares_are_of_the_cells_that_hold_a_value():
     cells = np.array([[1.0, 2.0], [2.0, np.nan]])
-    found = style_of(domain(classes=((3, "c"),)), 0, cells)
+    found = style_of(raster(classes=((3, "c"),)), 0, cells)
     assert {one.name: share for one, share in zip(found.classes, found.shares, strict=True)} == {
         "1": pytest.approx(1 / 3),
         "2": pytest.approx(2 / 3),

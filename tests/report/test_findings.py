@@ -121,8 +121,10 @@ def test_a_band_seen_from_afar_has_the_statistics_of_its_cells():
     found = look(raster_of(cells), 0, "b")
     known = cells[np.isfinite(cells)]
     assert found.valid == 0.75
-    assert found.mean == pytest.approx(known.mean(dtype=float))
-    assert found.deviation == pytest.approx(known.std(dtype=float))
+    assert found.statistics.mean == pytest.approx(known.mean(dtype=float))
+    assert found.statistics.deviation == pytest.approx(known.std(dtype=float))
+    assert (found.statistics.minimum, found.statistics.maximum) == (known.min(), known.max())
+    assert not found.exact
     assert (found.shape, found.step, found.sampled) == ((60, 80), 1, 4800)
     assert found.counts.sum() == np.count_nonzero((known >= found.edges[0]) & (known <= found.edges[-1]))
     assert len(found.counts) == BINS

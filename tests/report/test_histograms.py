@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from geopatcher.core.statistics import Statistics
 from geopatcher.report.histograms import BARS, Histogram
 
 
@@ -18,7 +19,24 @@ def test_it_counts_as_numpy_does():
         "counts": list(found.counts),
         "ends": list(found.ends),
         "middle": list(found.middle),
+        "whole": list(found.ends),
     }
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "ends"), [(-0.5, 2.0, (-0.5, 2.0)), (0.0, 1e6, (0.0, 1.0))], ids=["near", "outlier"]
+)
+def test_ends_of_all_cells_are_told_and_an_outlier_does_not_hide_the_rest(lowest, highest, ends):
+    cells = np.linspace(0, 1, 101)
+    found = Histogram.of(cells, Statistics(lowest, highest, 0.5, 0.3))
+    assert (found.whole, found.ends) == ((lowest, highest), ends)
+    assert sum(found.counts) == 101
+    assert found.middle == pytest.approx((0.02, 0.98))
+
+
+def test_of_a_sample_without_data_the_ends_of_all_cells_are_known():
+    found = Histogram.of(np.full(9, np.nan), Statistics(2.0, 3.0, 2.5, 0.1))
+    assert found.whole == found.ends == (2.0, 3.0)
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_large_raster_looks_as_in_the_report_once_it_is_read(monkeypatch):
         if layer.n_settled:
             break
         threading.Event().wait(0.01)
-    exact = style_of(layer.raster.domain, 0, seen(layer.raster, 0))
+    exact = style_of(layer.raster, 0, seen(layer.raster, 0))
     assert guess.span != pytest.approx(exact.span, abs=1)  # a few spots see something else
     assert layer.styles[0].span == pytest.approx(exact.span, abs=0.05)
     assert sum(layer.histogram(0).counts) == seen(layer.raster, 0).size

@@ -285,6 +285,7 @@ def test_a_ledger_of_other_files_is_refused(tmp_path, name):
         files = record.get("files", {})
         if files:  # of two bands, as if they lay together, or the other way round
             own = files["data"]
+            record.pop("moments", None)
             files["data"] = own[: len(own) // 2] if name == "x.zarr" else own * 2
         lines.append(encode(record))
     ledger.write_bytes(b"".join(lines))

@@ -119,7 +119,7 @@ def test_blocks_the_ledger_does_not_hold_are_removed_before_they_are_made_again(
 
 
 def test_all_rows_recorded_and_not_published(tmp_path, truth, monkeypatch):
-    def full(self):
+    def full(self, statistics):
         raise TargetError("no room to assemble")
 
     monkeypatch.setattr("geopatcher.targets.disk.CogPublisher.assemble", full)

@@ -49,7 +49,7 @@ class Parts:
     def __getattr__(self, name):
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda: self._note(name)
+        return lambda *_: self._note(name)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from geopatcher.core.gaps import VALID
 from geopatcher.core.html_cards import card, facts_of, legend, thumbnail
 from geopatcher.inspect.arrays import RESULT, rasters_of
 from geopatcher.inspect.classes import css_colors
+from geopatcher.inspect.levels import statistics_of
 from geopatcher.inspect.meaning import all_meant, meant
 from geopatcher.inspect.plotting import draw_result
 from geopatcher.inspect.png import data_uri, png_bytes
@@ -197,12 +198,14 @@ class Reconstruction:
     def _repr_html_(self) -> str:
         raster = meant(self.rasters()[RESULT])
         cells = seen(raster, 0)
-        style = style_of(raster.domain, 0, cells)
+        style = style_of(raster, 0, cells)
         thin = -(-max(cells.shape) // THUMBNAIL_PX)
         cells = cells[::thin, ::thin]
         shown = thumbnail(data_uri(png_bytes(style.painted(cells))), "the first band")
         shown += legend(css_colors(style.classes))
-        return card("Reconstruction", facts_of(str(self)), shown)
+        known = statistics_of(raster, 0)
+        values = [] if known is None else [("values", str(known))]
+        return card("Reconstruction", [*facts_of(str(self)), *values], shown)
 
     def __str__(self) -> str:
         stats = self.stats

@@ -9,7 +9,7 @@ import click
 import geopatcher
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.crew import cluster, require_one_crew, takes_crew
-from geopatcher.cli.operators import load_operator
+from geopatcher.cli.operators import asked_operator
 from geopatcher.cli.options import read_bands, read_batch_size, read_names, read_size
 from geopatcher.cli.run import DEVICES
 from geopatcher.cli.scenes import takes_scenes
@@ -133,7 +133,7 @@ def detect(
         raise click.UsageError("--crop is for rasters: objects have the coordinates they have")
     if resume_always:
         keywords["resume"] = "always"
-    finds: Callable[..., object] = network or load_operator(detector or "")
+    finds: Callable[..., object] = network or asked_operator(detector or "", "--detector")
     names = class_names(classes or None, finds)
     if network is None and (keywords["workers"] or dask):
         finds = NamedOperator(detector or "")  # workers import it, instead of being sent it

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from geopatcher.cli.options import options
@@ -30,6 +32,7 @@ def info(file: str, as_json: bool) -> None:
             "stored": list(found.stored),
             "layers": list(found.layers),
             "masked": found.masked,
+            "statistics": [None if each is None else asdict(each) for each in found.statistics],
             "damage": found.damage or None,
         }
     )

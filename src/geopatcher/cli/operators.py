@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 import re
 import sys
 from collections.abc import Mapping
@@ -109,7 +110,7 @@ def task_of(
         return Task(field_of(source, bands), model)
     if expression is not None:
         return expression_task(source, expression, bands)
-    return Task(field_of(source, bands), load_operator(operator or "", arguments))
+    return Task(field_of(source, bands), asked_operator(operator or "", "--operator", arguments))
 
 
 def task_over(
@@ -129,7 +130,19 @@ def task_over(
             raise click.UsageError(f"{option} is for one raster, and there are {', '.join(sources)}")
     if (operator is None) == (loaded is None):
         raise click.UsageError("give what to run: either --operator module:function or --model FILE")
-    return Task(sources, load_operator(operator or "", arguments) if loaded is None else loaded)
+    return Task(
+        sources, asked_operator(operator or "", "--operator", arguments) if loaded is None else loaded
+    )
+
+
+def asked_operator(
+    reference: str, option: str, arguments: Mapping[str, object] | None = None
+) -> Callable[[Array], Array]:
+    """Return what an option names, see `load_operator`; a name of nothing is told as wrong use."""
+    try:
+        return load_operator(reference, arguments)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=f"'{option}'") from error
 
 
 def load_operator(reference: str, arguments: Mapping[str, object] | None = None) -> Callable[[Array], Array]:
@@ -150,7 +163,7 @@ def load_operator(reference: str, arguments: Mapping[str, object] | None = None)
     if not is_reference(reference):
         raise ValueError(
             f"operator {reference!r} is not module:function, such as mypackage.models:predict, or "
-            f"file.py:function"
+            f"file.py:function{_meant(reference)}"
         )
     here = str(Path.cwd())
     if here not in sys.path:
@@ -161,8 +174,11 @@ def load_operator(reference: str, arguments: Mapping[str, object] | None = None)
         name = error.name
         if name is None or not (f"{module}.".startswith(f"{name}.") or Path(module).name == name):
             raise OperatorError(f"module {module} cannot be imported: {error}") from error
-        where = f"there is no module {name}, neither installed nor in {here}"
-        raise ValueError(f"operator {reference!r}: {error if module.endswith('.py') else where}") from error
+        if module.endswith(".py"):
+            what = f"{error}{_file_like(module)}"
+        else:
+            what = f"there is no module {name}, neither installed nor in {here}{_like(name)}"
+        raise ValueError(f"operator {reference!r}: {what}") from error
     except AttributeError as error:
         raise _missing(reference, module, error) from error
     except Exception as error:  # the module is not ours
@@ -172,6 +188,36 @@ def load_operator(reference: str, arguments: Mapping[str, object] | None = None)
         what = f"operator {reference!r} is a {kind}"
         raise ValueError(f"{what}: name a function, or a callable instance")  # noqa: TRY004 - text is wrong
     return NamedOperator(reference, arguments) if arguments else cast("Callable[[Array], Array]", found)
+
+
+def _meant(reference: str) -> str:
+    """Return what a text without a colon may have meant.
+
+    >>> _meant("mymodels.predict"), _meant("ops.py"), _meant("a b")
+    ('; did you mean mymodels:predict?', '; did you mean ops.py:FUNCTION?', '')
+    """
+    if reference.endswith(".py"):
+        return f"; did you mean {reference}:FUNCTION?"
+    module, _, name = reference.rpartition(".")
+    wish = f"{module}:{name}"
+    return f"; did you mean {wish}?" if module and is_reference(wish) else ""
+
+
+def _like(module: str) -> str:
+    """Return modules whose names are like one that is not there, for a message."""
+    top = module.partition(".")[0]
+    return _perhaps(get_close_matches(top, {each.name for each in pkgutil.iter_modules()}, 2))
+
+
+def _file_like(file: str) -> str:
+    """Return files beside one that is not there whose names are like its own, for a message."""
+    path = Path(file)
+    beside = [each.name for each in path.parent.glob("*.py")]
+    return _perhaps([str(path.with_name(name)) for name in get_close_matches(path.name, beside, 2)])
+
+
+def _perhaps(names: Sequence[str]) -> str:
+    return f"; did you mean {' or '.join(names)}?" if names else ""
 
 
 def read_arguments(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> dict[str, object]:

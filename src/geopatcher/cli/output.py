@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from geopatcher.errors.redaction import clean
+from geopatcher.fields.facts import short_crs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,7 +95,7 @@ def of_domain(domain: RasterDomain) -> dict[str, object]:
         "width": domain.width,
         "shape": list(domain.array_shape),
         "dtype": str(domain.dtype),
-        "crs": domain.crs,
+        "crs": short_crs(domain.crs),
         "transform": [float(value) for value in domain.transform[:6]],
         "bounds": [float(value) for value in domain.bounds],
         "nodata": domain.nodata,

@@ -70,12 +70,26 @@ def _along(dimension: Dimension) -> str:
     return f"{dimension.name} {dimension.length} ({between})"
 
 
+def short_crs(crs: str | None) -> str | None:
+    """Return a CRS as the code of an authority where it is exactly that, else as it is.
+
+    >>> short_crs("EPSG:32633"), short_crs("+proj=laea +lat_0=45")
+    ('EPSG:32633', '+proj=laea +lat_0=45')
+    """
+    return crs if crs is None else _code_of(crs) or crs
+
+
+def _code_of(crs: str) -> str:
+    """Return the code of a CRS, ``""`` where it has none."""
+    code: tuple[str, str] | None = load("pyproj").CRS.from_user_input(crs).to_authority(min_confidence=100)
+    return ":".join(code or ())
+
+
 def _crs_line(crs: str | None) -> str:
     if crs is None:
         return "none"
-    known = load("pyproj").CRS.from_user_input(crs)
-    authority = known.to_authority()
-    return known.name if authority is None else f"{':'.join(authority)} ({known.name})"
+    name, code = load("pyproj").CRS.from_user_input(crs).name, _code_of(crs)
+    return f"{code} ({name})" if code else str(name)
 
 
 def _resolution_line(domain: RasterDomain) -> str:

@@ -17,6 +17,7 @@ from geopatcher.fields.open import as_field
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.fields.zarr_places import place_of
 from geopatcher.formats.attributes import metadata_of
+from geopatcher.formats.statistics import in_attributes
 from geopatcher.inspect.levels import ArrayRaster, raster_of
 from geopatcher.targets.opened import layer_of
 from geopatcher.targets.places import BucketUrl
@@ -110,7 +111,14 @@ def _of_store(path: Spot) -> dict[str, Raster]:
     if source.mask is not None:
         masks = {1: source.mask} | _copies(node, VALID, stored)
     rasters: dict[str, Raster] = {
-        RESULT: ArrayRaster(source.array, source.domain, stored.block, _copies(node, main, stored), masks)
+        RESULT: ArrayRaster(
+            source.array,
+            source.domain,
+            stored.block,
+            _copies(node, main, stored),
+            masks,
+            in_attributes(stored.array.attrs, source.domain.n_bands),
+        )
     }
     for name, array in arrays.items():
         # A mask is shown as what is missing of the result.

@@ -13,12 +13,14 @@ from rasterio.enums import MaskFlags
 from geopatcher.core.gaps import VALID
 from geopatcher.engine.prepare import ground_notice
 from geopatcher.errors import SourceError
-from geopatcher.fields.facts import facts_about
+from geopatcher.fields.facts import MAX_BANDS, facts_about
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.zarr_field import is_zarr, stored_array, zarr_source
 from geopatcher.fields.zarr_places import is_store_elsewhere
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_here
+from geopatcher.formats.statistics import MAX_BANDS as MOST_BANDS
+from geopatcher.formats.statistics import in_attributes, in_tags
 from geopatcher.inspect.arrays import at
 from geopatcher.planning.memory import format_bytes
 from geopatcher.runs.glance import glance
@@ -26,6 +28,7 @@ from geopatcher.targets.places import BucketUrl, bucket_url
 
 if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.places import Spot
 
 #: Facts that stand behind what is said of the blocks.
@@ -37,8 +40,9 @@ class Description:
     """A raster or a result: what it is, without its pixels.
 
     ``stored`` says how its blocks are stored; ``n_bytes`` is its size on disk, ``None`` when it is not
-    a local file; ``layers`` are the names of the arrays beside the result. ``damage`` says which of its
-    files are not as its ledger tells, as far as that shows without reading all of them.
+    a local file; ``layers`` are the names of the arrays beside the result. ``statistics`` are those of the
+    bands that were written down when they were known of all cells, none where they were not. ``damage`` says
+    which of its files are not as its ledger tells, as far as that shows without reading all of them.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Description:
     layers: tuple[str, ...] = ()
     masked: bool = False
     damage: str = ""
+    statistics: tuple[Statistics | None, ...] = ()
 
     def __str__(self) -> str:
         size = "" if self.n_bytes is None else f", {format_bytes(self.n_bytes)} on disk"
@@ -64,11 +69,23 @@ class Description:
         if notice is not None:
             lines.append(f"ground     {notice}")
         lines += [f"{name:<10} {said}" for name, said in told if name in LAST]
+        lines += [f"{'values':<10} {said}" for said in self._values()]
         if self.layers:
             lines.append(f"layers     {', '.join(self.layers)}")
         if self.damage:
             lines.append(f"damaged    {self.damage} (see geopatcher verify)")
         return "\n".join(lines)
+
+    def _values(self) -> list[str]:
+        """Return what is known of the values of each band, of the first few."""
+        single = len(self.statistics) == 1
+        told = [
+            str(known) if single else f"{number} {known}"
+            for number, known in enumerate(self.statistics[:MAX_BANDS], start=1)
+            if known is not None
+        ]
+        more = len(self.statistics) - MAX_BANDS
+        return [*told, f"and of {more} more bands"] if told and more > 0 else told
 
     def _missing(self) -> str:
         """Return what says that a pixel is missing."""
@@ -98,13 +115,15 @@ def describe(path: str | os.PathLike[str]) -> Description:
         compression = dataset.compression
         overviews = dataset.overviews(1)
         kind = dataset.driver
+        statistics = tuple(in_tags(dataset.tags(band)) for band in source.indexes[:MOST_BANDS])
         masked = any(MaskFlags.per_dataset in flags for flags in dataset.mask_flag_enums)
     stored = [] if compression is None else [compression.value.lower()]
     if overviews:
         stored.append(f"overviews {' '.join(map(str, overviews))}")
     n_bytes = place.stat().st_size if here and place.is_file() else None
     found = Description(source.name, kind, source.domain, source.block_shape, tuple(stored), n_bytes)
-    return replace(found, masked=masked, damage=glance(place) if here and place.is_file() else "")
+    damage = glance(place) if here and place.is_file() else ""
+    return replace(found, masked=masked, damage=damage, statistics=statistics if any(statistics) else ())
 
 
 def _of_store(path: Spot) -> Description:
@@ -125,4 +144,5 @@ def _of_store(path: Spot) -> Description:
     n_bytes = sum(file.stat().st_size for file in files if file.is_file()) or None
     kind = f"zarr v{data.metadata.zarr_format}"
     found = Description(str(path), kind, source.domain, cells.chunk, tuple(stored), n_bytes)
-    return replace(found, layers=tuple(layers), masked=masked, damage=glance(path))
+    statistics = in_attributes(data.attrs, source.domain.n_bands)
+    return replace(found, layers=tuple(layers), masked=masked, damage=glance(path), statistics=statistics)

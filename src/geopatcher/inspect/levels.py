@@ -13,21 +13,32 @@ from rasterio.windows import Window
 from geopatcher.core.box import Box
 from geopatcher.core.protocols import OverArray, OverDataset, PixelSource
 from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.statistics import MAX_BANDS, in_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, Sliceable
+    from geopatcher.core.statistics import Statistics
 
 
-class Raster(Protocol):
-    """A raster that is read in pieces, thinned to every ``step``-th cell. Any thread may read."""
+class Described(Protocol):
+    """A raster of which more may be known than what is read of it."""
 
     @property
     def domain(self) -> RasterDomain:
         """Grid, georeference, dtype and nodata."""
         ...
+
+    @property
+    def statistics(self) -> Sequence[Statistics | None]:
+        """What is known of all cells of each band, `None` of one of which nothing is; empty for none."""
+        ...
+
+
+class Raster(Described, Protocol):
+    """A raster that is read in pieces, thinned to every ``step``-th cell. Any thread may read."""
 
     @property
     def block_shape(self) -> tuple[int, int]:
@@ -49,6 +60,12 @@ class Raster(Protocol):
     def exact(self, row: int, col: int) -> list[float | int | None]:
         """Return one cell of every band as it is stored; ``None`` where it is missing."""
         ...
+
+
+def statistics_of(raster: Described, band: int) -> Statistics | None:
+    """Return what is known of all cells of a band, counted from 0, without reading any."""
+    known = raster.statistics
+    return known[band] if band < len(known) else None
 
 
 def decoded_bytes(raster: Raster, box: Box, n_bands: int, step: int) -> int:
@@ -89,6 +106,7 @@ class ArrayRaster:
     block_shape: tuple[int, int]
     copies: Mapping[int, Sliceable] = field(default_factory=dict)
     masks: Mapping[int, Sliceable] = field(default_factory=dict)
+    statistics: Sequence[Statistics | None] = ()
 
     @property
     def levels(self) -> tuple[int, ...]:
@@ -138,13 +156,15 @@ class FileRaster:
 
     source: DatasetSource
     levels: tuple[int, ...]
+    statistics: Sequence[Statistics | None] = ()
 
     @classmethod
     def of(cls, source: DatasetSource) -> FileRaster:
-        """Look up the overviews."""
+        """Look up the overviews, and the statistics of a whole file."""
         with POOL.look_at(source.path) as dataset:
             levels = tuple(int(factor) for factor in dataset.overviews(source.indexes[0]))
-        return cls(source, levels)
+            bands = () if source.window else source.indexes[:MAX_BANDS]
+            return cls(source, levels, tuple(in_tags(dataset.tags(band)) for band in bands))
 
     @property
     def domain(self) -> RasterDomain:
@@ -187,6 +207,7 @@ class SourceRaster:
 
     source: PixelSource
     levels: tuple[int, ...] = ()
+    statistics: Sequence[Statistics | None] = ()
 
     @property
     def domain(self) -> RasterDomain:

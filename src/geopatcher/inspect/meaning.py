@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.metadata import Metadata
     from geopatcher.core.protocols import Array
+    from geopatcher.core.statistics import Statistics
     from geopatcher.inspect.levels import Raster
 
 
@@ -53,6 +54,13 @@ class MeantRaster:
     def levels(self) -> tuple[int, ...]:
         """Those of the storage."""
         return self.stored.levels
+
+    @property
+    def statistics(self) -> Sequence[Statistics | None]:
+        """Those of the quantities."""
+        scales = (scale_of(self.domain.metadata, band) for band in range(len(self.stored.statistics)))
+        both = zip(self.stored.statistics, scales, strict=True)
+        return [each if each is None or pair is None else each.scaled(*pair) for each, pair in both]
 
     def read(self, box: Box, bands: Sequence[int], step: int = 1) -> Array:
         """Return quantities as float, worked out as float64 and rounded once."""

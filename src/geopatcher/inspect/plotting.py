@@ -60,7 +60,7 @@ def draw_band(
     extent, names = _frame(domain)
     ax.set_facecolor(NOTHING)
     style = style_of(
-        domain,
+        raster,
         band,
         cells,
         labels=domain.metadata.has_labels if layer else None,

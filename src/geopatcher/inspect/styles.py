@@ -10,7 +10,7 @@ import numpy as np
 from geopatcher.core.box import Box
 from geopatcher.core.styles import declared
 from geopatcher.inspect.classes import classes_shown, painted
-from geopatcher.inspect.levels import decoded_bytes
+from geopatcher.inspect.levels import decoded_bytes, statistics_of
 from geopatcher.inspect.meaning import scale_of
 from geopatcher.inspect.png import LABELS, USUAL, coloured, looks_like_labels, showable, value_range
 from geopatcher.inspect.thumbnail import overview
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.metadata import ClassLabel
     from geopatcher.core.protocols import Array
-    from geopatcher.inspect.levels import Raster
+    from geopatcher.core.statistics import Statistics
+    from geopatcher.inspect.levels import Described, Raster
 
 #: The ramp of layers, which are not to be taken for results.
 OF_LAYERS = "magma"
@@ -66,14 +67,18 @@ class BandStyle:
 
 
 def style_of(
-    domain: RasterDomain, band: int, cells: Array, *, labels: bool | None = None, ramp: str = USUAL
+    raster: Described, band: int, cells: Array, *, labels: bool | None = None, ramp: str = USUAL
 ) -> BandStyle:
     """Return how a band looks, going by what its raster says and by ``cells`` of it.
 
+    A quantity is shown from the lowest to the highest of the cells that are seen, but for 2 % at either end.
+    Where no cell is seen that holds data, or all are alike, it is shown from the lowest to the highest of all
+    cells, if that is known.
+
     Parameters
     ----------
-    domain
-        The raster's.
+    raster
+        Its grid, and what is known of all of its cells.
     band
         Counted from 0.
     cells
@@ -85,22 +90,33 @@ def style_of(
 
     Examples
     --------
-    >>> from geopatcher.core.domain import RasterDomain
-    >>> style_of(RasterDomain((1, 101)), 0, np.arange(101.0)).span
+    >>> from geopatcher.inspect.levels import raster_of
+    >>> from geopatcher.fields.array_source import ArraySource
+    >>> cells = np.arange(101.0)[None]
+    >>> style_of(raster_of(ArraySource.of(cells)), 0, cells).span
     (2.0, 98.0)
-    >>> classes = np.array([[10.0, 20.0], [20.0, np.nan]])
-    >>> found = style_of(RasterDomain((2, 2), dtype=np.dtype("uint8")), 0, classes)
+    >>> classes = np.array([[10, 20], [20, 20]], np.uint8)
+    >>> found = style_of(raster_of(ArraySource.of(classes)), 0, np.array([[10.0, 20.0], [20.0, np.nan]]))
     >>> [one.name for one in found.classes], [round(share, 2) for share in found.shares]
     (['10', '20'], [0.33, 0.67])
 
     """
-    known = cells[np.isfinite(cells)]
+    domain, known = raster.domain, cells[np.isfinite(cells)]
     if is_labels(domain, known, band) if labels is None else labels and is_whole(known):
         classes = classes_shown(domain.metadata, band, known)
         shares = tuple(float((known == one.value).mean()) if known.size else 0.0 for one in classes)
         return BandStyle(LABELS, (0.0, 255.0), classes, shares)
     said = declared(domain.metadata, band)
-    return BandStyle(said.ramp or ramp, showable(*said.range) if said.range else value_range(known))
+    span = showable(*said.range) if said.range else _middle(known, statistics_of(raster, band))
+    return BandStyle(said.ramp or ramp, span)
+
+
+def _middle(known: Array, statistics: Statistics | None) -> tuple[float, float]:
+    """Return the range that shows cells best, that of all of them where those seen show too little."""
+    if statistics is None or (known.size and known.min() < known.max()):
+        return value_range(known)
+    low, high = float(statistics.minimum), float(statistics.maximum)
+    return showable(low, high) if low < high else value_range(np.array([low]))
 
 
 def is_labels(domain: RasterDomain, known: Array, band: int = 0) -> bool:

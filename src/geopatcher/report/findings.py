@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.box import Box
+from geopatcher.core.statistics import Statistics
 from geopatcher.inspect.arrays import RESULT
+from geopatcher.inspect.levels import statistics_of
 from geopatcher.inspect.png import USUAL, data_uri, png_bytes, value_range
 from geopatcher.inspect.styles import OF_LAYERS, BandStyle, seen, style_of
 from geopatcher.report.borders import borders_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.protocols import Array
     from geopatcher.fields.open import Source
     from geopatcher.inspect.levels import Raster
     from geopatcher.report.borders import Borders
@@ -42,8 +45,9 @@ class Look:
     """A band seen from afar.
 
     ``counts`` is a histogram over the range of the colours (``edges``, one more), or of classes the cells of
-    each; ``valid`` the share of cells with a value, ``mean`` and ``deviation`` theirs; ``sampled`` is how
-    many cells this is known from, ``step`` their distance in pixels; ``unit`` is that of the values.
+    each; ``sampled`` is how many cells this is known from, ``step`` their distance in pixels. ``statistics``
+    are of all cells if ``exact``, else of these, `None` where none of them holds a value; so is ``valid``,
+    the share of cells with a value; ``unit`` is that of the values.
     """
 
     title: str
@@ -53,8 +57,8 @@ class Look:
     counts: NDArray[np.int64]
     edges: NDArray[np.floating]
     valid: float
-    mean: float
-    deviation: float
+    statistics: Statistics | None
+    exact: bool
     sampled: int
     step: int
     unit: str = ""
@@ -202,9 +206,9 @@ def look_into(
 
 def look(raster: Raster, band: int, title: str, *, labels: bool | None = None, ramp: str = USUAL) -> Look:
     """Return a band seen from afar; ``labels`` is whether values are names, ``None`` to decide by looking."""
-    cells = seen(raster, band)
+    cells, exact = seen(raster, band), statistics_of(raster, band)
     known = cells[np.isfinite(cells)]
-    style = style_of(raster.domain, band, cells, labels=labels, ramp=ramp)
+    style = style_of(raster, band, cells, labels=labels, ramp=ramp)
     if style.classes:
         counts = np.array([np.count_nonzero(known == one.value) for one in style.classes], np.int64)
         edges = np.arange(len(counts) + 1) - 0.5
@@ -222,13 +226,23 @@ def look(raster: Raster, band: int, title: str, *, labels: bool | None = None, r
         style=style,
         counts=counts,
         edges=edges,
-        valid=known.size / cells.size,
-        mean=float(known.mean(dtype=float)) if known.size else float("nan"),
-        deviation=float(known.std(dtype=float)) if known.size else float("nan"),
+        valid=known.size / cells.size
+        if exact is None or exact.valid_percent is None
+        else exact.valid_percent / 100,
+        statistics=exact or _counted(known),
+        exact=exact is not None,
         sampled=cells.size,
         step=round(max(height / cells.shape[0], width / cells.shape[1])),
         unit=units[band] if band < len(units) else "",
     )
+
+
+def _counted(known: Array) -> Statistics | None:
+    """Return the statistics of cells that are seen; of how many of all, they do not say."""
+    if not known.size:
+        return None
+    low, high = float(known.min()), float(known.max())
+    return Statistics(low, high, float(known.mean(dtype=float)), float(known.std(dtype=float)))
 
 
 def band_numbers(domain: RasterDomain, bands: Sequence[int] | None) -> list[int]:
@@ -254,7 +268,7 @@ def name_of(domain: RasterDomain, band: int) -> str:
 
 
 def _style(raster: Raster, band: int, labels: bool | None) -> BandStyle:
-    return style_of(raster.domain, band, seen(raster, band), labels=labels)
+    return style_of(raster, band, seen(raster, band), labels=labels)
 
 
 def _seams(

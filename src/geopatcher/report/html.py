@@ -208,8 +208,23 @@ def _figure(look: Look) -> str:
         f'<figure><img src="{look.uri}" alt="{escape(look.title, quote=True)}" width="{look.shape[1]}" '
         f'height="{look.shape[0]}">{colours}'
         f"<figcaption><b>{escape(look.title)}</b>{unit}, {thin}</figcaption>{below}"
-        f'<p class="note">{what} {look.sampled:,} cells; {look.valid:.1%} of them hold a value.</p>'
+        f'<p class="note">{what} {look.sampled:,} cells. {_numbers(look)}</p>'
         f"</figure>"
+    )
+
+
+def _numbers(look: Look) -> str:
+    """Say which values a band holds, and of which cells that is known."""
+    whose = "all cells of the band" if look.exact else "these cells"
+    known = look.statistics
+    if known is None or look.style.classes:
+        return f"{look.valid:.1%} of {whose} hold a value."
+    low, high, mean, deviation = map(
+        charts.number, (known.minimum, known.maximum, known.mean, known.deviation)
+    )
+    return (
+        f"{look.valid:.1%} of {whose} hold a value: {low} to {high}, mean {mean}, standard deviation "
+        f"{deviation}."
     )
 
 
@@ -285,23 +300,26 @@ def _against(findings: Findings) -> str:
 def _disagreement(findings: Findings) -> str:
     """Say what the layer ``spread`` says: patches may disagree without a jump."""
     spread = next((layer for layer in findings.layers if layer.title == "spread"), None)
-    deviation = findings.looks[0].deviation
-    if spread is None or not deviation > 0:
+    first = findings.looks[0].statistics
+    if spread is None or spread.statistics is None or first is None or not first.deviation > 0:
         hint = (
             "Patches that disagree may be blended without a jump: the layer &quot;spread&quot; shows where."
         )
         return f'<p class="note">{hint}</p>'
-    share = spread.mean / deviation
+    mean, share = spread.statistics.mean, spread.statistics.mean / first.deviation
     return (
-        f'<p class="note">Patches over the same pixel disagree by {charts.number(spread.mean)} on average '
+        f'<p class="note">Patches over the same pixel disagree by {charts.number(mean)} on average '
         f"(layer &quot;spread&quot;): {share:.1%} of the standard deviation of the first band.</p>"
     )
 
 
 def _coverage(findings: Findings) -> str:
     opened = findings.opened
-    rows = [(look.title, f"{look.valid:.2%}", f"{look.sampled:,}") for look in findings.looks]
-    table = _table(("band", "cells with a value", "cells looked at"), rows)
+    rows = [
+        (look.title, f"{look.valid:.2%}", "all" if look.exact else f"{look.sampled:,}")
+        for look in findings.looks
+    ]
+    table = _table(("band", "cells with a value", "of cells"), rows)
     text = ""
     if opened.anchors is not None:
         whole = Box.of_shape(opened.domain.grid_shape)

@@ -99,8 +99,7 @@ class Input:
             chosen = tuple(
                 chosen[at] for at in np.linspace(0, len(chosen) - 1, MAX_BANDS).round().astype(int)
             )
-        domain = self.raster.domain
-        classes = style_of(domain, chosen[0], seen(self.raster, chosen[0])).classes
+        classes = style_of(self.raster, chosen[0], seen(self.raster, chosen[0])).classes
         labels = bool(classes) and len(chosen) == 1
 
         def read(box: Box) -> Array:

@@ -18,7 +18,7 @@ from geopatcher.core.box import Box
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import opening
 from geopatcher.inspect.arrays import RESULT
-from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes, thinned
+from geopatcher.inspect.levels import FileRaster, as_float, decoded_bytes, statistics_of, thinned
 from geopatcher.inspect.png import LABELS, USUAL, png_bytes, ramp_colours
 from geopatcher.inspect.styles import OF_LAYERS, SEEN_PX, BandStyle, is_seen_soon, seen, style_of
 from geopatcher.inspect.thumbnail import Sampled
@@ -103,7 +103,7 @@ class Layer:
         count = min(raster.domain.n_bands, MAX_BANDS)
         given = labels if name in (RESULT, INPUT) else raster.domain.metadata.has_labels
         styles = [
-            style_of(raster.domain, band, _look(raster, band), labels=given, ramp=_usual_ramp(name))
+            style_of(raster, band, _look(raster, band), labels=given, ramp=_usual_ramp(name))
             for band in range(min(count, LOOKED_AT))
         ]
         rest = BandStyle(styles[0].ramp, _joined([style.span for style in styles]), styles[0].classes)
@@ -149,7 +149,9 @@ class Layer:
         """Return how the values of a band are spread, among those its look is decided by."""
         found = self._histograms.get(band)
         if found is None:
-            found = self._histograms[band] = Histogram.of(_look(self.raster, band))
+            found = self._histograms[band] = Histogram.of(
+                _look(self.raster, band), statistics_of(self.raster, band)
+            )
         return found
 
     def histogram_less(self, bands: tuple[int, ...], other: Layer, other_bands: tuple[int, ...]) -> Histogram:
@@ -210,8 +212,8 @@ class Layer:
         if not self.stop.is_set():
             few = -(-max(sample.cells.shape) // SEEN_PX)  # as many as the report goes by
             cells, ramp = sample.cells[::few, ::few], _usual_ramp(self.name)
-            style = style_of(self.raster.domain, band, cells, labels=self.labels, ramp=ramp)
-            self._histograms[band] = Histogram.of(cells)
+            style = style_of(self.raster, band, cells, labels=self.labels, ramp=ramp)
+            self._histograms[band] = Histogram.of(cells, statistics_of(self.raster, band))
             self._settled[band] = style
 
     def _grid(self) -> TileGrid:

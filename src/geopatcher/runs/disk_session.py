@@ -21,6 +21,7 @@ from geopatcher.runs.remarks import tell_gaps
 from geopatcher.runs.session import Standing, at_least, known_spec
 from geopatcher.runs.source_watch import SourceWatch
 from geopatcher.targets.protocol import ApartByIdentity
+from geopatcher.targets.statistics import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,7 @@ class DiskSession(Standing):
     _begun: bool = field(default=False, init=False)
     _masked: bool = field(default=False, init=False)
     _watch: SourceWatch[_Finished] = field(init=False)
+    _tally: Tally | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._watch = SourceWatch(self.job)
@@ -117,7 +119,9 @@ class DiskSession(Standing):
             self.stats.notes.append(f"what was damaged since it was written is computed again: {damage}")
         self.sink.sweep(account.finished.holds)
         ledger = Ledger.go_on(earlier, target.work.ledger, account, target.work.token)
-        self._account, self.spec = account, header.spec
+        self._account, self.spec, self._tally = account, header.spec, Tally(header.spec)
+        for row, files in account.files():
+            self._tally.add(row, files)
         pending = list(account.unsynced)
         self._writer = LedgerWriter(ledger, self.sink, pending, pipelined=self.job.pipelined)
         self.operate.n_bands, self.operate.dtype = header.n_bands, header.dtype
@@ -144,6 +148,7 @@ class DiskSession(Standing):
         """Make the working store and begin the ledger."""
         self._begun = True
         self.spec, self.sink = spec, self.target.begin(spec, replace=self._replaces)
+        self._tally = Tally(spec)
         known = self.operate.n_bands, self.operate.dtype, self.threads, self._how()
         ledger = Ledger.begin(
             self.target.work.ledger, Header(self._fingerprint, spec, *known), self.target.work.token
@@ -175,8 +180,9 @@ class DiskSession(Standing):
 
     def _write(self, rows: Iterable[_Finished]) -> None:
         for box, files, flaws in rows:
-            if self._writer is not None:
+            if self._writer is not None and self._tally is not None:
                 self._writer.write(box, files, flaws)
+                self._tally.add(box, files)
 
     def _flaws_in(self, box: Box) -> list[Flaw]:
         height, width = self.job.plan.anchors.patch_shape
@@ -198,13 +204,13 @@ class DiskSession(Standing):
             The source changed while it was read.
 
         """
-        scribe = self._writer
-        if scribe is None:
+        scribe, tally = self._writer, self._tally
+        if scribe is None or tally is None:
             return
         scribe.finish()
         self._write(self._watch.finish())
         self._require_ours(scribe)
-        found = self.target.publisher.assemble()
+        found = self.target.publisher.assemble(tally.statistics())
         self._masked = found.spec.masked
         tell_gaps(self.job, self.stats, known_spec(self.spec), found.spec, found.gaps)
         self.target.publisher.note_files(scribe.ledger)

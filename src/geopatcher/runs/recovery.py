@@ -11,6 +11,7 @@ from geopatcher.runs.damage import Look, look_at_result, look_at_work, spec_of_l
 from geopatcher.runs.fingerprint import differing, unknown_in
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.runs.ledger.writing import Ledger
+from geopatcher.targets.digests import same_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -175,7 +176,7 @@ def _note_touched(target: DurableTarget, account: Account, look: Look) -> None:
 
     Where that cannot be done, next time is as this one.
     """
-    publisher = target.publisher
+    publisher, known = target.publisher, dict(account.files())
     with suppress(TargetError, OSError):
         ledger = Ledger.reopen(publisher.ledger, account)
         try:
@@ -186,7 +187,8 @@ def _note_touched(target: DurableTarget, account: Account, look: Look) -> None:
                     ledger.others({name: publisher.files.record(name)})
             for level, row in look.touched:
                 sink = publisher.stored(spec_of_level(account.spec, level), level)
-                ledger.seen(row, level, sink.read_records(row))
+                read = sink.read_records(row)
+                ledger.seen(row, level, read if level else same_cells(read, known[row]))
         finally:
             ledger.close()
 

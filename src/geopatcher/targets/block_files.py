@@ -36,7 +36,7 @@ class BlockWriter(Protocol):
     """Writes the blocks of one array."""
 
     def take(self, box: Box) -> Array:
-        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
+        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)`` and moments."""
         ...
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from geopatcher.core.box import Box
 from geopatcher.errors import TargetExistsError
+from geopatcher.targets.statistics import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.durable import Blocks, Publishing, Work
     from geopatcher.targets.places import Spot
     from geopatcher.targets.product import Product
@@ -32,6 +35,7 @@ class BlockTarget(ABC):
     work: Work
     blocks: Blocks
     publisher: Publishing
+    _sink: BlockStore | None = None
 
     @abstractmethod
     def check_place(self) -> None:
@@ -88,7 +92,16 @@ class BlockTarget(ABC):
 
     def create(self, spec: ResultSpec) -> BlockStore:
         """Make the place for the blocks of a result."""
-        return self.begin(spec, replace=False)
+        self._sink = self.begin(spec, replace=False)
+        return self._sink
+
+    def _counted(self, spec: ResultSpec) -> tuple[Statistics | None, ...]:
+        """Return the statistics of what this process has written."""
+        if self._sink is None:
+            return ()
+        tally, whole = Tally(spec), Box.of_shape(spec.domain.grid_shape)
+        tally.add(whole, self._sink.take(whole))
+        return tally.statistics()
 
     def complete(self) -> Product:
         """Let the result appear; for results without a ledger."""
@@ -101,7 +114,7 @@ class BlockTarget(ABC):
         replaced is still there.
         """
         publisher, spec = self.publisher, self.blocks.spec
-        publisher.assemble()
+        publisher.assemble(self._counted(spec))
         if publisher.replaces:
             publisher.sync_all()
         made = publisher.layers_made()

@@ -17,7 +17,8 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.cpu import usable_cores
 from geopatcher.targets.chunk_files import Pieces, grid_of, place_of
-from geopatcher.targets.digests import NO_FILE
+from geopatcher.targets.digests import NO_FILE, with_moments
+from geopatcher.targets.statistics import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from geopatcher.formats.chunk_guard import Configured
     from geopatcher.targets.digests import FileRecord
     from geopatcher.targets.files import Files
+    from geopatcher.targets.statistics import Counting
 
     #: From a chunk's cells, in one piece of memory, to what is in its file.
     Encoder: TypeAlias = Callable[[Array], bytes | memoryview]
@@ -147,7 +149,8 @@ def run_all(tasks: Iterable[Callable[[], None]], allowed: int) -> None:
 class ChunkWriter:
     """Writes whole chunks of an array into ``files``, one in each of its `tasks`.
 
-    What became of the chunks is kept until it is asked for, by `take`.
+    What became of the chunks is kept until it is asked for, by `take`. With ``counting`` their cells are
+    counted on the way, while they are at hand.
 
     Raises
     ------
@@ -156,31 +159,45 @@ class ChunkWriter:
 
     """
 
-    def __init__(self, array: Stored, files: Files, encode: Encoder) -> None:
-        self._array, self._files, self._encode = array, files, encode
+    def __init__(
+        self, array: Stored, files: Files, encode: Encoder, counting: Counting | None = None
+    ) -> None:
+        self._array, self._files, self._encode, self._counting = array, files, encode, counting
         self._dtype = array.dtype.newbyteorder("<")
         self._fill = self._dtype.type(array.fill_value)
         self._scratch: list[Array] = []  # chunks to encode from, used again by any thread
         self._written: dict[tuple[int, ...], FileRecord] = {}
+        self._moments: dict[tuple[int, ...], Array] = {}
 
-    def tasks(self, box: Box, values: Array, first: int = 0) -> Iterator[Callable[[], None]]:
+    def tasks(
+        self, box: Box, values: Array, first: int = 0, said: Array | None = None
+    ) -> Iterator[Callable[[], None]]:
         """Yield what writes ``values``, ``(bands, h, w)``, at a box that begins where chunks do.
 
         They are the bands from ``first`` on. What is missing of a chunk at the end of the grid holds fill.
-        Chunks that hold nothing else have no file.
+        Chunks that hold nothing else have no file. ``said`` says which cells hold data; see
+        `geopatcher.core.gaps`.
         """
         for where, band, rows, cols in self._chunks(box, len(values), first):
-            cells = values[band, rows.start - box.row0 : rows.stop - box.row0, cols]
-            yield partial(self._put, where, self._array.metadata.encode_chunk_key(where), cells)
+            place = (band, slice(rows.start - box.row0, rows.stop - box.row0), cols)
+            told = None if said is None else said[place]
+            yield partial(self._put, where, self._array.metadata.encode_chunk_key(where), values[place], told)
 
     def take(self, box: Box) -> Array:
-        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)``."""
+        """Return, once, what is known of the files of a box: ``(bands, rows, columns, 3)`` and moments."""
         bands, rows, cols = grid_of(self._array, box)
-        known = [
-            self._written.pop((*place_of(self._array, band), row, col), NO_FILE)
+        grid = len(bands), len(rows), len(cols)
+        places = [
+            (*place_of(self._array, band), row, col)
             for band, row, col in itertools.product(bands, rows, cols)
         ]
-        return np.array(known, np.int64).reshape(len(bands), len(rows), len(cols), 3)
+        known = np.array([self._written.pop(place, NO_FILE) for place in places], np.int64)
+        if self._counting is None:
+            return known.reshape(*grid, -1)
+        moments = np.full((len(places), self._counting.n_columns), NOTHING)
+        for row_of, place in zip(moments, places, strict=True):
+            row_of[...] = self._moments.pop(place, row_of)
+        return with_moments(known, moments).reshape(*grid, -1)
 
     def _chunks(
         self, box: Box, n_bands: int, first: int
@@ -199,9 +216,10 @@ class ChunkWriter:
                     slice(col - box.col0, min(col + width, box.col1) - box.col0),
                 )
 
-    def _put(self, where: tuple[int, ...], key: str, cells: Array) -> None:
+    def _put(self, where: tuple[int, ...], key: str, cells: Array, said: Array | None) -> None:
         """Encode a chunk and write it."""
         if holds_only(cells, self._fill):
+            self._count(where, cells, said)
             self._files.remove(key)
             self._written.pop(where, None)
             return
@@ -211,9 +229,15 @@ class ChunkWriter:
             chunk = np.empty(self._array.chunks[-2:], self._dtype)
         if cells.shape != chunk.shape:
             chunk.fill(self._fill)
-        chunk[: cells.shape[0], : cells.shape[1]] = cells
+        held = chunk[: cells.shape[0], : cells.shape[1]]
+        held[...] = cells
+        self._count(where, held, said)
         self._written[where] = self._files.put(key, self._encode(chunk))
         self._scratch.append(chunk)
+
+    def _count(self, where: tuple[int, ...], cells: Array, said: Array | None) -> None:
+        if self._counting is not None:
+            self._moments[where] = self._counting.moments(cells, said)
 
 
 def holds_only(cells: Array, fill: np.generic) -> bool:

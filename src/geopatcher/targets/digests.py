@@ -41,11 +41,14 @@ class TiffRecord(NamedTuple):
     crcs: tuple[int, ...]
 
 
+#: Numbers of a `FileRecord`.
+N_RECORD = 3
 #: Of a block that holds fill only, which has no file.
 NO_FILE = FileRecord(0, 0, 0)
 
 #: Of the files the cells of a rectangle lie in, by the name of their array: ``(bands, rows, columns, 3)``
-#: of int64, where rows and columns count files.
+#: of int64, where rows and columns count files. Where cells were counted, the bits of their moments are
+#: behind the three numbers of a `FileRecord`; see `with_moments`.
 Digests: TypeAlias = "Mapping[str, Array]"
 
 
@@ -165,6 +168,11 @@ def look_at(file: Path, known: FileRecord, reads: Reads = "touched") -> Finding:
     return Finding(touched=touched)
 
 
+def same_cells(read: Digests, known: Digests) -> Digests:
+    """Return what was read of files, with the moments of their cells that were known before."""
+    return {name: with_moments(array, moments_in(known[name])) for name, array in read.items()}
+
+
 def joined(above: Digests, below: Digests) -> Digests:
     """Return the digests of two rectangles of the same columns, one below the other."""
     return {name: np.concatenate([above[name], below[name]], axis=1) for name in above}
@@ -176,7 +184,23 @@ def files_in(digests: Array) -> list[FileRecord]:
     >>> files_in(np.array([[[[5, 77, 1], [0, 0, 0]]]]))
     [FileRecord(n_bytes=5, crc=77, mtime_ns=1), FileRecord(n_bytes=0, crc=0, mtime_ns=0)]
     """
-    return [FileRecord(*each) for each in digests.reshape(-1, 3).tolist()]
+    return [FileRecord(*each) for each in digests[..., :N_RECORD].reshape(-1, N_RECORD).tolist()]
+
+
+def with_moments(records: Array, moments: Array | None) -> Array:
+    """Return records of files, ``(..., 3)``, with the moments of their cells, ``(..., columns)``.
+
+    >>> moments_in(with_moments(np.array([[5, 77, 1]]), np.array([[2.0, 0.5]]))).tolist()
+    [[2.0, 0.5]]
+    """
+    return records if moments is None else np.concatenate([records, moments.view(np.int64)], axis=-1)
+
+
+def moments_in(digests: Array) -> Array | None:
+    """Return the moments of the cells in one array's files; `None` where they were not counted."""
+    if digests.shape[-1] == N_RECORD:
+        return None
+    return np.ascontiguousarray(digests[..., N_RECORD:]).view(np.float64)
 
 
 def look_at_tiff(file: Path, known: TiffRecord, reads: Reads = "touched") -> Finding:

@@ -31,10 +31,11 @@ from geopatcher.targets.tiff_records import Records
 from geopatcher.targets.work_store import ZarrWorkStore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from geopatcher.core.box import Box
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.cog.assembly import Assembled
     from geopatcher.targets.digests import TiffRecord
     from geopatcher.targets.levels import LevelRow
@@ -76,9 +77,9 @@ class ZarrPublisher(Publisher):
         sync_tree(self.blocks.path)
         return True
 
-    def assemble(self) -> Found:
-        """Add what only a complete store can have: overview levels and consolidated metadata."""
-        found, self._levels = finish_store(self.blocks.path, self.blocks.spec)
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
+        """Add what only a complete store can have: statistics, overview levels and consolidated metadata."""
+        found, self._levels = finish_store(self.blocks.path, self.blocks.spec, statistics)
         return found
 
     def note_files(self, notes: FileNotes) -> None:
@@ -160,12 +161,15 @@ class CogPublisher(Publisher):
         self.work.adopt(folder)
         return True
 
-    def assemble(self) -> Found:
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
         """Put the tiles together into a GeoTIFF, and those of each layer into one of its own.
+
+        Its statistics are those that its tiles brought along.
 
         With a mask that differs between bands, a file beside the result, as of a layer, says which cells
         each of them has: a GeoTIFF has one mask for all bands.
         """
+        _ = statistics
         spec = self.blocks.spec
         plain = Records({})
         for name in spec.layers:

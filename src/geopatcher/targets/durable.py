@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.block_files import BlockFiles
     from geopatcher.targets.digests import Finding, Reads, TiffRecord
     from geopatcher.targets.files import Files
@@ -218,8 +219,11 @@ class Publishing(Protocol):
         """Bring back the store of the finished result, to be worked on; ``False`` where that cannot be."""
         ...
 
-    def assemble(self) -> Found:
-        """Make the result from the store; return what it came to be."""
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
+        """Make the result from the store; return what it came to be.
+
+        ``statistics`` are those of its bands, none where they are not known, or the store knows them.
+        """
         ...
 
     def note_files(self, notes: FileNotes) -> None:

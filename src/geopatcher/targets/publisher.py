@@ -16,11 +16,12 @@ from geopatcher.targets.opened import open_store
 from geopatcher.targets.preflight import check_room
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.digests import Digests, FileRecord, Finding, Reads, TiffRecord
     from geopatcher.targets.product import Product
     from geopatcher.targets.pyramid import Found
@@ -183,8 +184,11 @@ class Publisher(ABC):
         """
 
     @abstractmethod
-    def assemble(self) -> Found:
-        """Make the product from the store; return what it came to be."""
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
+        """Make the product from the store; return what it came to be.
+
+        ``statistics`` are those of its bands, none where they are not known, or the store knows them.
+        """
 
     @abstractmethod
     def note_files(self, notes: FileNotes) -> None:

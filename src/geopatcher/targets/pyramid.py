@@ -16,22 +16,29 @@ from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.folders import remove
 from geopatcher.targets.levels import LevelRow, build_levels, create_levels, level_specs
 from geopatcher.targets.validity import count_gaps, restore_mask
-from geopatcher.targets.zarr_store import ZarrSink, attributes_of, consolidate, create_array
+from geopatcher.targets.zarr_store import (
+    ZarrSink,
+    attributes_of,
+    consolidate,
+    create_array,
+    tell_statistics,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import zarr
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.block_files import BlockFolder
     from geopatcher.targets.digests import FileRecord
     from geopatcher.targets.files import Files
 
 
-def finish_store(store: Path, spec: ResultSpec) -> Finished:
-    """Make a store whose blocks are all written complete: levels and consolidated metadata.
+def finish_store(store: Path, spec: ResultSpec, statistics: Sequence[Statistics | None] = ()) -> Finished:
+    """Make a store whose blocks are all written complete: statistics, levels and consolidated metadata.
 
     May be called again, after an interruption or after blocks were replaced.
 
@@ -43,6 +50,8 @@ def finish_store(store: Path, spec: ResultSpec) -> Finished:
     """
     try:
         found = settle(store, spec)
+        group = load("zarr").open_group(store, mode="r+", use_consolidated=False)
+        tell_statistics(group, found.spec, statistics)
     except OSError as error:
         raise TargetError(f"cannot write {store}: {error}") from error
     levels = _levels(store, found.spec)
@@ -59,7 +68,9 @@ def _levels(store: Path, spec: ResultSpec) -> list[LevelRow]:
         for folder in folders:
             remove(folder)
         create_levels(load("zarr").open_group(store, mode="r+", use_consolidated=False), spec)
-        return list(build_levels(ZarrSink(store), [ZarrSink(folder) for folder in folders], spec))
+        return list(
+            build_levels(ZarrSink(store), [ZarrSink(folder, counts=False) for folder in folders], spec)
+        )
     except OSError as error:
         raise TargetError(f"cannot write the overview levels of {store}: {error}") from error
 

@@ -6,11 +6,14 @@ import threading
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
 from geopatcher.core.leading import BAND, PLANE
 from geopatcher.errors import TargetError
 from geopatcher.formats.attributes import metadata_attributes
+from geopatcher.formats.statistics import attributes_of as statistics_attributes
 from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
 from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, zarr_threads
@@ -28,9 +31,10 @@ from geopatcher.targets.georef import (
     leading_coordinates,
 )
 from geopatcher.targets.multiscales import pyramid_attributes
+from geopatcher.targets.statistics import Counting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import zarr
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.files import Files
 
 #: What the layers beside a result are, and their unit; ``None`` is the result's own.
@@ -230,6 +235,18 @@ class ZarrBlocks(BlockFiles):
     _arrays: Mapping[str, zarr.Array]
     _writers: Mapping[str, ChunkWriter | BoxWriter]
 
+    @staticmethod
+    def writers(
+        arrays: Mapping[str, zarr.Array], files: Files, *, counts: bool
+    ) -> dict[str, ChunkWriter | BoxWriter]:
+        """Return what writes arrays that lie in ``files``, with ``counts`` its cells counted."""
+        return {
+            name: writer_of(
+                array, files.below(name), counting_of(array) if counts and name == "data" else None
+            )
+            for name, array in arrays.items()
+        }
+
     @property
     def arrays(self) -> Mapping[str, zarr.Array]:
         """The arrays by name."""
@@ -243,7 +260,7 @@ class ZarrBlocks(BlockFiles):
     def tasks(self, box: Box, arrays: Mapping[str, Array]) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield what encodes and writes the chunks of a box, each with the name of its array."""
         for name, values in arrays.items():
-            for task in self._writers[name].tasks(box, values):
+            for task in self._writers[name].tasks(box, values, said=arrays.get(VALID)):
                 yield name, task
 
     def write_band(self, name: str, band: int, box: Box, cells: Array) -> None:
@@ -262,9 +279,9 @@ class ZarrBlocks(BlockFiles):
 class ZarrSink(ZarrBlocks, BlockFolder):
     """Writes whole blocks into a store made by `create_store`, which is never made again.
 
-    It pickles as its path, and opens the store anew where it arrives; ``arrays`` are those of a new one. zarr
-    only reads the store: to write it would make every folder above a chunk, that of a run which another has
-    taken over included.
+    It pickles as its path, and opens the store anew where it arrives; ``arrays`` are those of a new one, and
+    ``counts`` says whether the cells of the result are counted. zarr only reads the store: to write it would
+    make every folder above a chunk, that of a run which another has taken over included.
 
     Raises
     ------
@@ -273,21 +290,47 @@ class ZarrSink(ZarrBlocks, BlockFolder):
 
     """
 
-    def __init__(self, path: Path, arrays: Mapping[str, zarr.Array] | None = None) -> None:
+    def __init__(
+        self, path: Path, arrays: Mapping[str, zarr.Array] | None = None, *, counts: bool = True
+    ) -> None:
         if arrays is None:
             group = load("zarr").open_group(path, mode="r", use_consolidated=False)
             arrays = {name: array for name, array in group.arrays() if len(array.shape) >= 2}
         self._arrays = arrays
-        self._writers = {
-            name: writer_of(array, FolderFiles(path / name)) for name, array in self._arrays.items()
-        }
+        self._writers = self.writers(arrays, FolderFiles(path), counts=counts)
         super().__init__(path, self._writers)
 
     def __reduce__(self) -> tuple[type[ZarrSink], tuple[Path]]:
         return (ZarrSink, (self.path,))
 
 
-def writer_of(array: zarr.Array, files: Files) -> ChunkWriter | BoxWriter:
+def writer_of(array: zarr.Array, files: Files, counting: Counting | None = None) -> ChunkWriter | BoxWriter:
     """Return what writes an array: chunk by chunk where it is stored as ours are."""
     encode = encoder_of(array)
-    return BoxWriter(array, files) if encode is None else ChunkWriter(array, files, encode)
+    if encode is None:
+        return BoxWriter(array, files, counting)
+    return ChunkWriter(array, files, encode, counting)
+
+
+def counting_of(array: zarr.Array) -> Counting | None:
+    """Return how the cells of a result are counted: its fill is no data where the array says so.
+
+    `None` where bands lie together in a file, as in results of earlier versions.
+    """
+    if set((array.shards or array.chunks)[:-2]) - {1}:
+        return None
+    fill = np.asarray(array.fill_value).item()
+    return Counting(array.dtype, fill if "_FillValue" in array.attrs else None)
+
+
+def tell_statistics(group: zarr.Group, spec: ResultSpec, found: Sequence[Statistics | None]) -> None:
+    """Say in a group whose cells are all written what is known of them; what was said before goes.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+
+    """
+    told = statistics_attributes(found, spec.domain.metadata)
+    group["data"].attrs.put(attributes_of("data", spec) | told)

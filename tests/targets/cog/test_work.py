@@ -46,7 +46,7 @@ def test_going_on_keeps_the_rows_that_are_recorded(tmp_path, work, went_down):
     assert files(store) == [f"data/c/0/{number}/{col}" for number in rows for col in (0, 1)]
     sink.write([row(1, 7)])
     with PackageReader(store.path / "data/c/0/1/1") as reader:
-        assert reader.moments()[0, 1] == 7
+        assert reader.moments(1)[0, 1] == 7
     assert [path.name for path in work.own.iterdir()] == ["tiles"]
 
 

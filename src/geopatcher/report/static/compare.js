@@ -18,7 +18,7 @@ export class Compare {
     this.opacity = by("opacity");
     this.histogram = new Histogram(by("difference"), "left less right", (span) => this.ranged(span));
     button(this.histogram.buttons, "difference-middle", "2–98 %", () => this.ranged(this.even("middle")));
-    button(this.histogram.buttons, "difference-all", "Min–max", () => this.ranged(this.even("ends")));
+    button(this.histogram.buttons, "difference-all", "Min–max", () => this.ranged(this.even("whole")));
     this.bar = new Bar(by("difference"));
     this.mode.addEventListener("change", () => this.choose(this.mode.value));
     this.opacity.addEventListener("input", () => this.see(Number(this.opacity.value) / 100));

@@ -75,7 +75,7 @@ export class Panel {
       this.show();
     });
     button(this.histogram.buttons, `${id}-middle`, "2–98 %", () => this.stretch("middle"));
-    button(this.histogram.buttons, `${id}-all`, "Min–max", () => this.stretch("ends"));
+    button(this.histogram.buttons, `${id}-all`, "Min–max", () => this.stretch("whole"));
     this.bar = new Bar(parent);
     this.legend = document.createElement("ul");
     this.legend.className = "legend";

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from geopatcher.core.gaps import VALID
-from geopatcher.targets.digests import FileRecord, TiffRecord
+from geopatcher.runs.ledger.lines import MAX_LINE_BYTES
+from geopatcher.targets.digests import N_RECORD, FileRecord, TiffRecord, with_moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 MOST = 2**63 - 1
 #: Largest piece of a file that is read at once to be compared with its checksum.
 MOST_PIECE = 64 << 20
+#: Longest text of moments: with one that is longer a line would be longer than is read.
+MOST_MOMENTS = MAX_LINE_BYTES // 4
 #: Longest name of a file or folder in bytes, as usual file systems have it, and of a file with its folders.
 MOST_PART, MOST_NAME = 255, 1024
 
@@ -69,14 +74,25 @@ def grids_of(spec: ResultSpec, box: Box) -> Grids:
 def files_to_json(digests: Digests) -> Record:
     """Return digests as a line holds them: size, checksum and time of each file, one behind the other.
 
-    Times are in nanoseconds behind the first of them, ``at``.
+    Times are in nanoseconds behind the first of them, ``at``. The moments of cells that were counted are
+    their float64 in base64.
 
     >>> files_to_json({"data": np.array([[[[5, 77, 1003], [0, 0, 0], [6, 78, 1001]]]])})
     {'at': 1001, 'files': {'data': [5, 77, 2, 0, 0, 0, 6, 78, 0]}}
     """
     times = [array[..., 2][array[..., 0] > 0] for array in digests.values()]
     first = min((int(each.min()) for each in times if each.size), default=0)
-    return {"at": first, "files": {name: _flat(array, -first) for name, array in digests.items()}}
+    known: dict[str, Json] = {
+        "at": first,
+        "files": {name: _flat(array, -first) for name, array in digests.items()},
+    }
+    counted = {name: array[..., N_RECORD:].tobytes() for name, array in digests.items()}
+    moments: dict[str, Json] = {
+        name: base64.b64encode(bits).decode() for name, bits in counted.items() if bits
+    }
+    if moments and sum(map(len, counted.values())) < MOST_MOMENTS:
+        known["moments"] = moments
+    return known
 
 
 def files_from_json(record: Record, grids: Grids) -> Digests:
@@ -107,8 +123,25 @@ def files_from_json(record: Record, grids: Grids) -> Digests:
         if (array[~there] != 0).any() or (array[..., 2].max(initial=0) > MOST - first):
             raise ValueError("what is known of its files is damaged")
         array[..., 2][there] += first
-        digests[name] = array
+        digests[name] = with_moments(array, _moments(record.get("moments"), name, array.shape[:-1]))
     return digests
+
+
+def _moments(told: Json, name: str, grid: tuple[int, ...]) -> Array | None:
+    """Return the moments of the cells in files; `None` where an earlier version wrote them."""
+    text = told.get(name) if isinstance(told, dict) else None
+    if text is None:
+        return None
+    try:
+        bits = base64.b64decode(str(text), validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"what is known of the cells of {name!r} is damaged: {error}") from error
+    n_files, n_numbers = math.prod(grid), len(bits) // 8
+    if not bits or len(bits) % 8 or n_numbers not in (5 * n_files, 7 * n_files):
+        raise ValueError(
+            f"what is known of the cells of {name!r} is damaged: {n_numbers} numbers of {n_files} files"
+        )
+    return np.frombuffer(bits, "<f8").astype(np.float64).reshape(*grid, -1)
 
 
 def others_to_json(others: Mapping[str, FileRecord]) -> Record:

@@ -14,10 +14,11 @@ from geopatcher.targets.categories import sidecar_of
 from geopatcher.targets.opened import layer_of, open_tiffs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.bucket.work_here import LeasedFolder
     from geopatcher.targets.digests import Finding, Reads, TiffRecord
     from geopatcher.targets.disk import CogPublisher
@@ -125,9 +126,9 @@ class BucketCogPublisher:
         """Use the tiles that a result with failed patches leaves behind on the machine that made it."""
         return self.local.restore(spec, rows, run)
 
-    def assemble(self) -> Found:
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
         """Put the tiles together, on this machine."""
-        return self.local.assemble()
+        return self.local.assemble(statistics)
 
     def note_files(self, notes: FileNotes) -> None:
         """Tell of the files, and of the ETags that they will have."""

@@ -16,10 +16,11 @@ from geopatcher.targets.opened import settled_store
 from geopatcher.targets.product import Product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
+    from geopatcher.core.statistics import Statistics
     from geopatcher.targets.bucket.files import BucketFiles
     from geopatcher.targets.bucket.lease import Lease
     from geopatcher.targets.bucket.ledger import BucketLedger
@@ -166,10 +167,10 @@ class BucketPublisher:
         self.files.remove(ROOT)
         return True
 
-    def assemble(self) -> Found:
+    def assemble(self, statistics: Sequence[Statistics | None] = ()) -> Found:
         """Put overview levels, and all documents but the last: all blocks they tell of are there."""
         spec, blocks = self.blocks.spec, self.blocks.open(self.blocks.spec)
-        documents, found = finished_documents(spec, blocks)
+        documents, found = finished_documents(spec, blocks, statistics)
         self._root, self._keeps_mask = documents.pop(ROOT), found.spec.masked or not spec.masked
         self._levels = list(self._put_levels(blocks, found.spec))
         self.work.lease.ensure()

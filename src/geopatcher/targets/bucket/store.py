@@ -12,16 +12,17 @@ from geopatcher.targets.bucket.files import BucketFiles
 from geopatcher.targets.levels import create_levels
 from geopatcher.targets.opened import require_arrays
 from geopatcher.targets.pyramid import Found, settle_group
-from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, create_group, writer_of
+from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, create_group, tell_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import zarr
     from zarr.storage import MemoryStore
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import FinishedTile
+    from geopatcher.core.statistics import Statistics
     from geopatcher.formats.buckets import Bucket
     from geopatcher.formats.object_stores import RemoteStore
     from geopatcher.targets.box_writer import Encoded
@@ -85,9 +86,9 @@ class BucketPlace:
 class BucketBlocks(ZarrBlocks):
     """The blocks of a finished store."""
 
-    def __init__(self, place: BucketPlace, arrays: Mapping[str, zarr.Array]) -> None:
+    def __init__(self, place: BucketPlace, arrays: Mapping[str, zarr.Array], *, counts: bool = False) -> None:
         self.place, self._arrays, files = place, arrays, place.files
-        self._writers = {name: writer_of(array, files.below(name)) for name, array in arrays.items()}
+        self._writers = self.writers(arrays, files, counts=counts)
         super().__init__(place.url, self._writers, files)
 
     @classmethod
@@ -119,7 +120,7 @@ class BucketSink(BucketBlocks):
 
     def __init__(self, place: BucketPlace, spec: ResultSpec, lease_key: str, token: str) -> None:
         self._spec, self._lease_key, self._token = spec, lease_key, token
-        super().__init__(place, place.arrays(spec, place.reader(documents_of(spec))))
+        super().__init__(place, place.arrays(spec, place.reader(documents_of(spec))), counts=True)
 
     def __reduce__(self) -> tuple[type[BucketSink], tuple[BucketPlace, ResultSpec, str, str]]:
         return (BucketSink, (self.place, self._spec, self._lease_key, self._token))
@@ -147,13 +148,16 @@ def documents_of(spec: ResultSpec) -> dict[str, bytes]:
     return _Documents(spec).contents()
 
 
-def finished_documents(spec: ResultSpec, sink: BucketBlocks) -> tuple[dict[str, bytes], Found]:
+def finished_documents(
+    spec: ResultSpec, sink: BucketBlocks, statistics: Sequence[Statistics | None]
+) -> tuple[dict[str, bytes], Found]:
     """Return all of a finished store but its blocks, and what its result came to be."""
     documents, found = _Documents(spec), Found(spec)
     if spec.masked:
         found = settle_group(documents.group, sink.files.below(VALID), sink.arrays[VALID], spec)
         if not found.spec.masked:
             del documents.group[VALID]
+    tell_statistics(documents.group, found.spec, statistics)
     create_levels(documents.group, found.spec)
     consolidate(documents.store)
     return documents.contents(), found

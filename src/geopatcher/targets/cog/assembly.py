@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher.core.cpu import usable_cores
 from geopatcher.core.gaps import Gaps
+from geopatcher.formats.statistics import tags_of
 from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.choosing import MOST, chosen
 from geopatcher.targets.cog.encoders import packed_mask
@@ -19,9 +20,9 @@ from geopatcher.targets.cog.ifd import FRAME_BYTES, Image, Level, lay_out
 from geopatcher.targets.cog.levels import TileFolder, build_levels, settled
 from geopatcher.targets.cog.packages import Footer, PackageReader, framed
 from geopatcher.targets.cog.recoding import recoded
-from geopatcher.targets.cog.statistics import tags_of, together
 from geopatcher.targets.cog.template import directory_of, level_of, mask_of
 from geopatcher.targets.digests import PIECE_BYTES, TiffRecord, checksum, mtime_of
+from geopatcher.targets.statistics import COUNT, n_columns, of_fill, statistics_of, together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 class Scanned(NamedTuple):
     """What the files of a level hold: bytes of tiles and masks, ``(places, files)`` and ``(places, 1)``.
 
-    Moments are ``(places, bands, 5)``, numbers of codecs ``(places, files)``, and the bytes that each codec
-    made where they were tried ``(codecs,)``.
+    Moments are ``(places, bands, columns)``, numbers of codecs ``(places, files)``, and the bytes that each
+    codec made where they were tried ``(codecs,)``.
     """
 
     tiles: Array
@@ -63,13 +64,15 @@ def scan(level: TileFolder) -> Scanned:
     rows, cols = array.places
     tiles = np.zeros((rows * cols, array.n_files), np.int64)
     masks = np.zeros((rows * cols, 1), np.int64)
-    moments = np.zeros((rows * cols, array.n_bands, 5))
+    moments = np.zeros((rows * cols, array.n_bands, n_columns(array.dtype)))
     found, tried, ways = np.zeros(3, np.int64), np.zeros(MOST, np.int64), np.zeros_like(tiles)
+    fill = of_fill(array.dtype.type(array.fill), array.nodata)
+    blank = np.zeros_like(fill) if array.masked else fill
 
     def look(number: int, row: int, col: int) -> tuple[Footer, Array] | None:
         try:
             with PackageReader(level.file(number, row, col)) as reader:
-                return reader.footer, reader.moments()
+                return reader.footer, reader.moments(array.bands_per_file)
         except FileNotFoundError:
             return None
 
@@ -80,13 +83,17 @@ def scan(level: TileFolder) -> Scanned:
             for (_, col, number), known in zip(places, said, strict=True):
                 if known is None:
                     n_bands = array.bands_per_file
-                    found += (array.box(row, col).n_pixels * n_bands if array.masked else 0, 0, 0)
+                    n_pixels = array.box(row, col).n_pixels
+                    found += (n_pixels * n_bands if array.masked else 0, 0, 0)
+                    own = moments[row * cols + col, array.bands_of(number)]
+                    own[...] = blank
+                    own[:, COUNT] *= n_pixels
                     continue
                 footer, own = known
                 place = row * cols + col
                 tiles[place, number] = max(0, footer.tile - 2 * FRAME_BYTES)
                 masks[place, 0] += max(0, footer.mask - 2 * FRAME_BYTES)
-                moments[place, array.bands_of(number)] = own
+                moments[place, array.bands_of(number), : own.shape[1]] = own
                 found += footer.gaps
                 ways[place, number] = footer.way
                 tried += footer.tried
@@ -163,8 +170,11 @@ def write_cog(
     levels = build_levels(replace(tiles, array=array), name, scratch)
     planes = [_plane(level, finest if not number else scan(level)) for number, level in enumerate(levels)]
     n_cells = array.grid[0] * array.grid[1]
-    statistics = [tags_of(together(finest.moments[:, band]), n_cells) for band in range(array.n_bands)]
-    first = directory_of(array, came.domain, records, statistics)
+    statistics = [
+        statistics_of(together(finest.moments[:, band]), array.dtype, n_cells)
+        for band in range(array.n_bands)
+    ]
+    first = directory_of(array, came.domain, records, list(map(tags_of, statistics)))
     layout = lay_out(_levels(first, planes), ghost=array.n_files == 1)
     fresh = target.with_name(f"{target.name}.partial")
     try:

@@ -204,9 +204,9 @@ class PackageReader:
         bits = np.frombuffer(self._decoded(4), np.uint8)
         return np.unpackbits(bits, count=int(np.prod(shape))).view(bool).reshape(shape)
 
-    def moments(self) -> Array:
+    def moments(self, n_bands: int) -> Array:
         """Return the moments of the bands."""
-        return np.frombuffer(self._named(5), "<f8").reshape(-1, 5)
+        return np.frombuffer(self._named(5), "<f8").reshape(n_bands, -1)
 
     def _decoded(self, number: int) -> bytes:
         return bytes(load("numcodecs").Blosc().decode(self._named(number)))

@@ -14,10 +14,10 @@ from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.choosing import Trials
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.packages import Package
-from geopatcher.targets.cog.statistics import moments_of
 from geopatcher.targets.digests import NO_FILE
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.multiscales import halve, halve_known, known_cells
+from geopatcher.targets.statistics import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,8 +118,8 @@ class TileWriter:
         half = aside = held = None
         if array.is_halved:
             half, aside, held = self._halved(values, known)
-        counted = known if array.masked else _known_of(values, array.nodata)
-        moments = moments_of(values, counted)
+        whole = values.astype(np.float64) if values.dtype == np.float32 else values  # counted to all digits
+        moments = moments_of(whole, known, None if array.masked else array.nodata)
         _, row, col = where
         way, tried = self._trials.choose((row, col), values)
         tile = array.encoders[way](self._whole(values))
@@ -161,11 +161,3 @@ class TileWriter:
     def _half(self, values: Array, known: Array | None, band: int, nodata: float | int | None) -> Array:
         held = None if known is None else known[band]
         return halve(values[band], self._array.method or "", held, self._array.fill, nodata)
-
-
-def _known_of(values: Array, nodata: float | int | None) -> Array | None:
-    """Return which cells a value does not call missing; `moments_of` sees to NaN."""
-    if nodata is None or nodata != nodata:  # noqa: PLR0124 - NaN
-        return None
-    known: Array = values != values.dtype.type(nodata)
-    return None if known.all() else known
