@@ -230,12 +230,9 @@ def test_blocks_below_a_map_are_those_of_files_and_none_of_arrays(holed):
     assert below.rows[0] == pytest.approx(1, abs=0.1)
     assert below.cols[1] == pytest.approx(1, abs=0.1)
     assert 0.01 < below.rows[1] < 0.2
-    masks = (
-        RasterioSource(str(path)).has_nodata
-        and array.domain.nodata is None
-        and array.domain.dtype.kind != "f"
-    )
-    assert below.cell_bytes == 3 * (array.domain.dtype.itemsize + masks)
+    domain = array.domain
+    masks = RasterioSource(str(path)).has_nodata and domain.nodata is None and domain.dtype.kind != "f"
+    assert below.cell_bytes == 3 * (domain.dtype.itemsize + masks)
     whole = scene_on(array, grid, "nearest").blocks_below((64, 128))
     assert bool(whole) is not array.gives_views  # floats whose nodata value becomes NaN are worked out
 
@@ -362,12 +359,11 @@ def test_beyond_the_raster_nothing_is_read():
 
 def test_a_part_of_a_file_is_warped_alone(tmp_path):
     cells = np.full((1, 60, 80), 5, "uint8")
-    path = write_geotiff(tmp_path / "a.tif", cells, crs=ZONE33, transform=PLACE)
-    part = RasterioSource(str(path), window=Box(0, 60, 20, 40))
+    path = str(write_geotiff(tmp_path / "a.tif", cells, crs=ZONE33, transform=PLACE))
+    part = RasterioSource(path, window=Box(0, 60, 20, 40))
     grid = RasterDomain((30, 40), PLACE @ Affine.scale(2), ZONE33)
     found, there = scene_on(part, grid, "nearest").read(Box(0, 30, 10, 20), (16, 16))
-    assert there.all()
-    assert (found == 5).all()
+    assert (there & (found == 5)).all()
     field = gp.ReprojectingRasterField(gp.RasterField(part), DEGREES, resampling="nearest")
     assert field.domain.width < gp.ReprojectingRasterField(path, DEGREES).domain.width / 2
 
@@ -393,8 +389,7 @@ def test_readers_and_labelled_arrays_are_warped(tmp_path):
     pytest.importorskip("rioxarray")
     cells = np.stack(np.mgrid[:64, :64]).astype("float32")
     path = write_geotiff(tmp_path / "a.tif", cells, crs=ZONE33, transform=PLACE)
-    tensor = geotensor.GeoTensor(values=cells, transform=PLACE, crs=ZONE33)
-    reader = readers.RasterioReader(str(path))
+    tensor, reader = geotensor.GeoTensor(cells, PLACE, ZONE33), readers.RasterioReader(str(path))
     y, x = PLACE.f - 30 * (np.arange(64) + 0.5), PLACE.c + 30 * (np.arange(64) + 0.5)
     labelled = xr.DataArray(cells, dims=("band", "y", "x"), coords={"y": y, "x": x}).rio.write_crs(ZONE33)
     for given in (tensor, reader, gp.RasterField(tensor), gp.RasterField(reader), labelled):

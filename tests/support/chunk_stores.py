@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import zarr
 
+from geopatcher.core.box import Box
+from geopatcher.core.domain import RasterDomain, ResultSpec
+from geopatcher.targets.zarr_store import ZarrSink
+
 CHUNK = 8
 
 
@@ -55,3 +59,17 @@ def custom(place, dtype="int16", **options):
     group = zarr.create_group(place, zarr_format=3, overwrite=True)
     defaults = {"shape": (2, 21, 29), "chunks": (1, CHUNK, CHUNK), "fill_value": 0, "dtype": dtype}
     return group.create_array("data", **(defaults | options))
+
+
+def spec(shape=(2, 21, 29), dtype="int16", fill=0, codec="zstd", **options):
+    domain = RasterDomain(shape, dtype=np.dtype(dtype))
+    return ResultSpec(domain, (CHUNK, CHUNK), fill, codec=codec, **options)
+
+
+def by_us(place, values, height=CHUNK, name="data"):
+    """Write rows of blocks, as a run does."""
+    sink = ZarrSink(place)
+    assert name in sink._writers
+    for row in range(0, values.shape[-2], height):
+        box = Box(row, min(row + height, values.shape[-2]), 0, values.shape[-1])
+        sink.write([(box, {name: values.reshape(-1, *values.shape[-2:])[:, row : row + height]})])

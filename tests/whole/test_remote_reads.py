@@ -32,12 +32,11 @@ PIXELS = np.random.default_rng(0).integers(1, 4000, SHAPE).astype("uint16")
 TALL = np.random.default_rng(1).integers(1, 4000, (1, 256 * (READS_AT_ONCE + 3), 600)).astype("uint16")
 #: A scene, so many of which lie side by side, and the columns that two of them share.
 SIDE, SIDES, OVER = np.random.default_rng(2).integers(1, 4000, (250, 250)).astype("uint16"), 5, 30
+TILED = {"tiled": True, "blockxsize": 128, "blockysize": 128}
 KINDS = {
-    "tiled": {"tiled": True, "blockxsize": 128, "blockysize": 128},
+    "tiled": TILED,
     "bands": {
-        "tiled": True,
-        "blockxsize": 128,
-        "blockysize": 128,
+        **TILED,
         "interleave": "band",
         "compress": "deflate",
     },
