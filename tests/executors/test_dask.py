@@ -80,6 +80,8 @@ def test_files_are_the_same_bytes(client, scene, tmp_path, ending):
     assert sum(seen) == result.stats.patches > result.plan.n_patches
     account = read_ledger(tmp_path / f"two.{ending}.ledger.jsonl")
     assert account.rows == 14, "one small record per region"
+    # Of which attributes are a part: what is known of all cells is the same, to the last bit.
+    assert ending == "tif" or "STATISTICS_MEAN" in (two / "data/zarr.json").read_text()
 
 
 def test_workers_that_kill_themselves_twice(client, tmp_path, reference):
