@@ -114,7 +114,7 @@ def test_a_condition_keeps_nodata_apart_from_false(scene, tmp_path):
         (["SCENE", "out.tif", "--expr", "b1", "--codec", "zstd-9"], 2, "--codec is for a .zarr target, not"),
         (["SCENE", "out.tif", "--expr", "b1", "--shards", "1024"], 2, "--shards is for a .zarr target, not"),
         (["SCENE", "out.tif", "--expr", "b1", "--checksum"], 2, "--checksum is for a .zarr target, not"),
-        (["SCENE", "out.tif", "--operator", "numpy:nothing"], 1, "module numpy has"),
+        (["SCENE", "out.tif", "--operator", "numpy:nothing"], 2, "module numpy has"),
         (["SCENE", "out.tif", "--operator", "numpy:ravel"], 1, "ravel returned an array of shape"),
         (["SCENE", "out.tif"], 2, "either --operator module:function, --expr TEXT or --model FILE"),
         (["SCENE", "out.tif", "--expr", "b1", "--size", "wide"], 2, "'wide' is neither pixels"),
