@@ -71,7 +71,7 @@ def test_faces_of_packages_give_what_they_name():
     assert made.stdout == "True\n"
 
 
-def test_a_store_is_opened_once_it_is_complete_and_not_before(raster, tmp_path, monkeypatch):
+def test_a_store_is_opened_to_be_told_its_statistics_and_once_it_is_complete(raster, tmp_path, monkeypatch):
     opened, open_group = [], zarr.open_group
 
     def watched(path, **options):
@@ -81,4 +81,4 @@ def test_a_store_is_opened_once_it_is_complete_and_not_before(raster, tmp_path, 
     monkeypatch.setattr(zarr, "open_group", watched)
     made = geopatcher.reconstruct(raster, np.negative, tmp_path / "x.zarr", size=32, chunks=48)
     assert (made.array[...] == -1).all()
-    assert opened == [tmp_path / "x.zarr"]
+    assert [path.name for path in opened] == ["store.zarr", "x.zarr"]

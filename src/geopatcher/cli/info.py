@@ -6,8 +6,9 @@ from dataclasses import asdict
 
 import click
 
+from geopatcher.cli.domains import of_domain
 from geopatcher.cli.options import options
-from geopatcher.cli.output import JSON, of_domain, say_json
+from geopatcher.cli.output import JSON, say_json
 from geopatcher.cli.words import PLACE
 from geopatcher.inspect.info import describe
 

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from geopatcher.errors.redaction import clean
-from geopatcher.fields.facts import short_crs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from geopatcher.core.domain import RasterDomain
+    from collections.abc import Iterator, Mapping
 
 #: All that the library has to say goes to loggers below this one.
 LOGGER = "geopatcher"
@@ -86,26 +83,3 @@ def plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, str | int | bool) else str(value)
-
-
-def of_domain(domain: RasterDomain) -> dict[str, object]:
-    """Return a grid, its bands and what says that a cell is missing."""
-    return {
-        "height": domain.height,
-        "width": domain.width,
-        "shape": list(domain.array_shape),
-        "dtype": str(domain.dtype),
-        "crs": short_crs(domain.crs),
-        "transform": [float(value) for value in domain.transform[:6]],
-        "bounds": [float(value) for value in domain.bounds],
-        "nodata": domain.nodata,
-        "bands": list(domain.band_names),
-        "units": list(domain.units),
-        "classes": _classes(domain),
-    }
-
-
-def _classes(domain: RasterDomain) -> Sequence[Mapping[str, str]]:
-    return [
-        {str(value): name for value, name in band.classes} for band in domain.metadata.bands if band.classes
-    ]

@@ -14,11 +14,12 @@ import numpy as np
 import geopatcher
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.crew import cluster, require_one_crew, takes_crew
+from geopatcher.cli.domains import of_domain
 from geopatcher.cli.lazy import ToldError
 from geopatcher.cli.looks import takes_looks
 from geopatcher.cli.operators import read_arguments, task_over
 from geopatcher.cli.options import FUNCTION, PATCHES, RESULT, SELECTION, options, storage_of
-from geopatcher.cli.output import JSON, is_quiet, of_domain, say, say_json
+from geopatcher.cli.output import JSON, is_quiet, say, say_json
 from geopatcher.cli.plan import foretell
 from geopatcher.cli.saved import SavedCommand
 from geopatcher.cli.scenes import takes_scenes

@@ -52,6 +52,7 @@ def finish_store(store: Path, spec: ResultSpec, statistics: Sequence[Statistics 
         found = settle(store, spec)
         group = load("zarr").open_group(store, mode="r+", use_consolidated=False)
         tell_statistics(group, found.spec, statistics)
+        sync_files([store / "data" / "zarr.json"], store)  # without which it is no store any more
     except OSError as error:
         raise TargetError(f"cannot write {store}: {error}") from error
     levels = _levels(store, found.spec)

@@ -9,7 +9,7 @@ import os
 import sys
 from importlib.machinery import PathFinder
 
-LACKING = frozenset(os.environ["LACKING"].split(","))
+LACKING = frozenset(filter(None, os.environ.get("LACKING", "").split(",")))
 
 
 class _Finder(PathFinder):
@@ -23,4 +23,5 @@ class _Finder(PathFinder):
         return super().find_spec(fullname, path, target)
 
 
-sys.meta_path[:] = [_Finder if finder is PathFinder else finder for finder in sys.meta_path]
+if LACKING:
+    sys.meta_path[:] = [_Finder if finder is PathFinder else finder for finder in sys.meta_path]
