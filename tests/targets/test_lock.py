@@ -14,12 +14,12 @@ import pytest
 
 import geopatcher
 from geopatcher.errors import TargetError, TargetLockedError
-from geopatcher.targets.lock import TargetLock
+from geopatcher.targets.lock import SIGNATURE, TargetLock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from geopatcher.targets.lock import TargetLock
+from geopatcher.targets.lock import SIGNATURE, TargetLock
 lock = TargetLock(Path(sys.argv[1]))
 lock.take()
 print("held", flush=True)
@@ -126,3 +126,23 @@ def test_taking_twice_and_releasing_twice_is_harmless(tmp_path):
 def test_a_folder_that_is_missing_or_read_only_is_a_plain_error(tmp_path):
     with pytest.raises(TargetError, match=r"cannot make the lock .*missing"):
         TargetLock(tmp_path / "missing" / "lock").take()
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 60, b"proc", b"process 12 on a"])
+def test_what_a_loss_of_power_leaves_of_a_lock_is_one(tmp_path, left):
+    path = tmp_path / "x.zarr.lock"
+    path.write_bytes(left)
+    lock = TargetLock(path)
+    lock.take()
+    assert path.read_bytes().startswith(SIGNATURE)
+    lock.release()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("other", [b"notes", b"processes", b"p\0rocess 12"])
+def test_a_file_of_somebody_else_is_none(tmp_path, other):
+    path = tmp_path / "x.zarr.lock"
+    path.write_bytes(other)
+    with pytest.raises(TargetError, match="is in the way and is not a lock"):
+        TargetLock(path).take()
+    assert path.read_bytes() == other

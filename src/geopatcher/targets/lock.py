@@ -80,8 +80,8 @@ class TargetLock:
 
     def _require_ours(self, descriptor: int) -> None:
         """Refuse a file of somebody else that has the name of the lock."""
-        held = os.read(descriptor, 4096).strip(b"\0")  # a power failure may leave zeros
-        if held and not held.startswith(SIGNATURE):
+        held = os.read(descriptor, 4096).strip(b"\0")  # a power failure may leave zeros, or a part
+        if not (held.startswith(SIGNATURE) or SIGNATURE.startswith(held)):
             os.close(descriptor)
             raise TargetError(
                 f"{self.path} is in the way and is not a lock: move it, or choose another target"
