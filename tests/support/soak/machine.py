@@ -266,6 +266,7 @@ class Soak(RuleBasedStateMachine):
         assert self.go(**verify)[0] in ("exit 1", "refused"), "verify does not notice a byte that was flipped"
         piece.write_bytes(content)
         assert self.go(**verify)[0] == "exit 0", "verify finds fault with a result that is whole again"
+        self.replacing = None  # what was written here is not synced
 
     @held("orphan")
     @precondition(lambda machine: len(machine.world.orphans) < 2)
