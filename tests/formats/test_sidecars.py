@@ -15,7 +15,10 @@ from geopatcher.errors import SourceError
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.sidecars import is_signed_tiff
+from healthy import server
 from items import item
+
+__all__ = ["server"]  # a fixture
 
 IMAGE = np.random.default_rng(0).integers(1, 1000, (1, 128, 128)).astype("uint16")
 PROFILE = {"driver": "GTiff", "count": 1, "height": 128, "width": 128, "dtype": "uint16", "crs": "EPSG:32633"}
@@ -45,14 +48,6 @@ def serving(tmp_path_factory):
     (folder / "page.tif.msk").write_text("<html>Welcome</html>")
     with Faulty(folder) as server:
         yield server
-
-
-@pytest.fixture
-def server(serving):
-    POOL.close()
-    serving.fails()
-    yield serving
-    POOL.close()
 
 
 def sign(url):

@@ -23,6 +23,9 @@ from geopatcher.fields import file_identity
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, READS_AT_ONCE
+from healthy import server
+
+__all__ = ["server"]  # a fixture
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -90,14 +93,6 @@ def serving(tmp_path_factory):
     )
     with Faulty(folder) as server:
         yield server
-
-
-@pytest.fixture
-def server(serving):
-    POOL.close()
-    serving.fails()
-    yield serving
-    POOL.close()
 
 
 def copied(source, **how):

@@ -11,8 +11,10 @@ import rasterio.shutil
 
 import geopatcher as gp
 from faulty import Faulty
-from geopatcher.formats.dataset_pool import POOL
+from healthy import server
 from warps import warped_whole
+
+__all__ = ["server"]  # a fixture
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -44,14 +46,6 @@ def serving(tmp_path_factory):
                 rasterio.shutil.copy(memory.name, path, driver="COG", compress="deflate", blocksize=256)
     with Faulty(folder) as server:
         yield server
-
-
-@pytest.fixture
-def server(serving):
-    POOL.close()
-    serving.fails()
-    yield serving
-    POOL.close()
 
 
 def fetched(server, name):

@@ -20,6 +20,7 @@ from geopatcher.errors import SourceError
 from geopatcher.fields.file_contents import METADATA, said_by, sample_of
 from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
+from geopatcher.formats.side_by_side import FILES_AT_ONCE
 from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
 #: Bytes at the beginning, in the middle and at the end of a file that are looked at; of many files, of all.
 SAMPLE_BYTES = 64 << 10
 SAMPLES_BYTES, LEAST_BYTES = 16 << 20, 4 << 10
-#: Servers are asked for this many files at once.
-ASKING = 24
 #: Datasets whose versions are remembered.
 REMEMBERED = 1024
 #: Seconds for which what a server said of a file, while that was opened, is what it says.
@@ -266,7 +265,7 @@ def _states(
     elsewhere = [name for name in names if name not in known and _server_of(name) is not None]
     answers = dict(known)
     if elsewhere:
-        with ThreadPoolExecutor(min(ASKING, len(elsewhere)), "geopatcher-ask") as pool:
+        with ThreadPoolExecutor(min(FILES_AT_ONCE, len(elsewhere)), "geopatcher-ask") as pool:
             answers |= zip(elsewhere, pool.map(_asked, elsewhere), strict=True)
     home = Path(names[0]).parent if names else Path()
     sample = 0 if quick else min(SAMPLE_BYTES, max(SAMPLES_BYTES // max(1, len(names)), LEAST_BYTES))

@@ -28,7 +28,7 @@ from geopatcher.fields.composing import (
 )
 from geopatcher.fields.scenes import AlignedScene
 from geopatcher.fields.warping import MANNER
-from geopatcher.formats.side_by_side import MOST_PIECES
+from geopatcher.formats.side_by_side import FILES_AT_ONCE, MOST_PIECES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,8 +47,6 @@ AT_ONCE = 16 << 20
 #: The same where a median is taken of scenes that are not warped: all are in hand, and whole blocks of them
 #: are read, since those that are read in parts are decoded again for each.
 BLOCKS_AT_ONCE = 48 << 20
-#: Scenes that are asked at once which version of them there is.
-ASKING = 24
 #: Scenes of which it is looked up how they lie on the grid, at most.
 LOOKED_AT = 16
 
@@ -196,7 +194,7 @@ class Layered(Composed):
         sources = self.members
         if not self.reads_concurrently or len(sources) == 1:
             return [ask(source) for source in sources]
-        with ThreadPoolExecutor(min(ASKING, len(sources)), "geopatcher-ask") as pool:
+        with ThreadPoolExecutor(min(FILES_AT_ONCE, len(sources)), "geopatcher-ask") as pool:
             return list(pool.map(ask, sources))
 
     @property

@@ -19,6 +19,7 @@ from geopatcher.fields.ranking import ranked
 from geopatcher.fields.scenes import scene_on
 from geopatcher.fields.warping import METHODS
 from geopatcher.formats.local_files import is_elsewhere
+from geopatcher.formats.side_by_side import FILES_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from geopatcher.fields.ranking import Date, Order
     from geopatcher.fields.scenes import Scene
 
-#: Files elsewhere that are opened at the same time.
-OPENED_AT_ONCE = 24
 #: What a scene may be given as.
 SceneLike: TypeAlias = "str | os.PathLike[str] | PixelSource | SourceField[object]"
 #: ``(rows, columns)`` that are warped in one go, where rasters are not much finer than the map.
@@ -148,7 +147,7 @@ def sources_of(scenes: Iterable[SceneLike]) -> list[PixelSource]:
     far = {name: scene for name, scene in zip(names, given, strict=True) if is_elsewhere(name)}
     if len(far) < 2:
         return [source_of(scene) for scene in given]
-    pool = ThreadPoolExecutor(min(OPENED_AT_ONCE, len(far)), "geopatcher-open")
+    pool = ThreadPoolExecutor(min(FILES_AT_ONCE, len(far)), "geopatcher-open")
     try:
         opened = {name: pool.submit(source_of, scene) for name, scene in far.items()}
         return [

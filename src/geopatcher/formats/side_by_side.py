@@ -25,6 +25,8 @@ READS_AT_ONCE = 7
 MOST_PIECES, FEW_PIECES = 8, 4
 #: Pieces that this process fetches at once, of all its sources together.
 IN_FLIGHT = MOST_PIECES + (READS_AT_ONCE - 1) * FEW_PIECES
+#: Files elsewhere that are opened, or asked for their versions, at the same time.
+FILES_AT_ONCE = 24
 #: Fewest blocks of the storage across a piece: of one alone GDAL fetches more than its bytes, and those
 #: side by side mostly come in one request.
 LEAST_BLOCKS = 2
