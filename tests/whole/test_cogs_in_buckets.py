@@ -35,6 +35,7 @@ from geopatcher.formats import opened_buckets
 from geopatcher.formats.buckets import Bucket
 from geopatcher.targets.bucket import sending
 from geopatcher.targets.open import target_for
+from same_tiff import assert_same_tiff
 
 TARGET = "s3://bucket/maps/x.tif"
 KEY = "maps/x.tif"
@@ -119,7 +120,7 @@ def test_it_is_the_local_file_byte_for_byte(bucket, here, tmp_path, options):
 
 def test_a_large_one_is_sent_in_parts_and_there_when_all_are(bucket, server, small_parts, large):
     run(TARGET, large=True)
-    assert bucket.get(KEY) == large
+    assert_same_tiff(bucket.get(KEY), large)
     parts = [
         int(headers.get("content-length", headers.get("Content-Length")))
         for method, path, headers in server.log
@@ -144,7 +145,7 @@ def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local,
     result = run(TARGET, operator)
     assert 0 < operator.count < result.plan.n_patches
     assert result.stats.notes[0].startswith("goes on where an earlier run stopped")
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     again = Double()
     assert run(TARGET, again).stats.notes[0].startswith("complete since")
     assert again.count == 0
@@ -156,7 +157,7 @@ def test_a_run_that_failed_goes_on_and_a_finished_one_is_returned(bucket, local,
 
 def test_killed_at_any_instant_and_gone_on_with(bucket, local, tmp_path):
     killed_again_and_again(TARGET, tmp_path, [1.8, 2.2, 2.6, 3.0])
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     assert keys(bucket, KEY) == [KEY]
 
 
@@ -174,7 +175,7 @@ def test_killed_while_it_is_sent_it_is_sent_again_and_not_computed_again(
     operator = Double()
     run(TARGET, operator, large=True)
     assert operator.count == 0
-    assert bucket.get(KEY) == large
+    assert_same_tiff(bucket.get(KEY), large)
     assert keys(bucket, KEY) == [KEY]
 
 
@@ -193,7 +194,7 @@ def test_what_passes_on_the_way_is_not_noticed(bucket, server, small_parts, larg
     server.fail(*faults)
     run(TARGET, large=True)
     assert [fault for fault in server.left if fault.count] == []
-    assert bucket.get(KEY) == large
+    assert_same_tiff(bucket.get(KEY), large)
     assert keys(bucket, KEY) == [KEY]
 
 
@@ -201,7 +202,7 @@ def test_an_upload_that_was_completed_and_nobody_heard_of_it(bucket, server, sma
     complete = r"x\.tif\?uploadId="
     server.fail(Fault("POST", complete, "lost"), Fault("POST", complete, 404, 1))
     run(TARGET, large=True)
-    assert bucket.get(KEY) == large
+    assert_same_tiff(bucket.get(KEY), large)
     assert len(asked(server, "POST", r"x\.tif\?uploads")) == 1, "it is not sent again"
 
 
@@ -221,7 +222,7 @@ def test_an_upload_that_fails_is_aborted_and_what_was_made_is_kept(
     operator = Double()
     run(TARGET, operator, large=True)
     assert operator.count == 0
-    assert bucket.get(KEY) == large
+    assert_same_tiff(bucket.get(KEY), large)
     assert list(here.iterdir()) == []
 
 
@@ -236,7 +237,7 @@ def test_another_writer_is_refused(bucket, local, tmp_path):
     finally:
         kill(process)
     run(TARGET)
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     assert keys(bucket, KEY) == [KEY]
 
 
@@ -248,7 +249,7 @@ def test_who_loses_the_lease_publishes_nothing(bucket, local):
     operator = Overtaken(bucket, KEY)
     run(TARGET, operator)
     assert operator.count == 0
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
 
 
 def test_what_is_there_stays_until_the_new_one_is_complete(bucket, local, here):
@@ -265,7 +266,7 @@ def test_what_is_there_stays_until_the_new_one_is_complete(bucket, local, here):
 
     run(TARGET, Looking(), overwrite=True)
     assert all(seen)
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     assert keys(bucket, KEY) == [KEY], "the layer of the result before is gone"
     assert list(here.iterdir()) == []
 
@@ -288,7 +289,7 @@ def test_what_another_one_has_put_meanwhile_is_not_replaced(bucket, local):
     operator = Late(None)
     run(TARGET, operator)
     assert operator.count == 0
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
 
 
 def test_a_source_is_never_written_over(bucket, local):
@@ -296,7 +297,7 @@ def test_a_source_is_never_written_over(bucket, local):
     for source in (TARGET, "/vsis3/bucket/maps/x.tif"):
         with pytest.raises(TargetError, match="would be written over, and pixels are read from"):
             gp.reconstruct(source, np.copy, TARGET, overwrite=True, **SIZES)
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
 
 
 @pytest.mark.parametrize("how", ["gone", "cut", "other"])
@@ -314,7 +315,7 @@ def test_what_was_changed_since_is_told(bucket, local, how):
     assert not found.is_intact
     assert str(found.damages[0].file) == TARGET
     run(TARGET, overwrite=True)
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     assert gp.verify(TARGET).is_intact
     return None
 
@@ -325,7 +326,7 @@ def test_patches_that_failed_are_tried_again(bucket, local, here):
     result = run(TARGET, again, on_error="skip")
     assert 0 < again.count < result.plan.n_patches
     assert result.errors == []
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
     assert list(here.iterdir()) == []
 
 
@@ -333,7 +334,7 @@ def test_processes_write_the_tiles(bucket, local):
     operator = Double()
     run(TARGET, operator, workers=2)
     assert operator.count == 0
-    assert bucket.get(KEY) == local
+    assert_same_tiff(bucket.get(KEY), local)
 
 
 def test_secrets_are_nowhere(bucket, server, here, tmp_path, capfd):
