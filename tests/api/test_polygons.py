@@ -62,14 +62,15 @@ def soft(patch):
     return values / values.sum(axis=0)
 
 
-def test_means_of_layers_and_names_of_classes(tmp_path):
+@pytest.mark.parametrize("kind", ["zarr", "tif"])
+def test_means_of_layers_and_names_of_classes(tmp_path, kind):
     source = gp.RasterField.from_array(
         class_map(n=9).astype("float32")[None], transform=PLACE, crs="EPSG:32633"
     )
     made = gp.reconstruct(
         source,
         soft,
-        tmp_path / "map.zarr",
+        tmp_path / f"map.{kind}",
         aggregation="soft-vote:3",
         outputs=("class", "confidence"),
         size=32,

@@ -20,7 +20,7 @@ from geopatcher.features.outlines import Strip, outlined
 from geopatcher.features.vector_files import Features, driver_of, write_features
 from geopatcher.fields.open import as_field
 from geopatcher.formats.local_files import is_elsewhere, is_here
-from geopatcher.inspect.arrays import RESULT, stored_rasters
+from geopatcher.inspect.arrays import RESULT, result_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.memory import parse_bytes
 
@@ -113,7 +113,7 @@ def polygons(
     TargetExistsError
         Something is at ``out`` and ``overwrite`` is not set.
     TargetError
-        It cannot be written.
+        It cannot be written, or the ledger beside the result is damaged.
     MissingExtraError
         pyogrio or pyarrow is not installed.
 
@@ -157,7 +157,7 @@ def _rasters(result: ClassMap) -> Mapping[str, Raster]:
         return {RESULT: raster_of(as_field(name).source)}
     if not is_here(name):
         raise SourceError(f"there is no raster {shown(name)} (working directory: {Path.cwd()})")
-    return stored_rasters(Path(name))
+    return result_rasters(Path(name))
 
 
 def _wanted(properties: Sequence[str], rasters: Mapping[str, Raster]) -> tuple[str, ...]:
