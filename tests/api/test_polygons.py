@@ -169,7 +169,10 @@ def test_rows_are_counted(tmp_path, stored):
         ({"min_area": -1}, "min_area=-1 is no number from 0"),
         ({"min_area": np.nan}, "min_area=nan is no number from 0"),
         ({"simplify": -2}, "simplify=-2 is no number from 0"),
-        ({"classes": [1.5]}, "classes are whole numbers, and 1.5 is none"),
+        ({"classes": [1.5]}, r"classes are whole numbers up to 2\*\*53, and 1.5 is none"),
+        ({"classes": [1, np.nan]}, r"classes are whole numbers up to 2\*\*53, and nan is none"),
+        ({"classes": [-np.inf]}, r"classes are whole numbers up to 2\*\*53, and -inf is none"),
+        ({"classes": [10**20]}, r"classes are whole numbers up to 2\*\*53, and 10{20} is none"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(tmp_path, wrong, said):

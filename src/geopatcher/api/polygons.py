@@ -222,15 +222,16 @@ class _ClassRaster:
         if classes is None:
             return None
         by_name, listed = {name: value for value, name in self.names.items()}, [*classes]
-        picked = [by_name.get(one) if isinstance(one, str) else int(one) for one in listed]
+        picked = [by_name.get(one) if isinstance(one, str) else one for one in listed]
         unknown = [one for one, value in zip(listed, picked, strict=True) if value is None]
         if unknown:
             known = ", ".join(map(repr, by_name)) or "none: give values"
             raise ValueError(f"there is no class {unknown[0]!r}: the raster names {known}")
-        broken = [one for one in listed if not isinstance(one, str) and one != int(one)]
-        if broken:
-            raise ValueError(f"classes are whole numbers, and {broken[0]!r} is none")
-        return np.array(picked, np.int64)
+        whole = [int(one) for one in picked if one is not None and abs(one) <= LARGEST and one == int(one)]
+        if whole != picked:
+            broken = next(one for one in picked if one not in whole)
+            raise ValueError(f"classes are whole numbers up to 2**53, and {broken!r} is none")
+        return np.array(whole, np.int64)
 
     def strip(self, box: Box, wanted: NDArray[np.int64] | None) -> Strip:
         """Read the rows of a strip."""
