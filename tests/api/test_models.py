@@ -13,6 +13,7 @@ from click.testing import CliRunner
 import geopatcher as gp
 from geopatcher.cli import main
 from geopatcher.operators.models.augmentation import Augmented
+from geotiffs import write_geotiff
 from networks import ConvNet
 
 NET = ConvNet.random()
@@ -96,6 +97,53 @@ def test_other_bands_of_a_file_may_be_missing(scene, weights):
         dataset.write(image)
     result = gp.reconstruct(scene, gp.Model(weights, bands=[1, 3, 4]), **ALL)
     np.testing.assert_allclose(result.array, NET.scores(IMAGE[[0, 2, 3]]), rtol=1e-3, atol=1e-4)
+
+
+@pytest.fixture
+def counts():
+    """Whole numbers of three bands; the third is missing in the upper half."""
+    cells = np.random.default_rng(5).integers(1, 900, (3, 20, 24)).astype("int16")
+    cells[2, :10] = -1
+    return cells
+
+
+@pytest.fixture(params=["file", "array", "series"])
+def marked(request, counts, tmp_path):
+    """Several kinds of source of these numbers."""
+    if request.param == "array":
+        return np.ma.masked_equal(counts, -1)
+    path = write_geotiff(tmp_path / "counts.tif", counts, nodata=-1)
+    return path if request.param == "file" else gp.Stack([path, path])
+
+
+def test_bands_that_are_not_used_do_not_say_what_is_missing(marked, counts):
+    sums = gp.reconstruct(marked, gp.Expression("b1 + b2"), size=8)
+    wanted = counts[0].astype(float) + counts[1]
+    np.testing.assert_allclose(sums.array, np.broadcast_to(wanted, sums.array.shape), rtol=1e-6)
+    both = gp.reconstruct(marked, gp.Expression("b1 + b3"), size=8)
+    assert np.isnan(both.array[..., :10, :]).all()
+    assert not np.isnan(both.array[..., 10:, :]).any()
+
+
+def test_nor_do_they_for_a_model_over_an_array(counts):
+    cells = np.ma.masked_equal(counts, -1)
+    result = gp.reconstruct(cells, gp.Model(Threshold(), bands=[2, 1]), outputs="probability", size=8)
+    np.testing.assert_array_equal(result.array[1], (counts[1] > counts[0]).astype("float32"))
+
+
+def test_arithmetic_reads_no_other_bands_in_python_as_in_the_shell(scene, tmp_path):
+    result = gp.reconstruct(scene, gp.Expression("b4 - b2"), **ALL)
+    assert result.stats.bytes_read == 2 * 40 * 48 * 4
+    np.testing.assert_array_equal(result.array[0], IMAGE[3] - IMAGE[1])
+    args = ["run", str(scene), str(tmp_path / "x.tif"), "--expr", "b4 - b2", "--no-progress"]
+    assert CliRunner().invoke(main, args).exit_code == 0
+    with rasterio.open(tmp_path / "x.tif") as dataset:
+        np.testing.assert_allclose(dataset.read(1), result.array[0], rtol=1e-6)
+
+
+def test_arithmetic_over_fewer_bands_than_it_needs_says_so(scene):
+    with pytest.raises(gp.OperatorError, match=r"uses b7, but there are 4 band\(s\)"):
+        gp.reconstruct(scene, gp.Expression("b7"), **ALL)
 
 
 @pytest.mark.parametrize("workers", [None, 2])

@@ -62,14 +62,15 @@ def soft(patch):
     return values / values.sum(axis=0)
 
 
-def test_means_of_layers_and_names_of_classes(tmp_path):
+@pytest.mark.parametrize("kind", ["zarr", "tif"])
+def test_means_of_layers_and_names_of_classes(tmp_path, kind):
     source = gp.RasterField.from_array(
         class_map(n=9).astype("float32")[None], transform=PLACE, crs="EPSG:32633"
     )
     made = gp.reconstruct(
         source,
         soft,
-        tmp_path / "map.zarr",
+        tmp_path / f"map.{kind}",
         aggregation="soft-vote:3",
         outputs=("class", "confidence"),
         size=32,
@@ -168,7 +169,10 @@ def test_rows_are_counted(tmp_path, stored):
         ({"min_area": -1}, "min_area=-1 is no number from 0"),
         ({"min_area": np.nan}, "min_area=nan is no number from 0"),
         ({"simplify": -2}, "simplify=-2 is no number from 0"),
-        ({"classes": [1.5]}, "classes are whole numbers, and 1.5 is none"),
+        ({"classes": [1.5]}, r"classes are whole numbers up to 2\*\*53, and 1.5 is none"),
+        ({"classes": [1, np.nan]}, r"classes are whole numbers up to 2\*\*53, and nan is none"),
+        ({"classes": [-np.inf]}, r"classes are whole numbers up to 2\*\*53, and -inf is none"),
+        ({"classes": [10**20]}, r"classes are whole numbers up to 2\*\*53, and 10{20} is none"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(tmp_path, wrong, said):

@@ -63,6 +63,13 @@ def test_a_result_of_other_bands_counts_where_all_bands_hold_data():
         )
 
 
+def test_bands_that_are_not_the_sources_own_count_where_all_of_those_do():
+    valid = np.array([[[True, False]], [[True, True]]])
+    np.testing.assert_array_equal(both_count(valid, None, valid.shape), valid)
+    together = both_count(valid, None, valid.shape, own_bands=False)
+    np.testing.assert_array_equal(together, [[[True, False]], [[True, False]]])
+
+
 @pytest.mark.parametrize(
     ("valid", "known", "wanted"),
     [

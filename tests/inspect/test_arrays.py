@@ -8,7 +8,7 @@ import zarr
 
 import geopatcher as gp
 from geopatcher.errors import SourceError
-from geopatcher.inspect.arrays import RESULT, rasters_of, stored_rasters
+from geopatcher.inspect.arrays import RESULT, rasters_of, result_rasters, stored_rasters
 from geopatcher.inspect.levels import ArrayRaster, FileRaster
 
 
@@ -35,6 +35,24 @@ def test_a_result_in_a_geotiff_is_a_file(tmp_path, image):
     rasters = stored_rasters(target)
     assert isinstance(rasters[RESULT], FileRaster)
     assert np.allclose(rasters[RESULT].read(_box(image), [1])[0], image[1])
+
+
+def test_layers_beside_a_geotiff_are_those_its_ledger_names(tmp_path, image):
+    target = tmp_path / "x.tif"
+    result = gp.reconstruct(image, lambda x: x, target, size=32, layers=("count",))
+    rasters = result_rasters(target)
+    assert list(rasters) == [RESULT, "count"]
+    np.testing.assert_array_equal(rasters["count"].read(_box(image), [0])[0], result.layers["count"][:])
+    target.with_name("x.tif.ledger.jsonl").unlink()
+    assert list(result_rasters(target)) == [RESULT]
+
+
+def test_a_ledger_of_another_raster_names_no_layers(tmp_path, image):
+    gp.reconstruct(image, lambda x: x, tmp_path / "x.tif", size=32, layers=("count",))
+    gp.export(image[:, :50], tmp_path / "y.tif")
+    for name in ("tif.ledger.jsonl", "count.tif"):
+        (tmp_path / f"x.{name}").rename(tmp_path / f"y.{name}")
+    assert list(result_rasters(tmp_path / "y.tif")) == [RESULT]
 
 
 def test_a_result_in_memory_is_not_copied(image):

@@ -150,3 +150,19 @@ def test_the_band_of_a_result_is_called_by_the_arithmetic():
     assert named.domain.band_names == ("ratio",)
     one = RasterField.from_array(image[:1], band_names=("red",))
     assert geopatcher.reconstruct(one, Expression("b1 * 2"), size=16).domain.band_names == ("b1 * 2",)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "places", "alone"),
+    [
+        ("b4 - b2", None, (1, 3), (2, 4)),
+        ("b4 - b2", (4, 3, 2), (0, 2), (4, 2)),
+        ("b2", (2,), (0,), (2,)),
+    ],
+)
+def test_it_says_where_its_bands_are_and_does_with_them_alone(text, given, places, alone):
+    operator = Expression(text, given)
+    assert operator.places == places
+    assert operator.of_places().given == alone
+    pixels = np.arange(4.0 * 6).reshape(4, 2, 3)[: 4 if given is None else len(given)]
+    np.testing.assert_array_equal(operator.of_places()(pixels[list(places)]), operator(pixels))

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 import geopatcher as gp
 import oracle
 from geopatcher.patching.windows import SpatialCustom
+from geotiffs import write_geotiff
 
 
 def same(patch):
@@ -72,6 +73,12 @@ def test_an_operator_of_floats_may_fill_gaps():
     assert oracle.ulps(result.array, np.where(np.isnan(image), 9, 1).astype("float32")) <= 4
 
 
+def indices(patch):
+    """Return two of the same two bands."""
+    first, second = patch.astype("float32")
+    return np.stack([first + second, first - second])
+
+
 def test_with_other_bands_a_pixel_missing_in_any_band_is_missing():
     image = np.ones((3, 8, 8), "uint8")
     image[0, 1, 1] = image[2, 5, 5] = 0
@@ -81,6 +88,32 @@ def test_with_other_bands_a_pixel_missing_in_any_band_is_missing():
     held[1, 1] = held[5, 5] = False
     np.testing.assert_array_equal(result.valid[...], held)
     assert (result.array[held] == 3).all()
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_with_as_many_bands_of_another_name_so_it_is(tmp_path, workers):
+    pixels = np.full((2, 20, 24), 10, "int16")
+    pixels[1, :10] = 0
+    source = write_geotiff(tmp_path / "counts.tif", pixels, nodata=0)
+    own = gp.reconstruct(source, indices, size=16)
+    np.testing.assert_array_equal(own.valid[:], pixels != 0)
+    result = gp.reconstruct(source, indices, size=16, output_dims=("index",), workers=workers)
+    wanted = np.where((pixels != 0).all(axis=0), np.array([20, 0])[:, None, None], np.nan)
+    np.testing.assert_array_equal(result.array, wanted)
+
+
+def test_statistics_over_dates_are_missing_where_one_date_is(tmp_path):
+    days = np.full((2, 2, 20, 24), 10, "int16")
+    days[1, 0, :10] = 0
+    scenes = [write_geotiff(tmp_path / f"{day}.tif", days[day], nodata=0) for day in range(2)]
+    result = gp.reconstruct(
+        gp.Stack(scenes),
+        lambda patch: np.stack([patch.mean(axis=0), patch.std(axis=0)]),
+        size=16,
+        output_dims=("statistic", "band"),
+    )
+    assert np.isnan(result.array[:, :, :10]).all()
+    np.testing.assert_array_equal(result.array[0, :, 10:], 10)
 
 
 def test_infinities_are_kept_and_nan_never_spreads():

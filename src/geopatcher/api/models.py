@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from geopatcher.core.leading import BAND, named_by
-from geopatcher.core.protocols import BandSelectable, OverDims, OverLabels, Shareable
+from geopatcher.core.leading import BAND, at_each_place, named_by
+from geopatcher.core.protocols import BandSelectable, OverDims, OverLabels, Shareable, UsesBands
 from geopatcher.core.sources import packing_of
 from geopatcher.engine.prepare import name_of
 from geopatcher.fields.declared import outline_of
@@ -18,7 +18,7 @@ from geopatcher.planning.reading import Reading
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from geopatcher.api.axes import PatcherLike, Scale, Size
     from geopatcher.core.leading import Leading, OutputDims
@@ -114,11 +114,11 @@ def result_bands(operator: object) -> int | None:
 def matched(
     operator: Callable[[Array], Array], source: PixelSource, size: tuple[int, int], margin: tuple[int, int]
 ) -> tuple[Callable[[Array], Array], PixelSource]:
-    """Return a model that takes its bands of a source, and a source of which no others are read.
+    """Return an operator that takes its bands of a source, and a source of which no others are read.
 
-    One that has to know leading dimensions is told. Other operators, and their source, are returned as they
-    are. The model sees patches of ``size``, in
-    pixels, with their margin.
+    These are a model, and what else says which it uses, such as an expression. One that has to know leading
+    dimensions is told. Other operators, and their source, are returned as they are. The model sees patches
+    of ``size``, in pixels, with their margin.
 
     Raises
     ------
@@ -132,6 +132,8 @@ def matched(
         operator = operator.over([one.name for one in domain.leading] or [BAND] * len(domain.shape[:-2]))
         if isinstance(operator, OverLabels):
             operator = operator.along(domain.leading)
+    if isinstance(operator, UsesBands):
+        return _of_its_bands(operator, source)
     if not isinstance(operator, ModelLike):
         return operator, source
     packing = packing_of(source)
@@ -145,11 +147,34 @@ def matched(
     names = source.domain.band_names
     operator.check(source.domain.n_bands, names, shown_size(size, margin))
     places = positions_of(operator.bands, None, source.domain.n_bands, names)
-    in_memory = isinstance(source, Shareable) and source.held() is not None  # where all are read anyway
-    if places is None or in_memory or len(source.domain.shape) == 2 or not isinstance(source, BandSelectable):
+    picked = None if places is None else _picked(source, places)
+    if picked is None:
         return operator.bound_to(source.domain.n_bands, names), source
-    picked = source.select_bands(places)
     return operator.bound_to(picked.domain.n_bands, None), picked
+
+
+def _of_its_bands(operator: UsesBands, source: PixelSource) -> tuple[UsesBands, PixelSource]:
+    """Return an operator for the bands it uses, and a source of these alone."""
+    domain, places = outline_of(source), operator.places
+    leading = domain.leading
+    n_bands = leading[-1].length if leading else domain.n_bands
+    if packing_of(source) is not None or max(places) >= n_bands or len(places) == n_bands:
+        return operator, source
+    picked = _picked(source, at_each_place(leading, places) if leading else places)
+    return (operator, source) if picked is None else (operator.of_places(), picked)
+
+
+def _picked(source: PixelSource, bands: Sequence[int]) -> PixelSource | None:
+    """Return a source of some bands, from 0; ``None`` where choosing them brings nothing, or cannot be done.
+
+    Of an array in memory all are read anyway; but of integers a band that is not used may say that a cell is
+    missing.
+    """
+    in_memory = isinstance(source, Shareable) and source.held() is not None
+    marked = source.has_nodata and source.domain.dtype.kind != "f"
+    if len(source.domain.shape) == 2 or (in_memory and not marked) or not isinstance(source, BandSelectable):
+        return None
+    return source.select_bands(bands)
 
 
 def shown_size(size: tuple[int, int], margin: tuple[int, int]) -> tuple[int, int]:

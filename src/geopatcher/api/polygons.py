@@ -20,7 +20,7 @@ from geopatcher.features.outlines import Strip, outlined
 from geopatcher.features.vector_files import Features, driver_of, write_features
 from geopatcher.fields.open import as_field
 from geopatcher.formats.local_files import is_elsewhere, is_here
-from geopatcher.inspect.arrays import RESULT, stored_rasters
+from geopatcher.inspect.arrays import RESULT, result_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.memory import parse_bytes
 
@@ -113,7 +113,7 @@ def polygons(
     TargetExistsError
         Something is at ``out`` and ``overwrite`` is not set.
     TargetError
-        It cannot be written.
+        It cannot be written, or the ledger beside the result is damaged.
     MissingExtraError
         pyogrio or pyarrow is not installed.
 
@@ -157,7 +157,7 @@ def _rasters(result: ClassMap) -> Mapping[str, Raster]:
         return {RESULT: raster_of(as_field(name).source)}
     if not is_here(name):
         raise SourceError(f"there is no raster {shown(name)} (working directory: {Path.cwd()})")
-    return stored_rasters(Path(name))
+    return result_rasters(Path(name))
 
 
 def _wanted(properties: Sequence[str], rasters: Mapping[str, Raster]) -> tuple[str, ...]:
@@ -222,15 +222,16 @@ class _ClassRaster:
         if classes is None:
             return None
         by_name, listed = {name: value for value, name in self.names.items()}, [*classes]
-        picked = [by_name.get(one) if isinstance(one, str) else int(one) for one in listed]
+        picked = [by_name.get(one) if isinstance(one, str) else one for one in listed]
         unknown = [one for one, value in zip(listed, picked, strict=True) if value is None]
         if unknown:
             known = ", ".join(map(repr, by_name)) or "none: give values"
             raise ValueError(f"there is no class {unknown[0]!r}: the raster names {known}")
-        broken = [one for one in listed if not isinstance(one, str) and one != int(one)]
-        if broken:
-            raise ValueError(f"classes are whole numbers, and {broken[0]!r} is none")
-        return np.array(picked, np.int64)
+        whole = [int(one) for one in picked if one is not None and abs(one) <= LARGEST and one == int(one)]
+        if whole != picked:
+            broken = next(one for one in picked if one not in whole)
+            raise ValueError(f"classes are whole numbers up to 2**53, and {broken!r} is none")
+        return np.array(whole, np.int64)
 
     def strip(self, box: Box, wanted: NDArray[np.int64] | None) -> Strip:
         """Read the rows of a strip."""

@@ -89,6 +89,24 @@ class SeesBands(Protocol):
 
 
 @runtime_checkable
+class UsesBands(Protocol):
+    """An operator that says which bands of a patch it uses: others are not read, nor say what is missing."""
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Those bands, counted from 0 and ascending."""
+        ...
+
+    def of_places(self) -> Self:
+        """Return it for patches that hold those bands alone, in that order."""
+        ...
+
+    def __call__(self, patch: Array, /) -> Array:
+        """Return the result of a patch."""
+        ...
+
+
+@runtime_checkable
 class Margined(Protocol):
     """An operator that says how far around a cell it looks, such as a network by its receptive field."""
 

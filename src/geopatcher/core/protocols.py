@@ -27,6 +27,7 @@ from geopatcher.core.operators import (
     Rescaling,
     SeesBands,
     Several,
+    UsesBands,
 )
 from geopatcher.core.sources import (
     BandSelectable,
@@ -103,6 +104,7 @@ __all__ = [
     "Surrounded",
     "Together",
     "Unblocked",
+    "UsesBands",
     "Versioned",
     "Window",
     "packing_of",

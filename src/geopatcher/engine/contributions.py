@@ -83,11 +83,13 @@ _CELL = Box(0, 1, 0, 1)
 class Operate(PatchCalls["Array", Contribution]):
     """Calls an operator that returns arrays, see `PatchCalls`; cells outside the ``area`` do not count.
 
-    Of an operator that is given masked arrays it alone decides which cells of its result count.
+    Of an operator that is given masked arrays it alone decides which cells of its result count. ``own_bands``
+    says that bands of results may be the source's own, each missing where that is.
     The number of bands and their dtype are fixed by the first result.
     """
 
     weights: Array | None = None
+    own_bands: bool = True
     n_bands: int | None = None
     dtype: np.dtype | None = None
     _made: tuple[int, ...] | None = field(default=None, init=False, repr=False)
@@ -147,11 +149,12 @@ class Operate(PatchCalls["Array", Contribution]):
             # NaN shows, unless the operator filled it; integers have none to show.
             valid = self._of_result(cut, cut.valid)
         plain = data.data if is_masked_array(data) else data
-        counts = both_count(valid, known_cells(data), data.shape)
+        own = self.own_bands
+        counts = both_count(valid, known_cells(data), data.shape, own_bands=own)
         if counts is not None and not counts.any():
             self.stats.blank += present is None or bool(present.any())
         if present is not None:
-            present = shaped_like(present, data.shape)
+            present = shaped_like(present, data.shape, own_bands=own)
             if counts is not None and (counts is present or np.array_equal(counts, present)):
                 present = counts
         several = lengths if len(lengths) > 1 else ()

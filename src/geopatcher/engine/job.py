@@ -126,6 +126,7 @@ class Job:
             policy=self.policy,
             batching=batching or Batching.of(self.batch_size),
             weights=self.weights,
+            own_bands=self.output.has_dims_of(self.source.domain.leading),
             lengths=lengths_seen(self.operator, self.source.domain.lengths),
             masked=wants_mask(self.operator),
             grid=self._whole_grid() if wants_position(self.operator) else None,

@@ -67,6 +67,16 @@ class Output:
         if self.scale_to is not None:
             self.scale_to.scaling(self.nodata)
 
+    def has_dims_of(self, source: Leading) -> bool:
+        """Whether results may have the leading dimensions of the source: none of another name are asked for.
+
+        >>> from geopatcher.core.leading import named_by
+        >>> Output(dims=named_by(("class",))).has_dims_of(()), Output().has_dims_of(())
+        (False, True)
+        """
+        names = [one.name for one in source] or [BAND]
+        return self.dims is None or [one.name for one in self.dims] == names
+
     def spec(
         self,
         source: RasterDomain,

@@ -37,22 +37,26 @@ def known_cells(data: Array) -> Array | None:
     return unmasked if known is None else known & unmasked
 
 
-def shaped_like(valid: Array, shape: tuple[int, ...]) -> Array:
+def shaped_like(valid: Array, shape: tuple[int, ...], *, own_bands: bool = True) -> Array:
     """Return which cells of a result of ``shape`` have data in the pixels it was made from.
 
-    Band by band when the numbers of bands agree, and in all bands together otherwise.
+    Band by band when the numbers of bands agree, and in all bands together otherwise, or where bands of the
+    result are not known to be the source's own.
     """
-    return valid if valid.shape == shape else np.broadcast_to(valid.all(axis=0), shape)
+    same = own_bands and valid.shape == shape
+    return valid if same else np.broadcast_to(valid.all(axis=0), shape)
 
 
-def both_count(valid: Array | None, known: Array | None, shape: tuple[int, ...]) -> Array | None:
+def both_count(
+    valid: Array | None, known: Array | None, shape: tuple[int, ...], *, own_bands: bool = True
+) -> Array | None:
     """Return which cells of a result of ``shape`` count in the pixels it was made from and by themselves.
 
     ``valid`` is that of the pixels, see `shaped_like`. ``None`` is all cells.
     """
     counts = known
     if valid is not None:
-        wanted = shaped_like(valid, shape)
+        wanted = shaped_like(valid, shape, own_bands=own_bands)
         counts = wanted if known is None else known & wanted
     return None if counts is None or counts.all() else counts
 

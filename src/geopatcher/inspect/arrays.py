@@ -19,11 +19,13 @@ from geopatcher.fields.zarr_places import place_of
 from geopatcher.formats.attributes import metadata_of
 from geopatcher.formats.statistics import in_attributes
 from geopatcher.inspect.levels import ArrayRaster, raster_of
+from geopatcher.runs.glance import account_at
 from geopatcher.targets.opened import layer_of
 from geopatcher.targets.places import BucketUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     import zarr
 
@@ -55,6 +57,25 @@ def stored_rasters(path: Spot) -> dict[str, Raster]:
     if is_store(path):
         return _of_store(path)
     return {RESULT: raster_of(as_field(str(path)).source)}
+
+
+def result_rasters(path: Path) -> dict[str, Raster]:
+    """Open a result as `stored_rasters` does, and the files of layers beside it that its ledger names.
+
+    A ledger of a raster of another shape says nothing.
+
+    Raises
+    ------
+    SourceError
+        It is no raster.
+    TargetError
+        The ledger beside it is damaged.
+
+    """
+    rasters, account = stored_rasters(path), account_at(path)
+    if account is None or account.header.spec.domain.grid_shape != rasters[RESULT].domain.grid_shape:
+        return rasters
+    return rasters | file_layers(path, account.header.spec.layers)
 
 
 def rasters_of(

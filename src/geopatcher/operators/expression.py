@@ -80,6 +80,12 @@ class Expression:
         return self._arithmetic.bands
 
     @property
+    def places(self) -> tuple[int, ...]:
+        """Where those bands are in a patch, counted from 0 and ascending."""
+        given = self.given
+        return tuple(sorted(band - 1 if given is None else given.index(band) for band in self.bands))
+
+    @property
     def is_condition(self) -> bool:
         """Whether it is true or false rather than a number."""
         return self._arithmetic.is_condition
@@ -122,6 +128,23 @@ class Expression:
 
         """
         return Expression(self.text, bands, self.called)
+
+    def of_places(self) -> Expression:
+        """Return the same expression for arrays that hold only the bands it uses, in their order.
+
+        Returns
+        -------
+        Expression
+            Whose ``places`` are all of them.
+
+        Examples
+        --------
+        >>> Expression("b4 - b3").of_places().given
+        (3, 4)
+
+        """
+        given = self.given
+        return self.among(self.bands if given is None else tuple(given[place] for place in self.places))
 
     def __call__(self, patch: Array) -> Array:
         """Return one band: ``(1, h, w)`` of ``(bands, h, w)``; batches and ``(h, w)`` likewise.

@@ -21,8 +21,7 @@ from geopatcher.inspect.levels import raster_of
 from geopatcher.inspect.meaning import all_meant
 from geopatcher.planning.anchors import Lattice
 from geopatcher.report.inputs import Origin
-from geopatcher.runs.glance import disk_target
-from geopatcher.runs.ledger.book import Account, read_ledger
+from geopatcher.runs.glance import account_at
 from geopatcher.targets.places import bucket_url
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from geopatcher.core.json_values import Json
     from geopatcher.inspect.levels import Raster
     from geopatcher.planning.anchors import AnchorSet
-    from geopatcher.targets.places import Spot
+    from geopatcher.runs.ledger.book import Account
 
 #: What is looked at: what `reconstruct` returned, or the path of what it wrote.
 Result: TypeAlias = "Reconstruction | str | os.PathLike[str]"
@@ -128,7 +127,7 @@ def _of_run(result: Reconstruction) -> Opened:
         made=made,
         path=result.path if isinstance(result.path, Path) else None,
     )
-    account = None if result.path is None else _account_at(result.path)
+    account = None if result.path is None else account_at(result.path)
     if account is None:
         return opened
     labels = _gives_labels(account.header.fingerprint.get("aggregation"))
@@ -138,7 +137,7 @@ def _of_run(result: Reconstruction) -> Opened:
 def _of_path(name: str) -> Opened:
     url = bucket_url(name) if is_store_elsewhere(name) else None
     if url is not None:
-        opened, account = Opened(url.name, stored_rasters(url)), _account_at(url)
+        opened, account = Opened(url.name, stored_rasters(url)), account_at(url)
         return opened if account is None else _with_account(opened, account)
     if is_elsewhere(name):
         raster = raster_of(as_field(name).source)
@@ -147,16 +146,8 @@ def _of_path(name: str) -> Opened:
     if not is_here(name):
         raise SourceError(f"there is no result {path} (working directory: {Path.cwd()})")
     opened = Opened(path.name, stored_rasters(path), path=path)
-    account = _account_at(path)
+    account = account_at(path)
     return opened if account is None else _with_account(opened, account)
-
-
-def _account_at(path: Spot) -> Account | None:
-    """Return what the ledger of a result says, if it has one."""
-    if isinstance(path, Path):
-        return read_ledger(path.with_name(path.name + ".ledger.jsonl"))
-    target = disk_target(path)
-    return None if target is None else read_ledger(target.publisher.ledger)
 
 
 def _with_account(opened: Opened, account: Account) -> Opened:

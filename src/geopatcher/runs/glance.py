@@ -11,6 +11,7 @@ from geopatcher.targets.open import target_for
 from geopatcher.targets.protocol import DurableTarget
 
 if TYPE_CHECKING:
+    from geopatcher.runs.ledger.book import Account
     from geopatcher.targets.places import Spot
 
 
@@ -21,6 +22,19 @@ def disk_target(path: Spot) -> DurableTarget | None:
     except ValueError:
         return None
     return target if isinstance(target, DurableTarget) else None
+
+
+def account_at(path: Spot) -> Account | None:
+    """Return what the ledger beside a result says; ``None`` where there is none.
+
+    Raises
+    ------
+    TargetError
+        It is damaged, or cannot be read.
+
+    """
+    target = disk_target(path)
+    return None if target is None else read_ledger(target.publisher.ledger)
 
 
 def glance(path: Spot) -> str:
