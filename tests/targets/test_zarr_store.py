@@ -10,7 +10,7 @@ from affine import Affine
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
-from geopatcher.targets.zarr_store import ZarrSink, consolidate, create_store
+from geopatcher.targets.zarr_store import ZarrSink, create_store
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
 pytestmark = [
@@ -44,6 +44,7 @@ def test_blocks_are_stored_and_the_rest_is_fill(tmp_path, dtype):
     assert stored.metadata.dimension_names == ("band", "y", "x")
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
 @pytest.mark.parametrize("nodata", [None, np.nan, -9999.0])
 @pytest.mark.parametrize("shape", [(2, 40, 50), (40, 50)])
 def test_xarray_and_rioxarray_see_what_was_written(tmp_path, shape, nodata):
@@ -54,7 +55,7 @@ def test_xarray_and_rioxarray_see_what_was_written(tmp_path, shape, nodata):
     create_store(place, spec(shape, "float32", fill, nodata))
     image = np.random.default_rng(0).random((2, 40, 50)).astype("float32")
     ZarrSink(place).write([(Box(0, 16, 0, 50), {"data": image[: 1 if len(shape) == 2 else 2, :16]})])
-    consolidate(place)
+    zarr.consolidate_metadata(place)
     dataset = xarray.open_zarr(place, chunks=None)
     array = dataset["data"]
     assert array.rio.crs.to_epsg() == 32633

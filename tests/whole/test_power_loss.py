@@ -23,6 +23,7 @@ IMAGE = np.random.default_rng(3).random((2, 100, 60), dtype="float32") + 1
 #: States tried of each case; the soak tries all.
 MOST = int(os.environ.get("GEOPATCHER_POWER_LOSSES", "20"))
 TARGETS = pytest.mark.parametrize("name", ["x.zarr", "x.tif"])
+SECONDS = pytest.mark.parametrize("seconds", [0.0, 30.0], ids=["synced", "short"])
 
 
 class OneByOne(LocalExecutor):
@@ -47,10 +48,10 @@ class Times:
         return patch * self.factor
 
 
-def run(target, factor, stop_after=None, **keywords):
+def run(target, factor, stop_after=None, image=IMAGE, **keywords):
     with zarr.config.set({"threading.max_workers": 1}):
         return gp.reconstruct(
-            IMAGE,
+            image,
             Times(factor, stop_after),
             target,
             size=32,
@@ -109,7 +110,7 @@ def after_each(states, tmp_path, boots, again, check=None):
 
 
 @TARGETS
-@pytest.mark.parametrize("seconds", [0.0, 30.0], ids=["synced", "short"])
+@SECONDS
 def test_a_new_result(tmp_path, monkeypatch, boots, truth, counts, name, seconds):
     monkeypatch.setattr(scribe, "SYNC_SECONDS", seconds)
     disk = Disk(tmp_path / "disk")
@@ -123,6 +124,29 @@ def test_a_new_result(tmp_path, monkeypatch, boots, truth, counts, name, seconds
         assert (result.layers["count"][...] == counts).all(), told
         beside = ["x.count.tif"] if name == "x.tif" else []
         assert names(folder) == [*beside, name, f"{name}.ledger.jsonl"], told
+        assert gp.verify(folder / name).is_intact, told
+
+    after_each(some(disk.states), tmp_path, boots, again)
+
+
+@TARGETS
+@SECONDS
+@pytest.mark.parametrize("missing", [False, True], ids=["whole", "gaps"])
+def test_integers_with_a_mask_that_stays_or_goes(tmp_path, monkeypatch, boots, name, seconds, missing):
+    monkeypatch.setattr(scribe, "SYNC_SECONDS", seconds)
+    counted = (IMAGE * 100).astype("uint8")
+    counted[:, :40] = 0  # of which nothing is written
+    image = gp.RasterField.from_array(counted, nodata=0 if missing else None)
+    truth = run(None, 1, image=image)
+    disk = Disk(tmp_path / "disk")
+    disk.root.mkdir()
+    with disk.recording():
+        run(disk.root / name, 1, image=image)
+
+    def again(folder, told):
+        result = run(folder / name, 1, image=image)
+        assert result.array[...].tobytes() == truth.array.tobytes(), told
+        assert (result.valid[...] == truth.valid[...]).all(), told
         assert gp.verify(folder / name).is_intact, told
 
     after_each(some(disk.states), tmp_path, boots, again)
