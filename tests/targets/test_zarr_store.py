@@ -11,6 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
 from geopatcher.targets.zarr_store import ZarrSink, create_store
+from stored import tree
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
 pytestmark = [
@@ -78,6 +79,21 @@ def test_the_same_result_has_the_same_bytes(tmp_path):
         contents.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files})
     assert contents[0] == contents[1]
     assert "zarr.json" in contents[0]
+
+
+@pytest.mark.parametrize("shape", [(2, 40, 50), (40, 50), (1, 1, 1)])
+def test_coordinates_have_the_bytes_that_zarr_writes(tmp_path, shape):
+    create_store(tmp_path / "x.zarr", spec(shape))
+    made = tree(tmp_path / "x.zarr")
+    group = zarr.open_group(tmp_path / "x.zarr", mode="r+")
+    coordinates = [array for _, array in group.arrays() if array.ndim == 1]
+    assert len(coordinates) == len(shape)
+    for array in coordinates:
+        values = array[:]
+        assert values.any()
+        array[:] = 0
+        array[:] = values
+    assert tree(tmp_path / "x.zarr") == made
 
 
 def test_a_store_that_cannot_be_made_names_its_place(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -131,20 +132,25 @@ def test_a_new_result(tmp_path, monkeypatch, boots, truth, counts, name, seconds
 
 @TARGETS
 @SECONDS
-@pytest.mark.parametrize("missing", [False, True], ids=["whole", "gaps"])
-def test_integers_with_a_mask_that_stays_or_goes(tmp_path, monkeypatch, boots, name, seconds, missing):
+@pytest.mark.parametrize("stays", [False, True], ids=["goes", "stays"])
+@pytest.mark.filterwarnings("ignore:.* cells that hold data have the nodata value 7:RuntimeWarning")
+def test_integers_with_a_mask_that_stays_or_goes(tmp_path, monkeypatch, boots, name, seconds, stays):
     monkeypatch.setattr(scribe, "SYNC_SECONDS", seconds)
     counted = (IMAGE * 100).astype("uint8")
     counted[:, :40] = 0  # of which nothing is written
-    image = gp.RasterField.from_array(counted, nodata=0 if missing else None)
-    truth = run(None, 1, image=image)
+    counted[:, 70:80] = 7 if stays else 8
+    image = gp.RasterField.from_array(counted, nodata=0)
+    same = partial(run, factor=1, image=image, nodata=7)
+    truth = same(None)
+    assert truth.valid[...].sum() == 2 * 60 * 60
+    assert (truth.mask is not None) is stays
     disk = Disk(tmp_path / "disk")
     disk.root.mkdir()
     with disk.recording():
-        run(disk.root / name, 1, image=image)
+        same(disk.root / name)
 
     def again(folder, told):
-        result = run(folder / name, 1, image=image)
+        result = same(folder / name)
         assert result.array[...].tobytes() == truth.array.tobytes(), told
         assert (result.valid[...] == truth.valid[...]).all(), told
         assert gp.verify(folder / name).is_intact, told

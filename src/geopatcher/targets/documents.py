@@ -32,10 +32,9 @@ class Documents:
     """
 
     def __init__(self, contents: Mapping[str, bytes] | None = None) -> None:
-        buffer = load("zarr.buffer.cpu").Buffer
-        self._held: dict[str, Encoded] = {
-            key: buffer.from_bytes(content) for key, content in (contents or {}).items()
-        }
+        self._held: dict[str, Encoded] = {}
+        for key, content in (contents or {}).items():
+            self.put(key, content)
         self.store: MemoryStore = load("zarr.storage").MemoryStore(self._held)
 
     @classmethod
@@ -50,6 +49,10 @@ class Documents:
         """
         places = [path / DOCUMENT, *path.glob(f"*/{DOCUMENT}")]
         return cls({place.relative_to(path).as_posix(): place.read_bytes() for place in places})
+
+    def put(self, key: str, content: bytes | memoryview) -> None:
+        """Hold a file under a key, in the place of what is there."""
+        self._held[key] = load("zarr.buffer.cpu").Buffer.from_bytes(content)
 
     def contents(self) -> dict[str, bytes]:
         """Return all it holds, by keys."""

@@ -56,10 +56,10 @@ def finish_store(store: Path, spec: ResultSpec, statistics: Sequence[Statistics 
         for folder in folders:
             remove(folder)
         documents = Documents.of(store)
-        group = load("zarr").open_group(documents.store, mode="r+", use_consolidated=False)
+        group = load("zarr").open_group(documents.store, mode="r+", zarr_format=3, use_consolidated=False)
         found = _settle(store, group, spec)
         tell_statistics(group, found.spec, statistics)
-        create_levels(group, found.spec)
+        create_levels(documents, group, found.spec)
         consolidate(documents)
         levels = _levels(store, folders, documents, found.spec) if folders else []
         put_bytes(store / "data" / DOCUMENT, documents.content(f"data/{DOCUMENT}"))
@@ -105,7 +105,8 @@ def _settle(store: Path, group: zarr.Group, spec: ResultSpec) -> Found:
         return Found(spec)
     if VALID not in group:
         return Found(settled_spec(group, spec))
-    found = settle_group(group, FolderFiles(store / VALID), group[VALID], spec)
+    mask = load("zarr").open_array(store, path=VALID, mode="r", zarr_format=3)  # with its cells
+    found = settle_group(group, FolderFiles(store / VALID), mask, spec)
     if not found.spec.masked:
         del group[VALID]
     return found

@@ -16,7 +16,7 @@ from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.formats.statistics import attributes_of as statistics_attributes
 from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, zarr_threads
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, holds_only, zarr_threads
 from geopatcher.targets.codecs import codecs_of
 from geopatcher.targets.documents import Documents
 from geopatcher.targets.files import FolderFiles
@@ -102,11 +102,11 @@ def documents_of(spec: ResultSpec) -> Made:
     documents = Documents()
     attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
     group: zarr.Group = load("zarr").create_group(documents.store, zarr_format=3, attributes=attributes)
-    return Made(documents, group, fill_group(group, spec))
+    return Made(documents, group, fill_group(documents, group, spec))
 
 
-def fill_group(group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
-    """Create the arrays of a result in a group, empty, with coordinates and grid mapping.
+def fill_group(documents: Documents, group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
+    """Create the arrays of a result in a group of some documents, empty, with coordinates and grid mapping.
 
     Returns
     -------
@@ -133,9 +133,9 @@ def fill_group(group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
         GRID_MAPPING, shape=(), dtype="int64", chunks=(), compressors=None, attributes=grid_mapping(domain)
     )
     for name, (values, attributes) in coordinates(domain).items():
-        _create_coordinate(group, name, values, attributes)
+        _create_coordinate(documents, group, name, values, attributes)
     for name, (labels, said) in leading_coordinates(domain).items():
-        _create_coordinate(group, name, labels, said)
+        _create_coordinate(documents, group, name, labels, said)
     return arrays
 
 
@@ -200,7 +200,9 @@ def attributes_of(name: str, spec: ResultSpec) -> dict[str, object]:
     }
 
 
-def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: Mapping[str, object]) -> None:
+def _create_coordinate(
+    documents: Documents, group: zarr.Group, name: str, values: Array, attributes: Mapping[str, object]
+) -> None:
     array = group.create_array(
         name,
         shape=values.shape,
@@ -209,7 +211,18 @@ def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: 
         dimension_names=(name,),
         attributes=dict(attributes),
     )
-    array[:] = values
+    encode = encoder_of(array)
+    if (
+        encode is None
+        or len(values) > array.chunks[0]
+        or holds_only(values, array.dtype.type(array.fill_value))
+    ):
+        array[:] = values
+    else:  # what zarr would write, sooner
+        key = array.metadata.encode_chunk_key((0,))
+        documents.put(
+            f"{array.path}/{key}", encode(np.ascontiguousarray(values, array.dtype.newbyteorder("<")))
+        )
 
 
 def consolidate(documents: Documents) -> None:

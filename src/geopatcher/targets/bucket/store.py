@@ -156,6 +156,6 @@ def finished_documents(
         if not found.spec.masked:
             del group[VALID]
     tell_statistics(group, found.spec, statistics)
-    create_levels(group, found.spec)
+    create_levels(documents, group, found.spec)
     consolidate(documents)
     return documents.contents(), found
