@@ -53,6 +53,14 @@ def test_those_of_a_store_that_is_there_are_read_and_changed(tmp_path):
     assert documents.content("data/zarr.json") == (tmp_path / "x.zarr/data/zarr.json").read_bytes()
 
 
+def test_a_folder_that_was_taken_over_is_not_made_again(tmp_path):
+    documents = Documents()
+    fill(documents.store)
+    with pytest.raises(FileNotFoundError):
+        documents.make(tmp_path / "gone" / "x.zarr")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_is_no_store_is_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         Documents.of(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from geopatcher._optional import load
+from geopatcher.targets.folders import make_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,14 +66,17 @@ class Documents:
     def make(self, path: Path, only: str = "") -> None:
         """Write all of them, or those whose keys begin with ``only``, into a folder where none of these is.
 
+        It is made if it is not there, but not the one it is in: where that is gone, another run has taken over.
+
         Raises
         ------
         OSError
             They cannot be written.
 
         """
+        path.mkdir(exist_ok=True)
         for key, content in self._held.items():
             if key.startswith(only):
                 place = path / key
-                place.parent.mkdir(parents=True, exist_ok=True)
+                make_below(place.parent, path)
                 place.write_bytes(content.to_bytes())
