@@ -66,7 +66,7 @@ class Documents:
     def make(self, path: Path, only: str = "") -> None:
         """Write all of them, or those whose keys begin with ``only``, into a folder where none of these is.
 
-        It is made if it is not there, but not the one it is in: where that is gone, another run has taken over.
+        It is made if it is not there, but not the one it is in: where that is gone, another run goes on.
 
         Raises
         ------
