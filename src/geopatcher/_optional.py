@@ -82,6 +82,7 @@ MODULES: dict[str, str] = {
     "xgboost": "boosters",
     "xvec": "features",
     "zarr": "",
+    "zarr.buffer.cpu": "",
     "zarr.codecs": "",
     "zarr.errors": "",
     "zarr.storage": "",

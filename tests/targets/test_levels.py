@@ -12,7 +12,7 @@ from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.targets.digests import files_in
 from geopatcher.targets.levels import FIXED_BYTES, build_levels, create_levels, level_specs, levels_bytes
-from geopatcher.targets.zarr_store import ZarrSink, create_store
+from geopatcher.targets.zarr_store import ZarrSink, documents_of
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
 
@@ -24,8 +24,9 @@ def spec_of(shape=(2, 70, 53), dtype="uint8", **options):
 
 def begun(place, spec, arrays):
     """Return the blocks of a store that is written, and its levels, which are not."""
-    create_store(place, spec)
-    create_levels(zarr.open_group(place, mode="r+"), spec)
+    made = documents_of(spec)
+    create_levels(made.documents, made.group, spec)
+    made.documents.make(place)
     sink = ZarrSink(place)
     sink.write([(Box.of_shape(spec.domain.grid_shape), arrays)])
     return sink, [ZarrSink(place / str(number + 1)) for number in range(len(level_specs(spec)))]

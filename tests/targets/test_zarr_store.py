@@ -10,7 +10,8 @@ from affine import Affine
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
-from geopatcher.targets.zarr_store import ZarrSink, consolidate, create_store
+from geopatcher.targets.zarr_store import ZarrSink, create_store
+from stored import tree
 
 TRANSFORM = Affine(10, 0, 5e5, 0, -10, 4.6e6)
 pytestmark = [
@@ -44,6 +45,7 @@ def test_blocks_are_stored_and_the_rest_is_fill(tmp_path, dtype):
     assert stored.metadata.dimension_names == ("band", "y", "x")
 
 
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not part")
 @pytest.mark.parametrize("nodata", [None, np.nan, -9999.0])
 @pytest.mark.parametrize("shape", [(2, 40, 50), (40, 50)])
 def test_xarray_and_rioxarray_see_what_was_written(tmp_path, shape, nodata):
@@ -54,7 +56,7 @@ def test_xarray_and_rioxarray_see_what_was_written(tmp_path, shape, nodata):
     create_store(place, spec(shape, "float32", fill, nodata))
     image = np.random.default_rng(0).random((2, 40, 50)).astype("float32")
     ZarrSink(place).write([(Box(0, 16, 0, 50), {"data": image[: 1 if len(shape) == 2 else 2, :16]})])
-    consolidate(place)
+    zarr.consolidate_metadata(place)
     dataset = xarray.open_zarr(place, chunks=None)
     array = dataset["data"]
     assert array.rio.crs.to_epsg() == 32633
@@ -77,6 +79,21 @@ def test_the_same_result_has_the_same_bytes(tmp_path):
         contents.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files})
     assert contents[0] == contents[1]
     assert "zarr.json" in contents[0]
+
+
+@pytest.mark.parametrize("shape", [(2, 40, 50), (40, 50), (1, 1, 1)])
+def test_coordinates_have_the_bytes_that_zarr_writes(tmp_path, shape):
+    create_store(tmp_path / "x.zarr", spec(shape))
+    made = tree(tmp_path / "x.zarr")
+    group = zarr.open_group(tmp_path / "x.zarr", mode="r+")
+    coordinates = [array for _, array in group.arrays() if array.ndim == 1]
+    assert len(coordinates) == len(shape)
+    for array in coordinates:
+        values = array[:]
+        assert values.any()
+        array[:] = 0
+        array[:] = values
+    assert tree(tmp_path / "x.zarr") == made
 
 
 def test_a_store_that_cannot_be_made_names_its_place(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+from functools import partial
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ IMAGE = np.random.default_rng(3).random((2, 100, 60), dtype="float32") + 1
 #: States tried of each case; the soak tries all.
 MOST = int(os.environ.get("GEOPATCHER_POWER_LOSSES", "20"))
 TARGETS = pytest.mark.parametrize("name", ["x.zarr", "x.tif"])
+SECONDS = pytest.mark.parametrize("seconds", [0.0, 30.0], ids=["synced", "short"])
 
 
 class OneByOne(LocalExecutor):
@@ -47,10 +49,10 @@ class Times:
         return patch * self.factor
 
 
-def run(target, factor, stop_after=None, **keywords):
+def run(target, factor, stop_after=None, image=IMAGE, **keywords):
     with zarr.config.set({"threading.max_workers": 1}):
         return gp.reconstruct(
-            IMAGE,
+            image,
             Times(factor, stop_after),
             target,
             size=32,
@@ -109,7 +111,7 @@ def after_each(states, tmp_path, boots, again, check=None):
 
 
 @TARGETS
-@pytest.mark.parametrize("seconds", [0.0, 30.0], ids=["synced", "short"])
+@SECONDS
 def test_a_new_result(tmp_path, monkeypatch, boots, truth, counts, name, seconds):
     monkeypatch.setattr(scribe, "SYNC_SECONDS", seconds)
     disk = Disk(tmp_path / "disk")
@@ -123,6 +125,34 @@ def test_a_new_result(tmp_path, monkeypatch, boots, truth, counts, name, seconds
         assert (result.layers["count"][...] == counts).all(), told
         beside = ["x.count.tif"] if name == "x.tif" else []
         assert names(folder) == [*beside, name, f"{name}.ledger.jsonl"], told
+        assert gp.verify(folder / name).is_intact, told
+
+    after_each(some(disk.states), tmp_path, boots, again)
+
+
+@TARGETS
+@SECONDS
+@pytest.mark.parametrize("stays", [False, True], ids=["goes", "stays"])
+@pytest.mark.filterwarnings("ignore:.* cells that hold data have the nodata value 7:RuntimeWarning")
+def test_integers_with_a_mask_that_stays_or_goes(tmp_path, monkeypatch, boots, name, seconds, stays):
+    monkeypatch.setattr(scribe, "SYNC_SECONDS", seconds)
+    counted = (IMAGE * 100).astype("uint8")
+    counted[:, :40] = 0  # of which nothing is written
+    counted[:, 70:80] = 7 if stays else 8
+    image = gp.RasterField.from_array(counted, nodata=0)
+    same = partial(run, factor=1, image=image, nodata=7)
+    truth = same(None)
+    assert truth.valid[...].sum() == 2 * 60 * 60
+    assert (truth.mask is not None) is stays
+    disk = Disk(tmp_path / "disk")
+    disk.root.mkdir()
+    with disk.recording():
+        same(disk.root / name)
+
+    def again(folder, told):
+        result = same(folder / name)
+        assert result.array[...].tobytes() == truth.array.tobytes(), told
+        assert (result.valid[...] == truth.valid[...]).all(), told
         assert gp.verify(folder / name).is_intact, told
 
     after_each(some(disk.states), tmp_path, boots, again)

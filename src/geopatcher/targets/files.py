@@ -110,5 +110,8 @@ class FolderFiles(Files):
                 yield Path(folder, name).relative_to(self.path).as_posix()
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Wait until files are on the disk, with the folders that name them."""
-        sync_files((self.path / key for key in keys), self.path)
+        """Wait until files are on the disk, with the folders that name them and the names in this one.
+
+        Where no file is, because all of them would hold fill, that is what says that there are arrays.
+        """
+        sync_files([self.path, *(self.path / key for key in keys)], self.path)

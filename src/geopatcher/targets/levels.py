@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.targets.digests import Digests
+    from geopatcher.targets.documents import Documents
     from geopatcher.targets.zarr_store import ZarrBlocks
 
 
@@ -57,17 +58,11 @@ def levels_bytes(spec: ResultSpec) -> int:
     return FIXED_BYTES + usable_cores() * rows * cols * (15 * widest + 2 * 8)
 
 
-def create_levels(root: zarr.Group, spec: ResultSpec) -> None:
-    """Create the groups ``1``, ``2``, ... of a store, with arrays that are empty.
-
-    Raises
-    ------
-    OSError
-        They cannot be written.
-
-    """
+def create_levels(documents: Documents, root: zarr.Group, spec: ResultSpec) -> None:
+    """Create the groups ``1``, ``2``, ... of a store in its documents, with arrays that are empty."""
     for number, level in enumerate(level_specs(spec), start=1):
-        fill_group(root.create_group(str(number), attributes=group_attributes(level.domain)), level)
+        group = root.create_group(str(number), attributes=group_attributes(level.domain))
+        fill_group(documents, group, level)
 
 
 def build_levels(blocks: ZarrBlocks, levels: Sequence[ZarrBlocks], spec: ResultSpec) -> Iterator[LevelRow]:

@@ -14,6 +14,7 @@ from geopatcher.core.gaps import VALID
 from geopatcher.errors import SourceError, TargetError
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.gdal_environment import opened
+from geopatcher.targets.documents import DOCUMENT
 from geopatcher.targets.places import BucketUrl
 from geopatcher.targets.product import Product
 from geopatcher.targets.pyramid import settled_spec
@@ -134,14 +135,22 @@ def open_store(path: Path, spec: ResultSpec) -> ZarrSink:
         It cannot be opened, or does not hold what ``spec`` says.
 
     """
+    zarr = load("zarr")
     try:
-        sink = ZarrSink(path)
+        if not (path / DOCUMENT).is_file():
+            raise FileNotFoundError(f"there is no {DOCUMENT} in it")
+        # By their names: a group would look for all the arrays it has, coordinates included.
+        arrays = {
+            name: zarr.open_array(path, path=name, mode="r", zarr_format=3)
+            for name in spec.arrays()
+            if (path / name).is_dir()
+        }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TargetError(
             f"cannot open {path}: {error}; pass overwrite=True (--overwrite) to begin anew"
         ) from error
-    require_arrays(path, sink.arrays, spec)
-    return sink
+    require_arrays(path, arrays, spec)
+    return ZarrSink(path, arrays)
 
 
 def require_arrays(path: Spot, arrays: Mapping[str, zarr.Array], spec: ResultSpec) -> None:

@@ -11,9 +11,10 @@ from geopatcher._optional import load
 from geopatcher.core.gaps import VALID, Gaps
 from geopatcher.errors import TargetError
 from geopatcher.targets.chunk_files import sync_files
-from geopatcher.targets.digests import record_of
+from geopatcher.targets.digests import put_bytes, record_of
+from geopatcher.targets.documents import DOCUMENT, Documents
 from geopatcher.targets.files import FolderFiles
-from geopatcher.targets.folders import remove
+from geopatcher.targets.folders import remove, sync_folder
 from geopatcher.targets.levels import LevelRow, build_levels, create_levels, level_specs
 from geopatcher.targets.validity import count_gaps, restore_mask
 from geopatcher.targets.zarr_store import (
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 def finish_store(store: Path, spec: ResultSpec, statistics: Sequence[Statistics | None] = ()) -> Finished:
     """Make a store whose blocks are all written complete: statistics, levels and consolidated metadata.
 
+    What describes it, and coordinates, are on the disk then, whatever of the blocks is: those are made again.
+
     May be called again, after an interruption or after blocks were replaced.
 
     Raises
@@ -48,27 +51,33 @@ def finish_store(store: Path, spec: ResultSpec, statistics: Sequence[Statistics 
         The disk cannot take it.
 
     """
-    try:
-        found = settle(store, spec)
-        group = load("zarr").open_group(store, mode="r+", use_consolidated=False)
-        tell_statistics(group, found.spec, statistics)
-        sync_files([store / "data" / "zarr.json"], store)  # without which it is no store any more
-    except OSError as error:
-        raise TargetError(f"cannot write {store}: {error}") from error
-    levels = _levels(store, found.spec)
-    consolidate(store)
-    return Finished(found, levels)
-
-
-def _levels(store: Path, spec: ResultSpec) -> list[LevelRow]:
-    """Add the groups ``1``, ``2``, ... to a store whose cells are all written; old ones are removed."""
     folders = [store / str(number + 1) for number in range(len(level_specs(spec)))]
-    if not folders:
-        return []
     try:
         for folder in folders:
             remove(folder)
-        create_levels(load("zarr").open_group(store, mode="r+", use_consolidated=False), spec)
+        documents = Documents.of(store)
+        group = load("zarr").open_group(documents.store, mode="r+", zarr_format=3, use_consolidated=False)
+        found = _settle(store, group, spec)
+        tell_statistics(group, found.spec, statistics)
+        create_levels(documents, group, found.spec)
+        consolidate(documents)
+        levels = _levels(store, folders, documents, found.spec) if folders else []
+        put_bytes(store / "data" / DOCUMENT, documents.content(f"data/{DOCUMENT}"))
+        put_bytes(store / DOCUMENT, documents.content(DOCUMENT))
+        blocks = {store / name / "c" for name in spec.arrays()}
+        sync_files(_files_but(store, {*blocks, *folders}), store.parent)
+        if spec.masked and not found.spec.masked:
+            _remove_mask(store)
+    except OSError as error:
+        raise TargetError(f"cannot write {store}: {error}") from error
+    return Finished(found, levels)
+
+
+def _levels(store: Path, folders: Sequence[Path], documents: Documents, spec: ResultSpec) -> list[LevelRow]:
+    """Add the groups ``1``, ``2``, ... to a store whose cells are all written."""
+    try:
+        for folder in folders:
+            documents.make(store, f"{folder.name}/")
         return list(
             build_levels(ZarrSink(store), [ZarrSink(folder, counts=False) for folder in folders], spec)
         )
@@ -90,30 +99,30 @@ class Found(NamedTuple):
     gaps: Gaps = Gaps()
 
 
-def settle(store: Path, spec: ResultSpec) -> Found:
-    """Count the cells that are missing, and keep the mask of a store only where it is needed.
-
-    The attributes come first, and the mask goes in one step: a run that is killed in between finds in
-    them what was decided.
-
-    Raises
-    ------
-    OSError
-        The disk cannot take it.
-
-    """
+def _settle(store: Path, group: zarr.Group, spec: ResultSpec) -> Found:
+    """Count the cells that are missing, and keep the mask in a group only where it is needed."""
     if not spec.masked:
         return Found(spec)
-    group = load("zarr").open_group(store, mode="r+", use_consolidated=False)
     if VALID not in group:
         return Found(settled_spec(group, spec))
-    found = settle_group(group, FolderFiles(store / VALID), group[VALID], spec)
+    mask = load("zarr").open_array(store, path=VALID, mode="r", zarr_format=3)  # with its cells
+    found = settle_group(group, FolderFiles(store / VALID), mask, spec)
     if not found.spec.masked:
+        del group[VALID]
+    return found
+
+
+def _remove_mask(store: Path) -> None:
+    """Remove the mask of a store, in one step, when what was decided without it is on the disk.
+
+    Whoever makes such a store anew finds the mask, or that in the attributes.
+    """
+    if (store / VALID).exists():
         gone = store.with_name(f"{store.name}.{VALID}")
         remove(gone)
         (store / VALID).rename(gone)
+        sync_folder(store)
         remove(gone)
-    return found
 
 
 def settle_group(group: zarr.Group, files: Files, mask: zarr.Array, spec: ResultSpec) -> Found:
@@ -167,8 +176,9 @@ def take_over(source: Path, sink: BlockFolder, spec: ResultSpec, rows: Iterable[
         They can be neither linked nor copied.
 
     """
-    sink.link(source, rows)
-    if not spec.masked or (source / VALID).exists():
+    kept = list(rows)
+    sink.link(source, kept)
+    if not spec.masked or not kept or (source / VALID).exists():
         return
     try:
         zarr = load("zarr")
@@ -189,7 +199,7 @@ def sync_additions(store: Path, spec: ResultSpec) -> None:
 
     """
     try:
-        sync_files(_all_but_blocks(store, {store / name for name in spec.arrays()}), store)
+        sync_files(_files_but(store, {store / name / "c" for name in spec.arrays()}), store)
     except OSError as error:
         raise TargetError(f"cannot write {store}: {error}") from error
 
@@ -204,16 +214,16 @@ def other_records(store: Path, spec: ResultSpec) -> dict[str, FileRecord]:
 
     """
     groups = [store, *(store / str(n + 1) for n in range(len(level_specs(spec))))]
-    blocks = {group / name for group in groups for name in spec.arrays()}
+    blocks = {group / name / "c" for group in groups for name in spec.arrays()}
     try:
-        return {str(file.relative_to(store)): record_of(file) for file in _all_but_blocks(store, blocks)}
+        return {str(file.relative_to(store)): record_of(file) for file in _files_but(store, blocks)}
     except OSError as error:
         raise TargetError(f"cannot read {store}: {error}") from error
 
 
-def _all_but_blocks(store: Path, arrays: set[Path]) -> Iterator[Path]:
-    """Yield the files of a store but the chunks of ``arrays``, which are synced as they come."""
+def _files_but(store: Path, left_out: set[Path]) -> Iterator[Path]:
+    """Yield the files of a store but those in some folders, such as chunks, which are synced as they come."""
     for folder, below, names in os.walk(store):
-        if Path(folder) in arrays and "c" in below:
-            below.remove("c")  # not walked through: there may be millions
+        # What is left out is not walked through: there may be millions.
+        below[:] = [name for name in below if Path(folder, name) not in left_out]
         yield from (Path(folder, name) for name in names)

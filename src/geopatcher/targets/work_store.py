@@ -62,6 +62,8 @@ class WorkStore(ABC):
     def create(self, spec: ResultSpec) -> BlockFolder:
         """Make it, empty.
 
+        It is not waited for: what a system that went down has left is made anew, see `reopen`.
+
         Raises
         ------
         TargetError
@@ -70,7 +72,6 @@ class WorkStore(ABC):
         """
         check_room(self.work.path.parent, bytes_of(spec), describe(spec))
         sink = self.make(spec)
-        sync_tree(self.path)
         self._spec = spec
         return sink
 

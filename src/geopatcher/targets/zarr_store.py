@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,9 @@ from geopatcher.formats.attributes import metadata_attributes
 from geopatcher.formats.statistics import attributes_of as statistics_attributes
 from geopatcher.targets.block_files import BlockFiles, BlockFolder
 from geopatcher.targets.box_writer import BoxWriter
-from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, zarr_threads
+from geopatcher.targets.chunk_writer import ChunkWriter, encoder_of, holds_only, zarr_threads
 from geopatcher.targets.codecs import codecs_of
+from geopatcher.targets.documents import Documents
 from geopatcher.targets.files import FolderFiles
 from geopatcher.targets.georef import (
     GRID_MAPPING,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import zarr
-    from zarr.abc.store import Store
 
     from geopatcher.core.box import Box
     from geopatcher.core.domain import ResultSpec
@@ -72,40 +72,41 @@ def create_store(path: Path, spec: ResultSpec) -> ZarrSink:
         The folder cannot be written.
 
     """
+    made = documents_of(spec)
     try:
-        group = _new_group(path, spec)
-        arrays = fill_group(group, spec)
+        made.documents.make(path)
     except OSError as error:
         raise TargetError(f"cannot create {path}: {error}") from error
-    return ZarrSink(path, arrays)
+    return ZarrSink(path, made.arrays)
 
 
-def create_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
-    """Create the group of a result in an empty store, with its arrays and its georeference.
+class Made(NamedTuple):
+    """All of a store but its blocks: its group, to which more can be added, and the arrays of a result."""
+
+    documents: Documents
+    group: zarr.Group
+    arrays: dict[str, zarr.Array]
+
+
+def documents_of(spec: ResultSpec) -> Made:
+    """Make the group of a result in memory, with its arrays and its georeference.
 
     Nothing in it depends on the time or the place: the same result has the same bytes.
 
     Raises
     ------
-    OSError
-        It cannot be written.
     TargetError
         A dimension has the name of an array.
 
     """
-    group = _new_group(store, spec)
-    fill_group(group, spec)
-    return group
-
-
-def _new_group(store: Path | Store, spec: ResultSpec) -> zarr.Group:
+    documents = Documents()
     attributes = pyramid_attributes(spec) if spec.multiscales else group_attributes(spec.domain)
-    group: zarr.Group = load("zarr").create_group(store, zarr_format=3, attributes=attributes)
-    return group
+    group: zarr.Group = load("zarr").create_group(documents.store, zarr_format=3, attributes=attributes)
+    return Made(documents, group, fill_group(documents, group, spec))
 
 
-def fill_group(group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
-    """Create the arrays of a result in a group, empty, with coordinates and grid mapping.
+def fill_group(documents: Documents, group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
+    """Create the arrays of a result in a group of some documents, empty, with coordinates and grid mapping.
 
     Returns
     -------
@@ -132,9 +133,9 @@ def fill_group(group: zarr.Group, spec: ResultSpec) -> dict[str, zarr.Array]:
         GRID_MAPPING, shape=(), dtype="int64", chunks=(), compressors=None, attributes=grid_mapping(domain)
     )
     for name, (values, attributes) in coordinates(domain).items():
-        _create_coordinate(group, name, values, attributes)
+        _create_coordinate(documents, group, name, values, attributes)
     for name, (labels, said) in leading_coordinates(domain).items():
-        _create_coordinate(group, name, labels, said)
+        _create_coordinate(documents, group, name, labels, said)
     return arrays
 
 
@@ -199,7 +200,9 @@ def attributes_of(name: str, spec: ResultSpec) -> dict[str, object]:
     }
 
 
-def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: Mapping[str, object]) -> None:
+def _create_coordinate(
+    documents: Documents, group: zarr.Group, name: str, values: Array, attributes: Mapping[str, object]
+) -> None:
     array = group.create_array(
         name,
         shape=values.shape,
@@ -208,25 +211,26 @@ def _create_coordinate(group: zarr.Group, name: str, values: Array, attributes: 
         dimension_names=(name,),
         attributes=dict(attributes),
     )
-    array[:] = values
+    encode = encoder_of(array)
+    if (
+        encode is None
+        or len(values) > array.chunks[0]
+        or holds_only(values, array.dtype.type(array.fill_value))
+    ):
+        array[:] = values
+    else:  # what zarr would write, sooner
+        key = array.metadata.encode_chunk_key((0,))
+        documents.put(
+            f"{array.path}/{key}", encode(np.ascontiguousarray(values, array.dtype.newbyteorder("<")))
+        )
 
 
-def consolidate(store: Path | Store) -> None:
-    """Gather the metadata of a whole store in its root, where xarray finds it with one request.
-
-    Raises
-    ------
-    TargetError
-        The store cannot be read or written.
-
-    """
-    try:
-        with _FILTERS, warnings.catch_warnings():
-            # The specification of zarr v3 leaves this to its implementations: all that matter here have it.
-            warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
-            load("zarr").consolidate_metadata(store)
-    except OSError as error:
-        raise TargetError(f"cannot consolidate the metadata of {store}: {error}") from error
+def consolidate(documents: Documents) -> None:
+    """Gather the metadata of a whole store in its root, where xarray finds it with one request."""
+    with _FILTERS, warnings.catch_warnings():
+        # The specification of zarr v3 leaves this to its implementations: all that matter here have it.
+        warnings.filterwarnings("ignore", "Consolidated metadata is currently not part")
+        load("zarr").consolidate_metadata(documents.store)
 
 
 class ZarrBlocks(BlockFiles):
@@ -324,13 +328,6 @@ def counting_of(array: zarr.Array) -> Counting | None:
 
 
 def tell_statistics(group: zarr.Group, spec: ResultSpec, found: Sequence[Statistics | None]) -> None:
-    """Say in a group whose cells are all written what is known of them; what was said before goes.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-
-    """
+    """Say in a group whose cells are all written what is known of them; what was said before goes."""
     told = statistics_attributes(found, spec.domain.metadata)
     group["data"].attrs.put(attributes_of("data", spec) | told)

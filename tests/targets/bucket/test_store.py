@@ -11,7 +11,7 @@ import zarr
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.errors import TargetError
-from geopatcher.targets.bucket.store import BucketBlocks, BucketPlace, BucketSink, documents_of
+from geopatcher.targets.bucket.store import BucketBlocks, BucketPlace, BucketSink, contents_of
 from geopatcher.targets.digests import files_in
 from geopatcher.targets.places import BucketUrl
 from geopatcher.targets.zarr_store import create_store
@@ -33,7 +33,7 @@ def test_documents_are_those_of_a_folder(tmp_path):
     here = {
         file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()
     }
-    assert documents_of(SPEC) == here
+    assert contents_of(SPEC) == here
 
 
 def test_blocks_of_a_store_that_is_none_yet_are_put_and_read_back(place):
@@ -63,7 +63,7 @@ def test_who_has_no_lease_any_more_puts_nothing(place, lease):
 
 
 def test_a_finished_store_of_another_shape_is_not_taken(place):
-    for key, content in documents_of(SPEC).items():
+    for key, content in contents_of(SPEC).items():
         place.files.put(key, content)
     assert set(BucketBlocks.stored(place, SPEC).arrays) == {"data"}
     other = ResultSpec(RasterDomain((2, 20, 31), dtype=np.dtype("int16")), (16, 16), 7)

@@ -12,20 +12,18 @@ from geopatcher.targets.bucket.files import BucketFiles
 from geopatcher.targets.levels import create_levels
 from geopatcher.targets.opened import require_arrays
 from geopatcher.targets.pyramid import Found, settle_group
-from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, create_group, tell_statistics
+from geopatcher.targets.zarr_store import ZarrBlocks, consolidate, documents_of, tell_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import zarr
-    from zarr.storage import MemoryStore
 
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import FinishedTile
     from geopatcher.core.statistics import Statistics
     from geopatcher.formats.buckets import Bucket
     from geopatcher.formats.object_stores import RemoteStore
-    from geopatcher.targets.box_writer import Encoded
     from geopatcher.targets.places import BucketUrl
 
 #: What makes a group of what is below it; it is put last.
@@ -108,7 +106,7 @@ class BucketBlocks(ZarrBlocks):
     @classmethod
     def begun(cls, place: BucketPlace, spec: ResultSpec) -> BucketBlocks:
         """Return the blocks of a store whose documents are not put yet."""
-        return cls(place, place.arrays(spec, place.reader(documents_of(spec))))
+        return cls(place, place.arrays(spec, place.reader(contents_of(spec))))
 
 
 class BucketSink(BucketBlocks):
@@ -120,7 +118,7 @@ class BucketSink(BucketBlocks):
 
     def __init__(self, place: BucketPlace, spec: ResultSpec, lease_key: str, token: str) -> None:
         self._spec, self._lease_key, self._token = spec, lease_key, token
-        super().__init__(place, place.arrays(spec, place.reader(documents_of(spec))), counts=True)
+        super().__init__(place, place.arrays(spec, place.reader(contents_of(spec))), counts=True)
 
     def __reduce__(self) -> tuple[type[BucketSink], tuple[BucketPlace, ResultSpec, str, str]]:
         return (BucketSink, (self.place, self._spec, self._lease_key, self._token))
@@ -143,33 +141,21 @@ class BucketSink(BucketBlocks):
         return super().write(tiles)
 
 
-def documents_of(spec: ResultSpec) -> dict[str, bytes]:
+def contents_of(spec: ResultSpec) -> dict[str, bytes]:
     """Return all of a store but its blocks, by their keys: nothing in it depends on the time or the place."""
-    return _Documents(spec).contents()
+    return documents_of(spec).documents.contents()
 
 
 def finished_documents(
     spec: ResultSpec, sink: BucketBlocks, statistics: Sequence[Statistics | None]
 ) -> tuple[dict[str, bytes], Found]:
     """Return all of a finished store but its blocks, and what its result came to be."""
-    documents, found = _Documents(spec), Found(spec)
+    (documents, group, _), found = documents_of(spec), Found(spec)
     if spec.masked:
-        found = settle_group(documents.group, sink.files.below(VALID), sink.arrays[VALID], spec)
+        found = settle_group(group, sink.files.below(VALID), sink.arrays[VALID], spec)
         if not found.spec.masked:
-            del documents.group[VALID]
-    tell_statistics(documents.group, found.spec, statistics)
-    create_levels(documents.group, found.spec)
-    consolidate(documents.store)
+            del group[VALID]
+    tell_statistics(group, found.spec, statistics)
+    create_levels(documents, group, found.spec)
+    consolidate(documents)
     return documents.contents(), found
-
-
-class _Documents:
-    """A store in memory: its documents, and coordinates."""
-
-    def __init__(self, spec: ResultSpec) -> None:
-        self._held: dict[str, Encoded] = {}
-        self.store: MemoryStore = load("zarr.storage").MemoryStore(self._held)
-        self.group = create_group(self.store, spec)
-
-    def contents(self) -> dict[str, bytes]:
-        return {key: content.to_bytes() for key, content in self._held.items()}
