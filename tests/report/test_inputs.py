@@ -40,7 +40,7 @@ def test_an_input_in_another_folder_is_found(run, monkeypatch, kind):
     place = "out/r.zarr" if kind == "str" else "r.zarr"
     found, why = found_of(place)
     assert why == ""
-    assert found.bands == (0, 1, 2, 3, 4)
+    assert found.bands == (1, 3), "those that the expression uses"
     names = [layer["name"] for layer in Session.of(place).describe()["layers"]]
     assert names == ["result", "input"]
     assert look_into(place).control is not None
@@ -99,8 +99,8 @@ def test_arrays_have_no_input_to_be_found(tmp_path):
 
 def test_of_many_bands_a_few_are_read(run):
     found, _ = found_of(run / "out" / "r.zarr")
-    assert found.control().read(Box(0, 4, 0, 5)).shape == (4, 4, 5)
-    assert Input(found.raster, (1, 3)).control().read(Box(0, 4, 0, 5)).shape == (2, 4, 5)
+    assert found.control().read(Box(0, 4, 0, 5)).shape == (2, 4, 5)
+    assert Input(found.raster, tuple(range(5))).control().read(Box(0, 4, 0, 5)).shape == (4, 4, 5)
 
 
 def test_where_an_input_lies_says_nothing_of_what_a_run_is(run, monkeypatch):

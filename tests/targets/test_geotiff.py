@@ -15,7 +15,7 @@ from affine import Affine
 from cogs import TRANSFORM, spec_of, written
 from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import TargetError
-from geopatcher.targets.cog.levels import TileFolder
+from geopatcher.targets.cog.levels import Levels, TileFolder
 from geopatcher.targets.cog.tile_store import create_tiles
 from geopatcher.targets.cog.work import arrays_of
 from geopatcher.targets.geotiff import assemble, require_storable
@@ -109,8 +109,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     arrays = arrays_of(spec_of(image), CogStorage())
     create_tiles(tmp_path / "tiles", arrays)
     tiles = TileFolder(arrays["data"], tmp_path / "tiles/data")
+    levels = Levels(tiles, tmp_path / "levels", spec_of(image))
     with pytest.raises(TargetError, match=r"cannot write .*nowhere.x.tif"):
-        assemble(tiles, "data", spec_of(image), tmp_path / "nowhere" / "x.tif", tmp_path, Records({}))
+        assemble(levels, "data", tmp_path / "nowhere" / "x.tif", tmp_path, Records({}))
     assert [path.name for path in tmp_path.iterdir()] == ["tiles"]
 
 

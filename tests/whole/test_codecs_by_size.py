@@ -20,7 +20,7 @@ RATIOS = np.concatenate([SMOOTH, FEW]).astype("float32")
 OPTIONS = {"size": 32, "chunks": 32, "layers": ("weight",), "progress": False}
 STORED = {"deflate": gp.CogStorage(), "fast": gp.CogStorage("DEFLATE", 1), "zstd": gp.CogStorage("ZSTD", 1)}
 
-#: Runs in a process of its own, which is killed when its operator is called for the 100th time.
+#: Runs in a process of its own, which is killed when its operator is called for the 160th time.
 KILLED = """
 import json, os, signal, sys
 import numpy as np, geopatcher as gp
@@ -29,7 +29,7 @@ class Copy:
     calls = 0
     def __call__(self, patch):
         self.calls += 1
-        if self.calls == 100:
+        if self.calls == 160:
             os.kill(os.getpid(), signal.SIGKILL)
         return patch
     def fingerprint(self):
@@ -106,6 +106,7 @@ def test_after_it_was_killed(case, source, tmp_path):
     call = [sys.executable, "-c", KILLED, str(source), str(tmp_path / "x.tif"), said, json.dumps(OPTIONS)]
     assert subprocess.run(call, check=False).returncode == -9
     assert list((tmp_path / "x.tif.partial").glob("run-*/tiles/data/c/0/0/*"))
+    assert list((tmp_path / "x.tif.partial").glob("run-*/levels.data/1/c/0/0/*"))
     assert made(tmp_path, storage) == wanted
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+
 import numpy as np
 import pytest
 import rasterio
 
 import geopatcher as gp
+from geopatcher.targets.cog import levels
 
 IMAGE = np.random.default_rng(0).integers(0, 250, (2, 200, 300)).astype("uint8")
 IMAGE[:, 40:120, 50:250] = 0
@@ -66,14 +69,36 @@ def test_by_two_workers(source, wanted, tmp_path):
 
 def test_after_an_interruption(source, wanted, tmp_path):
     operator = Copy()
-    operator.stop_at = 60
+    operator.stop_at = 140
     with pytest.raises(KeyboardInterrupt):
         contents(source, tmp_path, operator)
     assert list((tmp_path / "x.tif.partial").glob("run-*/tiles/data/c/0/0/*"))
+    (level,) = (tmp_path / "x.tif.partial").glob("run-*/levels.data/1")
+    for file in level.rglob("[0-9]"):  # what is left of levels counts for nothing
+        if file.is_file():
+            file.write_bytes(b"torn")
     found = contents(source, tmp_path, operator)
     assert found == wanted
     plan = gp.plan(str(source), **{key: OPTIONS[key] for key in ("size", "chunks")})
-    assert operator.calls < 60 + plan.n_patches  # what was finished is not done again
+    assert operator.calls < 140 + plan.n_patches  # what was finished is not done again
+
+
+def test_after_a_disk_that_was_full_when_a_level_was_made(source, wanted, tmp_path, monkeypatch):
+    read, asked = levels.PackageReader, []
+
+    def full(file):
+        asked.append(file)
+        if len(asked) == 30:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return read(file)
+
+    monkeypatch.setattr(levels, "PackageReader", full)
+    said = (
+        r"cannot write overview levels of .*No space left on device; [1-9] finished rows of blocks are kept"
+    )
+    with pytest.raises(gp.errors.TargetError, match=said):
+        contents(source, tmp_path, Copy())
+    assert contents(source, tmp_path, Copy()) == wanted
 
 
 def test_when_patches_that_failed_are_tried_again(source, wanted, tmp_path):

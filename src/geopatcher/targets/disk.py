@@ -5,17 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from geopatcher.core.domain import ResultSpec
-from geopatcher.core.gaps import MISSING, VALID
+from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetExistsError
 from geopatcher.targets.categories import sidecar_of, write_categories
 from geopatcher.targets.chunk_files import sync_tree
-from geopatcher.targets.cog.levels import TileFolder
-from geopatcher.targets.cog.work import TileWorkStore, said_domain
+from geopatcher.targets.cog.work import TileWorkStore
 from geopatcher.targets.digests import tiff_record_of
 from geopatcher.targets.disk_target import DiskTarget
 from geopatcher.targets.geotiff import assemble, require_storable
-from geopatcher.targets.opened import layer_domain, layer_of, open_store, open_tiffs, settled_store
+from geopatcher.targets.opened import layer_of, open_store, open_tiffs, settled_store
 from geopatcher.targets.product import Product
 from geopatcher.targets.publisher import Publisher
 from geopatcher.targets.pyramid import (
@@ -35,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.box import Box
+    from geopatcher.core.domain import ResultSpec
     from geopatcher.core.statistics import Statistics
     from geopatcher.targets.cog.assembly import Assembled
     from geopatcher.targets.digests import TiffRecord
@@ -173,22 +172,21 @@ class CogPublisher(Publisher):
         spec = self.blocks.spec
         plain = Records({})
         for name in spec.layers:
-            domain = layer_domain(spec, name)
-            self._write(name, ResultSpec(domain, spec.chunks, spec.layers[name].fill), plain)
+            self._write(name, plain)
         own = self.options
-        records = Records(own.tags, own.colormap, own.colorinterp)
-        found = self._write("data", replace(spec, layers={}), records)
+        found = self._write("data", Records(own.tags, own.colormap, own.colorinterp))
         if found.spec.masked and found.gaps.uneven:
-            self._write(VALID, ResultSpec(said_domain(spec), spec.chunks, MISSING), plain)
+            self._write(VALID, plain)
         return Found(replace(found.spec, layers=spec.layers), found.gaps)
 
-    def _write(self, name: str, spec: ResultSpec, records: Records) -> Assembled:
+    def _write(self, name: str, records: Records) -> Assembled:
         """Make the file of an array, which is a result of its own to it."""
-        target = self.product_of(name)
-        blocks: TileWorkStore = self.blocks
-        tiles = TileFolder(blocks.open(blocks.spec).arrays[name], blocks.path / name)
-        made = assemble(tiles, name, spec, target, self.work.own, records)
-        write_categories(target, spec.domain)
+        target, levels = self.product_of(name), self.blocks.levels_of(name)
+        try:
+            made = assemble(levels, name, target, self.work.own, records)
+        finally:
+            levels.remove()
+        write_categories(target, levels.spec.domain)
         self._known[name] = made.record
         return made
 

@@ -16,9 +16,9 @@ from geopatcher.targets.cog.encoders import FLOATING_POINT
 from geopatcher.targets.tiff_records import PALETTE_DTYPES
 
 if TYPE_CHECKING:
-    from geopatcher.core.domain import RasterDomain, ResultSpec
+    from geopatcher.core.domain import RasterDomain
     from geopatcher.targets.cog.assembly import Assembled
-    from geopatcher.targets.cog.levels import TileFolder
+    from geopatcher.targets.cog.levels import Levels
     from geopatcher.targets.storage import CogStorage
     from geopatcher.targets.tiff_records import Records
 
@@ -63,14 +63,12 @@ def require_storable(domain: RasterDomain, storage: CogStorage | None = None) ->
         raise TargetError(f"colorinterp {storage.colorinterp} does not name each of {domain.n_bands} band(s)")
 
 
-def assemble(
-    tiles: TileFolder, name: str, spec: ResultSpec, target: Path, scratch: Path, records: Records
-) -> Assembled:
+def assemble(levels: Levels, name: str, target: Path, scratch: Path, records: Records) -> Assembled:
     """Put the tiles of an array together into a Cloud-Optimized GeoTIFF at ``target``.
 
-    Overview levels are made in a folder in ``scratch``, of which nothing is left. ``target``, on the same
-    disk, appears complete or not at all. If nodata alone cannot say which cells are missing, the file gets
-    an internal mask.
+    What that takes beside its levels is made in a folder in ``scratch``, of which nothing is left.
+    ``target``, on the same disk, appears complete or not at all. If nodata alone cannot say which cells are
+    missing, the file gets an internal mask.
 
     Raises
     ------
@@ -81,10 +79,12 @@ def assemble(
     try:
         with tempfile.TemporaryDirectory(prefix="cog-", dir=scratch) as folder:
             try:
-                return write_cog(tiles, name, spec, target, Path(folder), records)
+                return write_cog(levels, name, target, Path(folder), records)
             except (*GDAL_ERRORS, OSError) as error:
                 # Asked while the files are still there.
-                raise TargetError(f"cannot write {target}: {_reason(error, spec.domain, scratch)}") from error
+                raise TargetError(
+                    f"cannot write {target}: {_reason(error, levels.spec.domain, scratch)}"
+                ) from error
     except GeopatcherError:
         raise
     except OSError as error:

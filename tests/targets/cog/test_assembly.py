@@ -11,7 +11,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.targets.cog import assembly, ifd
 from geopatcher.targets.cog.assembly import write_cog
-from geopatcher.targets.cog.levels import TileFolder
+from geopatcher.targets.cog.levels import Levels, TileFolder
 from geopatcher.targets.cog.tile_store import create_tiles
 from geopatcher.targets.cog.work import arrays_of
 from geopatcher.targets.digests import tiff_record_of
@@ -76,14 +76,8 @@ def test_it_is_the_same_whoever_wrote_which_block_when(tmp_path):
         for box in boxes[::order]:
             where = (slice(None), *box.slices())
             store.write([(box, {"data": image[where], VALID: said[where]})])
-        made = write_cog(
-            TileFolder(arrays["data"], folder / "tiles/data"),
-            "data",
-            spec,
-            folder / "x.tif",
-            folder,
-            Records({}),
-        )
+        levels = Levels(TileFolder(arrays["data"], folder / "tiles/data"), folder / "levels", spec)
+        made = write_cog(levels, "data", folder / "x.tif", folder, Records({}))
         contents.add((folder / "x.tif").read_bytes())
         assert made.record == tiff_record_of(folder / "x.tif")
         assert made.gaps.missing == (~known).sum()

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from geopatcher.core.box import Box
+from geopatcher.core.domain import RasterDomain, ResultSpec
 from geopatcher.core.gaps import VALID, codes
 from geopatcher.errors import TargetError
 from geopatcher.targets.cog.encoders import TileCodec
+from geopatcher.targets.cog.levels import Levels, TileFolder
 from geopatcher.targets.cog.packages import PackageReader
 from geopatcher.targets.cog.tile_arrays import TileArray
 from geopatcher.targets.cog.tile_store import RECORD, TileStore, create_tiles
@@ -44,6 +46,38 @@ def test_a_mask_is_in_the_files_of_the_data_and_has_its_own_for_several_bands(tm
         assert (store.path / VALID / "c/0/0/0").exists() == (n_bands > 1)
         with PackageReader(store.path / "data/c/0/0/0") as reader:
             assert reader.footer.mask > 0
+
+
+def grown(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.glob("levels/*/c/0/*/*"))
+
+
+def test_levels_grow_with_what_this_store_writes_and_no_copy_of_it(tmp_path):
+    array = TileArray((64, 32), 1, np.dtype("uint8"), 0, (16, 16), True, CODEC, "average", 0)
+    store = create_tiles(tmp_path / "tiles", {"data": array, "weight": array})
+    spec = ResultSpec(RasterDomain((64, 32), nodata=0, dtype=np.dtype("uint8")), (16, 16), 0)
+    levels = Levels(TileFolder(array, store.path / "data"), tmp_path / "levels", spec)
+    store.growing({"data": levels})
+    copied = pickle.loads(pickle.dumps(store))  # noqa: S301 - our own, as workers get it
+    rows = [(Box(row, row + 16, 0, 32), {"data": np.ones((1, 16, 32), "uint8")}) for row in range(0, 64, 16)]
+    assert copied.write(rows) == 64 * 32
+    assert grown(tmp_path) == []
+    assert store.write(rows[:3]) == 48 * 32
+    assert grown(tmp_path) == ["levels/1/c/0/0/0"]
+    store.write(rows[3:])
+    assert grown(tmp_path) == ["levels/1/c/0/0/0", "levels/1/c/0/1/0", "levels/2/c/0/0/0"]
+
+
+def test_a_level_that_cannot_be_made_is_an_error_that_names_it(tmp_path):
+    array = TileArray((32, 32), 1, np.dtype("uint8"), 0, (16, 16), True, CODEC, "average", 0)
+    store = create_tiles(tmp_path / "tiles", {"data": array})
+    spec = ResultSpec(RasterDomain((32, 32), nodata=0, dtype=np.dtype("uint8")), (16, 16), 0)
+    (tmp_path / "levels").touch()  # where a folder should be
+    levels = Levels(TileFolder(array, store.path / "data"), tmp_path / "levels", spec)
+    store.growing({"data": levels})
+    with pytest.raises(TargetError, match=r"cannot write overview levels of .*data: .*Not a directory"):
+        store.write([(Box.of_shape((32, 32)), {"data": np.ones((1, 32, 32), "uint8")})])
+    assert (store.path / "data/c/0/1/1").exists()
 
 
 def test_what_cannot_be_made_or_opened_is_an_error(tmp_path):

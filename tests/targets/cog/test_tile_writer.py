@@ -9,7 +9,7 @@ import pytest
 
 from cogs import halved
 from geopatcher.core.box import Box
-from geopatcher.core.gaps import codes
+from geopatcher.core.gaps import Gaps, codes
 from geopatcher.targets.cog.encoders import TileCodec
 from geopatcher.targets.cog.packages import PackageReader
 from geopatcher.targets.cog.tile_arrays import TileArray
@@ -104,6 +104,17 @@ def test_cells_at_half_the_resolution_wait_beside(tmp_path, masked, dtype):
         if masked:  # it is not known yet whether 0 says what is missing
             np.testing.assert_array_equal(reader.half(aside.shape, values.dtype, aside=False), plain)
             np.testing.assert_array_equal(reader.known(held.shape), held)
+
+
+def test_what_was_found_so_far_is_known(tmp_path):
+    values, known = np.ones((2, 40, 50), "uint8"), np.ones((2, 40, 50), bool)
+    known[0, :16] = values[0, :16] = 0
+    values[:, 39, 49] = 0
+    writer = TileWriter(array_of(masked=True), tmp_path)
+    assert (writer.gaps, writer.way) == (Gaps(), 0)
+    for task in writer.tasks(Box(0, 40, 0, 50), values, codes(values, known, 0)):
+        task()
+    assert writer.gaps == Gaps(missing=800, met=2, uneven=800)
 
 
 def test_where_the_folder_is_gone_nothing_is_written(tmp_path):

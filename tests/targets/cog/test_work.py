@@ -12,7 +12,7 @@ from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
 from geopatcher.targets.cog.packages import PackageReader
-from geopatcher.targets.cog.work import TileWorkStore, arrays_of
+from geopatcher.targets.cog.work import TileWorkStore, arrays_of, of_array
 from geopatcher.targets.run_folder import RunFolder
 from geopatcher.targets.storage import CogStorage
 
@@ -50,6 +50,29 @@ def test_going_on_keeps_the_rows_that_are_recorded(tmp_path, work, went_down):
     assert [path.name for path in work.own.iterdir()] == ["tiles"]
 
 
+@pytest.mark.parametrize("went_down", [False, True])
+def test_levels_are_begun_anew_by_who_goes_on(tmp_path, work, went_down):
+    """What they were made of may be gone, or damaged."""
+    store = TileWorkStore(tmp_path / "x.tif", work)
+    store.create(PLAIN).write([row(0, 5), row(1, 6)])
+    assert (work.own / "levels.data/1/c/0/0/0").is_file()
+    sink = store.reopen(PLAIN, [row(0, 0)[0]], went_down=went_down)
+    assert [path.name for path in work.own.iterdir()] == ["tiles"]
+    sink.write([row(1, 7)])
+    assert [path.name for path in work.own.iterdir()] == ["tiles"]  # of the row before nobody has told
+    (_, level) = store.levels_of("data").finish(store.levels_of("data").finest)
+    with PackageReader(level.file(0, 0, 0)) as reader:
+        assert reader.moments(1)[0, 1:3].tolist() == [5, 7]  # the lowest and the highest
+
+
+def test_levels_of_tiles_that_are_gone_are_refused(tmp_path, work):
+    store = TileWorkStore(tmp_path / "x.tif", work)
+    store.create(PLAIN)
+    store.path.rename(tmp_path / "elsewhere")
+    with pytest.raises(TargetError, match=r"cannot open .*tiles"):
+        store.levels_of("data")
+
+
 def test_what_was_begun_after_the_system_went_down_is_done_again(tmp_path, work):
     store = TileWorkStore(tmp_path / "x.tif", work)
     store.create(PLAIN).write([row(0, 5), row(1, 6)])
@@ -80,4 +103,7 @@ def test_arrays_are_those_of_the_result():
     assert set(arrays) == {"data", VALID, "spread"}
     assert (arrays["data"].masked, arrays[VALID].masked) == (True, False)
     assert arrays["spread"].codec.predictor == 3
+    assert [of_array(spec, name).n_bands for name in ("data", VALID, "spread")] == [2, 2, 2]
+    assert (of_array(spec, "data").layers, of_array(spec, VALID).domain.nodata) == ({}, None)
+    assert np.isnan(of_array(spec, "spread").fill)
     assert VALID not in arrays_of(replace(spec, domain=PLAIN.domain, layers={}), CogStorage())

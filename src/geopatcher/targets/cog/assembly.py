@@ -17,7 +17,7 @@ from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.choosing import MOST, chosen
 from geopatcher.targets.cog.encoders import packed_mask
 from geopatcher.targets.cog.ifd import FRAME_BYTES, Image, Level, lay_out
-from geopatcher.targets.cog.levels import TileFolder, build_levels, settled
+from geopatcher.targets.cog.levels import came_of, settled
 from geopatcher.targets.cog.packages import Footer, PackageReader, framed
 from geopatcher.targets.cog.recoding import recoded
 from geopatcher.targets.cog.template import directory_of, level_of, mask_of
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import ResultSpec
     from geopatcher.core.protocols import Array
     from geopatcher.targets.cog.ifd import Ifd
-    from geopatcher.targets.cog.tile_arrays import TileArray
+    from geopatcher.targets.cog.levels import Levels, TileFolder
     from geopatcher.targets.tiff_records import Records
 
 
@@ -149,12 +149,11 @@ class Assembled:
     record: TiffRecord
 
 
-def write_cog(
-    tiles: TileFolder, name: str, spec: ResultSpec, target: Path, scratch: Path, records: Records
-) -> Assembled:
-    """Put the tiles of an array together; ``spec`` is that of a result of this array alone.
+def write_cog(levels: Levels, name: str, target: Path, scratch: Path, records: Records) -> Assembled:
+    """Put the tiles of an array together, with its levels, of which what is left is made now.
 
-    Levels are made in ``scratch``. The file at ``target`` is complete or not there.
+    Tiles that have to be encoded anew are put into ``scratch``. The file at ``target`` is complete or not
+    there.
 
     Raises
     ------
@@ -162,13 +161,14 @@ def write_cog(
         A file cannot be read or written.
 
     """
+    tiles = levels.finest
     finest = scan(tiles)
-    came = _came_of(spec, finest.gaps, tiles.array)
+    came = came_of(levels.spec, finest.gaps, tiles.array)
     way = chosen(tiles.array.codecs, finest.tried)
     tiles = recoded(tiles, finest.tiles, finest.ways, way, scratch / f"{name}.anew")
-    array = settled(tiles.array, way, masked=came.masked, nodata=came.domain.nodata)
-    levels = build_levels(replace(tiles, array=array), name, scratch)
-    planes = [_plane(level, finest if not number else scan(level)) for number, level in enumerate(levels)]
+    array = settled(tiles.array, came, way)
+    every = levels.finish(replace(tiles, array=array))
+    planes = [_plane(level, finest if not number else scan(level)) for number, level in enumerate(every)]
     n_cells = array.grid[0] * array.grid[1]
     statistics = [
         statistics_of(together(finest.moments[:, band]), array.dtype, n_cells)
@@ -185,18 +185,6 @@ def write_cog(
         fresh.unlink(missing_ok=True)
         raise
     return Assembled(came, finest.gaps, record)
-
-
-def _came_of(spec: ResultSpec, gaps: Gaps, array: TileArray) -> ResultSpec:
-    """Return what a result came to be: a file has one mask for all bands, but a nodata value says it of each.
-
-    Where cells are missing in some bands only, and none that holds data has the value they hold, that one
-    stands for missing, unless a compression changes values.
-    """
-    came = spec.settled(gaps)
-    if not came.masked or not gaps.uneven or gaps.met or array.codec.is_lossy:
-        return came
-    return replace(came, masked=False, domain=replace(came.domain, nodata=came.fill))
 
 
 def _plane(level: TileFolder, scanned: Scanned) -> _Plane:

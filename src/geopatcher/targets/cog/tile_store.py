@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Self
 
 from geopatcher.core.gaps import VALID
 from geopatcher.errors import TargetError
 from geopatcher.targets.block_files import BlockFolder
+from geopatcher.targets.chunk_writer import MAX_THREADS
 from geopatcher.targets.cog.tile_arrays import arrays_from_json, arrays_to_json
 from geopatcher.targets.cog.tile_writer import TileWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from geopatcher.core.box import Box
-    from geopatcher.core.protocols import Array
+    from geopatcher.core.protocols import Array, FinishedTile
+    from geopatcher.targets.cog.levels import Levels
     from geopatcher.targets.cog.tile_arrays import TileArray
 
 #: Says, in the folder, what is in its files.
@@ -44,8 +47,8 @@ def create_tiles(path: Path, arrays: Mapping[str, TileArray]) -> TileStore:
 class TileStore(BlockFolder):
     """Writes whole blocks into a folder made by `create_tiles`, which is never made again.
 
-    It pickles as its path. A mask goes into the file of the block; where there is an array of it, too, it
-    says of each band which cells hold data.
+    It pickles as its path: levels grow with what this very object writes. A mask goes into the file of the
+    block; where there is an array of it, too, it says of each band which cells hold data.
 
     Raises
     ------
@@ -59,7 +62,13 @@ class TileStore(BlockFolder):
     def __init__(self, path: Path) -> None:
         self._arrays = arrays_from_json((path / RECORD).read_text())
         self._writers = {name: TileWriter(array, path / name) for name, array in self._arrays.items()}
+        self._levels: Mapping[str, Levels] = {}
         super().__init__(path, self._writers)
+
+    def growing(self, levels: Mapping[str, Levels]) -> Self:
+        """Have levels of arrays, by their names, grow with what is written; return this store."""
+        self._levels = levels
+        return self
 
     @property
     def arrays(self) -> Mapping[str, TileArray]:
@@ -80,3 +89,28 @@ class TileStore(BlockFolder):
                 said = arrays.get(VALID) if name == "data" else None
                 for task in self._writers[name].tasks(box, values, said):
                     yield name, task
+
+    def write(self, tiles: Iterable[FinishedTile]) -> int:
+        """Encode and store tiles, and then what can be made of the levels; return bytes before compression.
+
+        Raises
+        ------
+        TargetError
+            The store cannot take them; names the box, or the array.
+
+        """
+        boxes: list[Box] = []
+        n_bytes = super().write(_noted(tiles, boxes))
+        for name, levels in self._levels.items():
+            writer = self._writers[name]
+            n_threads = min(self.n_threads, MAX_THREADS)
+            grow = partial(levels.grow, boxes, writer.gaps, writer.way, n_threads)
+            self._told(f"overview levels of {self.path / name}", grow)
+        return n_bytes
+
+
+def _noted(tiles: Iterable[FinishedTile], boxes: list[Box]) -> Iterator[FinishedTile]:
+    """Yield tiles, and note their boxes."""
+    for box, arrays in tiles:
+        boxes.append(box)
+        yield box, arrays

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geopatcher.core.gaps import MISSING, Gaps, gaps_of
+from geopatcher.core.gaps import MISSING, Gaps, gaps_of, together
 from geopatcher.targets.chunk_files import grid_of
 from geopatcher.targets.chunk_writer import holds_only
 from geopatcher.targets.cog.choosing import Trials
@@ -60,6 +61,17 @@ class TileWriter:
         self._fill = array.dtype.type(array.fill)
         self._trials = Trials(array.codecs, array.tried)
         self._written: dict[tuple[int, ...], FileRecord] = {}
+        self._gaps, self._lock = Gaps(), threading.Lock()
+
+    @property
+    def way(self) -> int:
+        """The number of the codec for the next tile, by what was tried so far."""
+        return self._trials.way
+
+    @property
+    def gaps(self) -> Gaps:
+        """What was found in all cells so far."""
+        return self._gaps
 
     def tasks(self, box: Box, values: Array, said: Array | None = None) -> Iterator[Callable[[], None]]:
         """Yield what writes ``values``, ``(bands, h, w)``, at a box that begins where tiles do.
@@ -96,7 +108,10 @@ class TileWriter:
         held, uneven = None, 0
         if where[0] == 0:
             held, uneven = (said != MISSING).any(axis=0), gaps_of(said).uneven
-        self.put(where, Cells(values, own != MISSING, held, gaps_of(own)._replace(uneven=uneven)))
+        gaps = gaps_of(own)._replace(uneven=uneven)
+        with self._lock:
+            self._gaps = together(self._gaps, gaps)
+        self.put(where, Cells(values, own != MISSING, held, gaps))
 
     def put(self, where: tuple[int, ...], cells: Cells) -> None:
         """Encode what is in a file, by its number among those of a block, row and column, and write it."""
