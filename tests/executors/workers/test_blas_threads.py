@@ -104,7 +104,7 @@ class Stops:
     def __call__(self, patch):
         if patch.max() == IMAGE[:, 160:192, :32].max() and not self.mark.exists():
             self.mark.touch()
-            patience = time.monotonic() + 60
+            patience = time.monotonic() + 300
             while b'"row"' not in begun_bytes(self.mark.with_name("x.zarr")) and time.monotonic() < patience:
                 time.sleep(0.01)
             raise KeyError("stop")
