@@ -36,6 +36,7 @@ SHAPES = [(2, 21, 29), (21, 29), (1, 16, 8), (3, 3, 40)]
 
 def compare(folder, wanted, *versions, height=CHUNK):
     """Write versions over each other, ours and zarr's; the stores must be the same files."""
+    folder.mkdir(exist_ok=True)
     for name in ("ours", "theirs"):
         create_store(folder / name, wanted)
     for values in versions:
@@ -284,6 +285,7 @@ def test_what_was_written_is_known_once(tmp_path):
 @pytest.mark.parametrize("options", [{}, {"shards": (16, 16)}], ids=["chunks", "shards"])
 def test_a_store_that_is_gone_is_not_made_again(tmp_path, options):
     folder = tmp_path / "work" / "x"
+    folder.parent.mkdir()
     create_store(folder, spec(**options))
     sink, values = ZarrSink(folder), numbers((2, 16, 29), "int16")
     box = Box(0, 16, 0, 29)
