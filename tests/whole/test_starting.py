@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,14 +72,22 @@ def test_faces_of_packages_give_what_they_name():
     assert made.stdout == "True\n"
 
 
-def test_a_store_is_opened_to_be_told_its_statistics_and_once_it_is_complete(raster, tmp_path, monkeypatch):
-    opened, open_group = [], zarr.open_group
+def test_a_store_is_opened_in_memory_to_be_told_its_statistics_and_by_array_once_it_is_complete(
+    raster, tmp_path, monkeypatch
+):
+    opened = []
 
-    def watched(path, **options):
-        opened.append(path)
-        return open_group(path, **options)
+    def watched(opening):
+        def open_one(where, **options):
+            opened.append(
+                (Path(where).name if isinstance(where, Path) else type(where).__name__, options.get("path"))
+            )
+            return opening(where, **options)
 
-    monkeypatch.setattr(zarr, "open_group", watched)
+        return open_one
+
+    monkeypatch.setattr(zarr, "open_group", watched(zarr.open_group))
+    monkeypatch.setattr(zarr, "open_array", watched(zarr.open_array))
     made = geopatcher.reconstruct(raster, np.negative, tmp_path / "x.zarr", size=32, chunks=48)
     assert (made.array[...] == -1).all()
-    assert [path.name for path in opened] == ["store.zarr", "x.zarr"]
+    assert opened == [("MemoryStore", None), ("x.zarr", "data")]
