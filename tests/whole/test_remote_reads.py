@@ -19,7 +19,7 @@ from rasterio.windows import Window
 import geopatcher as gp
 from faulty import Faulty
 from geopatcher.errors import SourceError
-from geopatcher.fields import file_identity
+from geopatcher.fields import noticed
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.side_by_side import IN_FLIGHT, MOST_PIECES, READS_AT_ONCE
@@ -146,7 +146,7 @@ def test_opening_is_two_answers_after_one_another_and_six_in_all(server):
 def test_what_was_said_at_the_opening_is_not_what_it_says_later(server, monkeypatch):
     shutil.copy(server.folder / "cog.tif", server.folder / "late.tif")
     source = RasterioSource(f"{server.url}/late.tif")
-    monkeypatch.setattr(file_identity, "FRESH_S", -1.0)
+    monkeypatch.setattr(noticed, "FRESH_S", -1.0)
     before = RasterioSource(f"{server.url}/late.tif").version()
     os.utime(server.folder / "late.tif", ns=(1, 1))
     assert source.version() != before

@@ -18,7 +18,8 @@ from bucket_faults import Fault, apart
 from bucket_run import SIZES, Double, image, run
 from clouds import ACCOUNT, BUCKET, KEY, objects
 from geopatcher.errors import OperatorError, SourceError, TargetExistsError
-from geopatcher.fields.file_identity import AskedAhead, SourceFiles
+from geopatcher.fields.file_identity import SourceFiles
+from geopatcher.fields.noticed import AskedAhead
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.dataset_pool import POOL

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import threading
-import time
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from geopatcher.core.begun import Begun
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
 from geopatcher.fields.file_contents import METADATA, said_by, sample_of
@@ -54,10 +49,6 @@ BESIDE_TILES = (".ovr", ".msk", ".msk.ovr", METADATA)
 #: Bytes at the beginning, in the middle and at the end of a file that are looked at; of many files, of all.
 SAMPLE_BYTES = 64 << 10
 SAMPLES_BYTES, LEAST_BYTES = 16 << 20, 4 << 10
-#: Datasets whose versions are remembered.
-REMEMBERED = 1024
-#: Seconds for which what a server said of a file, while that was opened, is what it says.
-FRESH_S = 5.0
 #: Datasets within datasets, up to here.
 DEEPEST = 16
 
@@ -99,7 +90,7 @@ class SourceFiles:
         waiting = [(name, 1) for name in found]
         while waiting:
             name, depth = waiting.pop()
-            if name == path or depth > DEEPEST or not _is_dataset(name):
+            if name == path or depth > DEEPEST or not is_dataset(name):
                 continue
             for inner in _inside(name):
                 if inner not in found:
@@ -189,7 +180,7 @@ def _is_guessed(name: str, path: str) -> bool:
     )
 
 
-def _is_dataset(name: str) -> bool:
+def is_dataset(name: str) -> bool:
     """Whether a name is that of a dataset made of others, or of a part of one, such as netcdf:"a.nc":b."""
     if name.partition("?")[0].lower().endswith(".vrt") or name.startswith("vrt://"):
         return True
@@ -207,7 +198,7 @@ def _inside(name: str) -> Iterator[str]:
 
 def _of_one(name: str) -> dict[str, str | int | float]:
     if _server_of(name) is not None:
-        return _of_url(name, _asked(name))
+        return _of_url(name, ask_for(name))
     found = local_file(name)
     if found is None:
         return {"unknown": _why_unknown(name)}
@@ -220,7 +211,7 @@ def _server_of(name: str) -> str | None:
     return None if url is None or why_not_asked(url) else url
 
 
-def _asked(name: str) -> Answer:
+def ask_for(name: str) -> Answer:
     """Return what a server says of a file; under another signature where it refuses the one there is."""
     address, count = SIGNED.of(name), SIGNED.count(name)
     answer = ask(url_of(address) or address)
@@ -266,7 +257,7 @@ def _states(
     answers = dict(known)
     if elsewhere:
         with ThreadPoolExecutor(min(FILES_AT_ONCE, len(elsewhere)), "geopatcher-ask") as pool:
-            answers |= zip(elsewhere, pool.map(_asked, elsewhere), strict=True)
+            answers |= zip(elsewhere, pool.map(ask_for, elsewhere), strict=True)
     home = Path(names[0]).parent if names else Path()
     sample = 0 if quick else min(SAMPLE_BYTES, max(SAMPLES_BYTES // max(1, len(names)), LEAST_BYTES))
     return [_state(name, answers, home, sample) for name in names]
@@ -279,7 +270,7 @@ def _state(name: str, answers: dict[str, Answer], home: Path, sample: int) -> _S
         trouble = str(known.pop("unknown", ""))
         text = str(sorted(known.items()))
         return _State(_bare(url_of(name) or name), text, trouble, is_silent=bool(answers[name].trouble))
-    if _is_dataset(name) and local_file(name) is None:  # what it is made of has states of its own
+    if is_dataset(name) and local_file(name) is None:  # what it is made of has states of its own
         return _State(name, "")
     if _ELSEWHERE.match(name) and local_file(name) is None:
         return _State(digest_of(name), "", _why_unknown(name))
@@ -300,96 +291,3 @@ def _stat(name: str, sample: int) -> str:
 def _bare(url: str) -> str:
     """Return an address without its query and who asks."""
     return re.sub(r"//[^/?#]*@", "//", url.partition("?")[0])
-
-
-@dataclass(frozen=True)
-class AskedAhead:
-    """What a server is asked of a file while that is opened: a run need not wait for it once more.
-
-    It holds for a moment, and was true before a pixel was read: one who reads on and on asks again.
-    """
-
-    name: str
-    began: float
-    answer: Begun[Answer]
-
-    @classmethod
-    def of(cls, path: str) -> AskedAhead | None:
-        """Ask now; nobody is asked of what no server has, or is made of other files."""
-        url = url_of(path)
-        if url is None or _is_dataset(path) or why_not_asked(url):
-            return None
-        return cls(path, time.monotonic(), Begun(partial(_asked, path)))
-
-    def answers(self) -> dict[str, Answer]:
-        """Return what it said, by the name of the file; nothing where that was long ago, or failed."""
-        if not self.answer.is_here or time.monotonic() > self.began + FRESH_S:
-            return {}
-        try:
-            return {self.name: self.answer.result()}
-        except SourceError:  # it cannot be signed; who opens it says so
-            return {}
-
-    def agrees(self, earlier: AskedAhead) -> bool:
-        """Whether a server said the same before, and what it said tells versions apart."""
-        if not (self.answer.is_here and earlier.answer.is_here):
-            return False
-        try:
-            said = self.answer.result()
-            return said.is_exact and said == earlier.answer.result()
-        except SourceError:  # it cannot be signed; who opens it says so
-            return False
-
-
-class Noticed:
-    """The versions of datasets this process has seen last.
-
-    An open dataset keeps its tiles open, and what a server sent: when there is a newer version of one of
-    them, it is not to be read any more.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._latest: OrderedDict[str, str] = OrderedDict()
-        self._opened: OrderedDict[str, tuple[AskedAhead, int]] = OrderedDict()
-
-    def open_anew(self, path: str, asked: AskedAhead | None) -> None:
-        """Have a dataset opened anew that is open already, unless its server says that it is the same.
-
-        Of what lies here, or beside it, all may have changed. What the server said counts as long as it was
-        not opened anew since for another reason.
-        """
-        if POOL.is_kept(path):
-            with self._lock:
-                before, since = self._opened.get(path, (None, 0))
-            is_same = (
-                before is not None
-                and asked is not None
-                and since == POOL.since(path)
-                and asked.agrees(before)
-            )
-            if is_same and POOL.is_lone(path):
-                return
-            POOL.drop(path, is_same=is_same)
-        if asked is not None:
-            with self._lock:
-                self._latest.pop(path, None)  # whatever it was: what is open is of now
-                self._opened[path] = asked, POOL.since(path)
-                self._opened.move_to_end(path)
-                while len(self._opened) > REMEMBERED:
-                    self._opened.popitem(last=False)
-
-    def take(self, path: str, behind: SourceFiles, version: str) -> None:
-        """Note the version of a dataset; if it is another than before, have datasets of it opened anew."""
-        with self._lock:
-            before = self._latest.pop(path, version)
-            self._latest[path] = version
-            while len(self._latest) > REMEMBERED:
-                self._latest.popitem(last=False)
-        if before != version:
-            for name in (path, *behind.names):
-                POOL.drop(name)
-
-
-#: Of the whole process, as the open datasets are.
-NOTICED = Noticed()

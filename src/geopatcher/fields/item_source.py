@@ -14,8 +14,9 @@ from geopatcher.core.digests import digest_of
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.fields.composing import held_in
-from geopatcher.fields.file_identity import NOTICED, SourceFiles
+from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.late_file import LateScene
+from geopatcher.fields.noticed import NOTICED
 from geopatcher.fields.warping import MANNER
 from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.formats.side_by_side import READS_AT_ONCE

@@ -18,8 +18,9 @@ from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
-from geopatcher.fields.file_identity import NOTICED, AskedAhead, SourceFiles
+from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.file_metadata import metadata_of
+from geopatcher.fields.noticed import NOTICED, AskedAhead
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_elsewhere
@@ -56,9 +57,8 @@ class RasterioSource:
 
     def __post_init__(self) -> None:
         self._note()
-        asked = AskedAhead.of(self.path)
+        asked = NOTICED.open_anew(self.path, AskedAhead.of(self.path))
         object.__setattr__(self, "_asked", asked)
-        NOTICED.open_anew(self.path, asked)
         object.__setattr__(self, "_record", _Record.of(self.path, self.bands, self.window))
 
     def __getstate__(self) -> dict[str, object]:
@@ -182,9 +182,7 @@ class RasterioSource:
             Its header is not the one it had when it was opened.
 
         """
-        record = _Record.of(self.path, self.bands, self.window)
-        if repr(record) != repr(self._record):
-            raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
+        self._require_unchanged()
         known: dict[str, str | int | float] = {
             "path": self.name,
             "shape": "x".join(map(str, self.domain.shape)),
@@ -203,12 +201,13 @@ class RasterioSource:
     def version(self) -> str:
         """Return the sizes and times of the files behind it, or what their servers say of them, as a digest.
 
-        The first time that may be what a server said while the raster was opened, a moment ago.
+        The first time that may be what a server said while the raster was opened, a moment ago. Where that
+        may be of a newer file than was opened, it is opened anew.
 
         Raises
         ------
         SourceError
-            A server does not answer.
+            A server does not answer, or its header is not the one it had when it was opened.
 
         """
         asked, known = self._asked, {}
@@ -216,8 +215,15 @@ class RasterioSource:
             object.__setattr__(self, "_asked", None)
             known = asked.answers()
         version = self._behind.version(known)
+        if asked is not None and not (known and asked.is_of_the_opened):
+            POOL.drop(self.path)
+            self._require_unchanged()
         NOTICED.take(self.path, self._behind, version)
         return version
+
+    def _require_unchanged(self) -> None:
+        if repr(_Record.of(self.path, self.bands, self.window)) != repr(self._record):
+            raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
 
     @cached_property
     def _behind(self) -> SourceFiles:

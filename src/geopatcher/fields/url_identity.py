@@ -5,8 +5,11 @@ from __future__ import annotations
 import http
 import os
 import re
+import time
 import urllib.error
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,7 +22,7 @@ from geopatcher.formats.http_requests import TIMEOUT_S, opener, request_for
 from geopatcher.formats.traffic import TRAFFIC
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from geopatcher.formats.bucket_heads import Head
 
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
 SAMPLE_BYTES = 64 << 10
 #: How often it is asked again that does not answer.
 TRIES = 3
+#: By how much the clock of a bucket may differ from ours: those of another time refuse what is signed.
+CLOCKS_DIFFER_S = 15 * 60
+#: What is cut off of a time in whole seconds.
+SECOND = 1
 #: Parameters of a query that say who asks, not for what; they differ from one signing to the next.
 SIGNATURES = re.compile(
     r"x-(amz|goog|oss|cos|obs|ms)-.*|(aws|google)accessid|awsaccesskeyid|ossaccesskeyid|accessid|"
@@ -47,13 +54,17 @@ _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says of a file; ``trouble`` says why it could not be asked."""
+    """What a server says of a file; ``trouble`` says why it could not be asked.
+
+    When it answered, the file had been as it is for at least ``unchanged_s`` seconds, where that is known.
+    """
 
     etag: str = ""
     modified: str = ""
     size: str = ""
     sample: str = ""
     trouble: str = ""
+    unchanged_s: float = field(default=0.0, compare=False)
 
     @property
     def known(self) -> dict[str, str | int | float]:
@@ -166,7 +177,9 @@ def _of_object(root: str, key: str) -> Answer:
         return Answer(trouble="its server answered 404")
     except SourceError as error:
         return Answer(trouble=str(error))
-    return Answer(found.etag, found.modified, str(found.n_bytes))
+    since = _seconds(found.modified.partition(" ")[0], datetime.fromisoformat)
+    age = 0.0 if since is None else max(0.0, time.time() - since - CLOCKS_DIFFER_S)
+    return Answer(found.etag, found.modified, str(found.n_bytes), unchanged_s=age)
 
 
 def _asked(url: str) -> tuple[Answer, bool]:
@@ -189,9 +202,19 @@ def _read(headers: Mapping[str, str], *, partial: bool) -> Answer:
     whole = (
         headers.get("Content-Range", "").rpartition("/")[2] if partial else headers.get("Content-Length", "")
     )
-    return Answer(
-        headers.get("ETag", ""), headers.get("Last-Modified", ""), whole if whole.isdecimal() else ""
-    )
+    modified, now = headers.get("Last-Modified", ""), headers.get("Date", "")
+    since, until = (_seconds(text, parsedate_to_datetime) for text in (modified, now))
+    age = 0.0 if since is None or until is None else max(0.0, until - since - SECOND)
+    return Answer(headers.get("ETag", ""), modified, whole if whole.isdecimal() else "", unchanged_s=age)
+
+
+def _seconds(text: str, read: Callable[[str], datetime]) -> float | None:
+    """Return a time as seconds, in whole; ``None`` where it is none. One without a zone is in UTC."""
+    try:
+        found = read(text)
+    except (ValueError, TypeError, IndexError):  # what a server calls a time may be anything
+        return None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _sample(url: str, size: str) -> str:
