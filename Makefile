@@ -7,10 +7,9 @@ SECOND := .venv313
 BIN := $(VENV)/bin
 # A worker that crashes ends the run: the tests of its file would never be run by another.
 PYTEST := -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile
-# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. Types, the soak and
-# the pages of the site, minutes each, have been tested on the first Python.
-COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) --cov --cov-report= \
-	--ignore=tests/whole/test_typing.py --ignore=tests/whole/test_soak.py --ignore=tests/whole/test_pages.py
+# Lines are counted by sys.monitoring, which Python has from 3.12: it takes about a tenth more time. What takes minutes and
+# says the same on both is tested on the first Python: buckets, networks, kills at every step, types, pages, benchmarks.
+COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) -m "not once" --cov --cov-report=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second package moving wheel-test bench fuzz soak clean
@@ -23,7 +22,7 @@ demo: $(VENV)/.runs  ## make a scene, run an index over it, check it, draw it (i
 
 # The site is built before the tests: it takes two minutes, and fails early.
 # `make test TORCH=1` also tests what needs torch and XGBoost, which are large and stay out of the environment otherwise.
-test: lint site test-first $(if $(TORCH),test-torch) test-second  ## linters and all tests, on 3.13 too where there is one
+test: lint site test-first $(if $(TORCH),test-torch) test-second  ## linters and all tests, most of them on 3.13, too, where there is one
 
 lint: $(VENV)/.develops  ## style, types, layers, workflows
 	$(BIN)/ruff check
@@ -64,7 +63,7 @@ test-second:
 		echo "there is no working Python 3.13 here: tested on the first Python only, coverage not measured"; \
 	fi
 
-coverage:  ## all tests on Python 3.13, with the share of lines they reach
+coverage:  ## tests on Python 3.13 but the longest, with the share of lines they reach
 	@python=$$(tools/find-python.sh 3.13) || { echo "make coverage needs Python 3.13"; exit 1; }; \
 		$(MAKE) --no-print-directory $(SECOND)/.develops PYTHON="$$python"
 	$(COVERED)

@@ -21,6 +21,8 @@ from benchmarks import catalog, check, children, report, scenes, summary, tiff, 
 from benchmarks.bench import schedule
 from benchmarks.methods import common, numpy_loop
 
+pytestmark = pytest.mark.once
+
 OWN = [method.name for method in catalog.METHODS if not method.peer]
 #: Groups that are run by themselves, so that no test waits for all.
 LATER = ("index", "small", "merge", "series")

@@ -12,6 +12,8 @@ import rasterio
 
 import geopatcher as gp
 
+pytestmark = pytest.mark.once
+
 RANDOM = np.random.default_rng(0)
 #: Smooth above, of which the usual predictor is best; below floats of few values, of which none is.
 SMOOTH = 900 + np.cumsum(RANDOM.normal(0, 1, (60, 300)), axis=1)

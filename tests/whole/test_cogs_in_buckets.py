@@ -37,6 +37,8 @@ from geopatcher.targets.bucket import sending
 from geopatcher.targets.open import target_for
 from same_tiff import assert_same_tiff
 
+pytestmark = pytest.mark.once
+
 TARGET = "s3://bucket/maps/x.tif"
 KEY = "maps/x.tif"
 

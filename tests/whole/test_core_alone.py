@@ -17,6 +17,8 @@ from packaging.utils import canonicalize_name
 
 from places import ROOT, SUPPORT
 
+pytestmark = pytest.mark.once
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXPRESSION = ("--expr", "(b2-b1)/(b2+b1)")
 

@@ -16,6 +16,8 @@ from fuzzing.outcomes import Outcome, outcome_of, worst
 from fuzzing.sources import check_source
 from killed import seeded
 
+pytestmark = pytest.mark.once
+
 N, SEED = 240, 7
 
 

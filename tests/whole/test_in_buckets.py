@@ -29,6 +29,8 @@ from geopatcher.errors import SourceError, TargetError, TargetExistsError
 from geopatcher.runs.ledger.book import read_ledger
 from geopatcher.targets.open import target_for
 
+pytestmark = pytest.mark.once
+
 __all__ = ["local"]  # a fixture
 
 

@@ -26,6 +26,8 @@ from geopatcher.errors import TargetError
 from geopatcher.targets.bucket.store import BucketPlace
 from geopatcher.targets.places import BucketUrl
 
+pytestmark = pytest.mark.once
+
 TARGET = "s3://bucket/maps/x.zarr"
 KEY = "maps/x.zarr"
 LEVELS = stored(levels=True)

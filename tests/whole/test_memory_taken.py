@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # benchmarks/ is not part of the package
 
 from benchmarks import planned
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
+pytestmark = [pytest.mark.once, pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")]
 
 MIB = 1 << 20
 CASES = (

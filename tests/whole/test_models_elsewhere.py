@@ -21,6 +21,8 @@ from geopatcher.runs.ledger.book import read_ledger
 from networks import ConvNet
 from places import CHILD_PATH
 
+pytestmark = pytest.mark.once
+
 distributed = pytest.importorskip("distributed")
 
 HEIGHT, WIDTH = 320, 256

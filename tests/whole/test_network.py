@@ -17,7 +17,7 @@ from served import ROUGH, SIDE, hidden, messages, run, server, serving, source, 
 
 __all__ = ["server", "serving", "source"]  # fixtures
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 TRANSIENT = ("429", "500", "502", "503", "504", "reset")
 
 

@@ -23,7 +23,7 @@ from served import ROUGH, files, hidden, messages, run, server, serving, source,
 
 __all__ = ["server", "serving", "source"]  # fixtures
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 QUERY = "?X-Amz-Signature=s3cr3t&sig=t0ken"
 
 

@@ -17,6 +17,8 @@ from doubling import names
 from places import CHILD_PATH
 from stored import tree
 
+pytestmark = pytest.mark.once
+
 IMAGE = np.random.default_rng(5).random((2, 400, 300), dtype="float32")
 SIZES = {"size": 32, "step": 16, "chunks": 64}
 RUN = """

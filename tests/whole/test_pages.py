@@ -12,6 +12,8 @@ import pytest
 from places import ROOT
 from tools.site import executed
 
+pytestmark = pytest.mark.once
+
 DOCS = ROOT / "docs"
 PAGES = sorted(page for folder in executed.RUN for page in (DOCS / folder).glob("*.md"))
 

@@ -20,6 +20,8 @@ from geopatcher.runs import recorder as scribe
 from geopatcher.runs.ledger import places
 from stored import tree
 
+pytestmark = pytest.mark.once
+
 IMAGE = np.random.default_rng(3).random((2, 100, 60), dtype="float32") + 1
 #: States tried of each case; the soak tries all.
 MOST = int(os.environ.get("GEOPATCHER_POWER_LOSSES", "20"))

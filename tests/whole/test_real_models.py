@@ -15,6 +15,8 @@ from scipy.special import entr, softmax
 import geopatcher as gp
 from wheels import inside
 
+pytestmark = pytest.mark.once
+
 BANDS = ("B02", "B03", "B04", "B08", "B11", "B12")
 #: The ten bands of s2cloudless, in its order.
 TEN = ("B01", "B02", "B04", "B05", "B08", "B8A", "B09", "B10", "B11", "B12")

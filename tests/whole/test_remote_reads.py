@@ -27,7 +27,7 @@ from healthy import server
 
 __all__ = ["server"]  # a fixture
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 SHAPE = (2, 1100, 2100)
 PIXELS = np.random.default_rng(0).integers(1, 4000, SHAPE).astype("uint16")

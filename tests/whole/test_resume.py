@@ -13,6 +13,8 @@ from doubling import begun_ledger
 from geopatcher.runs.ledger.book import read_ledger
 from stored import digest
 
+pytestmark = pytest.mark.once
+
 SHAPE = (300, 200)
 KILLS = 25
 

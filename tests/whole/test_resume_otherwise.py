@@ -18,6 +18,8 @@ from geopatcher.runs.ledger.book import read_ledger
 from geotiffs import write_geotiff
 from stored import digest
 
+pytestmark = pytest.mark.once
+
 distributed = pytest.importorskip("distributed")
 
 IMAGE = np.random.default_rng(8).random((2, 400, 300), dtype="float32")

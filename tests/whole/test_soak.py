@@ -9,6 +9,8 @@ import zarr
 from soak.machine import Soak
 from soak.run import soak
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.timeout(1500)  # of many processes, on a machine that may be busy
 def test_whatever_happens_a_run_gives_the_right_pixels_or_says_what_differs():

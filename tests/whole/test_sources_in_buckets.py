@@ -25,6 +25,8 @@ from geopatcher.formats.buckets import Bucket
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.runs import source_watch
 
+pytestmark = pytest.mark.once
+
 SOURCE = "s3://bucket/maps/a.tif"
 KEY_OF = "maps/a.tif"
 TARGETS = pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import pytest
 
 import geopatcher
 
+pytestmark = pytest.mark.once
+
 SCRIPTS = Path(__file__).with_name("typed")
 SOURCES = Path(geopatcher.__file__).parents[1]
 GOOD = sorted(path for path in SCRIPTS.glob("*.py") if path.stem not in ("conftest", "wrong"))
