@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from affine import Affine
 
+from geopatcher.core.gaps import TAG_NAMESPACE
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata, lasting
 from geopatcher.formats.attributes import classes_of
 
@@ -22,7 +23,7 @@ FLAGS = ("flag_values", "flag_meanings", "flag_colors")
 #: Namespaces of tags that tell of the file and not of the raster, or that are kept in another way.
 OF_THE_FILE = (
     *("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "TIFF"),
-    *("RPC", "GEOLOCATION", "xml:", "json:"),
+    *("RPC", "GEOLOCATION", "xml:", "json:", TAG_NAMESPACE),
 )
 
 
