@@ -92,6 +92,11 @@ class Run:
         operate = self.operate
         if first is None and operate.errors:
             raise all_failed(unique_errors(operate.errors), self.job.name, self.job.source.name)
+        if first is None:
+            operate.stats.notes.append(
+                f"no patch held data, so {self.job.name} was not called: the result has bands and dtype of the "
+                "source, where no others were asked for"
+            )
         if first is not None and operate.n_bands is None:
             operate.n_bands, operate.dtype = first.data.shape[0], first.data.dtype
         self.session.start(
