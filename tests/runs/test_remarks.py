@@ -65,6 +65,15 @@ def test_where_the_operator_was_not_called_its_kind_is_not_known(tmp_path, worke
     ]
 
 
+def test_what_does_not_go_with_that_kind_says_why_and_how():
+    image = np.ma.masked_all((1, 64, 64), "uint8")
+    words = "nodata=-9999.0 does not fit .* uint8: .*: no patch held data, so .* was not called, .* by dtype="
+    with pytest.raises(ValueError, match=words):
+        gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0)
+    result = gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0, dtype="float32")
+    assert (result.array.dtype, result.valid[...].any()) == ("float32", False)
+
+
 @pytest.mark.filterwarnings("error")
 def test_missing_input_and_some_patches_without_a_result_are_no_remark():
     image = np.full((64, 64), np.nan, "float32")
