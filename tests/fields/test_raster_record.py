@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
+import geopatcher as gp
 from gappy import PLACE, gappy
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
@@ -45,3 +46,17 @@ def test_headers_agree_where_pixels_mean_the_same(path):
     assert header.agrees(header)
     assert nan.agrees(header._replace(nodata=(float("nan"), float("nan"))))
     assert not header.agrees(header._replace(shape=(30, 41)))
+
+
+def test_a_result_that_xarray_wrote_as_netcdf_is_not_read_without_its_gaps(tmp_path):
+    """GDAL does not look at the array that says which cells hold data; xarray does."""
+    pytest.importorskip("netCDF4")
+    cells = np.arange(20, dtype="uint8").reshape(1, 4, 5)
+    result = gp.reconstruct(np.ma.masked_equal(cells, 7), np.copy, size=4)
+    result.to_xarray().to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(
+        SourceError, match=r"'valid' says which cells of 'data' hold data, .* variable='data'"
+    ):
+        gp.reconstruct(tmp_path / "a.nc", np.copy, size=4)
+    again = gp.reconstruct(tmp_path / "a.nc", np.copy, size=4, variable="data")
+    np.testing.assert_array_equal(again.valid[...].reshape(cells.shape), cells != 7)

@@ -9,6 +9,7 @@ import numpy as np
 from rasterio.enums import MaskFlags
 
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.gaps import VALID
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
@@ -84,6 +85,7 @@ class Record:
             if missing or not indexes:
                 raise SourceError(f"{name} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
             position = [band - 1 for band in indexes]
+            _require_no_array_beside(name, dataset)
             dtypes = [_dtype(name, dataset.dtypes[band]) for band in position]
             values = [dataset.nodatavals[band] for band in position]
             flags = [dataset.mask_flag_enums[band] for band in position]
@@ -140,6 +142,26 @@ def is_masked(flags: Sequence[Sequence[MaskFlags]]) -> bool:
     (True, False)
     """
     return any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
+
+
+def _require_no_array_beside(name: str, dataset: DatasetReader) -> None:
+    """Refuse cells of which another array of the same file says which hold data: GDAL does not look at it.
+
+    So it is in a result that xarray has written as netCDF.
+
+    Raises
+    ------
+    SourceError
+        It says so.
+
+    """
+    said = dataset.tags(1)
+    if VALID in said.get("ancillary_variables", "").split():
+        variable = said.get("NETCDF_VARNAME", "data")
+        raise SourceError(
+            f"{name} says that its array {VALID!r} says which cells of {variable!r} hold data, and GDAL does "
+            f"not read that: pass variable={variable!r} (--variable {variable}), with the extra netcdf"
+        )
 
 
 def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:
