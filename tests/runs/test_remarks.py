@@ -72,6 +72,8 @@ def test_what_does_not_go_with_that_kind_says_why_and_how():
         gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0)
     result = gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0, dtype="float32")
     assert (result.array.dtype, result.valid[...].any()) == ("float32", False)
+    with pytest.raises(ValueError, match="has no single one: give a number, or leave it out$"):
+        gp.reconstruct(image, np.copy, size=16, nodata="inherit")
 
 
 @pytest.mark.filterwarnings("error")

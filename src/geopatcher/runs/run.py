@@ -102,6 +102,8 @@ class Run:
         try:
             spec = self.job.spec_for(None, flat=not self.operate.lengths)
         except ValueError as error:  # what was asked for is of another kind than the source
+            if self.job.output.nodata == "inherit":  # it is the source that has none
+                raise
             raise ValueError(f"{error}: {why}, and its dtype has to be said, by dtype= (--dtype)") from error
         self.operate.stats.notes.append(
             f"{why}: the result has bands and dtype of the source, where no others were asked for"
