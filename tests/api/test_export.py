@@ -130,6 +130,56 @@ def test_an_alpha_band_is_copied_like_any_other(tmp_path, ending):
     np.testing.assert_array_equal(colors.valid(box, colors.read(box)), (image[[3] * 3] > 0))
 
 
+@pytest.mark.parametrize("nodata", [None, 0, 255])
+@pytest.mark.parametrize(
+    "bands", [[4, 1], [1, 4], [2, 4, 1], [4, 3, 2, 1], [1, 2, 3, 4], [4], [4, 4], [1, 2, 3, 4, 1], [1, 2]]
+)
+def test_pixels_that_alpha_hides_stay_hidden_wherever_that_band_goes(tmp_path, bands, nodata):
+    """GDAL takes the last of two or four bands for alpha, and a nodata value before it."""
+    image = IMAGE.copy()
+    image[3] = np.where(IMAGE[3] > 100, 255, 0)
+    held = np.stack([image[3] > 0] * 3 + [np.ones((150, 170), bool)])
+    source = tiff(tmp_path / "a.tif", image, photometric="RGB", alpha="YES")
+    picked, box = [band - 1 for band in bands], gp.Box(0, 150, 0, 170)
+    for at, start in enumerate((source, gp.export(source, tmp_path / "a.zarr"))):
+        copy = gp.RasterField(gp.export(start, tmp_path / f"{at}.tif", bands=bands, nodata=nodata)).source
+        pixels = copy.read(box)
+        known = copy.valid(box, pixels)
+        known = np.ones(pixels.shape, bool) if known is None else known
+        np.testing.assert_array_equal(known, held[picked])
+        np.testing.assert_array_equal(pixels[known], image[picked][known])
+
+
+@pytest.mark.parametrize("ending", ["zarr", "tif"])
+def test_bands_called_alpha_under_a_mask_hide_nothing(tmp_path, ending):
+    """GDAL calls the fourth band of bytes alpha itself: where there is a mask, that says what is missing."""
+    held = np.random.default_rng(1).random((150, 170)) > 0.5
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        profile = {"driver": "GTiff", "count": 4, "height": 150, "width": 170, "dtype": "uint8"}
+        with rasterio.open(tmp_path / "a.tif", "w", transform=UP, **profile) as dataset:
+            dataset.write(IMAGE)
+            dataset.write_mask(held)
+            assert dataset.colorinterp[3].name == "alpha"
+    copy = gp.RasterField(gp.export(tmp_path / "a.tif", tmp_path / f"b.{ending}")).source
+    box = gp.Box(0, 150, 0, 170)
+    np.testing.assert_array_equal(copy.valid(box, copy.read(box)), np.stack([held] * 4))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_bands_that_are_missing_in_places_of_their_own_stay_so(tmp_path, dtype):
+    """What lies under a mask is not what comes to stand for missing in the copy."""
+    rng = np.random.default_rng(1)
+    cells, held = rng.integers(1, 100, (2, 40, 50)).astype(dtype), rng.random((2, 40, 50)) > 0.4
+    field = gp.RasterField.from_array(np.ma.array(cells, mask=~held))
+    box = gp.Box(0, 40, 0, 50)
+    for start in (field, gp.export(field, tmp_path / "a.zarr")):
+        copy = gp.RasterField(gp.export(start, tmp_path / "b.tif", overwrite=True)).source
+        pixels = copy.read(box)
+        np.testing.assert_array_equal(copy.valid(box, pixels), held)
+        np.testing.assert_array_equal(pixels[held], cells[held])
+        assert copy.domain.nodata == 0  # which no cell with data has
+
+
 def test_colors_go_along(tmp_path):
     source = tmp_path / "a.tif"
     labels = (IMAGE[:1] % 3).astype("uint8")

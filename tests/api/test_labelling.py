@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.control import GroundControlPoint
 
 import geopatcher as gp
 from geopatcher.api.labelling import labelled_array
 from geopatcher.core.metadata import Ground
+from geopatcher.fields.open import as_field
 from geopatcher.formats.attributes import metadata_of
 
 pytest.importorskip("rioxarray")
@@ -45,6 +47,32 @@ def test_a_mask_is_a_coordinate():
     array = labelled_array(np.ones((2, 2)), domain, np.array([[True, False], [True, True]]))
     assert array.valid.values.tolist() == [[1, 0], [1, 1]]
     assert array.attrs["ancillary_variables"] == "valid"
+
+
+@pytest.mark.parametrize("target", [None, "r.zarr", "r.tif"])
+def test_units_and_ties_to_the_ground_come_back_from_what_xarray_has(tmp_path, target):
+    """A result is a source again: with the unit of each band, and without a transform with control points."""
+    cells = np.arange(40, dtype="uint8").reshape(2, 4, 5)
+    points = [
+        GroundControlPoint(0, 0, 5, 47),
+        GroundControlPoint(0, 5, 6, 47),
+        GroundControlPoint(4, 0, 5, 46),
+    ]
+    with rasterio.open(tmp_path / "a.tif", "w", "GTiff", 5, 4, 2, dtype="uint8") as dataset:
+        dataset.write(cells)
+        dataset.gcps = (points, rasterio.CRS.from_epsg(4326))
+        dataset.units = ("m", "K")
+        dataset.set_band_description(1, "depth")
+    result = gp.reconstruct(tmp_path / "a.tif", np.copy, target and tmp_path / target, size=16)
+    again = as_field(result.to_xarray()).source.domain
+    assert again.units == ("m", "K")
+    assert [(p.row, p.col, p.x, p.y) for p in again.metadata.ground.points] == [
+        (0, 0, 5, 47),
+        (0, 5, 6, 47),
+        (4, 0, 5, 46),
+    ]
+    plain = labelled_array(np.zeros((4, 5)), gp.RasterDomain((4, 5), band_names=("depth",), units=("m",)))
+    assert (plain.attrs["long_name"], plain.attrs["units"]) == ("depth", "m")
 
 
 @pytest.mark.parametrize("target", [None, "r.zarr", "r.tif"])

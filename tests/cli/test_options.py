@@ -88,6 +88,7 @@ def test_nan_is_a_number():
         (["--bands", "4,,3"], "not bands"),
         (["--bands", "-4"], "not bands"),
         (["--number", "none"], "'none' is not a number"),
+        (["--number", "1e400"], "'1e400' is not a number that a float holds"),
     ],
 )
 def test_what_is_refused_is_wrong_usage(arguments, message):

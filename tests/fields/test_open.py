@@ -107,3 +107,9 @@ def test_blocks_of_no_size_are_refused_by_name(block_shape, how):
 
 def test_blocks_of_other_integers_are_blocks():
     assert gp.reconstruct(Blocks((np.int64(1), 8)), np.copy, size=4).array.shape == (6, 8)
+
+
+def test_of_a_result_it_is_said_what_of_it_is_a_source():
+    result = gp.reconstruct(np.zeros((4, 5)), np.copy, size=4)
+    with pytest.raises(TypeError, match=r"the path of a result, or result\.to_xarray\(\)"):
+        gp.reconstruct(result, np.copy, size=4)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from affine import Affine
 from zarr.storage import MemoryStore
 
 import geopatcher as gp
 from geopatcher.errors import SourceError
 from geopatcher.fields.choices import Choices
-from geopatcher.fields.zarr_group import place_of_group, snapshot_of
+from geopatcher.fields.zarr_group import is_described, place_of_node, snapshot_of
 from geopatcher.fields.zarr_places import Folder
 
 STEPS = np.random.default_rng(0).integers(0, 900, (3, 100, 120)).astype("uint16")
@@ -49,7 +50,7 @@ def test_a_group_in_memory_by_the_name_of_its_array_and_in_other_groups():
 def test_a_group_in_a_folder_is_that_folder(tmp_path):
     written(tmp_path / "a.zarr", group="inner")
     group = zarr.open_group(tmp_path / "a.zarr", path="inner", mode="r")
-    assert place_of_group(group) == Folder(tmp_path / "a.zarr" / "inner")
+    assert place_of_node(group) == Folder(tmp_path / "a.zarr" / "inner")
     result = gp.reconstruct(group, np.copy, tmp_path / "out.zarr", workers=2, chunks=64, **HOW)
     check(result)
     assert Choices().source(group).identity() == Choices().source(tmp_path / "a.zarr" / "inner").identity()
@@ -110,3 +111,24 @@ def test_of_a_session_that_may_be_written_to_no_snapshot_is_known(session, tmp_p
     assert snapshot_of(group) == ""
     assert "unknown" in Choices().source(group).identity()
     check(gp.reconstruct(group, np.copy, **HOW))
+
+
+def test_an_array_of_a_result_keeps_its_gaps_and_its_place(tmp_path):
+    """An array says by its attributes what of its cells is missing, or which array beside it does."""
+    cells = np.arange(2 * 40 * 50, dtype="uint16").reshape(2, 40, 50) % 300
+    place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 5e5, 0, -10, 5e6)}
+    masked = gp.RasterField.from_array(np.ma.array(cells, mask=cells % 7 == 0), **place)
+    valued = gp.RasterField.from_array(cells, nodata=5, **place)
+    for source, held in ((masked, cells % 7 != 0), (valued, cells != 5)):
+        first = gp.reconstruct(source, np.copy, tmp_path / "a.zarr", size=32, overwrite=True)
+        assert is_described(first.array)
+        second = gp.reconstruct(first.array, np.copy, size=32)
+        np.testing.assert_array_equal(second.valid[...], held)
+        np.testing.assert_array_equal(np.asarray(second.array[...])[held], cells[held])
+        assert (second.domain.transform, second.domain.crs is None) == (place["transform"], False)
+
+
+def test_an_array_of_which_nothing_is_said_has_no_place():
+    array = zarr.create_array(store=MemoryStore(), data=np.zeros((4, 5)), chunks=(2, 2))
+    assert not is_described(array)
+    assert gp.reconstruct(array, np.copy, size=4).domain.crs is None

@@ -54,6 +54,28 @@ def test_an_operator_that_returns_nothing_for_data_is_told_of(tmp_path, workers)
     assert len(result.stats.notes) == 1
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_where_the_operator_was_not_called_its_kind_is_not_known(tmp_path, workers):
+    """The result of a part without data has the dtype of the source, which other parts may not have."""
+    gp.export(np.full((1, 64, 64), np.nan, "float32"), tmp_path / "s.tif")
+    result = gp.reconstruct(tmp_path / "s.tif", uneven, tmp_path / "x.zarr", size=16, workers=workers)
+    assert (result.stats.patches, result.array.dtype) == (0, "float32")
+    assert [note.partition(":")[0] for note in result.stats.notes] == [
+        "no patch held data, so uneven was not called"
+    ]
+
+
+def test_what_does_not_go_with_that_kind_says_why_and_how():
+    image = np.ma.masked_all((1, 64, 64), "uint8")
+    words = "nodata=-9999.0 does not fit .* uint8: .*: no patch held data, so .* was not called, .* by dtype="
+    with pytest.raises(ValueError, match=words):
+        gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0)
+    result = gp.reconstruct(image, lambda x: x * 0.5, size=16, nodata=-9999.0, dtype="float32")
+    assert (result.array.dtype, result.valid[...].any()) == ("float32", False)
+    with pytest.raises(ValueError, match="has no single one: give a number, or leave it out$"):
+        gp.reconstruct(image, np.copy, size=16, nodata="inherit")
+
+
 @pytest.mark.filterwarnings("error")
 def test_missing_input_and_some_patches_without_a_result_are_no_remark():
     image = np.full((64, 64), np.nan, "float32")

@@ -17,6 +17,7 @@ from bucket_cases import all_told, killed_again_and_again
 from bucket_faults import Fault, apart
 from bucket_run import SIZES, Double, image, run
 from clouds import ACCOUNT, BUCKET, KEY, objects
+from gappy import gappy
 from geopatcher.errors import OperatorError, SourceError, TargetExistsError
 from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.noticed import AskedAhead
@@ -290,3 +291,12 @@ def test_buckets_of_google_and_azure_say_it_too(tmp_path, gdal_variables, scheme
         rest = Acting(None, stop)
         run(tmp_path / "x.zarr", rest, source=path)
         assert 0 < rest.count < gp.plan(image(), **SIZES).n_patches
+
+
+def test_a_result_whose_mask_lies_beside_it_is_a_source_with_its_gaps(bucket):
+    cells, held = gappy("s3://bucket/g.tif")
+    again = gp.reconstruct("s3://bucket/g.tif", np.copy, size=64, window="boxcar", step=64)
+    np.testing.assert_array_equal(again.valid[...], held)
+    np.testing.assert_array_equal(again.array[...][held], cells[held])
+    copy = gp.reconstruct(gp.export("s3://bucket/g.tif", "s3://bucket/g.zarr"), np.copy, size=64)
+    np.testing.assert_array_equal(copy.valid[...], held)

@@ -64,8 +64,9 @@ def export(
 ) -> Spot:
     """Copy a raster, or a part of it, into a ``.zarr`` store or a Cloud-Optimized GeoTIFF.
 
-    Values are copied as they are stored. Scales and offsets, units, tags, colors, control points and
-    coefficients (GCPs, RPCs) go along; statistics do not, for a part has others.
+    Values are copied as they are stored, but what several bands of a GeoTIFF hold under a mask. Scales and
+    offsets, units, tags, colors, control points and coefficients (GCPs, RPCs) go along; statistics do not,
+    for a part has others.
 
     Parameters
     ----------
@@ -132,11 +133,11 @@ def export(
     window = _window(pixels.domain, region, bounds)
     if pixels.domain.metadata.ground.arrays:  # the others go along
         warn_of_ground(pixels, stacklevel=2)
-    copy = _Copy(pixels, window, _result_domain(pixels, window, nodata))
     place = target_for(target, overwrite=overwrite, resume=False, storage=storage)
-    # In a GeoTIFF a band of alpha says what is missing; in zarr it is a band like others.
-    said = "alpha" in copy.domain.metadata.colors and isinstance(place, KnowsAlpha) and place.knows_alpha
-    spec = copy.spec(stored, pieces, masked=copy.masked and not said)
+    # In a GeoTIFF a band of alpha says what is missing, or one mask; in zarr each band has its own.
+    is_tiff = isinstance(place, KnowsAlpha) and place.knows_alpha
+    copy = _Copy(pixels, window, _result_domain(pixels, window, nodata), is_tiff)
+    spec = copy.spec(stored, pieces)
     if isinstance(place, Placed):
         require_apart(pixels, place.places(()))
     _in_blocks(copy, spec, place, limit, progress)
@@ -192,11 +193,16 @@ def _result_domain(source: PixelSource, window: Box, nodata: float | int | None)
 
 @dataclass(frozen=True)
 class _Copy:
-    """The pixels of a window of a source as they are stored: missing ones as nodata."""
+    """The pixels of a window of a source as they are stored: missing ones as nodata.
+
+    Where bands have ``one_mask``, and may be missing in places of their own, what they hold there may come to
+    be nodata: then all of them hold the same.
+    """
 
     source: PixelSource
     window: Box
     domain: RasterDomain
+    one_mask: bool = False
 
     @property
     def masked(self) -> bool:
@@ -206,14 +212,37 @@ class _Copy:
             return False
         return self.source.has_nodata if nodata is None else nodata != self.source.domain.nodata
 
-    def spec(self, storage: Storage, chunks: tuple[int, int], *, masked: bool) -> ResultSpec:
-        """Return what the copy is as a result."""
+    @property
+    def has_alpha(self) -> bool:
+        """Whether a band of alpha says what is missing: a nodata value would stand above it.
+
+        GDAL looks at the last one, of two or four bands.
+        """
+        colors = self.domain.metadata.colors
+        is_last = colors.count("alpha") == 1 and colors[-1] == "alpha" and len(colors) in (2, 4)
+        return self.one_mask and is_last and self.source.domain.nodata is None
+
+    @property
+    def fill(self) -> float | int | None:
+        """What missing cells hold; ``None`` for what the source has there."""
         nodata = self.domain.nodata
+        if nodata is not None and nodata != nodata:  # noqa: PLR0124 - NaN stays NaN
+            return None
+        together = self.one_mask and self.domain.n_bands > 1 and not self.has_alpha
+        return 0 if nodata is None and together else nodata
+
+    def spec(self, storage: Storage, chunks: tuple[int, int]) -> ResultSpec:
+        """Return what the copy is as a result."""
+        domain, nodata = self.domain, self.domain.nodata
+        if self.has_alpha:
+            domain = replace(domain, nodata=None)
+        elif self.one_mask:  # whatever else is called alpha hides nothing
+            domain = replace(domain, metadata=domain.metadata.of_result())
         spec = ResultSpec(
-            self.domain,
+            domain,
             chunks,
             0 if nodata is None else nodata,
-            masked=masked,
+            masked=self.masked and not self.has_alpha,
             overview=usual_method(labels=self.domain.metadata.has_labels),
         )
         return storage.applied(spec)
@@ -227,12 +256,10 @@ class _Copy:
         if stored.dtype.kind == "f":
             gaps = np.isnan(stored)
             valid = ~gaps if valid is None else valid & ~gaps
-        nodata = self.domain.nodata
         if valid is None or valid.all():
             return stored, None
-        if nodata is None or (stored.dtype.kind == "f" and nodata != nodata):  # noqa: PLR0124 - NaN stays NaN
-            return stored, valid
-        return np.where(valid, stored, stored.dtype.type(nodata)), valid
+        fill = self.fill
+        return stored if fill is None else np.where(valid, stored, stored.dtype.type(fill)), valid
 
 
 def _in_blocks(

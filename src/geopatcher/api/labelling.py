@@ -8,9 +8,9 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.gaps import VALID
-from geopatcher.formats.attributes import metadata_attributes
+from geopatcher.formats.attributes import ground_attributes, metadata_attributes
 from geopatcher.inspect.arrays import at
-from geopatcher.targets.georef import dims_of, flag_attributes, leading_coordinates
+from geopatcher.targets.georef import dims_of, flag_attributes, leading_coordinates, unit_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -43,7 +43,11 @@ def labelled_array(values: Array, domain: RasterDomain, valid: Array | None = No
         array = array.assign_coords(band=np.arange(1, values.shape[0] + 1))
         if domain.band_names and len(domain.band_names) == len(values):
             array.attrs["long_name"] = tuple(domain.band_names)
+    elif own and len(domain.band_names) == 1:
+        array.attrs["long_name"] = domain.band_names[0]
     array = array.assign_attrs(metadata_attributes(domain.metadata))
+    if own:
+        array = array.assign_attrs(unit_attributes(domain.units))
     if valid is not None:
         said = (dims, valid.astype(np.uint8), flag_attributes())
         array = array.assign_coords({VALID: said}).assign_attrs(ancillary_variables=VALID)
@@ -51,6 +55,7 @@ def labelled_array(values: Array, domain: RasterDomain, valid: Array | None = No
     array = array.assign_coords(_coordinates(domain))
     if domain.crs is not None:
         array = array.rio.write_crs(domain.crs)
+    array.coords[array.rio.grid_mapping].attrs.update(ground_attributes(domain.metadata.ground))
     marked: xarray.DataArray = array.rio.write_nodata(domain.nodata)
     return marked
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from geopatcher.cli.numbers import to_float
 from geopatcher.cli.options import options
 from geopatcher.cli.words import PLACE
 from geopatcher.fields.open import as_field
@@ -25,7 +26,7 @@ def read_bounds(
     if value is None:
         return None
     try:
-        west, south, east, north = map(float, value.split(","))
+        west, south, east, north = map(to_float, value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} are not four numbers, W,S,E,N", ctx, param) from None
     return west, south, east, north

@@ -9,6 +9,7 @@ import click
 import geopatcher
 from geopatcher.cli.area import takes_area
 from geopatcher.cli.crew import cluster, require_one_crew, takes_crew
+from geopatcher.cli.numbers import NUMBER
 from geopatcher.cli.operators import asked_operator
 from geopatcher.cli.options import read_bands, read_batch_size, read_names, read_size
 from geopatcher.cli.run import DEVICES
@@ -69,7 +70,9 @@ class DetectKeywords(TypedDict):
 @click.option("--model", metavar="FILE", help="A network that finds objects: .onnx.")
 @click.option("--layout", type=OneOf(LAYOUTS), default="auto", help="How it tells what it found.")
 @click.option("--bands", callback=read_bands, metavar="B,B", help="Bands of SOURCE that it takes.")
-@click.option("--scale", type=float, metavar="NUMBER", help="What values are multiplied by, such as 0.00392.")
+@click.option(
+    "--scale", type=NUMBER, metavar="NUMBER", help="What values are multiplied by, such as 0.00392."
+)
 @click.option("--device", type=OneOf(DEVICES), default="auto", help="Where it runs.")
 @click.option("--detector", metavar="MODULE:FUNCTION", help="A function from (bands, h, w) to boxes.")
 @click.option(
@@ -77,9 +80,9 @@ class DetectKeywords(TypedDict):
 )
 @click.option("--step", callback=read_size, metavar="PIXELS", help="From patch to patch.  [default: half]")
 @click.option(
-    "--iou", type=float, default=0.5, show_default=True, help="Overlap of detections of one object."
+    "--iou", type=NUMBER, default=0.5, show_default=True, help="Overlap of detections of one object."
 )
-@click.option("--score", type=float, default=0.25, show_default=True, help="Leave out what has a lower one.")
+@click.option("--score", type=NUMBER, default=0.25, show_default=True, help="Leave out what has a lower one.")
 @click.option("--merge", type=OneOf(MERGES), default="nms", show_default=True, help="How they become one.")
 @click.option(
     "--classes", callback=read_names, default="", metavar="NAME,NAME", help="Names of classes, from 0."

@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 import click
 
 import geopatcher
+from geopatcher.cli.numbers import to_float
 from geopatcher.cli.options import (
     STORAGE,
     options,
@@ -63,7 +64,7 @@ def read_bounds(
     if value is None:
         return None
     try:
-        left, bottom, right, top = map(float, value.split(","))
+        left, bottom, right, top = map(to_float, value.split(","))
     except ValueError:
         raise click.BadParameter(
             f"{value!r} is not left,bottom,right,top in units of the CRS", ctx, param

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 import click
 
+from geopatcher.cli.numbers import to_float
 from geopatcher.cli.options import DTYPES, options
 from geopatcher.cli.words import OneOf
 from geopatcher.core.palette import RAMPS
@@ -23,7 +24,7 @@ def read_range(ctx: click.Context, param: click.Parameter, value: str | None) ->
     if value is None:
         return None
     try:
-        low, high = map(float, value.split(","))
+        low, high = map(to_float, value.split(","))
     except ValueError:
         raise click.BadParameter(f"{value!r} is not LOW,HIGH, such as -1,1", ctx, param) from None
     if not low < high:

@@ -11,6 +11,7 @@ import click
 
 import geopatcher
 from geopatcher.accumulators.layers import LAYERS
+from geopatcher.cli.numbers import to_float
 from geopatcher.cli.words import PLACE, OneOf, begun_by, checked
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.engine.error_policy import ON_ERROR
@@ -90,9 +91,9 @@ def read_number(ctx: click.Context, param: click.Parameter, value: str | None) -
     if value is None:
         return None
     try:
-        return int(value) if re.fullmatch(r"\s*[+-]?[0-9]+\s*", value) else float(value)
+        return int(value) if re.fullmatch(r"\s*[+-]?[0-9]+\s*", value) else to_float(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not a number", ctx, param) from None
+        raise click.BadParameter(f"{value!r} is not a number that a float holds", ctx, param) from None
 
 
 def read_nodata(ctx: click.Context, param: click.Parameter, value: str | None) -> Nodata:

@@ -6,6 +6,7 @@ import click
 
 from geopatcher.api.polygons import USUAL
 from geopatcher.api.polygons import polygons as draw_polygons
+from geopatcher.cli.numbers import NUMBER
 from geopatcher.cli.words import PLACE, OneOf
 
 
@@ -22,9 +23,9 @@ def read_names(ctx: click.Context, param: click.Parameter, value: str | None) ->
     "--classes", callback=read_names, metavar="A,B", help="Values or names to draw.  [default: all]"
 )
 @click.option(
-    "--min-area", type=float, metavar="AREA", help="Leave out what is smaller, in units of the CRS."
+    "--min-area", type=NUMBER, metavar="AREA", help="Leave out what is smaller, in units of the CRS."
 )
-@click.option("--simplify", type=float, metavar="LENGTH", help="Leave out corners, in units of the CRS.")
+@click.option("--simplify", type=NUMBER, metavar="LENGTH", help="Leave out corners, in units of the CRS.")
 @click.option("--connectivity", type=OneOf(["4", "8"]), default="4", show_default=True)
 @click.option(
     "--properties",

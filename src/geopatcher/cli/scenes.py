@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from geopatcher.cli.catalogue import CATALOGUE, Wanted
+from geopatcher.cli.numbers import to_float
 from geopatcher.cli.options import options
 from geopatcher.cli.words import PLACE, OneOf
 from geopatcher.errors import SourceError
@@ -46,7 +47,7 @@ def read_resolution(
     if value is None:
         return None
     try:
-        sides = tuple(float(side) for side in value.split(","))
+        sides = tuple(to_float(side) for side in value.split(","))
     except ValueError:
         sides = ()
     if len(sides) not in (1, 2) or not all(side > 0 for side in sides):

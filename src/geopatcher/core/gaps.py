@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 #: The array beside a result that says which of its cells hold data.
 VALID = "valid"
+#: The tag, and its namespace, by which a GeoTIFF says that this array is a file beside it.
+TAG_NAMESPACE, TAG = "GEOPATCHER", "VALID"
 #: What its cells say; whatever is not 0 holds data.
 MISSING, HELD, MET = 0, 1, 2
 #: The same in words, as CF flags have them.

@@ -273,6 +273,11 @@ class OverDataset(Protocol):
         """The part of it that is the source; ``None`` is all."""
         ...
 
+    @property
+    def beside(self) -> OverDataset | None:
+        """The same part of the file beside it that says by 0 which cells are missing; ``None`` of none."""
+        ...
+
 
 def packing_of(source: object) -> Packing | None:
     """Return how the rasters of a source lie in its pixels, ``None`` for those of one raster."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from xml.etree import ElementTree as ET
 
 import numpy as np
 from affine import Affine
 
 from geopatcher._optional import load
+from geopatcher.core.gaps import TAG, TAG_NAMESPACE
 from geopatcher.errors import SourceError
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class Directory(Protocol):
     tile_width: int | None
     tile_byte_counts: Sequence[int] | None
     new_subfile_type: int | None
+    gdal_metadata: str | None
     photometric_interpretation: object
 
 
@@ -182,6 +185,13 @@ class Tiff:
         return int(nodata)
 
     @property
+    def has_mask_beside(self) -> bool:
+        """Whether a file beside it says which cells of which band hold data."""
+        said = self.geotiff.tiff.ifds[0].gdal_metadata
+        items = () if said is None else ET.fromstring(said).iter("Item")  # noqa: S314 - expat bounds it
+        return any((one.get("domain"), one.get("name")) == (TAG_NAMESPACE, TAG) for one in items)
+
+    @property
     def crs(self) -> str:
         """As WKT."""
         return self.geotiff.crs.to_wkt()
@@ -220,4 +230,10 @@ class Tiff:
 async def load_tiff(access: CogAccess) -> Tiff:
     """Open a file: its headers are read."""
     opened: GeoTiff = await load("async_geotiff").GeoTIFF.open(access.path, store=access.open())
-    return Tiff(opened, str(access))
+    tiff = Tiff(opened, str(access))
+    if tiff.has_mask_beside:
+        raise SourceError(
+            f"{tiff.name} has a mask of each band in a file beside it, which is not read by async-geotiff: "
+            f"take RasterField, or give its path"
+        )
+    return tiff

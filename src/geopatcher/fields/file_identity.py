@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from geopatcher.core.digests import digest_of
 from geopatcher.errors import SourceError
 from geopatcher.fields.file_contents import METADATA, said_by, sample_of
+from geopatcher.fields.mask_beside import files_of, mask_beside
 from geopatcher.fields.url_identity import ask, query_digest, url_of, why_not_asked
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.side_by_side import FILES_AT_ONCE
@@ -20,8 +21,6 @@ from geopatcher.formats.signing import SIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from rasterio.io import DatasetReader
 
     from geopatcher.fields.url_identity import Answer
 
@@ -80,13 +79,13 @@ class SourceFiles:
             The dataset cannot be opened.
 
         """
-        if POOL.is_lone(path):  # known when it was opened; GDAL would ask the server again
-            return cls((path,))
         with POOL.look_at(path) as dataset:
+            if POOL.is_lone(path):  # known when it was opened; GDAL would ask the server again
+                return cls((path, *filter(None, [mask_beside(path, dataset)])))
             driver = dataset.driver
             address = SIGNED.of(path)
             whole = (address, f"/vsicurl/{address}", re.sub("^(s3|gs|az)://", r"/vsi\1/", address))
-            found = dict.fromkeys(path if name in whole else name for name in _files(dataset))
+            found = dict.fromkeys(path if name in whole else name for name in files_of(path, dataset))
         waiting = [(name, 1) for name in found]
         while waiting:
             name, depth = waiting.pop()
@@ -169,10 +168,6 @@ def local_file(name: str) -> Path | None:
     return None
 
 
-def _files(dataset: DatasetReader) -> list[str]:
-    return [str(name) for name in dataset.files]
-
-
 def _is_guessed(name: str, path: str) -> bool:
     """Whether GDAL made a name by adding to the query of ``path``: many servers then answer with the file."""
     return "?" in name and any(
@@ -191,7 +186,7 @@ def _inside(name: str) -> Iterator[str]:
     """Yield the files of a dataset within another; one that cannot be opened tells nothing more."""
     try:
         with POOL.look_at(name) as dataset:
-            yield from _files(dataset)
+            yield from files_of(name, dataset)
     except SourceError:
         return
 

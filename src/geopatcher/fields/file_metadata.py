@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 from affine import Affine
+from rasterio.enums import MaskFlags
 
+from geopatcher.core.gaps import TAG_NAMESPACE
 from geopatcher.core.metadata import BandMetadata, ControlPoint, Ground, Metadata, lasting
 from geopatcher.formats.attributes import classes_of
 
@@ -22,7 +24,7 @@ FLAGS = ("flag_values", "flag_meanings", "flag_colors")
 #: Namespaces of tags that tell of the file and not of the raster, or that are kept in another way.
 OF_THE_FILE = (
     *("IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "TIFF"),
-    *("RPC", "GEOLOCATION", "xml:", "json:"),
+    *("RPC", "GEOLOCATION", "xml:", "json:", TAG_NAMESPACE),
 )
 
 
@@ -41,6 +43,10 @@ def metadata_of(dataset: DatasetReader, indexes: Sequence[int]) -> Metadata:
 
 def _band(dataset: DatasetReader, band: int) -> BandMetadata:
     color = dataset.colorinterp[band - 1].name
+    if color == "alpha" and not any(MaskFlags.alpha in flags for flags in dataset.mask_flag_enums):
+        color = (
+            "undefined"  # it hides nothing: a mask or a nodata value stands above it, or its place is none
+        )
     tags, classes = _classes_in(_tags(dataset, band))
     return BandMetadata(
         scale=float(dataset.scales[band - 1]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from geopatcher.fields.raster import RasterField
 from geopatcher.fields.reader_source import GeoArray
 from geopatcher.fields.xarray_field import XarrayField
 from geopatcher.fields.zarr_field import zarr_source
-from geopatcher.fields.zarr_group import InSnapshot, Snapshot, ZarrGroup
+from geopatcher.fields.zarr_group import InSnapshot, Snapshot, ZarrGroup, ZarrNode, is_described
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -52,6 +52,15 @@ class Labelled(Protocol[D_co]):
 
     def isel(self, indexers: Mapping[Hashable, slice | int], /) -> D_co:
         """Return a part."""
+        ...
+
+
+@runtime_checkable
+class _Result(Protocol):
+    """What a run gives back."""
+
+    def to_xarray(self) -> object:
+        """Return it as a source."""
         ...
 
 
@@ -89,10 +98,10 @@ def as_field(source: Source) -> SourceField[object]:
         return source
     if isinstance(source, Field | AsyncField):
         return PlainField.of(source if isinstance(source, Field) else AwaitedField(source))
+    if isinstance(source, ZarrNode) and is_described(source):
+        source = zarr_source(source)
     if isinstance(source, LabelledArray | ChunkedArray):
         return XarrayField(source) if isinstance(source, LabelledArray) else DaskField(source)
-    if isinstance(source, ZarrGroup):
-        source = zarr_source(source)
     if isinstance(source, np.ndarray) and not isinstance(source, GeoArray):
         source = ArraySource.of(source)
     if isinstance(source, GeoArray | PixelSource):
@@ -112,6 +121,11 @@ def _refusal(source: object) -> str:
         return (
             "of an Icechunk session a source is zarr.open_group(session.store, mode='r'), with variable=, or "
             "an array of it as xarray opens it"
+        )
+    if isinstance(source, _Result):
+        return (
+            f"a source is the path of a result, or result.to_xarray(), of one in memory, too, not "
+            f"{type(source).__name__}"
         )
     return (
         f"a source is a path, an ndarray, a GeoTensor, a georeader reader, an xarray.DataArray (of a Dataset "

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
-from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
 from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
-from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.errors.redaction import shown
-from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.file_identity import SourceFiles
-from geopatcher.fields.file_metadata import metadata_of
+from geopatcher.fields.mask_beside import missing_mask, require_alike
 from geopatcher.fields.noticed import NOTICED, AskedAhead
+from geopatcher.fields.raster_record import Header, Record, is_masked
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
-from geopatcher.formats.local_files import is_elsewhere
 from geopatcher.formats.side_by_side import IN_FLIGHT, READS_AT_ONCE, one_read, pieces, side_by_side
 from geopatcher.formats.signing import SIGNED, renewing
 
@@ -31,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rasterio.io import DatasetReader
-
     from geopatcher.core.box import Box
+    from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array
     from geopatcher.formats.signing import Sign
 
@@ -45,21 +41,35 @@ class RasterioSource:
     ``bands`` are 1-based; ``None`` takes all. ``window`` restricts to a rectangle of the file.
     ``sign`` makes of the path an address by which a server lets us in, each time it has to.
     Pixels come in the file's dtype; nodata and masked pixels of floating-point rasters come as NaN,
-    those of integer rasters are told by `valid`.
+    those of integer rasters are told by `valid`. ``beside`` are the same bands and window of the mask that
+    lies beside a result, whose gaps differ between bands.
     """
 
     path: str
     bands: tuple[int, ...] | None = None
     window: Box | None = None
     sign: Sign | None = None
-    _record: _Record = field(init=False, compare=False)
+    _record: Record = field(init=False, compare=False)
     _asked: AskedAhead | None = field(init=False, compare=False, default=None)
+    beside: RasterioSource | None = field(init=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         self._note()
         asked = NOTICED.open_anew(self.path, AskedAhead.of(self.path))
         object.__setattr__(self, "_asked", asked)
-        object.__setattr__(self, "_record", _Record.of(self.path, self.bands, self.window))
+        record = Record.of(self.path, self.bands, self.window)
+        object.__setattr__(self, "_record", record)
+        if record.beside is not None:
+            object.__setattr__(self, "beside", self._mask_at(record.beside))
+
+    def _mask_at(self, path: str) -> RasterioSource:
+        """Open the mask beside the file."""
+        try:
+            mask = RasterioSource(path, self.bands, self.window, self.sign)
+        except SourceError as error:
+            raise missing_mask(self.name, path, error) from error
+        require_alike(self.name, path, self.domain, mask.domain)
+        return mask
 
     def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"_asked": None}
@@ -133,10 +143,11 @@ class RasterioSource:
     def _part(self, bands: tuple[int, ...] | None, window: Box | None) -> RasterioSource:
         """Return another choice of the file as it was when it was opened."""
         part = copy(self)
-        record = _Record.of(self.path, bands, window)
+        record = Record.of(self.path, bands, window)
         if not record.header.agrees(self._record.header):
             raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
-        vars(part).update(bands=bands, window=window, _record=record)
+        mask = None if self.beside is None else self.beside._part(bands, window)  # noqa: SLF001 - of this class
+        vars(part).update(bands=bands, window=window, _record=record, beside=mask)
         return part
 
     def read(self, box: Box) -> Array:
@@ -166,7 +177,7 @@ class RasterioSource:
             else:
                 np.not_equal(pixels[band], value, out=valid[band])
         if self._record.has_mask:
-            valid &= self._fetch(box, masks=True) > 0
+            valid &= self._mask(box) > 0
         return valid
 
     def files(self) -> tuple[Path, ...]:
@@ -216,18 +227,23 @@ class RasterioSource:
             known = asked.answers()
         version = self._behind.version(known)
         if asked is not None and not (known and asked.is_of_the_opened):
-            POOL.drop(self.path)
+            for name in (self.path, *self._behind.names):
+                POOL.drop(name)
             self._require_unchanged()
         NOTICED.take(self.path, self._behind, version)
         return version
 
     def _require_unchanged(self) -> None:
-        if repr(_Record.of(self.path, self.bands, self.window)) != repr(self._record):
+        if repr(Record.of(self.path, self.bands, self.window)) != repr(self._record):
             raise SourceChangedError(f"{self.name} has changed since it was opened: open it again")
 
     @cached_property
     def _behind(self) -> SourceFiles:
         return SourceFiles.of(self.path)
+
+    def _mask(self, box: Box) -> Array:
+        """Return 0 where pixels are missing, by what says it of each band if anything does."""
+        return self._fetch(box, masks=True) if self.beside is None else self.beside.read(box)
 
     def _fetch(self, box: Box, *, masks: bool) -> Array:
         """Read pixels or masks; again where tiles of a mosaic may be lacking, see `HandlePool.failures`."""
@@ -262,10 +278,10 @@ class RasterioSource:
         window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
         doing = f"cannot read {self.name}, {box}"
         with POOL.borrow(self.path, doing, window) as dataset:
-            if not self._record.header.agrees(_Header.of(dataset)):
+            if not self._record.header.agrees(Header.of(dataset)):
                 POOL.drop(self.path)
                 raise SourceChangedError(f"{doing}: it has changed since it was opened: open it again")
-            if masks and not _is_masked([dataset.mask_flag_enums[band - 1] for band in self.indexes]):
+            if masks and not is_masked([dataset.mask_flag_enums[band - 1] for band in self.indexes]):
                 POOL.drop(self.path)
                 raise SourceError(f"{doing}: its mask was there when it was opened, and is there no more")
             read = dataset.read_masks if masks else dataset.read
@@ -277,120 +293,7 @@ class RasterioSource:
 
     def _mark_missing(self, pixels: Array, box: Box) -> None:
         if self._record.has_mask:
-            pixels[self._fetch(box, masks=True) == 0] = np.nan
+            pixels[self._mask(box) == 0] = np.nan
         for band, value in enumerate(self._record.nodata):
             if value is not None and not np.isnan(value):
                 pixels[band][pixels[band] == pixels.dtype.type(value)] = np.nan
-
-
-class _Header(NamedTuple):
-    """What pixels mean, of the whole file: those that are read later must mean the same."""
-
-    shape: tuple[int, int]
-    transform: tuple[float, ...]
-    crs: str
-    dtypes: tuple[str, ...]
-    nodata: tuple[float | None, ...]
-
-    @classmethod
-    def of(cls, dataset: DatasetReader) -> _Header:
-        """Ask an open dataset, which has all of that at hand."""
-        crs = dataset.crs.wkt if dataset.crs else ""
-        return cls(dataset.shape, tuple(dataset.transform), crs, dataset.dtypes, dataset.nodatavals)
-
-    def agrees(self, other: _Header) -> bool:
-        """Whether another one says the same."""
-        return self == other or repr(self) == repr(other)  # NaN is not equal to itself
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What the file's header says of the bands and the window that are read."""
-
-    header: _Header
-    domain: RasterDomain
-    block_shape: tuple[int, int]
-    indexes: tuple[int, ...]
-    nodata: tuple[float | int | None, ...]
-    has_mask: bool
-    one_dtype: bool
-    is_tiled_elsewhere: bool
-
-    @classmethod
-    def of(cls, path: str, bands: tuple[int, ...] | None, window: Box | None) -> _Record:
-        name = shown(path)
-        with POOL.look_at(path) as dataset:
-            if dataset.count == 0:
-                subdatasets = ", ".join(map(shown, dataset.subdatasets[:4]))
-                raise SourceError(
-                    f"{name} has no bands of its own; open one of its subdatasets: {subdatasets}"
-                )
-            indexes = tuple(bands) if bands is not None else tuple(dataset.indexes)
-            missing = [band for band in indexes if band not in dataset.indexes]
-            if missing or not indexes:
-                raise SourceError(f"{name} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
-            position = [band - 1 for band in indexes]
-            dtypes = [_dtype(name, dataset.dtypes[band]) for band in position]
-            values = [dataset.nodatavals[band] for band in position]
-            flags = [dataset.mask_flag_enums[band] for band in position]
-            # A mask stands above a nodata value, as in GDAL: what it shows is data, whatever its value.
-            nodata = tuple(
-                exact_nodata(value, dtype) if MaskFlags.nodata in flag else None
-                for value, dtype, flag in zip(values, dtypes, flags, strict=True)
-            )
-            names = tuple(dataset.descriptions[band] or f"b{band + 1}" for band in position)
-            units = tuple(dataset.units[band] or "" for band in position)
-            height, width = dataset.block_shapes[position[0]]
-            # Of a mosaic blocks are no pieces of files: a tile would be fetched by several.
-            apart = dataset.driver == "GTiff" and is_elsewhere(path)
-            try:
-                domain = RasterDomain(
-                    shape=(len(indexes), dataset.height, dataset.width),
-                    transform=dataset.transform,
-                    crs=dataset.crs.to_wkt() if dataset.crs else None,
-                    nodata=_shared(nodata),
-                    dtype=np.result_type(*dtypes),
-                    band_names=names,
-                    units=units if any(units) else (),
-                    metadata=metadata_of(dataset, indexes),
-                )
-            except ValueError as error:
-                raise SourceError(f"{name} cannot be used: {error}") from error
-            header = _Header.of(dataset)
-        has_mask = _is_masked(flags)
-        one_dtype, block = len(set(dtypes)) == 1, (height, width)
-        record = cls(header, domain, block, indexes, nodata, has_mask, one_dtype, apart)
-        return record if window is None else record.cut(window)
-
-    def cut(self, window: Box) -> _Record:
-        whole = (0, self.domain.height, 0, self.domain.width)
-        inside = 0 <= window.row0 < window.row1 <= whole[1] and 0 <= window.col0 < window.col1 <= whole[3]
-        if not inside:
-            raise SourceError(f"window {window} is not inside the raster of {self.domain.grid_shape} pixels")
-        return replace(self, domain=self.domain.cut(window))
-
-
-def _is_masked(flags: Sequence[Sequence[MaskFlags]]) -> bool:
-    """Whether a mask or a band of alpha says which pixels of bands are missing.
-
-    >>> _is_masked([[MaskFlags.per_dataset], [MaskFlags.nodata]]), _is_masked([[MaskFlags.all_valid]])
-    (True, False)
-    """
-    return any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
-
-
-def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:
-    """Return the nodata value all bands have; ``None`` where they differ, and each is looked at by itself.
-
-    >>> _shared((0, 0)), _shared((0, 255)), _shared((float("nan"), float("nan")))
-    (0, None, nan)
-    """
-    return nodata[0] if len(set(map(str, nodata))) == 1 else None
-
-
-def _dtype(path: str, name: str) -> np.dtype:
-    """Return a band's dtype; GDAL has some that NumPy has not."""
-    try:
-        return np.dtype(name)
-    except TypeError as error:
-        raise SourceError(f"{path} cannot be used: NumPy has no dtype {name}") from error

@@ -10,6 +10,7 @@ import numpy as np
 
 from geopatcher.core.protocols import FromFiles
 from geopatcher.errors import SourceError
+from geopatcher.fields.mask_beside import files_of
 from geopatcher.formats.dataset_pool import POOL
 
 if TYPE_CHECKING:
@@ -144,6 +145,6 @@ def _is_list(file: Path) -> bool:
 def _listed(name: str) -> list[str]:
     try:
         with POOL.look_at(name) as dataset:
-            return [str(file) for file in dataset.files]
+            return files_of(name, dataset)
     except SourceError:  # it is named, and that is all that is known of it
         return []

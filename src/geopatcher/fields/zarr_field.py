@@ -15,7 +15,7 @@ from geopatcher.fields.flat_bands import FlatBands, along_all, flat_bands
 from geopatcher.fields.georeference import missing_of
 from geopatcher.fields.labelled_grid import grid_of
 from geopatcher.fields.source_files import store_of
-from geopatcher.fields.zarr_group import ZarrGroup, place_of_group
+from geopatcher.fields.zarr_group import ZarrNode, place_of_node
 from geopatcher.fields.zarr_labels import CORRUPT, open_node
 from geopatcher.fields.zarr_places import dims_of, place_of
 from geopatcher.formats.chunk_guard import read_cells, require_chunks
@@ -143,13 +143,13 @@ class _Mask(NamedTuple):
 
 
 def zarr_source(
-    path: str | Path | ZarrGroup, array: str = RESULT, credentials: str | None = None
+    path: str | Path | ZarrNode, array: str = RESULT, credentials: str | None = None
 ) -> ArraySource:
     """Open an array of a zarr group, or a zarr array itself, as a source of pixels.
 
     ``path`` is that of a store, of a group in one, or of an array, such as ``scene.zarr/ndvi``; or such an
-    address in a bucket or on a web server, see `geopatcher.fields.zarr_places`; or an open group. Of one
-    ``array`` is taken where it has it, else its only array of rows and columns; of a pyramid of the
+    address in a bucket or on a web server, see `geopatcher.fields.zarr_places`; or an open group or array. Of
+    a group ``array`` is taken where it has it, else its only array of rows and columns; of a pyramid of the
     GeoZarr convention ``multiscales``, the finest level. Dimension names say which axes are rows,
     columns and bands, and coordinates where they lie, as of a `xarray.DataArray`. Values are those that
     are stored: a scale and an offset are kept as metadata.
@@ -160,7 +160,7 @@ def zarr_source(
         There is no zarr store, or it has no such array, or several.
 
     """
-    place = place_of_group(path) if isinstance(path, ZarrGroup) else place_of(path, credentials)
+    place = place_of_node(path) if isinstance(path, ZarrNode) else place_of(path, credentials)
     stored, domain, mask = found = _found(place, array)
     return ArraySource(
         flat_bands(stored),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from geopatcher.fields.zarr_places import Place
 
 
+#: Attributes by which an array says which of its cells are missing, or where they lie.
+DESCRIBED = frozenset({"_FillValue", "ancillary_variables", "grid_mapping"})
+
+
 @runtime_checkable
 class ZarrGroup(Protocol):
     """A `zarr.Group`."""
@@ -39,6 +43,31 @@ class ZarrGroup(Protocol):
 
     def group_keys(self) -> Iterable[str]:
         """Return the names of groups in it."""
+        ...
+
+
+@runtime_checkable
+class ZarrNode(Protocol):
+    """A `zarr.Group` or a `zarr.Array`."""
+
+    @property
+    def store(self) -> object:
+        """Where it is stored."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Its place in the store."""
+        ...
+
+
+@runtime_checkable
+class _Described(Protocol):
+    """What has attributes."""
+
+    @property
+    def attrs(self) -> Mapping[str, object]:
+        """What is said of it."""
         ...
 
 
@@ -92,12 +121,23 @@ def snapshot_of(array: object) -> str:
     return session.snapshot_id if isinstance(session, Snapshot) and session.read_only else ""
 
 
-def place_of_group(group: ZarrGroup) -> Place:
-    """Return the place of a group: the folder it is in, where it is in one."""
-    store = group.store
+def is_described(node: object) -> bool:
+    """Whether a node of a zarr store is a group, or an array of which more is said than its cells.
+
+    >>> is_described("a text")
+    False
+    """
+    if isinstance(node, ZarrGroup):
+        return True
+    return isinstance(node, _Described) and not DESCRIBED.isdisjoint(node.attrs)
+
+
+def place_of_node(node: ZarrNode) -> Place:
+    """Return the place of a group or an array: the folder it is in, where it is in one."""
+    store = node.store
     if isinstance(store, _InFolder) and isinstance(store.root, Path):
-        return Folder(store.root / group.path)
-    return InStore(store, group.path, snapshot_of(group))
+        return Folder(store.root / node.path)
+    return InStore(store, node.path, snapshot_of(node))
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from geopatcher.core.box import Box
+from geopatcher.core.gaps import MISSING
 from geopatcher.core.protocols import OverArray, OverDataset, PixelSource
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.statistics import MAX_BANDS, in_tags
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from geopatcher.core.domain import RasterDomain
     from geopatcher.core.protocols import Array, Sliceable
     from geopatcher.core.statistics import Statistics
+
+
+#: Cells, and which of them are missing.
+_Masked: TypeAlias = "np.ma.MaskedArray[tuple[int, ...], np.dtype]"
 
 
 class Described(Protocol):
@@ -179,26 +184,39 @@ class FileRaster:
     def read(self, box: Box, bands: Sequence[int], step: int = 1) -> Array:
         """Return cells as float, nearest neighbours where they are thinned."""
         shape = (-(-box.height // step), -(-box.width // step))
-        cells = self._fetch(box, [self.source.indexes[band] for band in bands], shape)
+        cells = self._cells(box, [self.source.indexes[band] for band in bands], shape)
         return np.stack([as_float(each.filled(0), None, np.ma.getmaskarray(each)) for each in cells])
 
     def exact(self, row: int, col: int) -> list[float | int | None]:
         """Return one cell of every band."""
-        cells = self._fetch(Box(row, row + 1, col, col + 1), list(self.source.indexes), (1, 1))
+        cells = self._cells(Box(row, row + 1, col, col + 1), list(self.source.indexes), (1, 1))
         return [None if np.ma.getmaskarray(each).any() else plain(each.data[0, 0], None) for each in cells]
 
-    def _fetch(
-        self, box: Box, indexes: list[int], shape: tuple[int, int]
-    ) -> Sequence[np.ma.MaskedArray[tuple[int, ...], np.dtype]]:
+    def _cells(self, box: Box, indexes: list[int], shape: tuple[int, int]) -> Sequence[_Masked]:
         """Return cells of each band, in its own dtype."""
-        corner = self.source.window
-        row, col = (corner.row0, corner.col0) if corner else (0, 0)
-        window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
-        with POOL.borrow(self.source.path, f"cannot read {self.source.name}, {box}", window) as dataset:
-            read = partial(dataset.read, window=window, masked=True, resampling=Resampling.nearest)
-            if len({dataset.dtypes[band - 1] for band in indexes}) > 1:
-                return [read(band, out_shape=shape) for band in indexes]
-            return list(read(indexes, out_shape=(len(indexes), *shape)))
+        doing = f"cannot read {self.source.name}, {box}"
+        cells = _fetched(self.source, doing, box, indexes, shape)
+        if self.source.beside is None:
+            return cells
+        held = _fetched(self.source.beside, doing, box, indexes, shape)
+        return [
+            np.ma.array(band.data, mask=known.data == MISSING)
+            for band, known in zip(cells, held, strict=True)
+        ]
+
+
+def _fetched(
+    source: OverDataset, doing: str, box: Box, indexes: list[int], shape: tuple[int, int]
+) -> Sequence[_Masked]:
+    """Return cells of bands of a file, thinned to ``shape``."""
+    corner = source.window
+    row, col = (corner.row0, corner.col0) if corner else (0, 0)
+    window = Window(box.col0 + col, box.row0 + row, box.width, box.height)
+    with POOL.borrow(source.path, doing, window) as dataset:
+        read = partial(dataset.read, window=window, masked=True, resampling=Resampling.nearest)
+        if len({dataset.dtypes[band - 1] for band in indexes}) > 1:
+            return [read(band, out_shape=shape) for band in indexes]
+        return list(read(indexes, out_shape=(len(indexes), *shape)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -193,9 +193,14 @@ class Layer:
     def _read(self, box: Box, bands: tuple[int, ...], step: int) -> Array:
         if decoded_bytes(self.raster, box, len(bands), step) > READ_BYTES:
             return np.stack([self._sample(band).read(box, step) for band in bands])
-        if isinstance(self.raster, FileRaster) and self.raster.source.window is None:
+        if isinstance(self.raster, FileRaster) and self._is_by_itself(self.raster):
             return _from_file(self.raster, box, bands, step)
         return self.raster.read(box, bands, step)
+
+    @staticmethod
+    def _is_by_itself(raster: FileRaster) -> bool:
+        """Whether it is a whole file, which says by itself what is missing: rio-tiler reads such."""
+        return raster.source.window is None and raster.source.beside is None
 
     def _sample(self, band: int) -> Sampled:
         """Return the sample of a band; the first who asks starts its reading."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from geopatcher.core.box import Box
-    from geopatcher.core.domain import RasterDomain
+    from geopatcher.core.domain import RasterDomain, ResultSpec
     from geopatcher.engine.contributions import Contribution, Operate
     from geopatcher.engine.error_policy import PatchErrorRecord
     from geopatcher.engine.stats import RunStats
@@ -94,9 +94,21 @@ class Run:
             raise all_failed(unique_errors(operate.errors), self.job.name, self.job.source.name)
         if first is not None and operate.n_bands is None:
             operate.n_bands, operate.dtype = first.data.shape[0], first.data.dtype
-        self.session.start(
-            self.job.spec_for(first, flat=not operate.lengths if first is None else first.flat)
+        self.session.start(self._unseen() if first is None else self.job.spec_for(first, flat=first.flat))
+
+    def _unseen(self) -> ResultSpec:
+        """Return what the result of an operator that was not called is taken for, and say so."""
+        why = f"no patch held data, so {self.job.name} was not called"
+        try:
+            spec = self.job.spec_for(None, flat=not self.operate.lengths)
+        except ValueError as error:  # what was asked for is of another kind than the source
+            if self.job.output.nodata == "inherit":  # it is the source that has none
+                raise
+            raise ValueError(f"{error}: {why}, and its dtype has to be said, by dtype= (--dtype)") from error
+        self.operate.stats.notes.append(
+            f"{why}: the result has bands and dtype of the source, where no others were asked for"
         )
+        return spec
 
     def region(
         self,

@@ -184,11 +184,18 @@ def array_attributes(names: tuple[str, ...], units: tuple[str, ...]) -> dict[str
     if names:
         attributes["long_name"] = names[0] if len(names) == 1 else list(names)
         attributes["band_names"] = list(names)
+    return attributes | unit_attributes(units)
+
+
+def unit_attributes(units: tuple[str, ...]) -> dict[str, object]:
+    """Return the attributes that tell the unit of all bands, or of each; ``""`` where it is not known.
+
+    >>> unit_attributes(("m", "m")), unit_attributes(("m", "")), unit_attributes(("",))
+    ({'units': 'm'}, {'band_units': ['m', '']}, {})
+    """
     if len(set(units)) == 1 and units[0]:
-        attributes["units"] = units[0]
-    elif any(units):
-        attributes["band_units"] = list(units)
-    return attributes
+        return {"units": units[0]}
+    return {"band_units": list(units)} if any(units) else {}
 
 
 def flag_attributes() -> dict[str, object]:

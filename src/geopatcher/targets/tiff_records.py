@@ -11,6 +11,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
+from geopatcher.core.gaps import TAG, TAG_NAMESPACE
 from geopatcher.formats.attributes import flags
 
 if TYPE_CHECKING:
@@ -29,11 +30,15 @@ PLAIN_COLORS = ("undefined", "gray")
 
 @dataclass(frozen=True)
 class Records:
-    """What is asked for: it stands above what the raster's own metadata say."""
+    """What is asked for: it stands above what the raster's own metadata say.
+
+    With ``mask_beside`` readers are told that a file beside this one says which cells hold data.
+    """
 
     tags: Mapping[str, str]
     colormap: Mapping[int, tuple[int, int, int, int]] | None = None
     colorinterp: tuple[str, ...] = ()
+    mask_beside: bool = False
 
 
 def describe(dataset: DatasetWriter, domain: RasterDomain, records: Records) -> None:
@@ -47,6 +52,8 @@ def describe(dataset: DatasetWriter, domain: RasterDomain, records: Records) -> 
         dataset.scales = tuple(band.scale for band in metadata.bands)
         dataset.offsets = tuple(band.offset for band in metadata.bands)
     dataset.update_tags(**{**_texts(metadata.tags), **records.tags})
+    if records.mask_beside:
+        dataset.update_tags(ns=TAG_NAMESPACE, **{TAG: "in a file beside this one"})
     for number, said in enumerate(metadata.bands, start=1):
         dataset.update_tags(number, **_texts(said.tags), **_texts(flags(said).items()))
     _paint(dataset, domain, records)

@@ -174,6 +174,7 @@ def write_cog(levels: Levels, name: str, target: Path, scratch: Path, records: R
         statistics_of(together(finest.moments[:, band]), array.dtype, n_cells)
         for band in range(array.n_bands)
     ]
+    records = replace(records, mask_beside=came.masked and bool(finest.gaps.uneven))
     first = directory_of(array, came.domain, records, list(map(tags_of, statistics)))
     layout = lay_out(_levels(first, planes), ghost=array.n_files == 1)
     fresh = target.with_name(f"{target.name}.partial")
