@@ -70,6 +70,14 @@ class Recorded(ABC):
         return True
 
     @property
+    def wants_mask(self) -> bool:
+        """Whether it is shown which pixels are missing, to be given others: a network sees its neighbours.
+
+        Of integers nothing else says it. What is made of single pixels spoils no other one.
+        """
+        return not self.per_pixel
+
+    @property
     def is_probability(self) -> bool:
         """Whether the result is known to be probabilities: of an activation, or of a classifier."""
         return self.record.activation is not None or self.described.gives_probability
