@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher.core.digests import digest_of
 from geopatcher.core.operators import RESULT
+from geopatcher.operators.models.axes import in_order
 from geopatcher.operators.models.checking import check_size, expected_outputs
 from geopatcher.operators.models.configured import ConfiguredModel
 from geopatcher.operators.models.giving import Giving, finished
@@ -159,17 +160,22 @@ class Model(Recorded, ConfiguredModel):
         self.__name__ = self._holder.name
         self._holder.require(self._told.over(self._base or ModelRecord()).sha256)
 
-    @cached_property
+    @property
     def record(self) -> ModelRecord:
         """What is told of the model, completed by what it says itself; loads it."""
-        known = self.described
-        base = self._base or record_in_notes(known.notes) or ModelRecord()
-        return completed(self._told.over(base), known)
+        return self._known[0]
 
     @property
     def described(self) -> Described:
         """What the library that runs the model knows of it; loads it."""
-        return self._holder.runtime().described
+        return self._known[1]
+
+    @cached_property
+    def _known(self) -> tuple[ModelRecord, Described]:
+        known = self._holder.runtime().described
+        told = self._told.over(self._base or record_in_notes(known.notes) or ModelRecord())
+        known = in_order(known, told)
+        return completed(told, known), known
 
     def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
         """Refuse, before a pixel is read, what the model cannot take.
@@ -264,7 +270,7 @@ class Model(Recorded, ConfiguredModel):
         """
         moved = copy.copy(self)
         vars(moved).update(_holder=self._holder.on(device, precision))
-        vars(moved).pop("record", None)
+        vars(moved).pop("_known", None)
         return moved
 
     def fingerprint(self) -> str:
@@ -279,7 +285,7 @@ class Model(Recorded, ConfiguredModel):
 
         """
         weights = self._holder.digest()
-        vars(self).pop("record", None)  # which may be that of other weights
+        vars(self).pop("_known", None)  # which may be that of other weights
         record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
         places = self._positions if self._places is None else self._places
         bands = "" if places is None else f" of bands {places}"

@@ -105,9 +105,15 @@ def completed(record: ModelRecord, known: Described) -> ModelRecord:
     Raises
     ------
     ValueError
-        Its inputs are not those of the model.
+        Its inputs, or its fixed lengths, are not those of the model.
 
     """
+    for what, told, fixed in (
+        ("bands", record.n_bands, known.n_bands),
+        ("patches at once", record.batch, known.batch),
+    ):
+        if None not in (told, fixed) and told != fixed:
+            raise ValueError(f"the model takes {fixed} {what}, and its record, or the call, says {told}")
     return replace(
         record,
         inputs=_completed_inputs(record, known.inputs),
