@@ -12,7 +12,6 @@ import numpy as np
 
 from geopatcher.core.digests import digest_of
 from geopatcher.core.operators import RESULT
-from geopatcher.operators.models.axes import in_order
 from geopatcher.operators.models.checking import check_size, expected_outputs
 from geopatcher.operators.models.configured import ConfiguredModel
 from geopatcher.operators.models.giving import Giving, finished
@@ -20,12 +19,12 @@ from geopatcher.operators.models.inputs import Inputs
 from geopatcher.operators.models.loading import Holder
 from geopatcher.operators.models.protocol import Settings
 from geopatcher.operators.models.record import ModelRecord
-from geopatcher.operators.models.record_json import given_record, record_in_notes, record_to_json
+from geopatcher.operators.models.record_json import given_record, record_to_json
 from geopatcher.operators.models.recorded import Recorded
 from geopatcher.operators.models.running import run_parts
 from geopatcher.operators.models.runtimes import checked
 from geopatcher.operators.models.several import fed, places_among, require_one, run_several
-from geopatcher.operators.models.telling import Told, completed
+from geopatcher.operators.models.telling import Told, known_of
 
 if TYPE_CHECKING:
     import os
@@ -172,10 +171,7 @@ class Model(Recorded, ConfiguredModel):
 
     @cached_property
     def _known(self) -> tuple[ModelRecord, Described]:
-        known = self._holder.runtime().described
-        told = self._told.over(self._base or record_in_notes(known.notes) or ModelRecord())
-        known = in_order(known, told)
-        return completed(told, known), known
+        return known_of(self._told, self._base, self._holder.runtime().described)
 
     def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
         """Refuse, before a pixel is read, what the model cannot take.
@@ -285,7 +281,7 @@ class Model(Recorded, ConfiguredModel):
 
         """
         weights = self._holder.digest()
-        vars(self).pop("_known", None)  # which may be that of other weights
+        vars(self).pop("_known", None)  # which may be of other weights
         record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
         places = self._positions if self._places is None else self._places
         bands = "" if places is None else f" of bands {places}"
@@ -393,12 +389,9 @@ class Model(Recorded, ConfiguredModel):
         return {name: whole[0] for name, whole in found.items()} if alone else found
 
     def _inputs(self, n_bands: int) -> Inputs:
-        if self._bound is None:
-            positions = self.positions(n_bands, ())
-        elif n_bands == self._bound:
-            positions = self._positions
-        else:
+        if self._bound not in (None, n_bands):
             raise ValueError(f"{self.__name__} is for sources of {self._bound} bands, and is given {n_bands}")
+        positions = self.positions(n_bands, ()) if self._bound is None else self._positions
         return Inputs(positions, self.record.steps, self.record.nodata)
 
     def __repr__(self) -> str:

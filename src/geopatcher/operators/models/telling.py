@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from geopatcher.operators.models.axes import in_order
 from geopatcher.operators.models.record import ModelInput, ModelRecord, bands_of, classes_of
+from geopatcher.operators.models.record_json import record_in_notes
 from geopatcher.operators.models.scaling import PerBand, steps_from_numbers
 
 if TYPE_CHECKING:
@@ -97,6 +99,22 @@ class Told:
             part=record.part if self.part is None else self.part,
             inputs=record.inputs if self.inputs is None else self.inputs,
         )
+
+
+def known_of(told: Told, base: ModelRecord | None, known: Described) -> tuple[ModelRecord, Described]:
+    """Return the record of a model, and what it says of itself with its axes as the record has them.
+
+    ``base`` is its record; ``None`` for that in its file, if there is one.
+
+    Raises
+    ------
+    ValueError
+        The record and the model contradict each other.
+
+    """
+    record = told.over(base or record_in_notes(known.notes) or ModelRecord())
+    known = in_order(known, record)
+    return completed(record, known), known
 
 
 def completed(record: ModelRecord, known: Described) -> ModelRecord:
