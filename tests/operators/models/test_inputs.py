@@ -116,3 +116,14 @@ def test_a_detector_is_given_zeros_for_missing_integers(tmp_path):
     found = geopatcher.detect(field, detector, tmp_path / "found.geojson", size=32, step=32, score=0)
     scores = found.to_geodataframe()["score"]
     assert scores.max() == 1
+
+
+def test_a_missing_integer_of_any_band_is_missing_in_all_results_of_an_estimator():
+    class Sums:
+        def predict(self, rows):
+            return np.stack([rows[:, 0] + rows[:, 1], rows[:, 0] - rows[:, 1]], axis=1)
+
+    image = np.array([[[5, 0, 7]], [[2, 3, 0]]], "uint16")
+    field = geopatcher.RasterField(ArraySource.of(image, nodata=0))
+    made = geopatcher.reconstruct(field, Model(Sums()), size=(1, 3)).array[:]
+    np.testing.assert_array_equal(made, [[[7, np.nan, np.nan]], [[3, np.nan, np.nan]]])

@@ -71,11 +71,8 @@ class Recorded(ABC):
 
     @property
     def wants_mask(self) -> bool:
-        """Whether it is shown which pixels are missing, to be given others: a network sees its neighbours.
-
-        Of integers nothing else says it. What is made of single pixels spoils no other one.
-        """
-        return not self.per_pixel
+        """Yes: of integers nothing else says which pixels are missing, of which it is given others."""
+        return True
 
     @property
     def is_probability(self) -> bool:
