@@ -171,7 +171,7 @@ class Model(Recorded, ConfiguredModel):
 
     @cached_property
     def _known(self) -> tuple[ModelRecord, Described]:
-        return known_of(self._told, self._base, self._holder.runtime().described)
+        return known_of(self._told, self._base, self._holder.runtime().described, self.__name__)
 
     def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
         """Refuse, before a pixel is read, what the model cannot take.
@@ -189,11 +189,12 @@ class Model(Recorded, ConfiguredModel):
             Bands are missing or too many, the size does not fit, or classes do not match the result.
 
         """
+        record = self.record  # whose errors name the model
         try:
-            require_one(self.record.inputs)
+            require_one(record.inputs)
             self.positions(n_bands, band_names)
-            check_size(size, self.record, self.per_pixel)
-            expected_outputs(self.record, self.described)
+            check_size(size, record, self.per_pixel)
+            expected_outputs(record, self.described)
             if self.part_names and self._giving.is_plain:  # names of parts are looked at when it is tried
                 self._giving.sources(self.part_names, "the model")
         except ValueError as error:

@@ -101,7 +101,9 @@ class Told:
         )
 
 
-def known_of(told: Told, base: ModelRecord | None, known: Described) -> tuple[ModelRecord, Described]:
+def known_of(
+    told: Told, base: ModelRecord | None, known: Described, whose: str
+) -> tuple[ModelRecord, Described]:
     """Return the record of a model, and what it says of itself with its axes as the record has them.
 
     ``base`` is its record; ``None`` for that in its file, if there is one.
@@ -109,12 +111,15 @@ def known_of(told: Told, base: ModelRecord | None, known: Described) -> tuple[Mo
     Raises
     ------
     ValueError
-        The record and the model contradict each other.
+        The record and the model contradict each other; names the model.
 
     """
-    record = told.over(base or record_in_notes(known.notes) or ModelRecord())
-    known = in_order(known, record)
-    return completed(record, known), known
+    try:
+        record = told.over(base or record_in_notes(known.notes) or ModelRecord())
+        known = in_order(known, record)
+        return completed(record, known), known
+    except ValueError as error:
+        raise ValueError(f"{whose}: {error}") from error
 
 
 def completed(record: ModelRecord, known: Described) -> ModelRecord:
