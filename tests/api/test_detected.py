@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import geopandas
+import numpy as np
 import pytest
 import shapely
 
+import geopatcher
 from geopatcher.api.detected import DetectedObjects
 from geopatcher.engine.stats import RunStats
 
@@ -49,3 +51,15 @@ def test_it_is_read_as_a_table(tmp_path, ending):
     read = DetectedObjects(path, 1, 1, 1, {}, RunStats()).to_geodataframe()
     assert read.crs == table.crs
     assert read["class"].tolist() == [1]
+
+
+@pytest.mark.parametrize("ending", ["gpkg", "fgb", "geojson", "parquet"])
+@pytest.mark.parametrize("classes", [None, ["ship"]])
+def test_no_object_is_a_table_without_rows_of_the_same_columns(tmp_path, ending, classes):
+    def none(patch):
+        return np.empty((0, 6))
+
+    found = geopatcher.detect(np.zeros((1, 8, 8)), none, tmp_path / f"a.{ending}", size=8, classes=classes)
+    table = found.to_geodataframe()
+    assert {*table.columns} == {"class", "score", "geometry", *(["name"] if classes else [])}
+    assert (len(table), table["class"].dtype, table["score"].dtype) == (0, "int64", "float64")

@@ -271,12 +271,25 @@ def test_what_is_there_is_kept_unless_told_otherwise(tmp_path, ending):
     gp.export(source, target, bands=[1, 2], overwrite=True)
     assert gp.RasterField(target).domain.n_bands == 2
     other = tmp_path / f"c.{ending}"
-    WorkFolder(other.with_name(other.name + ".partial")).begin()
+    begun = WorkFolder(other.with_name(other.name + ".partial"))
+    begun.begin()
+    (begun.own / "ledger.jsonl").touch()
     with pytest.raises(TargetExistsError, match="holds what an interrupted run finished"):
         gp.export(source, other)
     gp.export(source, other, overwrite=True)
     with pytest.raises(TargetError, match="does not exist: create it"):
         gp.export(source, tmp_path / "nowhere" / f"b.{ending}")
+
+
+@pytest.mark.parametrize("ending", ["zarr", "tif"])
+def test_what_a_killed_copy_left_is_not_in_the_way_of_the_same_again(tmp_path, ending):
+    source, target = tiff(tmp_path / "a.tif"), tmp_path / f"b.{ending}"
+    killed = WorkFolder(tmp_path / f"b.{ending}.partial")
+    killed.begin()
+    (killed.own / "result.zarr").mkdir()
+    gp.export(source, target)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.tif", target.name}
+    assert gp.RasterField(target).domain.n_bands == 4
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,10 @@ def test_what_an_earlier_run_left_is_found_if_it_has_a_ledger(tmp_path):
     assert first.own.parent == tmp_path / "x.partial"
     assert not first.is_begun  # its own folder is nothing to go on with
     later = folder_of(tmp_path)
-    assert later.is_begun
+    assert not later.is_begun
     assert later.earlier() is None
     first.ledger.write_text("{}")
+    assert later.is_begun
     assert later.earlier() == first.own
     assert later.earlier_of(first.token) == first.own
     assert later.earlier_of("0" * 16) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from geopatcher._optional import load
 from geopatcher.core.html_cards import card, facts_of
 
@@ -69,6 +71,10 @@ class DetectedObjects:
         library = load("geopandas")
         read = library.read_parquet if self.path.suffix.lower() == ".parquet" else library.read_file
         table: geopandas.GeoDataFrame = read(self.path)
+        columns = {"class": "int64", **({"name": "object"} if self.names else {}), "score": "float64"}
+        for at, (name, dtype) in enumerate(columns.items()):
+            if not len(table) and name not in table.columns:  # GeoJSON without an object has no columns
+                table.insert(at, name, np.empty(0, dtype))
         return table
 
     def __repr__(self) -> str:

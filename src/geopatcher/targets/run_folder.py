@@ -74,8 +74,8 @@ class RunFolder:
 
     @property
     def is_begun(self) -> bool:
-        """Whether runs left anything to go on with."""
-        return bool(self._work.earlier())
+        """Whether runs left anything to go on with: copies, which are made anew, do not."""
+        return self.earlier() is not None
 
     def earlier(self) -> Path | None:
         """Return the folder in which an earlier run left something to go on with."""

@@ -30,6 +30,60 @@ def test_bands_last_are_recognised(tmp_path):
     np.testing.assert_allclose(model(PATCH), softmax(NET.scores(PATCH)), atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(24, 20), (12, 16)])
+def test_the_record_says_which_axes_of_a_fixed_size_are_which(tmp_path, size):
+    path = NET.save(tmp_path / "net.onnx", axes="nhwc", size=size)
+    last = ["batch", "height", "width", "channel"]
+    model = Model(path, classes=["a", "b", "c"], record={"mlm:input": [{"input": {"dim_order": last}}]})
+    assert (model.n_bands, model.n_outputs, model.record.size) == (3, 3, size)
+    patch = np.random.default_rng(1).normal(size=(3, *size)).astype("float32")
+    model.check(3, (), size)
+    np.testing.assert_allclose(model(patch), NET.scores(patch), rtol=1e-3, atol=1e-4)
+
+
+def test_a_record_of_other_axes_is_refused(tmp_path):
+    path = NET.save(tmp_path / "net.onnx")
+    model = Model(path, record={"mlm:input": [{"input": {"dim_order": ["batch", "channel"]}}]})
+    says = (
+        r"^net.onnx: the record says that .* has the axes batch, channel, and it has 4: correct its dim_order"
+    )
+    with pytest.raises(ValueError, match=says):
+        model.check(3, (), (8, 8))
+
+
+def _cast(path, taken):
+    """Write a model of one band that returns what it is given in another dtype."""
+    shape = ["n", 1, "h", "w"]
+    given = helper.make_tensor_value_info("patch", taken, shape)
+    made = helper.make_tensor_value_info("made", TensorProto.FLOAT, shape)
+    node = helper.make_node("Cast", ["patch"], ["made"], to=TensorProto.FLOAT)
+    graph = helper.make_graph([node], "cast", [given], [made])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("taken", "values", "says"),
+    [
+        (TensorProto.UINT8, [0, 300], "takes uint8, and is given values from 0 to 300: scale them"),
+        (TensorProto.UINT8, [-1, 3], "values from -1 to 3"),
+        (TensorProto.UINT8, [0, 255.6], "values from 0 to 256"),
+        (TensorProto.INT16, [-32769, 0], "takes int16"),
+        (TensorProto.INT64, [0, 2.0**63], "takes int64"),
+        (TensorProto.FLOAT16, [0, 70000], "takes float16, and is given values from 0 to 70000"),
+    ],
+)
+def test_what_an_input_has_no_room_for_is_refused(tmp_path, taken, values, says):
+    model = Model(_cast(tmp_path / "net.onnx", taken))
+    with pytest.raises(OperatorError, match=says):
+        model(np.array([[values]], "float64"))
+
+
+def test_integers_are_the_nearest(tmp_path):
+    model = Model(_cast(tmp_path / "net.onnx", TensorProto.UINT8), scale=0.1)
+    assert model(np.array([[[0, 6, 19, 2550]]], "uint16")).tolist() == [[[0, 1, 2, 255]]]
+
+
 def test_a_fixed_batch_is_filled_up(tmp_path):
     model = Model(NET.save(tmp_path / "net.onnx", batch=2))
     assert model.fixed_batch == 2

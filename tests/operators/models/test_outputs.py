@@ -51,8 +51,16 @@ def test_one_probability_becomes_two_classes():
 
 
 def test_labels_become_votes():
-    labels = np.array([[[[0, 1], [1, 9]]]])
-    assert with_classes(labels, None, TWO, "net").tolist() == [[[[1, 0], [0, 0]], [[0, 1], [1, 0]]]]
+    labels = np.array([[[[0, 1], [1, 0]]]])
+    assert with_classes(labels, None, TWO, "net").tolist() == [[[[1, 0], [0, 1]], [[0, 1], [1, 0]]]]
+
+
+def test_a_label_of_no_class_is_none_of_them():
+    labels = np.array([[[[0, 1], [9, 7]]]])
+    with pytest.raises(
+        OperatorError, match=r"returned the label 7, and the classes are 0 land, 1 water: give"
+    ):
+        with_classes(labels, None, TWO, "net")
 
 
 def test_other_numbers_of_classes_are_refused():

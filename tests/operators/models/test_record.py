@@ -27,6 +27,12 @@ PER_BAND = ((Scaling("scale", value=2), Scaling("scale", value=3)),)
         ({"output_scale": Fraction(2, 3)}, "output_scale is 2/3: give a whole number, or 1 divided by one"),
         ({"output_scale": Fraction(-4)}, "output_scale is -4"),
         ({"dim_order": ("channel", "batch")}, "dim_order is channel, batch: give batch, channel, height"),
+        (
+            {"result_order": ("batch", "height", "width", "class")},
+            "of the result is batch, height, width, cl",
+        ),
+        ({"nodata": float("nan")}, "nodata is nan: give a number that a float32 can be"),
+        ({"nodata": 10**400}, "give a number that a float32 can be"),
         ({"sha256": "12"}, "64 hexadecimal digits"),
         ({"classes": classes_of(["land", "land"])}, "the same name more than once: land"),
         ({"classes": (ModelClass(1, "a"), ModelClass(1, "b"))}, "the same value more than once: 1"),
@@ -43,6 +49,9 @@ def test_what_cannot_be_is_refused(fields, message):
         ((-1, "water"), "must be 0, 1, 2"),
         ((1, ""), "give it a text"),
         ((1, "water", "blue"), "six hexadecimal digits"),
+        ((2**53, "water"), r"must be below 2\*\*53"),
+        ((1, "water\x1b[31m"), r"has the name 'water\\x1b\[31m': leave out its control characters"),
+        ((1, "water\ud800"), "leave out its control characters"),
     ],
 )
 def test_classes_that_cannot_be_are_refused(fields, message):

@@ -116,6 +116,8 @@ def changed(**entry):
         ({"mlm:output": [{"classes": [{"value": 1, "nam": "a"}]}]}, "no key 'nam' in classes.0.: is 'name'"),
         ({"mlm:output": [{"post_processing_function": {}}]}, "name an activation"),
         ({"geopatcher:output_scale": "1/0"}, "give 4, or 1/16"),
+        ({"geopatcher:output_scale": "1e999999999"}, "give 4, or 1/16"),  # a billion digits
+        ({"geopatcher:output_scale": 1e99}, "give 4, or 1/16|whole number"),
         ({"geopatcher:margin": True}, "it must be a whole number"),
         ({"geopatcher:activation": 3}, "it must be a text"),
         ([1], "it must be an object with names"),
@@ -126,12 +128,23 @@ def test_what_is_wrong_is_named(given, message):
         record_from_json(given)
 
 
-@pytest.mark.parametrize("text", ["{", '{"geopatcher:margin": -1}'])
+@pytest.mark.parametrize("text", ["{", '{"geopatcher:margin": -1}', "[" * 99_999])
 def test_a_wrong_file_is_named(tmp_path, text):
     path = tmp_path / "net.mlm.json"
     path.write_text(text)
     with pytest.raises(ValueError, match="the record .*net.mlm.json: "):
         read_record(path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_record(tmp_path):
+    path = tmp_path / "net.mlm.json"
+    path.write_text('{"geopatcher:margin": 3}', encoding="utf-8-sig")
+    assert read_record(path).margin == 3
+
+
+@pytest.mark.parametrize(("given", "scale"), [(4, 4), ("1/16", "1/16"), (0.25, "1/4"), (0.0625, "1/16")])
+def test_a_ratio_is_read(given, scale):
+    assert record_from_json({"geopatcher:output_scale": given}).output_scale == Fraction(scale)
 
 
 def test_notes_hold_a_record_whole_or_by_its_keys():

@@ -52,3 +52,11 @@ def test_pixels_are_rows():
     (made,) = run_parts(runtime, BATCH, ModelRecord(), "net", Giving())
     np.testing.assert_array_equal(made, BATCH * 2)
     assert runtime.shapes == [(60, 2)]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 60, 64])
+def test_rows_are_as_many_at_once_as_the_model_takes(at_once):
+    runtime = Doubles(Described("fake", "1", per_pixel=True, batch=at_once))
+    (made,) = run_parts(runtime, BATCH, ModelRecord(), "net", Giving())
+    np.testing.assert_array_equal(made, BATCH * 2)
+    assert {*runtime.shapes} == {(at_once, 2)}

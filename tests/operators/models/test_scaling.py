@@ -43,7 +43,9 @@ def test_steps_follow_one_another_band_by_band():
     [
         (lambda: Scaling("minmax"), "there is no scaling of type 'minmax': choose one of min-max, z-score"),
         (lambda: Scaling("scale", value=0), "cannot be computed with {'value': 0}"),
-        (lambda: Scaling("scale", value=np.inf), "not finite"),
+        (lambda: Scaling("scale", value=np.inf), "numbers that no float32 is"),
+        (lambda: Scaling("offset", value=10**400), "numbers that no float32 is"),
+        (lambda: Scaling("scale", value=1e-300), "cannot be computed with {'value': 1e-300}"),
         (lambda: Scaling("clip", minimum=2, maximum=1), "cannot be computed"),
         (lambda: Scaling("scale", value=1, mean=2), "needs value, and has mean and value"),
     ],

@@ -57,6 +57,19 @@ def test_names_and_numbers_do_not_mix():
         Told.of(**{**NOTHING, "bands": ["B02", 3]})
 
 
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (ModelRecord(batch=4), "takes 2 patches at once, and its record, or the call, says 4"),
+        (ModelRecord(bands=(1, 2)), "takes 3 bands, and its record, or the call, says 2"),
+        (ModelRecord(channels=4), "takes 3 bands, and its record, or the call, says 4"),
+    ],
+)
+def test_what_the_model_does_not_take_is_refused(record, says):
+    with pytest.raises(ValueError, match=says):
+        completed(record, Described("onnxruntime", "1", batch=2, n_bands=3))
+
+
 def test_what_the_model_knows_fills_what_is_not_told():
     known = Described("onnxruntime", "1", band_names=("c", "d"), batch=2, size=(64, 32))
     assert completed(RECORD, known).bands == ("a", "b")

@@ -86,6 +86,7 @@ def test_what_an_interrupted_run_left_is_not_begun_afresh(here):
     made = target()
     made.claim_afresh()
     made.create(SPEC)
+    made.work.ledger.touch()
     made.work.release()
     with pytest.raises(
         TargetExistsError, match="holds what an interrupted run finished for s3://bucket/x.tif"

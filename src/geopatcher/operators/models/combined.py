@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from geopatcher.core.protocols import Named
 from geopatcher.operators.models.protocol import ModelLike, TakesTogether
+from geopatcher.operators.wrappers import wants_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,11 @@ class Combined(ABC):
     def per_pixel(self) -> bool:
         """Whether neighbours matter to none."""
         return all(model.per_pixel for model in self.models)
+
+    @property
+    def wants_mask(self) -> bool:
+        """Whether one of them is to be shown which pixels are missing."""
+        return any(wants_mask(model) for model in self.models)
 
     @property
     def fixed_batch(self) -> int | None:

@@ -19,12 +19,12 @@ from geopatcher.operators.models.inputs import Inputs
 from geopatcher.operators.models.loading import Holder
 from geopatcher.operators.models.protocol import Settings
 from geopatcher.operators.models.record import ModelRecord
-from geopatcher.operators.models.record_json import given_record, record_in_notes, record_to_json
+from geopatcher.operators.models.record_json import given_record, record_to_json
 from geopatcher.operators.models.recorded import Recorded
 from geopatcher.operators.models.running import run_parts
 from geopatcher.operators.models.runtimes import checked
 from geopatcher.operators.models.several import fed, places_among, require_one, run_several
-from geopatcher.operators.models.telling import Told, completed
+from geopatcher.operators.models.telling import Told, known_of
 
 if TYPE_CHECKING:
     import os
@@ -159,17 +159,19 @@ class Model(Recorded, ConfiguredModel):
         self.__name__ = self._holder.name
         self._holder.require(self._told.over(self._base or ModelRecord()).sha256)
 
-    @cached_property
+    @property
     def record(self) -> ModelRecord:
         """What is told of the model, completed by what it says itself; loads it."""
-        known = self.described
-        base = self._base or record_in_notes(known.notes) or ModelRecord()
-        return completed(self._told.over(base), known)
+        return self._known[0]
 
     @property
     def described(self) -> Described:
         """What the library that runs the model knows of it; loads it."""
-        return self._holder.runtime().described
+        return self._known[1]
+
+    @cached_property
+    def _known(self) -> tuple[ModelRecord, Described]:
+        return known_of(self._told, self._base, self._holder.runtime().described, self.__name__)
 
     def check(self, n_bands: int, band_names: Sequence[str], size: tuple[int, int]) -> None:
         """Refuse, before a pixel is read, what the model cannot take.
@@ -187,11 +189,12 @@ class Model(Recorded, ConfiguredModel):
             Bands are missing or too many, the size does not fit, or classes do not match the result.
 
         """
+        record = self.record  # whose errors name the model
         try:
-            require_one(self.record.inputs)
+            require_one(record.inputs)
             self.positions(n_bands, band_names)
-            check_size(size, self.record, self.per_pixel)
-            expected_outputs(self.record, self.described)
+            check_size(size, record, self.per_pixel)
+            expected_outputs(record, self.described)
             if self.part_names and self._giving.is_plain:  # names of parts are looked at when it is tried
                 self._giving.sources(self.part_names, "the model")
         except ValueError as error:
@@ -264,7 +267,7 @@ class Model(Recorded, ConfiguredModel):
         """
         moved = copy.copy(self)
         vars(moved).update(_holder=self._holder.on(device, precision))
-        vars(moved).pop("record", None)
+        vars(moved).pop("_known", None)
         return moved
 
     def fingerprint(self) -> str:
@@ -279,7 +282,7 @@ class Model(Recorded, ConfiguredModel):
 
         """
         weights = self._holder.digest()
-        vars(self).pop("record", None)  # which may be that of other weights
+        vars(self).pop("_known", None)  # which may be of other weights
         record = digest_of(json.dumps(record_to_json(self.record), sort_keys=True))
         places = self._positions if self._places is None else self._places
         bands = "" if places is None else f" of bands {places}"
@@ -387,12 +390,9 @@ class Model(Recorded, ConfiguredModel):
         return {name: whole[0] for name, whole in found.items()} if alone else found
 
     def _inputs(self, n_bands: int) -> Inputs:
-        if self._bound is None:
-            positions = self.positions(n_bands, ())
-        elif n_bands == self._bound:
-            positions = self._positions
-        else:
+        if self._bound not in (None, n_bands):
             raise ValueError(f"{self.__name__} is for sources of {self._bound} bands, and is given {n_bands}")
+        positions = self.positions(n_bands, ()) if self._bound is None else self._positions
         return Inputs(positions, self.record.steps, self.record.nodata)
 
     def __repr__(self) -> str:

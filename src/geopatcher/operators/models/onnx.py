@@ -10,8 +10,15 @@ import numpy as np
 from geopatcher._optional import load
 from geopatcher.core.cpu import usable_cores
 from geopatcher.errors import OperatorError
+from geopatcher.operators.models.axes import in_order
 from geopatcher.operators.models.protocol import Described
-from geopatcher.operators.models.record import CHANNELS_FIRST, CHANNELS_LAST, PIXELS, ModelInput
+from geopatcher.operators.models.record import (
+    CHANNELS_FIRST,
+    CHANNELS_LAST,
+    PIXELS,
+    ModelInput,
+    ModelRecord,
+)
 from geopatcher.operators.models.several import order_of
 from geopatcher.operators.models.threads import allowed_threads
 
@@ -108,9 +115,16 @@ class OnnxRuntime:
         return self.run_several({self.session.get_inputs()[0].name: batch})
 
     def run_several(self, batches: Mapping[str, Batch]) -> Mapping[str, Array]:
-        """Return all results by their names, of an array for each input."""
+        """Return all results by their names, of an array for each input.
+
+        Raises
+        ------
+        OperatorError
+            A value is none that an input has room for.
+
+        """
         feed = {
-            port.name: np.ascontiguousarray(batches[port.name], _DTYPES[port.type])
+            port.name: _given(batches[port.name], np.dtype(_DTYPES[port.type]))
             for port in self.session.get_inputs()
         }
         names = [one.name for one in self.session.get_outputs()]
@@ -120,46 +134,60 @@ class OnnxRuntime:
         """Do nothing: a session ends with its last reference."""
 
 
+def _given(batch: Batch, dtype: np.dtype) -> Array:
+    """Return a batch in the dtype of an input; of integers the nearest ones.
+
+    >>> _given(np.array([2.6, 255.0], np.float32), np.dtype("uint8")).tolist()
+    [3, 255]
+    """
+    if dtype.kind in "iu":
+        batch = np.rint(batch)
+        lowest, beyond = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max) + 1
+        fits = lowest <= batch.min(initial=0) and batch.max(initial=0) < beyond
+    else:
+        largest = np.finfo(dtype).max
+        fits = dtype.itemsize >= batch.itemsize or np.abs(batch).max(initial=0) <= largest
+    if not fits:
+        raise OperatorError(
+            f"the model takes {dtype.name}, and is given values from {batch.min():g} to {batch.max():g}: "
+            f"scale them, such as by scale= and clip=, or take a model of float32"
+        )
+    return np.ascontiguousarray(batch, dtype)
+
+
 def _described(session: _Session, version: str, device: str, threads: int) -> Described:
-    several = len(session.get_inputs()) > 1
-    port, results = session.get_inputs()[0], session.get_outputs()
-    lengths = [length if isinstance(length, int) and length > 0 else None for length in port.shape]
-    order = _order(lengths)
-    by_axis = dict(zip(order, lengths, strict=False))
-    height, width = by_axis.get("height"), by_axis.get("width")
-    inputs = tuple(map(_input, session.get_inputs())) if several else ()
-    made = results[0].shape if len(results) == 1 else ()
-    channel = (order_of(inputs) if several else order).index("channel")
-    n_outputs = made[channel] if len(made) == len(order) else None
-    return Described(
+    ports, results = session.get_inputs(), session.get_outputs()
+    shapes, several = tuple(map(_lengths, ports)), len(ports) > 1
+    inputs = tuple(map(_input, ports, shapes)) if several else ()
+    order = order_of(inputs) if several else _order(shapes[0])
+    known = Described(
         "onnxruntime",
         version,
         device=device,
-        precision="fp16" if port.type == "tensor(float16)" else "fp32",
+        precision="fp16" if ports[0].type == "tensor(float16)" else "fp32",
         threads=threads,
-        n_bands=None if several else by_axis.get("channel"),
-        n_outputs=n_outputs if isinstance(n_outputs, int) else None,
-        batch=by_axis.get("batch"),
-        size=None if several or height is None or width is None else (height, width),
         dim_order=order,
         parts=tuple(one.name for one in results),
         per_pixel=order == PIXELS,
         fresh=True,
         notes=dict(session.get_modelmeta().custom_metadata_map),
         inputs=inputs,
+        shapes=shapes,
+        made=_lengths(results[0]) if len(results) == 1 else (),
     )
+    return in_order(known, ModelRecord(inputs=inputs))
 
 
-def _input(port: _Port) -> ModelInput:
+def _lengths(port: _Port) -> tuple[int | None, ...]:
+    return tuple(length if isinstance(length, int) and length > 0 else None for length in port.shape)
+
+
+def _input(port: _Port, lengths: Sequence[int | None]) -> ModelInput:
     """Return what a session says of one of several inputs."""
-    lengths = [length if isinstance(length, int) and length > 0 else None for length in port.shape]
     order = _order(lengths)
     if order == PIXELS:
         raise OperatorError(f"input {port.name} of the model has 2 axes: of several each must have 4")
-    by_axis = dict(zip(order, lengths, strict=True))
-    height, width = by_axis["height"], by_axis["width"]
-    size = None if height is None or width is None else (height, width)
-    return ModelInput(port.name, n_bands=by_axis["channel"], size=size, dim_order=order)
+    return ModelInput(port.name, dim_order=order)
 
 
 def _order(lengths: Sequence[int | None]) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from geopatcher.errors import OperatorError
 from geopatcher.operators.models.record import CHANNELS_LAST
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.inputs import Missing
     from geopatcher.operators.models.record import ModelClass
@@ -70,7 +72,7 @@ def with_classes(made: Array, activation: str | None, classes: tuple[ModelClass,
     Raises
     ------
     OperatorError
-        There are other numbers of bands and of classes.
+        There are other numbers of bands and of classes, or a label is that of no class.
 
     """
     n_bands = made.shape[1]
@@ -78,8 +80,10 @@ def with_classes(made: Array, activation: str | None, classes: tuple[ModelClass,
         return activated(made, activation)
     if n_bands == 1 and made.dtype.kind in "iu":
         values = np.array([one.value for one in classes]).reshape(1, -1, 1, 1)
-        votes: Batch = (made == values).astype(np.float32)
-        return votes
+        votes = made == values
+        _require_known(made, votes, classes, name)
+        ones: Batch = votes.astype(np.float32)
+        return ones
     if n_bands == 1 and len(classes) == 2:
         second = activated(made, activation)
         return np.concatenate([1 - second, second], axis=1)
@@ -87,6 +91,17 @@ def with_classes(made: Array, activation: str | None, classes: tuple[ModelClass,
     raise OperatorError(
         f"{name} returned {n_bands} band(s) for {len(classes)} classes ({names}): name one class per band"
     )
+
+
+def _require_known(made: Array, votes: NDArray[np.bool_], classes: tuple[ModelClass, ...], name: str) -> None:
+    known = votes.any(axis=1, keepdims=True)
+    if not known.all():
+        odd = np.unique(made[~known])
+        values = ", ".join(f"{one.value} {one.name}" for one in classes)
+        raise OperatorError(
+            f"{name} returned the label {odd[0]}, and the classes are {values}: give the class it stands for "
+            f"the value {odd[0]}"
+        )
 
 
 def border_of(made: tuple[int, int], given: tuple[int, int], scale: Fraction, name: str) -> int:

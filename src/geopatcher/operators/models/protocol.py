@@ -9,13 +9,16 @@ from geopatcher.core.operators import Several
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Self
+    from typing import Self, TypeAlias
 
     from geopatcher.core.operators import Shown
     from geopatcher.core.packing import Member
     from geopatcher.core.protocols import Array
     from geopatcher.operators.models.record import ModelClass, ModelInput, ModelRecord
     from geopatcher.operators.models.scaling import Batch
+
+    #: Lengths of the axes of an array; ``None`` is any.
+    Lengths: TypeAlias = tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,9 @@ class Described:
     width) are fixed ones, ``parts`` the names of what the model returns, ``dim_order`` the axes of its input.
     ``per_pixel`` says that neighbours do not matter; ``gives_probability`` that no activation is left to do;
     ``fresh`` that each result is memory of its own. ``notes`` is what somebody wrote into the file.
-    ``inputs`` are those of a model that takes several arrays.
+    ``inputs`` are those of a model that takes several arrays. ``shapes`` has the lengths of all axes of each
+    input, and ``made`` those of a single result, as far as they are fixed: what they come to by the
+    ``dim_order``, which the runtime may have guessed, is in all the others.
     """
 
     runtime: str
@@ -47,6 +52,8 @@ class Described:
     fresh: bool = False
     notes: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[ModelInput, ...] = ()
+    shapes: tuple[Lengths, ...] = ()
+    made: Lengths = ()
 
     @property
     def identity(self) -> str:

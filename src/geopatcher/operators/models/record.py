@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from geopatcher.core.config import Configured
-from geopatcher.operators.models.scaling import Step, steps_from_numbers
+from geopatcher.operators.models.scaling import LARGEST, Step, steps_from_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,10 @@ ACTIVATIONS = (None, "softmax", "sigmoid")
 CHANNELS_FIRST = ("batch", "channel", "height", "width")
 CHANNELS_LAST = ("batch", "height", "width", "channel")
 PIXELS = ("batch", "channel")
+#: Axes of a result of one band, without an axis for it.
+PLANES = ("batch", "height", "width")
+#: Largest value of a class: beyond, not all whole numbers are floats.
+MOST_VALUE = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,15 @@ class ModelClass(Configured):
     def __post_init__(self) -> None:
         if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < 0:
             raise ValueError(f"class {self.name!r} has the value {self.value!r}: it must be 0, 1, 2, ...")
+        if self.value > MOST_VALUE:
+            raise ValueError(f"class {self.name!r} has the value {self.value}: it must be below 2**53")
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"the class of value {self.value} has the name {self.name!r}: give it a text")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in self.name):
+            raise ValueError(
+                f"the class of value {self.value} has the name {self.name!r}: "
+                f"leave out its control characters"
+            )
         if self.color_hint is not None and not re.fullmatch(r"[0-9A-Fa-f]{6}", str(self.color_hint)):
             raise ValueError(
                 f"class {self.name!r} has the colour {self.color_hint!r}: give six hexadecimal digits, "
@@ -254,6 +266,8 @@ class ModelRecord:
         if self.activation not in ACTIVATIONS:
             raise ValueError(f"activation is {self.activation!r}: give softmax, sigmoid, or None")
         _check_order("dim_order", self.dim_order, (CHANNELS_FIRST, CHANNELS_LAST, PIXELS))
+        results = (CHANNELS_FIRST, CHANNELS_LAST, PIXELS, PLANES)
+        _check_order("the dim_order of the result", self.result_order, results)
         if self.sha256 is not None and not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 is {self.sha256!r}: give 64 hexadecimal digits")
 
@@ -273,6 +287,8 @@ class ModelRecord:
                 raise ValueError(f"{name} is {number!r}: give a whole number from {smallest}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f"size is {self.size}: give height and width in pixels")
+        if self.nodata is not None and not abs(self.nodata) <= LARGEST:  # which NaN is not either
+            raise ValueError(f"nodata is {self.nodata}: give a number that a float32 can be")
         if self.output_scale <= 0 or 1 not in self.output_scale.as_integer_ratio():
             raise ValueError(f"output_scale is {self.output_scale}: give a whole number, or 1 divided by one")
 

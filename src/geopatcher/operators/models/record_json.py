@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 #: Scaling of several steps, one after the other, for which the extension has no word.
 STEPS = "geopatcher:steps"
+_RATIO = re.compile(r"[0-9]{1,20}([./][0-9]{1,20})?")
 #: What stands behind the name of the weights, without its ending, in the name of a record.
 SUFFIX = ".mlm.json"
 
@@ -90,8 +92,8 @@ def read_record(path: Path) -> ModelRecord:
 
     """
     try:
-        return record_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
+        return record_from_json(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the record {path}: {error}") from error
 
 
@@ -277,7 +279,7 @@ def record_in_notes(notes: Mapping[str, str]) -> ModelRecord | None:
             name: _from_note(text) for name, text in notes.items() if name.startswith(("mlm:", "geopatcher:"))
         }
         return record_from_json(ours) if ours else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the record inside the model: {error}") from error
 
 
@@ -373,9 +375,10 @@ def _fraction(given: object) -> Fraction:
     if given is None:
         return Fraction(1)
     try:
-        return Fraction(str(given))
+        text = str(given)
+        return Fraction(text if _RATIO.fullmatch(text) else "")  # "1e999999999" would be a billion digits
     except (ValueError, ZeroDivisionError) as error:
-        raise ValueError(f"geopatcher:output_scale is {given!r}: give 4, or 1/16") from error
+        raise ValueError(f"geopatcher:output_scale is {given!r:.40}: give 4, or 1/16") from error
 
 
 def given_record(

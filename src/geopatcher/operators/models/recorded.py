@@ -70,6 +70,11 @@ class Recorded(ABC):
         return True
 
     @property
+    def wants_mask(self) -> bool:
+        """Yes: of integers nothing else says which pixels are missing, of which it is given others."""
+        return True
+
+    @property
     def is_probability(self) -> bool:
         """Whether the result is known to be probabilities: of an activation, or of a classifier."""
         return self.record.activation is not None or self.described.gives_probability

@@ -34,7 +34,7 @@ def run_parts(runtime: Runtime, batch: Batch, record: ModelRecord, name: str, gi
     n, n_bands, height, width = batch.shape
     per_pixel = runtime.described.per_pixel
     if per_pixel:
-        made = by_name(runtime.run(_last(batch).reshape(-1, n_bands)))
+        made = _in_batches(runtime, _last(batch).reshape(-1, n_bands), runtime.described.batch)
         made = {part: values.reshape(n, height, width, -1) for part, values in made.items()}
         order: tuple[str, ...] | None = CHANNELS_LAST
     else:

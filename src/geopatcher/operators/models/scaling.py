@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 Batch: TypeAlias = NDArray[np.float32]
 
 
+#: What float32 holds, of numbers that are not 0.
+SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 #: type of a step -> the numbers it needs
 NUMBERS: dict[str | None, tuple[str, ...]] = {
     "min-max": ("minimum", "maximum"),
@@ -70,9 +72,9 @@ class Scaling:
         if tuple(given) != needed:
             has = " and ".join(given) or "none"
             raise ValueError(f"scaling of type {self.type!r} needs {' and '.join(needed)}, and has {has}")
-        if not all(math.isfinite(number) for number in given.values()):
-            raise ValueError(f"scaling of type {self.type!r} has numbers that are not finite: {given}")
-        if self.terms[3] == 0 or self.terms[0] > self.terms[1]:
+        if not all(abs(number) <= LARGEST for number in given.values()):  # which NaN is not either
+            raise ValueError(f"scaling of type {self.type!r} has numbers that no float32 is: {given}")
+        if not SMALLEST <= abs(self.terms[3]) <= LARGEST or self.terms[0] > self.terms[1]:
             raise ValueError(f"scaling of type {self.type!r} cannot be computed with {given}")
 
     @property

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from geopatcher.operators.models.axes import in_order
 from geopatcher.operators.models.record import ModelInput, ModelRecord, bands_of, classes_of
+from geopatcher.operators.models.record_json import record_in_notes
 from geopatcher.operators.models.scaling import PerBand, steps_from_numbers
 
 if TYPE_CHECKING:
@@ -99,15 +101,42 @@ class Told:
         )
 
 
+def known_of(
+    told: Told, base: ModelRecord | None, known: Described, whose: str
+) -> tuple[ModelRecord, Described]:
+    """Return the record of a model, and what it says of itself with its axes as the record has them.
+
+    ``base`` is its record; ``None`` for that in its file, if there is one.
+
+    Raises
+    ------
+    ValueError
+        The record and the model contradict each other; names the model.
+
+    """
+    try:
+        record = told.over(base or record_in_notes(known.notes) or ModelRecord())
+        known = in_order(known, record)
+        return completed(record, known), known
+    except ValueError as error:
+        raise ValueError(f"{whose}: {error}") from error
+
+
 def completed(record: ModelRecord, known: Described) -> ModelRecord:
     """Return a record with what the model itself says in the place of what is not told.
 
     Raises
     ------
     ValueError
-        Its inputs are not those of the model.
+        Its inputs, or its fixed lengths, are not those of the model.
 
     """
+    for what, told, fixed in (
+        ("bands", record.n_bands, known.n_bands),
+        ("patches at once", record.batch, known.batch),
+    ):
+        if None not in (told, fixed) and told != fixed:
+            raise ValueError(f"the model takes {fixed} {what}, and its record, or the call, says {told}")
     return replace(
         record,
         inputs=_completed_inputs(record, known.inputs),
