@@ -12,7 +12,7 @@ PYTEST := -m pytest -q -n auto --maxprocesses 4 --max-worker-restart 0 --dist lo
 COVERED := COVERAGE_CORE=sysmon $(SECOND)/bin/python $(PYTEST) -m "not once" --cov --cov-report=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second package moving wheel-test bench fuzz soak clean
+.PHONY: help demo test lint docs docs-serve site architecture coverage test-first test-torch test-second package moving wheel-test oldest bench fuzz soak clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -76,6 +76,9 @@ package: $(VENV)/.packages  ## build sdist and wheel into ./dist, look inside, i
 
 wheel-test:  ## all tests on the built wheel, without the source tree
 	PYTHON=$(PYTHON) tools/test-wheel.sh $(WHEEL_TESTS)
+
+oldest:  ## tests with the oldest versions that pyproject.toml allows
+	PYTHON=$(PYTHON) tools/test-oldest.sh $(OLDEST_TESTS)
 
 bench: $(VENV)/.develops  ## the benchmark suite (minutes to hours; see benchmarks/README.md)
 	$(BIN)/python -m benchmarks.bench $(BENCH)
