@@ -35,14 +35,12 @@ def to_float(text: str) -> float:
     return number
 
 
-class Number(click.ParamType[float]):
+class Number(click.types.FloatParamType):
     """A number, as `to_float` reads it.
 
     >>> Number().convert("0.5", None, None)
     0.5
     """
-
-    name = "float"
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return it; a `click.BadParameter` for what is none."""
