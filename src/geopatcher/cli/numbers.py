@@ -42,10 +42,10 @@ class Number(click.types.FloatParamType):
     0.5
     """
 
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return it; a `click.BadParameter` for what is none."""
         try:
-            return to_float(value) if isinstance(value, str) else float(value)
+            return to_float(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a number that a float holds", param, ctx)
 
