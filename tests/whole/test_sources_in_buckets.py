@@ -105,7 +105,7 @@ def test_what_it_is_follows_what_the_bucket_says(bucket, tmp_path, path):
 def test_the_version_is_asked_while_it_is_opened_and_once(bucket, server):
     begun = len(server.log)
     source = RasterioSource(SOURCE)
-    source._asked.answer.result()
+    source._asked.said.result()
     first = source.version()
     heads = [path for method, path, _ in server.log[begun:] if method == "HEAD"]
     beside = [f"/bucket/maps/a.tif{ending}" for ending in ("", ".MSK", ".aux.xml", ".msk")]

@@ -138,8 +138,13 @@ class Noticed:
             while len(self._latest) > REMEMBERED:
                 self._latest.popitem(last=False)
         if before != version:
-            for name in (path, *behind.names):
-                POOL.drop(name)
+            open_all_anew(path, behind)
+
+
+def open_all_anew(path: str, behind: SourceFiles) -> None:
+    """Have a dataset, and the files it is read from, be opened anew when they are read next."""
+    for name in dict.fromkeys((path, *behind.names)):
+        POOL.drop(name)
 
 
 #: Of the whole process, as the open datasets are.

@@ -17,7 +17,7 @@ from geopatcher.errors import SourceChangedError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.mask_beside import missing_mask, require_alike
-from geopatcher.fields.noticed import NOTICED, AskedAhead
+from geopatcher.fields.noticed import NOTICED, AskedAhead, open_all_anew
 from geopatcher.fields.raster_record import Header, Record, is_masked
 from geopatcher.fields.source_files import files_behind
 from geopatcher.formats.dataset_pool import POOL
@@ -227,8 +227,7 @@ class RasterioSource:
             known = asked.answers()
         version = self._behind.version(known)
         if asked is not None and not (known and asked.is_of_the_opened):
-            for name in (self.path, *self._behind.names):
-                POOL.drop(name)
+            open_all_anew(self.path, self._behind)
             self._require_unchanged()
         NOTICED.take(self.path, self._behind, version)
         return version

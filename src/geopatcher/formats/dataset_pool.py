@@ -35,6 +35,7 @@ from geopatcher.formats.urls import (
     LONE,
     NOT_KEPT,
     ONLY_SUCH,
+    TOLD,
     beside_url,
     besides,
     chosen_by_user,
@@ -311,7 +312,7 @@ class HandlePool:
             with (
                 self._doors.opening(path),
                 suppress(*GDAL_ERRORS),
-                opening(**TILES_ALONE, **HEADS.options(path)),
+                opening(**TILES_ALONE, **TOLD, **HEADS.options(path)),
                 no_georeference_warning(),
             ):
                 rasterio.open((address or SIGNED.of(path)) + ending).close()

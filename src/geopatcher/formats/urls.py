@@ -36,14 +36,14 @@ _BESIDE = (".aux.xml", ".msk")
 #: The same as they may be called on a server that tells capitals from small letters.
 BESIDE = (*_BESIDE, ".MSK")
 #: GDAL tells of its requests, which are counted.
-_TOLD = {"CPL_DEBUG": TELLING}
+TOLD = {"CPL_DEBUG": TELLING}
 #: The option of GDAL that names files of which nothing is kept.
 NOT_KEPT = "CPL_VSIL_CURL_NON_CACHED"
 #: The option of GDAL that says how much of a file comes in its first answer.
 INGESTED = "GDAL_INGESTED_BYTES_AT_OPEN"
 #: How a GeoTIFF is opened that has nothing beside it: what GDAL has of it is kept for further handles, until
 #: `geopatcher.formats.dataset_pool` has it forgotten, and its header comes in one answer.
-LONE = _TOLD | {
+LONE = TOLD | {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     NOT_KEPT: "",
     INGESTED: str(32 << 10),
@@ -104,7 +104,7 @@ def beside_url(path: str) -> Mapping[str, str]:
     if match is None or chosen_by_user():
         return {}
     wanted = ",".join((match[1], *_BESIDE))
-    return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted, **_TOLD}
+    return {"GDAL_DISABLE_READDIR_ON_OPEN": "TRUE", ONLY_SUCH: wanted, **TOLD}
 
 
 def kept_with(path: str, endings: Sequence[str]) -> Mapping[str, str]:
