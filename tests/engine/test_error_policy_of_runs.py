@@ -70,6 +70,55 @@ def test_overlapping_patches_stand_in_for_the_one_that_is_skipped():
     assert len(result.errors) == 1
 
 
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_weights_are_not_asked_of_a_patch_that_failed(on_error):
+    """There are no cells to make them of: those of a made-up patch were NaN, and refused."""
+    image = marked(*BAD)
+    result = geopatcher.reconstruct(
+        image,
+        bad_where(777),
+        size=8,
+        step=8,
+        aggregation=geopatcher.SpatialWeightedSum(np.max),
+        on_error=on_error,
+    )
+    lost = touches(*BAD, 8)
+    highest = np.repeat(np.repeat(image.reshape(2, 12, 8, 10, 8).max(axis=(0, 2, 4)), 8, 0), 8, 1)
+    assert np.isnan(result.array[:, lost]).all()
+    np.testing.assert_array_equal(result.array[:, ~lost], (highest * image.astype("float32"))[:, ~lost])
+
+
+class PickyLater:
+    """Gives ``(h, w)``, and fails on patches whose first pixel is among those that a file names."""
+
+    def __init__(self, bad):
+        self.bad = bad
+
+    def fingerprint(self):
+        return "picky later"
+
+    def __call__(self, patch):
+        if str(patch[0, 0, 0]) in self.bad.read_text().split():
+            raise ArithmeticError("bad patch")
+        return patch[0].astype("float32")
+
+
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_of_patches_that_are_tried_again_some_fail_again(tmp_path, on_error):
+    image = IMAGE.astype("int16")
+    image[0, 32, [0, 8]] = 777, 778  # the first patches of a row of blocks
+    operator = PickyLater(tmp_path / "bad")
+    options = {"size": 8, "step": 8, "window": "boxcar", "chunks": 32, "on_error": on_error}
+    for bad, failed in (("777 778", [(32, 0), (32, 8)]), ("777", [(32, 0)]), ("", [])):
+        operator.bad.write_text(bad)
+        result = geopatcher.reconstruct(image, operator, tmp_path / "x.zarr", **options)
+        assert [error.anchor for error in result.errors] == failed
+        lost = np.zeros(IMAGE.shape[1:], bool)
+        for row, col in failed:
+            lost |= touches(row, col, 8)
+        np.testing.assert_array_equal(result.array[...], np.where(lost, np.nan, image[0]))
+
+
 def test_a_failing_operator_names_itself_the_window_and_the_source():
     image = marked(*BAD)
     with pytest.raises(
