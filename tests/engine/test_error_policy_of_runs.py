@@ -70,6 +70,26 @@ def test_overlapping_patches_stand_in_for_the_one_that_is_skipped():
     assert len(result.errors) == 1
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_part_that_is_cropped_says_where_its_patches_are_counted_from(workers):
+    image = marked(*BAD)
+    options = {"size": 8, "step": 8, "region": geopatcher.Box(24, 80, 16, 80), "crop": True}
+    # BAD is at row 32 and column 40 of the image
+    where = r"rows 8:16, columns 24:32 of the part at row 24, column 16 of ndarray int16 \(2, 96, 80\)"
+    with pytest.raises(OperatorError, match=f"operator failed on {where}: .*bad patch"):
+        geopatcher.reconstruct(image, bad_where(777), workers=workers, **options)
+    with pytest.raises(
+        OperatorError, match=r"returned an array of .* the part at row 24, column 16 of ndarray"
+    ):
+        geopatcher.reconstruct(image, lambda patch: patch[:, :3], **options)
+    with pytest.raises(OperatorError, match=r"all 56 patches of the part at row 24, column 16 of ndarray"):
+        geopatcher.reconstruct(image, lambda _: 1 // 0, on_error="skip", **options)
+    with pytest.raises(
+        SourceError, match=r"cannot read rows 0:56, .* of the part at row 24, column 16 of br"
+    ):
+        geopatcher.reconstruct(broken([(3, 3)])[0], np.copy, **options)
+
+
 @pytest.mark.parametrize("on_error", ["skip", "mask"])
 def test_weights_are_not_asked_of_a_patch_that_failed(on_error):
     """There are no cells to make them of: those of a made-up patch were NaN, and refused."""
@@ -86,37 +106,6 @@ def test_weights_are_not_asked_of_a_patch_that_failed(on_error):
     highest = np.repeat(np.repeat(image.reshape(2, 12, 8, 10, 8).max(axis=(0, 2, 4)), 8, 0), 8, 1)
     assert np.isnan(result.array[:, lost]).all()
     np.testing.assert_array_equal(result.array[:, ~lost], (highest * image.astype("float32"))[:, ~lost])
-
-
-class PickyLater:
-    """Gives ``(h, w)``, and fails on patches whose first pixel is among those that a file names."""
-
-    def __init__(self, bad):
-        self.bad = bad
-
-    def fingerprint(self):
-        return "picky later"
-
-    def __call__(self, patch):
-        if str(patch[0, 0, 0]) in self.bad.read_text().split():
-            raise ArithmeticError("bad patch")
-        return patch[0].astype("float32")
-
-
-@pytest.mark.parametrize("on_error", ["skip", "mask"])
-def test_of_patches_that_are_tried_again_some_fail_again(tmp_path, on_error):
-    image = IMAGE.astype("int16")
-    image[0, 32, [0, 8]] = 777, 778  # the first patches of a row of blocks
-    operator = PickyLater(tmp_path / "bad")
-    options = {"size": 8, "step": 8, "window": "boxcar", "chunks": 32, "on_error": on_error}
-    for bad, failed in (("777 778", [(32, 0), (32, 8)]), ("777", [(32, 0)]), ("", [])):
-        operator.bad.write_text(bad)
-        result = geopatcher.reconstruct(image, operator, tmp_path / "x.zarr", **options)
-        assert [error.anchor for error in result.errors] == failed
-        lost = np.zeros(IMAGE.shape[1:], bool)
-        for row, col in failed:
-            lost |= touches(row, col, 8)
-        np.testing.assert_array_equal(result.array[...], np.where(lost, np.nan, image[0]))
 
 
 def test_a_failing_operator_names_itself_the_window_and_the_source():
