@@ -49,7 +49,7 @@ def test_differences_are_rounded_once(dtype, data):
 @given(data=st.data())
 def test_halfway_between_64_bit_integers(dtype, data):
     low, high = sorted(data.draw(st.tuples(integers(dtype), integers(dtype))))
-    values, base = halfway(np.array([low], dtype), np.array([high], dtype))
+    values, base = halfway(np.array([low], dtype), np.array([high], dtype), np.dtype(np.float32))
     assert base.dtype == dtype
     assert int(base[0]) + Fraction(float(values[0])) == Fraction(low + high, 2)
 
@@ -59,7 +59,7 @@ def test_halfway_between_64_bit_integers(dtype, data):
 def test_halfway_between_floats(dtype, data):
     width = 32 if dtype == "float32" else 64
     low, high = sorted(data.draw(st.tuples(*[st.floats(allow_nan=False, width=width)] * 2)))
-    got, base = halfway(np.array([low], dtype), np.array([high], dtype))
+    got, base = halfway(np.array([low], dtype), np.array([high], dtype), np.dtype(np.float32))
     assert base is None
     assert got.dtype == dtype
     if np.isinf(low) or np.isinf(high):
@@ -73,10 +73,19 @@ def test_halfway_between_floats(dtype, data):
         assert not (got[0] == 0 and np.signbit(got[0]))
 
 
+@pytest.mark.parametrize(("dtype", "exact"), [("float16", "float32"), ("float32", "float64")])
+def test_halfway_between_floats_is_as_exact_as_the_result(dtype, exact):
+    low = np.array([-65500, 1, 1, -0.0], dtype)
+    high = np.nextafter(low, np.array(9, dtype))
+    got, base = halfway(low, high, np.dtype(exact))
+    assert (base, got.dtype) == (None, exact)
+    assert got.tolist() == [(a + b) / 2 for a, b in zip(low.tolist(), high.tolist(), strict=True)]
+
+
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int32", "uint32"])
 def test_halfway_between_smaller_integers_is_exact(dtype):
     low, high = (0, 1) if dtype == "bool" else (int(np.iinfo(dtype).max) - 1, int(np.iinfo(dtype).max))
-    values, base = halfway(np.array([low], dtype), np.array([high], dtype))
+    values, base = halfway(np.array([low], dtype), np.array([high], dtype), np.dtype(np.float32))
     assert base is None
     assert values[0] == (low + high) / 2
 
@@ -108,5 +117,5 @@ def test_which_integers_float64_does_not_hold():
 
 
 def test_halfway_between_the_infinities_is_nothing_and_warns_of_nothing():
-    got, _ = halfway(np.array([-np.inf], "float32"), np.array([np.inf], "float32"))
+    got, _ = halfway(*np.array([[-np.inf], [np.inf]], "float32"), np.dtype("float64"))
     assert np.isnan(got[0])

@@ -70,6 +70,44 @@ def test_overlapping_patches_stand_in_for_the_one_that_is_skipped():
     assert len(result.errors) == 1
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_part_that_is_cropped_says_where_its_patches_are_counted_from(workers):
+    image = marked(*BAD)
+    options = {"size": 8, "step": 8, "region": geopatcher.Box(24, 80, 16, 80), "crop": True}
+    # BAD is at row 32 and column 40 of the image
+    where = r"rows 8:16, columns 24:32 of the part at row 24, column 16 of ndarray int16 \(2, 96, 80\)"
+    with pytest.raises(OperatorError, match=f"operator failed on {where}: .*bad patch"):
+        geopatcher.reconstruct(image, bad_where(777), workers=workers, **options)
+    with pytest.raises(
+        OperatorError, match=r"returned an array of .* the part at row 24, column 16 of ndarray"
+    ):
+        geopatcher.reconstruct(image, lambda patch: patch[:, :3], **options)
+    with pytest.raises(OperatorError, match=r"all 56 patches of the part at row 24, column 16 of ndarray"):
+        geopatcher.reconstruct(image, lambda _: 1 // 0, on_error="skip", **options)
+    with pytest.raises(
+        SourceError, match=r"cannot read rows 0:56, .* of the part at row 24, column 16 of br"
+    ):
+        geopatcher.reconstruct(broken([(3, 3)])[0], np.copy, **options)
+
+
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_weights_are_not_asked_of_a_patch_that_failed(on_error):
+    """There are no cells to make them of: those of a made-up patch were NaN, and refused."""
+    image = marked(*BAD)
+    result = geopatcher.reconstruct(
+        image,
+        bad_where(777),
+        size=8,
+        step=8,
+        aggregation=geopatcher.SpatialWeightedSum(np.max),
+        on_error=on_error,
+    )
+    lost = touches(*BAD, 8)
+    highest = np.repeat(np.repeat(image.reshape(2, 12, 8, 10, 8).max(axis=(0, 2, 4)), 8, 0), 8, 1)
+    assert np.isnan(result.array[:, lost]).all()
+    np.testing.assert_array_equal(result.array[:, ~lost], (highest * image.astype("float32"))[:, ~lost])
+
+
 def test_a_failing_operator_names_itself_the_window_and_the_source():
     image = marked(*BAD)
     with pytest.raises(

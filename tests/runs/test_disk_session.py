@@ -279,3 +279,34 @@ def test_a_relative_target_and_an_operator_that_changes_folder(tmp_path, monkeyp
     result = run("x.zarr", Double(5, lambda: os.chdir(tmp_path / "b")))
     assert names(tmp_path / "a") == ["x.zarr", "x.zarr.ledger.jsonl"]
     assert np.array_equal(values(result), truth)
+
+
+class PickyLater:
+    """Gives ``(h, w)``, and fails on patches whose first pixel is among those that a file names."""
+
+    def __init__(self, bad):
+        self.bad = bad
+
+    def fingerprint(self):
+        return "picky later"
+
+    def __call__(self, patch):
+        if str(patch[0, 0, 0]) in self.bad.read_text().split():
+            raise ArithmeticError("bad patch")
+        return patch[0].astype("float32")
+
+
+@pytest.mark.parametrize("on_error", ["skip", "mask"])
+def test_of_patches_that_are_tried_again_some_fail_again(tmp_path, on_error):
+    image = np.random.default_rng(5).integers(1, 200, (2, 96, 80), dtype=np.int16)
+    image[0, 32, [0, 8]] = 777, 778  # the first patches of a row of blocks
+    operator = PickyLater(tmp_path / "bad")
+    options = {"size": 8, "step": 8, "window": "boxcar", "chunks": 32, "on_error": on_error}
+    for bad, failed in (("777 778", [0, 8]), ("777", [0]), ("", [])):
+        operator.bad.write_text(bad)
+        result = geopatcher.reconstruct(image, operator, tmp_path / "x.zarr", **options)
+        assert [error.anchor for error in result.errors] == [(32, col) for col in failed]
+        wanted = image[0].astype("float32")
+        for col in failed:
+            wanted[32:40, col : col + 8] = np.nan
+        np.testing.assert_array_equal(result.array[...], wanted)

@@ -141,6 +141,26 @@ def test_identity_on_integers(name, dtype):
     assert got.array.dtype == (dtype if name != "sum" else "int64" if dtype.startswith("i") else "uint64")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "result", "wanted"), [("float16", None, "float32"), ("float32", "float64", "float64")]
+)
+def test_a_median_is_as_exact_as_its_result(dtype, result, wanted):
+    """The middle of two neighbours, which their own dtype does not hold."""
+    image = np.random.default_rng(2).normal(size=(1, 8, 24)).astype(dtype)
+
+    def neighbours(patches, positions):  # (2, 1, 8, 8): of two patches over a cell the second is one step up
+        odd = [position.window.col_off // 4 % 2 for position in positions]
+        return np.stack(
+            [np.nextafter(p, np.array(9, dtype)) if up else p for p, up in zip(patches, odd, strict=True)]
+        )
+
+    options = {"size": 8, "step": (8, 4), "batch_size": 2, "aggregation": "median", "dtype": result}
+    got = gp.reconstruct(image, gp.positioned(neighbours), **options).array
+    assert got.dtype == wanted
+    middle = (image.astype("float64") + np.nextafter(image, np.array(9, dtype))) / 2
+    np.testing.assert_array_equal(got[..., 4:20], middle[..., 4:20])
+
+
 @pytest.mark.parametrize("name", [*FLOATING, *VOTES])
 @pytest.mark.filterwarnings("ignore:Spatial.* has streaming_safe = False:RuntimeWarning")
 def test_no_patches_at_all(name):

@@ -60,11 +60,11 @@ def difference(values: Array, base: Array) -> Array:
     return offset
 
 
-def halfway(low: Array, high: Array) -> tuple[Array, Array | None]:
+def halfway(low: Array, high: Array, exact: np.dtype) -> tuple[Array, Array | None]:
     """Return the mean of two arrays of one dtype, the second nowhere smaller: ``values + base``.
 
     Integers of 64 bits come as the integer below the mean and 0.0 or 0.5; of others there is no base.
-    Floats far apart or near their limits do not overflow.
+    Floats have it in ``exact``, if that is wider; far apart or near their limits they do not overflow.
     """
     if is_wide(low.dtype):
         # The difference of the two fits the unsigned dtype even where it overflows the signed one.
@@ -72,6 +72,8 @@ def halfway(low: Array, high: Array) -> tuple[Array, Array | None]:
         base = low.view(np.uint64) + (gap >> np.uint64(1))
         return (gap & np.uint64(1)).astype(np.float64) / 2.0, base.view(low.dtype)
     if low.dtype.kind == "f":
+        wide = np.promote_types(low.dtype, exact)
+        low, high = low.astype(wide, copy=False), high.astype(wide, copy=False)
         with np.errstate(over="ignore", invalid="ignore"):
             total = low + high
             beyond = np.isinf(total)  # halved first, where halves are exact; an infinite one stays

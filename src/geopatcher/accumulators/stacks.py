@@ -40,13 +40,14 @@ class Stack:
 
     ``levels[k]``, ``(bands, h, w)``, holds contribution ``k`` of the cells that have more than
     ``k``; what it holds elsewhere means nothing. ``depth`` counts them: per band, or ``(1, h, w)``
-    where bands come and go together.
+    where bands come and go together. ``exact`` is the floating dtype that what is worked out of them has.
     """
 
     shape: tuple[int, int, int]
     dtype: np.dtype
     depth: Array
     levels: list[Array] = field(default_factory=list)
+    exact: np.dtype = field(default=np.dtype(np.float32))
     disagreement: Disagreement = field(default_factory=Disagreement)
 
     def push(self, where: tuple[slice, slice], data: Array, valid: Array | None) -> None:
@@ -108,7 +109,7 @@ class Median(Stacked):
     def zero(self, tile: Tile) -> Stack:
         """Return an empty stack of the patches' own dtype."""
         depth = zeros(tile.shape, np.dtype(np.uint16))
-        return Stack(tile.shape, tile.dtype, depth, disagreement=tile.disagreement)
+        return Stack(tile.shape, tile.dtype, depth, exact=tile.exact, disagreement=tile.disagreement)
 
     def update(self, state: Stack, piece: Piece) -> Stack:
         """Put the piece on top."""
@@ -127,7 +128,7 @@ class Median(Stacked):
         state.levels.clear()
         if state.disagreement.wanted_in(state.dtype):
             state.disagreement.found = not np.array_equal(low, high)
-        values, base = halfway(low, high)
+        values, base = halfway(low, high, state.exact)
         return Finished(values, None if state.depth.all() else state.depth > 0, base)
 
     def misfit(self, finished: Finished, dtype: np.dtype) -> Misfit | None:

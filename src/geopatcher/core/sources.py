@@ -279,6 +279,19 @@ class OverDataset(Protocol):
         ...
 
 
+def counted_in(source: PixelSource) -> str:
+    """Return what messages say boxes of pixels are counted in: a raster, or a part of one and where it lies.
+
+    >>> class Half:
+    ...     name, around = "scene.tif", (60, 0, 0, 40)
+    >>> counted_in(Half())
+    'the part at row 60, column 0 of scene.tif'
+    """
+    above, _, left, _ = source.around if isinstance(source, Surrounded) else (0, 0, 0, 0)
+    part = f"the part at row {above:,}, column {left:,} of " if above or left else ""
+    return f"{part}{source.name}"
+
+
 def packing_of(source: object) -> Packing | None:
     """Return how the rasters of a source lie in its pixels, ``None`` for those of one raster."""
     return source.packing if isinstance(source, Together) else None

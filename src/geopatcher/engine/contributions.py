@@ -106,18 +106,6 @@ class Operate(PatchCalls["Array", Contribution]):
         """
         return self._calls.results(batch, returned)
 
-    def stand_in(self, cut: Cut) -> Array | None:
-        """Return a mask, once the kind of results is known: before, none comes to the same."""
-        if self.n_bands is None or self.dtype is None:
-            return None
-        fill = np.nan if self.dtype.kind == "f" else 0
-        shape = (*self._before(self.n_bands), *cut.box.shape)
-        return np.ma.array(np.full(shape, fill, self.dtype), mask=True)
-
-    def _before(self, n_bands: int) -> tuple[int, ...]:
-        """Return the leading dimensions of the results before, of which there may be none."""
-        return (n_bands,) if self._made is None else self._made
-
     def kept(self, result: Array) -> Array:
         """Return a copy."""
         return result.copy()
@@ -168,7 +156,7 @@ class Operate(PatchCalls["Array", Contribution]):
         if self._made is None and self.n_bands == bands:
             self._made = lengths
         elif self.n_bands != bands or self._made != lengths:
-            many, before = _counted(lengths), _counted(self._before(self.n_bands))
+            many, before = _counted(lengths), _counted(self._made or (self.n_bands,))
             raise OperatorError(
                 f"{self.name} returned {many} for the patch at {cut.box} of {self.source_name} "
                 f"and {before} for those before: the number of bands must not change midway"

@@ -31,7 +31,7 @@ class PatchErrorRecord:
     Parameters
     ----------
     anchor
-        ``(row, col)`` of the patch.
+        ``(row, col)`` of the patch, as in the result: with ``crop`` counted from the corner of the part.
     kind
         The class of the error by its name, such as ``"OSError"``.
     message

@@ -15,7 +15,7 @@ from geopatcher.core.box import Box
 from geopatcher.core.buffers import recycling
 from geopatcher.core.domain import LayerSpec, RasterDomain, ResultSpec
 from geopatcher.core.protocols import Bounded
-from geopatcher.core.sources import packing_of
+from geopatcher.core.sources import counted_in, packing_of
 from geopatcher.engine.batching import Batching, BatchSize
 from geopatcher.engine.contributions import Contribution, Operate
 from geopatcher.engine.error_policy import ErrorPolicy
@@ -121,7 +121,7 @@ class Job:
         return Operate(
             operator=self.operator,
             name=self.name,
-            source_name=self.source.name,
+            source_name=counted_in(self.source),
             stats=stats,
             policy=self.policy,
             batching=batching or Batching.of(self.batch_size),

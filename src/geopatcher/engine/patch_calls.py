@@ -113,10 +113,6 @@ class PatchCalls(ABC, Generic[R, T]):
         """Return what a patch's result comes to; ``present`` is where it held data before the call."""
 
     @abstractmethod
-    def stand_in(self, cut: Cut) -> R | None:
-        """Return what stands for the result of a patch that failed; ``None`` leaves it out."""
-
-    @abstractmethod
     def kept(self, result: R) -> R:
         """Return a result in memory that the next one does not take."""
 
@@ -145,7 +141,7 @@ class PatchCalls(ABC, Generic[R, T]):
             if alone or (self._waiting and not _stackable(cut, self._waiting[0])):
                 yield from self._run_waiting()
             if cut.loss is not None:
-                yield from self._lost(cut, cut.loss)
+                self._lost(cut, cut.loss)
             elif alone:
                 yield from self._run_late(cut)
             else:
@@ -201,13 +197,11 @@ class PatchCalls(ABC, Generic[R, T]):
         self.batching.saw(n, self.meter.grown)
         return results
 
-    def _lost(self, cut: Cut, loss: Loss) -> Iterator[T]:
-        """Note a patch that could not be read, and put its mask where the policy wants one."""
+    def _lost(self, cut: Cut, loss: Loss) -> None:
+        """Note a patch that could not be read."""
         self.hooks.patch_start(cut.anchor)
-        data = self._failed(cut, Failure(loss.error, loss.attempts), "read")
+        self._failed(cut, Failure(loss.error, loss.attempts), "read")
         self.advance(1)
-        if data is not None:
-            yield self.yielded(cut, None, data)
 
     def _run_late(self, cut: Cut) -> Iterator[T]:
         """Run a patch by itself, or not at all, when an operator took too long over it."""
@@ -216,11 +210,9 @@ class PatchCalls(ABC, Generic[R, T]):
             yield from self._run([cut])
             return
         self.hooks.patch_start(cut.anchor)
-        data = self._failed(cut, failure, "operator")
+        self._failed(cut, failure, "operator")
         self.stats.patches += 1
         self.advance(1)
-        if data is not None:
-            yield self.yielded(cut, self._of_result(cut, _known(cut)), data)
 
     def _attempt(self, batch: list[Cut]) -> Sequence[R | None]:
         """Call the operator until the policy is content; ``None`` leaves a patch out."""
@@ -230,7 +222,8 @@ class PatchCalls(ABC, Generic[R, T]):
                 return self._attempt(batch)
             return self.results(batch, returned)
         if len(batch) == 1:
-            return [self._failed(batch[0], returned, "operator")]
+            self._failed(batch[0], returned, "operator")
+            return [None]
         if self.batching.auto and is_out_of_memory(returned.error):
             half = self.batching.halve(len(batch))
             del returned  # which holds what the call had made so far
@@ -263,12 +256,14 @@ class PatchCalls(ABC, Generic[R, T]):
         (result,) = self._attempt([cut])
         return self._keep(result)
 
-    def _failed(self, cut: Cut, failure: Failure, stage: str) -> R | None:
-        """Note a patch that failed; return what stands for it, ``None`` to leave it out."""
+    def _failed(self, cut: Cut, failure: Failure, stage: str) -> None:
+        """Note a patch that failed. It is left out: of cells that no other patch covers nothing is known.
+
+        That is what a mask comes to, too, and nobody is given made-up cells of a patch that has none.
+        """
         self.stats.failed += 1
         self.errors.append(self.policy.record(failure.error, cut.anchor, stage, failure.attempts))
         self.hooks.error(cut.anchor, failure.error)
-        return self.stand_in(cut) if self.policy.on_error == "mask" else None
 
     def _keep(self, result: R | None) -> R | None:
         return None if result is None else self.kept(result)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from geopatcher.core.containment import contained, told
+from geopatcher.core.sources import counted_in
 from geopatcher.engine.error_policy import ErrorPolicy, Failure, attempt
 from geopatcher.engine.rows import Loss, Unit
 from geopatcher.errors import GeopatcherError, SourceError
@@ -61,7 +62,7 @@ class Reader:
         except GeopatcherError:
             raise
         except Exception as error:  # whatever a codec or a reader of other people's raises
-            raise SourceError(f"cannot read {box} of {self.source.name}: {told(error)}") from error
+            raise SourceError(f"cannot read {box} of {counted_in(self.source)}: {told(error)}") from error
         if isinstance(unit, Failure):
             with self.stats.stage("read"):
                 unit = self._rescued(box, unit)

@@ -118,10 +118,6 @@ class Finding(PatchCalls[Detections, Found]):
         _ = present
         return Found(cut.box, self.placing(cut.box, result))
 
-    def stand_in(self, cut: Cut) -> None:
-        """Return nothing: where a patch failed, nothing was found."""
-        _ = cut
-
     def kept(self, result: Detections) -> Detections:
         """Return it: it was copied when it was read."""
         return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from geopatcher.core.sources import counted_in
 from geopatcher.engine.error_policy import all_failed
 from geopatcher.engine.job import Job, run_region
 from geopatcher.engine.resident import Taken
@@ -91,7 +92,7 @@ class Run:
         """Make the place for the result; ``first`` says what it is, ``None`` that nothing holds data."""
         operate = self.operate
         if first is None and operate.errors:
-            raise all_failed(unique_errors(operate.errors), self.job.name, self.job.source.name)
+            raise all_failed(unique_errors(operate.errors), self.job.name, counted_in(self.job.source))
         if first is not None and operate.n_bands is None:
             operate.n_bands, operate.dtype = first.data.shape[0], first.data.dtype
         self.session.start(self._unseen() if first is None else self.job.spec_for(first, flat=first.flat))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.core.box import Box
+from geopatcher.core.sources import counted_in
 from geopatcher.engine.error_policy import Failure
 from geopatcher.engine.lateness import Late, too_late
 from geopatcher.engine.previews import Preview
@@ -254,7 +255,8 @@ class Scheduler:
             which = f"a batch of {len(anchors)} patches, the first at " if len(anchors) > 1 else ""
             box = Box(row, row + height, col, col + width)
             raise OperatorError(
-                f"{job.name} took longer than {seconds:g} s on {which}{box} of {job.source.name}, and was "
+                f"{job.name} took longer than {seconds:g} s on {which}{box} of "
+                f"{counted_in(job.source)}, and was "
                 f"in {event.place or 'no line that is known'}: give it more by timeout= (--timeout), or have "
                 f"such patches left out by on_error=skip"
             ) from error
