@@ -162,11 +162,13 @@ class MatchedSpatioTemporalPatcher(
         grid, axis = domain_of(where.cube), self.primary.time_axis
         aligned: dict[str, SpaceTime] = {PRIMARY_KEY: where}
         elsewhere: dict[str, Elsewhere] = {}
+        missing = {PRIMARY_KEY: grid.nodata}
         for name, source in mfield.secondaries.items():
             cube = cube_of(mfield.fields[name] if name in mfield.methods else source, axis)
             choice = choice_of(name, cube, where.cube, coord, mfield, axis)
             placed = cube if choice is None else PlacedCube(cube, choice)
             its = domain_of(cube)
+            missing[name] = None if name in mfield.coreg else its.nodata
             if on_one_grid(grid, its):
                 aligned[name] = replace(where, cube=placed)
             else:
@@ -175,7 +177,7 @@ class MatchedSpatioTemporalPatcher(
         def read() -> Generator[MatchedSpatioTemporalPatch, None, None]:
             streams = {name: one.patches() for name, one in aligned.items()}
             for found in together(where.pairs(), streams):
-                yield self._matched(mfield, found, elsewhere)
+                yield self._matched(mfield, found, elsewhere, missing)
 
         return Pass(where.pairs, read, where.count, Hooks.of(hooks), prefetch).stream()
 
@@ -207,6 +209,7 @@ class MatchedSpatioTemporalPatcher(
         mfield: MatchedField,
         found: Mapping[str, SpatioTemporalPatch[object]],
         elsewhere: Mapping[str, Elsewhere],
+        missing: Mapping[str, float | int | None],
     ) -> MatchedSpatioTemporalPatch:
         primary = found[PRIMARY_KEY]
 
@@ -216,13 +219,13 @@ class MatchedSpatioTemporalPatcher(
         members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
-            known = (self._known(patch.data) for patch in members.values())
+            known = (self._known(patch.data, missing[name]) for name, patch in members.items())
             mask = all_known(known, (-3, -2, -1))
         return MatchedSpatioTemporalPatch(primary.anchor, members, mask, primary.weights)
 
-    def _known(self, data: object) -> NDArray[np.bool_]:
+    def _known(self, data: object, nodata: float | int | None) -> NDArray[np.bool_]:
         """Return where data is there, time next to rows and columns."""
-        known = known_cells(data)
+        known = known_cells(data, nodata)
         if known.ndim < 3:  # a function of coreg may return one picture for all steps
             return known
         return np.moveaxis(known, time_axis_of(data, self.primary.time_axis), -3)
