@@ -80,6 +80,22 @@ def test_a_nodata_value_of_integers_is_no_data(tmp_path, primary):
         np.testing.assert_array_equal(patch.valid_mask, wanted)
 
 
+@pytest.mark.parametrize("boundary", ["pad", "reflect"])
+def test_what_is_padded_is_no_data(boundary):
+    space = gp.SpatialPatcher(
+        gp.SpatialRectangular(10, boundary),
+        gp.SpatialRegularStride(10),
+        gp.SpatialBoxcar(),
+        gp.SpatialOverlapAdd(),
+    )
+    both = gp.SpatioTemporalPatcher(space, patcher().primary.temporal)
+    inside = np.pad(np.ones((12, 16), bool), ((0, 10), (0, 10)), constant_values=boundary != "pad")
+    for patch in MatchedSpatioTemporalPatcher(both).split(MatchedField(STACK, {"rain": RAIN})):
+        row, col = patch.space
+        wanted = np.broadcast_to(inside[row : row + 10, col : col + 10], patch.valid_mask.shape)
+        np.testing.assert_array_equal(patch.valid_mask, wanted)
+
+
 def test_the_mask_has_steps_rows_and_columns():
     stack, rain = STACK.copy(), RAIN.copy()
     stack[2, 1, 3, 4], rain[3, 5, 6] = np.nan, np.nan

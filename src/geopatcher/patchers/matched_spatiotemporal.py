@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.core.box import box_of
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.engine.hooks import Hooks
 from geopatcher.fields.open import as_field
 from geopatcher.patchers.cubes import cube_of, domain_of
@@ -177,7 +178,8 @@ class MatchedSpatioTemporalPatcher(
         def read() -> Generator[MatchedSpatioTemporalPatch, None, None]:
             streams = {name: one.patches() for name, one in aligned.items()}
             for found in together(where.pairs(), streams):
-                yield self._matched(mfield, found, elsewhere, missing)
+                inside = self._inside(found[PRIMARY_KEY], grid)
+                yield self._matched(mfield, found, elsewhere, (missing, inside))
 
         return Pass(where.pairs, read, where.count, Hooks.of(hooks), prefetch).stream()
 
@@ -209,7 +211,7 @@ class MatchedSpatioTemporalPatcher(
         mfield: MatchedField,
         found: Mapping[str, SpatioTemporalPatch[object]],
         elsewhere: Mapping[str, Elsewhere],
-        missing: Mapping[str, float | int | None],
+        gaps: tuple[Mapping[str, float | int | None], NDArray[np.bool_]],
     ) -> MatchedSpatioTemporalPatch:
         primary = found[PRIMARY_KEY]
 
@@ -219,9 +221,19 @@ class MatchedSpatioTemporalPatcher(
         members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
+            missing, inside = gaps
             known = (self._known(patch.data, missing[name]) for name, patch in members.items())
-            mask = all_known(known, (-3, -2, -1))
+            mask = all_known((*known, inside), (-3, -2, -1))
         return MatchedSpatioTemporalPatch(primary.anchor, members, mask, primary.weights)
+
+    def _inside(self, patch: SpatioTemporalPatch[object], grid: RasterDomain) -> NDArray[np.bool_]:
+        """Return which rows and columns of a patch hold the raster, and not what it is padded with."""
+        geometry = self.primary.spatial.geometry
+        if not isinstance(geometry, RectGeometry) or geometry.boundary != "pad":
+            return np.ones((), np.bool_)
+        (row, col), (height, width) = patch.anchor[0], geometry.size
+        rows, cols = np.arange(row, row + height), np.arange(col, col + width)
+        return ((rows >= 0) & (rows < grid.height))[:, np.newaxis] & (cols >= 0) & (cols < grid.width)
 
     def _known(self, data: object, nodata: float | int | None) -> NDArray[np.bool_]:
         """Return where data is there, time next to rows and columns."""
