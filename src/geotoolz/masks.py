@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geotoolz.bands import band_number, bands_of, widened, with_mask_of
+from geotoolz.needs import called
 from geotoolz.operators import Json, Operator, as_operator
+from geotoolz.passing import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from geopatcher.core.protocols import Array
@@ -96,7 +98,7 @@ class MaskFromClasses(Operator["Array", "Array"]):
         return {**super().get_config(), **found}
 
 
-class ApplyMask(Operator["Array", "Array"]):
+class ApplyMask(Beside, Operator["Array", "Array"]):
     """Takes out the pixels where a mask is true: they become NaN, or a value of yours.
 
     Parameters
@@ -136,10 +138,18 @@ class ApplyMask(Operator["Array", "Array"]):
             raise ValueError(f"the fill of ApplyMask is {fill}: give a number, or leave it out for NaN")
         self.fill: Final = fill
 
-    def __call__(self, patch: Array, /) -> Array:
+    @property
+    def _run(self) -> tuple[Operator[Any, Any], ...]:
+        return (self.mask,)
+
+    @property
+    def _results(self) -> tuple[Operator[Any, Any], ...]:
+        return ()
+
+    def __call__(self, patch: Array, /, *position: object) -> Array:
         """Return the patch without these pixels; the patch itself stays as it is."""
         pixels = np.asanyarray(patch)
-        hidden = self._hidden(pixels)
+        hidden = self._hidden(pixels, position)
         if self.fill is not None:
             filled = pixels.copy()
             np.ma.getdata(filled)[hidden] = self._fill_of(pixels.dtype)  # what was masked stays masked
@@ -152,8 +162,8 @@ class ApplyMask(Operator["Array", "Array"]):
         cleared[hidden] = np.nan
         return cleared
 
-    def _hidden(self, pixels: Array) -> Array:
-        made = np.asanyarray(self.mask(pixels.copy()))
+    def _hidden(self, pixels: Array, position: Sequence[object]) -> Array:
+        made = np.asanyarray(called(self.mask, pixels.copy(), position))
         hidden: Array = (np.ma.getdata(made) != 0) | np.ma.getmaskarray(made)
         if hidden.ndim == 2 and pixels.ndim == 3:
             hidden = hidden[np.newaxis]
@@ -171,7 +181,7 @@ class ApplyMask(Operator["Array", "Array"]):
     def _fill_of(self, dtype: np.dtype) -> float:
         with np.errstate(invalid="ignore", over="ignore"):
             value = np.array([self.fill]).astype(dtype)[0]
-        if dtype.kind != "f" and value != self.fill:
+        if not (np.isfinite(value) if dtype.kind == "f" else value == self.fill):
             raise ValueError(
                 f"{dtype} cannot hold the fill {self.fill} of {self.name}: scale the patch first"
             )

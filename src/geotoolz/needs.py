@@ -8,8 +8,8 @@ from operator import index
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Self
+    from collections.abc import Callable, Sequence
+    from typing import Any, Self
 
     from geopatcher.core.operators import NamedClass
     from geopatcher.core.protocols import Array
@@ -130,6 +130,15 @@ def _without_partial(step: object) -> object:
     while isinstance(step, functools.partial):
         step = step.func
     return step
+
+
+def called(step: Callable[..., Any], value: object, position: Sequence[object]) -> Any:
+    """Return what a step makes of a value; one that wants the position of the patch is given it, too.
+
+    >>> called(abs, -3, ("here",))
+    3
+    """
+    return step(value, *position) if needs_of(step).position else step(value)
 
 
 def classes_of(step: object) -> Sequence[NamedClass]:

@@ -16,7 +16,7 @@ from typing import (
 )
 
 from geotoolz.naming import kept_parameters, module_of, name_of, shown
-from geotoolz.needs import needs_of
+from geotoolz.needs import called
 from geotoolz.passing import Passing
 
 if TYPE_CHECKING:
@@ -256,8 +256,7 @@ class Sequential(Passing, Operator[In_contra, Out_co]):
         value: object = x
         for number, step in enumerate(self._steps):
             with _Noted(step, number, len(self._steps)):
-                call: Callable[..., object] = step  # only the caller can know that the steps fit
-                value = call(value, *position) if needs_of(step).position else call(value)
+                value = called(step, value, position)  # only the caller can know that the steps fit
         return cast("Out_co", value)
 
     def get_config(self) -> dict[str, Json]:

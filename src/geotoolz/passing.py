@@ -1,4 +1,4 @@
-"""Operators made of others, which pass on what these want to be given, and what the last of them gives."""
+"""Operators made of others, which pass on what these want to be given, and what they give."""
 
 from __future__ import annotations
 
@@ -128,3 +128,50 @@ class Passing(ABC):
                 f"{type(self).__name__} gives one result: only one that ends in a model gives several"
             )
         return several
+
+
+class Beside(ABC):
+    """An operator that runs others on the patch it is given itself: it wants what any of them wants."""
+
+    @property
+    @abstractmethod
+    def _run(self) -> tuple[Callable[..., Any], ...]:
+        """All that see the patch."""
+
+    @property
+    @abstractmethod
+    def _results(self) -> tuple[Callable[..., Any], ...]:
+        """Those of them whose results are its own; none where that is the patch."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels on each side of a patch that the one wants which looks farthest."""
+        return max((needs_of(step).margin for step in self._run), default=0)
+
+    @property
+    def output_scale(self) -> Fraction:
+        """Pixels of the result for a pixel that is given, along each axis.
+
+        Raises
+        ------
+        ValueError
+            The results are not all as fine.
+
+        """
+        scales = [needs_of(step).scale for step in self._results] or [Fraction(1)]
+        if len({*scales}) > 1:
+            raise ValueError(
+                f"{type(self).__name__} has results of scales {', '.join(map(str, scales))}, which lie on "
+                "different pixels: give operators of one scale"
+            )
+        return scales[0]
+
+    @property
+    def wants_mask(self) -> bool:
+        """Whether one of them is to be given masked arrays; then all are."""
+        return any(needs_of(step).mask for step in self._run)
+
+    @property
+    def wants_position(self) -> bool:
+        """Whether one of them is told where a patch lies."""
+        return any(needs_of(step).position for step in self._run)

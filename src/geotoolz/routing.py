@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from geotoolz.bands import concatenated, stacked
+from geotoolz.needs import called
 from geotoolz.operators import Identity, Json, Operator, as_operator
+from geotoolz.passing import Beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from geopatcher.core.protocols import Array
 
 
-class Tap(Operator["Array", "Array"]):
+class Tap(Beside, Operator["Array", "Array"]):
     """Calls a function with what passes, and passes it on: to log, count or look.
 
     In a run with workers the function is called in their processes.
@@ -44,9 +46,17 @@ class Tap(Operator["Array", "Array"]):
     def __init__(self, fn: Callable[[Array], object]) -> None:
         self.fn: Final[Operator[Any, Any]] = as_operator(fn, "fn of Tap")
 
-    def __call__(self, patch: Array, /) -> Array:
+    @property
+    def _run(self) -> tuple[Operator[Any, Any], ...]:
+        return (self.fn,)
+
+    @property
+    def _results(self) -> tuple[Operator[Any, Any], ...]:
+        return ()
+
+    def __call__(self, patch: Array, /, *position: object) -> Array:
         """Return the patch, the object itself."""
-        self.fn(patch)
+        called(self.fn, patch, position)
         return patch
 
     def get_config(self) -> dict[str, Json]:
@@ -54,7 +64,7 @@ class Tap(Operator["Array", "Array"]):
         return {**super().get_config(), "fn": self.fn.get_config()}
 
 
-class Branch(Operator["Array", "Array"]):
+class Branch(Beside, Operator["Array", "Array"]):
     """Runs one of two operators, as a predicate says of each patch.
 
     Of a batch it asks for each patch, and runs each operator on all of its patches at once.
@@ -96,15 +106,28 @@ class Branch(Operator["Array", "Array"]):
         otherwise = Identity() if if_false is None else if_false
         self.if_false: Final[Operator[Any, Any]] = as_operator(otherwise, "if_false of Branch")
 
-    def __call__(self, patch: Array, /) -> Array:
+    @property
+    def _run(self) -> tuple[Operator[Any, Any], ...]:
+        return (self.predicate, *self._results)
+
+    @property
+    def _results(self) -> tuple[Operator[Any, Any], ...]:
+        return (self.if_true, self.if_false)
+
+    def __call__(self, patch: Array, /, *position: object) -> Array:
         """Return what the chosen operator returns; of a batch, in its order and a dtype that holds all."""
         pixels = np.asanyarray(patch)
         if pixels.ndim != 4:
-            return self._chosen(bool(self.predicate(pixels)), pixels)
-        chosen = np.array([bool(self.predicate(one)) for one in pixels], dtype=bool)
+            return self._chosen(self._says(pixels, position), pixels, position)
+        places = _of_each(position, len(pixels))
+        says = [self._says(one, place) for one, place in zip(pixels, places, strict=True)]
+        chosen = np.array(says, dtype=bool)
         if chosen.all() or not chosen.any():
-            return self._chosen(bool(chosen.any()), pixels)
-        parts = [np.asanyarray(self._chosen(side, pixels[chosen == side])) for side in (True, False)]
+            return self._chosen(bool(chosen.any()), pixels, position)
+        parts = [
+            np.asanyarray(self._chosen(side, pixels[chosen == side], _of_some(position, chosen == side)))
+            for side in (True, False)
+        ]
         if parts[0].shape[1:] != parts[1].shape[1:]:
             raise ValueError(
                 f"{self.name} has results of shapes {parts[0].shape[1:]} and {parts[1].shape[1:]} for "
@@ -114,8 +137,11 @@ class Branch(Operator["Array", "Array"]):
         in_order: Array = concatenated(parts, 0)[order]
         return in_order
 
-    def _chosen(self, says: bool, pixels: Array) -> Array:
-        made: Array = self.if_true(pixels) if says else self.if_false(pixels)
+    def _says(self, patch: Array, position: Sequence[object]) -> bool:
+        return bool(called(self.predicate, patch, position))
+
+    def _chosen(self, says: bool, pixels: Array, position: Sequence[object]) -> Array:
+        made: Array = called(self.if_true if says else self.if_false, pixels, position)
         return made
 
     def get_config(self) -> dict[str, Json]:
@@ -124,7 +150,7 @@ class Branch(Operator["Array", "Array"]):
         return {**super().get_config(), **{name: part.get_config() for name, part in parts.items()}}
 
 
-class Fanout(Operator["Array", "Array"]):
+class Fanout(Beside, Operator["Array", "Array"]):
     """Runs several operators on the same patch, and stacks the bands of their results in order.
 
     Parameters
@@ -160,12 +186,40 @@ class Fanout(Operator["Array", "Array"]):
                 "Fanout has no operator: give one or more, such as Fanout([Identity(), NDVI(nir=4, red=3)])"
             )
 
-    def __call__(self, patch: Array, /) -> Array:
+    @property
+    def _run(self) -> tuple[Operator[Any, Any], ...]:
+        return self.operators
+
+    @property
+    def _results(self) -> tuple[Operator[Any, Any], ...]:
+        return self.operators
+
+    def __call__(self, patch: Array, /, *position: object) -> Array:
         """Return the results as one array, in a dtype that holds all."""
         pixels = np.asanyarray(patch)
         # Each is given pixels it may write into, as everywhere.
-        return stacked([operator(pixels.copy()) for operator in self.operators], self.name)
+        return stacked([called(operator, pixels.copy(), position) for operator in self.operators], self.name)
 
     def get_config(self) -> dict[str, Json]:
         """Return the name, and the configurations of the operators, in order."""
         return {**super().get_config(), "operators": [operator.get_config() for operator in self.operators]}
+
+
+def _of_each(position: Sequence[object], n_patches: int) -> Sequence[tuple[object, ...]]:
+    """Return what each patch of a batch is told: of all positions, which come as one tuple, its own."""
+    if not position:
+        return [()] * n_patches
+    (places,) = position
+    return [(place,) for place in _as_tuple(places)]
+
+
+def _of_some(position: Sequence[object], chosen: Array) -> tuple[object, ...]:
+    """Return what a part of a batch is told."""
+    if not position:
+        return ()
+    (places,) = position
+    return (tuple(place for place, own in zip(_as_tuple(places), chosen, strict=True) if own),)
+
+
+def _as_tuple(places: object) -> tuple[object, ...]:
+    return places if isinstance(places, tuple) else (places,)

@@ -167,18 +167,22 @@ class Clip(Operator["Array", "Array"]):
                 raise ValueError(f"{name} of Clip is {bound}: give a number, or None for no bound")
         if low is not None and high is not None and low > high:
             raise ValueError(f"Clip from {low} to {high}: low must not be above high")
-        self.low: Final = low
-        self.high: Final = high
+        # Scalars of NumPy would take patches of a narrower dtype to their own; Python's do not.
+        self.low: Final = None if low is None else np.asarray(low).item()
+        self.high: Final = None if high is None else np.asarray(high).item()
 
     def __call__(self, patch: Array, /) -> Array:
         """Return the clipped patch."""
         pixels = np.asanyarray(patch)
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
+        if pixels.dtype.kind == "b":
+            return self(pixels.astype(np.uint8)).astype(np.bool_)
         if pixels.dtype.kind in "iu":
             low, high = self._whole(low, high, pixels.dtype)
-        clipped: Array = np.clip(pixels, low, high)
-        return clipped
+        with np.errstate(over="ignore"):  # a bound that float16 has not bounds nothing that is finite
+            clipped: Array = np.clip(pixels, low, high)
+            return clipped
 
     def _whole(self, low: float, high: float, dtype: np.dtype) -> tuple[int, int]:
         info = np.iinfo(dtype)
@@ -231,7 +235,8 @@ class Threshold(Operator["Array", "Array"]):
     def __call__(self, patch: Array, /) -> Array:
         """Return ones and zeros."""
         pixels = np.asanyarray(patch)
-        value = _spread(self.value, pixels, f"{self.name}: value")
+        with np.errstate(over="ignore"):  # of a threshold that float16 has not, no number is beyond it
+            value = _spread(self.value, pixels, f"{self.name}: value")
         over = pixels < value if self.below else pixels > value
         if pixels.dtype.kind != "f":
             ones: Array = over.astype(np.uint8)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from geopatcher.cli import COMMANDS, main
 from geopatcher.cli.lazy import Command, LazyGroup, import_reference
 from geopatcher.errors import InterruptedRunError, SourceError
+from geotiffs import write_geotiff
 
 CALLED = []
 
@@ -154,3 +157,16 @@ def test_a_variable_that_asks_for_json_has_errors_in_it(monkeypatch, said, is_js
     assert result.exit_code == 1
     assert ('"exit_code": 1' in result.stdout) is is_json
     assert "nowhere.tif" in result.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+def test_what_cannot_be_printed_is_one_line_with_json_too(tmp_path):
+    path = write_geotiff(tmp_path / "image.tif", np.ones((1, 8, 8), "uint8"))
+    command = [sys.executable, "-m", "geopatcher", "info", str(path), "--json"]
+    with FULL.open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: [Errno 28] No space left on device\n"

@@ -72,3 +72,19 @@ def test_what_makes_no_sense_is_a_usage_error(tmp_path, scene, command, options,
     answer = invoke(command, scene[0], tmp_path / "r.tif", "--expr", "b1", *options)
     assert answer.exit_code == 2
     assert words in answer.output
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (["10=Tree:#0640"], "'10=Tree:#0640' ends in no #rrggbb"),
+        (["10=Tree", "10=Shrub"], "'10=Shrub' names the class 10 again"),
+        (["Tree=10"], "is not VALUE=NAME"),
+    ],
+)
+def test_classes_that_cannot_be_read_are_a_usage_error(tmp_path, scene, classes, words):
+    path, _ = scene
+    flags = [flag for each in classes for flag in ("--class", each)]
+    answer = invoke("run", path, tmp_path / "r.tif", *EXPR, *flags)
+    assert answer.exit_code == 2
+    assert words in " ".join(answer.output.split())

@@ -148,3 +148,12 @@ def test_an_error_of_usage_shows_no_secret(tmp_path, extra):
     assert "must end in .zarr or .tif" in result.output or "Invalid value for '--window'" in result.output
     assert "hunter2" not in result.output
     assert "s3cr3t" not in result.output
+
+
+@pytest.mark.parametrize("ending", ["zarr", "tif"])
+def test_a_question_mark_in_the_name_of_a_file_is_a_letter(tmp_path, ending):
+    image = write_geotiff(tmp_path / "a?b.tif", np.ones((1, 16, 16), "uint8"))
+    target = tmp_path / f"what?.{ending}"
+    done = CliRunner().invoke(main, ["run", str(image), str(target), "--expr", "b1 + 1", "--size", "8"])
+    assert done.exit_code == 0, done.output
+    assert (geopatcher.reconstruct(str(target), abs, size=8).array == 2).all()

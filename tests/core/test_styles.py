@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from geopatcher.core.metadata import BandMetadata, Metadata
@@ -13,6 +14,16 @@ from geopatcher.core.styles import Style, band_of, declared, styled
         ({"range": (1, 1)}, "the range of a style is"),
         ({"range": (0, float("inf"))}, "the range of a style is"),
         ({"classes": {1: ("a", "red")}}, r"is 'red': give it as #rrggbb"),
+        ({"classes": {1.5: "a"}}, "class 'a' has the value 1.5: it must be a whole number"),
+        ({"classes": {"1": "a"}}, "class 'a' has the value '1': it must be a whole number"),
+        ({"classes": {True: "a"}}, "class 'a' has the value True"),
+        ({"classes": {2**53: "a"}}, r"it must be below 2\*\*53"),
+        ({"classes": {1: ""}}, "the class of value 1 has the name '': give it a text"),
+        ({"classes": {1: (" ", "#ffffff")}}, "the class of value 1 has the name ' ': give it a text"),
+        ({"classes": {1: "a\x00b"}}, "leave out its control characters"),
+        ({"classes": {1: "a\nb"}}, "leave out its control characters"),
+        ({"classes": {1: 7}}, "the class of value 1 is 7: give its name"),
+        ({"classes": {1: None}}, "the class of value 1 is None: give its name"),
         ({"classes": {1: "a"}, "ramp": "magma"}, "classes, or a range and a ramp"),
         ({"classes": {1: "a"}, "range": (0, 1)}, "classes, or a range and a ramp"),
     ],
@@ -57,3 +68,9 @@ def test_a_tag_that_anybody_wrote_wrongly_is_no_range(tag):
 def test_one_style_is_told_in_one_way():
     one, other = (Style(classes=dict(items)) for items in (((1, "a"), (2, "b")), ((2, "b"), (1, "a"))))
     assert str(one) == str(other)
+
+
+def test_values_of_classes_are_integers_of_python_whatever_counted_them():
+    classes = dict.fromkeys(np.array([3, 200], "uint8"), "a")
+    assert [type(value) for value in Style(classes=classes).classes] == [int, int]
+    assert band_of(Style(classes=classes)).classes == ((3, "a"), (200, "a"))

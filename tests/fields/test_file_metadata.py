@@ -39,6 +39,26 @@ def test_a_palette_is_read(tmp_path):
     assert {0: (1, 2, 3, 255), 7: (9, 8, 7, 255)}.items() <= dict(band.colormap).items()
 
 
+@pytest.mark.parametrize(
+    ("colors", "expected"),
+    [
+        ("#102030 #ff0000", ((-5, (16, 32, 48, 255)), (70000, (255, 0, 0, 255)))),
+        ("#102030", ()),
+        ("#102030 red", ()),
+        ("", ()),
+    ],
+)
+def test_colors_of_classes_are_read_where_the_dtype_has_no_color_table(tmp_path, colors, expected):
+    path = write_geotiff(tmp_path / "a.tif", np.ones((1, 4, 5), "int32"))
+    with rasterio.open(path, "r+") as dataset:
+        dataset.update_tags(1, flag_values="[-5, 70000]", flag_meanings="low high", flag_colors=colors)
+    with rasterio.open(path) as dataset:
+        (band,) = metadata_of(dataset, [1]).bands
+    assert band.classes == ((-5, "low"), (70000, "high"))
+    assert band.colormap == expected
+    assert (band.color == "palette") is bool(expected)
+
+
 @pytest.mark.parametrize("placed", [False, True])
 def test_control_points_tie_a_raster_that_has_no_transform(tmp_path, placed):
     points = [GroundControlPoint(row=1, col=2.5, x=10, y=20, z=3, id="p", info="corner")]

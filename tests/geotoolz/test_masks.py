@@ -138,6 +138,11 @@ def test_in_patches_it_is_as_on_the_whole(batch_size):
             "uint16 cannot hold the fill -1 of ApplyMask",
         ),
         (lambda: ApplyMask(is_odd, fill=0.5)(IMAGE), ValueError, "uint16 cannot hold the fill 0.5"),
+        (
+            lambda: ApplyMask(is_odd, fill=1e39)(IMAGE.astype("float32")),
+            ValueError,
+            r"float32 cannot hold the fill 1e\+39",
+        ),
         (lambda: ApplyMask(SelectBands([1, 2]))(IMAGE), ValueError, r"SelectBands has shape \(2, 40, 56\)"),
         (
             lambda: ApplyMask(is_odd_plane)(IMAGE[np.newaxis].repeat(3, 0)),

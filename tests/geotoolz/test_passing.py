@@ -10,7 +10,19 @@ import geopatcher
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
 from geopatcher.operators.positioning import Position
-from geotoolz import Lambda, ModelOp, Scale, SelectBands, Sequential
+from geotoolz import (
+    ApplyMask,
+    Branch,
+    Fanout,
+    Identity,
+    Lambda,
+    ModelOp,
+    Scale,
+    SelectBands,
+    Sequential,
+    Tap,
+    Threshold,
+)
 from networks import ConvNet, softmax
 
 NET = ConvNet.random()
@@ -179,3 +191,124 @@ def test_a_margin_that_is_none_is_refused():
 
     with pytest.raises(ValueError, match="the margin of Wide is 'wide', which is no number of pixels"):
         geopatcher.reconstruct(IMAGE, Sequential([double, Wide()]), size=16)
+
+
+class Around:
+    """The mean of a pixel and those around it."""
+
+    margin = 1
+
+    def __call__(self, patch):
+        wide = np.pad(patch, [(0, 0)] * (patch.ndim - 2) + [(1, 1), (1, 1)], mode="reflect")
+        height, width = patch.shape[-2:]
+        shifted = [wide[..., r : r + height, c : c + width] for r in range(3) for c in range(3)]
+        return sum(shifted) / np.float32(9)
+
+
+class Finer:
+    output_scale = 2
+
+    def __call__(self, patch):
+        return patch.repeat(2, axis=-2).repeat(2, axis=-1)
+
+
+def always(patch):
+    return True
+
+
+BESIDE = {
+    "fanout": lambda step: Fanout([Identity(), step, double]),
+    "mask": lambda step: ApplyMask(Sequential([step, Threshold(1000)])),
+    "chosen": lambda step: Branch(always, step),
+    "asked": lambda step: Branch(Sequential([step, np.mean, bool]), double),
+    "tap": Tap,
+    "nested": lambda step: double | Fanout([ApplyMask(Identity()), Branch(always, step)]),
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_operators_beside_others_want_what_these_want(kind):
+    make = BESIDE[kind]
+    operators = {name: make(step) for name, step in (("plain", double), ("around", Around()))}
+    operators |= {"mask": make(geopatcher.masked(double)), "place": make(geopatcher.positioned(Rows()))}
+    wanted = {name: (o.margin, o.wants_mask, o.wants_position) for name, o in operators.items()}
+    assert wanted == {
+        "plain": (0, False, False),
+        "around": (1, False, False),
+        "mask": (0, True, False),
+        "place": (0, False, True),
+    }
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize("kind", BESIDE)
+def test_in_patches_an_operator_beside_others_is_as_on_the_whole(kind, batch_size):
+    image = IMAGE.astype("float32")
+    operator = BESIDE[kind](Around())
+    found = geopatcher.reconstruct(
+        image, operator, size=16, step=16, window="boxcar", batch_size=batch_size
+    ).array
+    expected = operator(image)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def rows_of(patch, position):
+    places = position if isinstance(position, tuple) else (position,)
+    offsets = np.array([one.window.row_off for one in places], "float32")
+    return patch * 0 + (offsets[:, None, None, None] if patch.ndim == 4 else offsets[0])
+
+
+def far_down(patch, position):
+    return position.window.row_off >= 32 and position.window.col_off < 32
+
+
+@pytest.mark.parametrize("batch_size", [1, 5])
+def test_each_is_told_its_position(batch_size):
+    image = np.ones((1, 64, 48), "float32")
+    rows = geopatcher.positioned(rows_of)
+    how = {"size": 16, "step": 16, "batch_size": batch_size}
+    expected = np.broadcast_to((np.arange(64) // 16 * 16)[:, None], (64, 48))
+    both = geopatcher.reconstruct(image, Fanout([Identity(), rows]), **how).array
+    np.testing.assert_array_equal(both, [image[0], expected])
+    seen = []
+    tap = Tap(geopatcher.positioned(lambda patch, position: seen.append(position)))
+    np.testing.assert_array_equal(geopatcher.reconstruct(image, tap, **how).array, image)
+    assert len(seen) >= 12 // batch_size
+    branch = Branch(geopatcher.positioned(far_down), rows, double)
+    found = geopatcher.reconstruct(image, branch, **how).array
+    expected = np.where((expected >= 32) & (np.arange(48) < 32), expected, 2)
+    np.testing.assert_array_equal(found, [expected])
+    masked = geopatcher.reconstruct(image, ApplyMask(Sequential([rows, Threshold(20)])), **how).array
+    np.testing.assert_array_equal(np.isnan(masked[0, :, 0]), np.arange(64) // 16 * 16 > 20)
+
+
+def without_gaps(patch):
+    return patch.filled(0).astype("float32")
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_model_beside_others_sees_no_nodata_value(batch_size):
+    image = IMAGE[:1].astype("int16")
+    image[0, 20:30, 7:19] = -9999
+    field = geopatcher.RasterField(geopatcher.fields.array_source.ArraySource.of(image, nodata=-9999))
+    network = Lambda(geopatcher.masked(without_gaps)) | Around()
+    found = geopatcher.reconstruct(
+        field, Fanout([Scale(1), network]), size=16, step=16, window="boxcar", batch_size=batch_size
+    )
+    missing = image == -9999
+    np.testing.assert_array_equal(found.array[:1][~missing], image[~missing])
+    np.testing.assert_allclose(
+        found.array[1:], Around()(np.where(missing, 0, image).astype("float32")), rtol=1e-5, atol=1e-3
+    )
+
+
+def test_the_scale_of_results_is_passed_on_and_has_to_be_one():
+    assert Fanout([Finer(), Finer()]).output_scale == 2
+    assert Branch(always, Finer(), Finer()).output_scale == 2
+    assert Tap(Finer()).output_scale == ApplyMask(Finer()).output_scale == 1
+    image = IMAGE[:1].astype("float32")
+    found = geopatcher.reconstruct(image, Fanout([Finer(), Scale(2) | Finer()]), size=16, step=16).array
+    np.testing.assert_array_equal(found, np.concatenate([Finer()(image), Finer()(2 * image)]))
+    with pytest.raises(ValueError, match="Fanout has results of scales 1, 2, which lie on different pixels"):
+        geopatcher.reconstruct(image, Fanout([Identity(), Finer()]), size=16)

@@ -119,6 +119,20 @@ def test_clipping_keeps_integers_integers(operator, given, expected):
     assert made.tolist() == [[expected]]
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int16", "uint64", "float16", "float32", "float64"])
+@pytest.mark.parametrize("number", [int, float, np.int64, np.float64, np.float32])
+def test_clipping_keeps_the_dtype_whatever_the_bounds_are_of(dtype, number):
+    made = Clip(number(0), number(1))(np.array([[[0, 1, 1]]], dtype=dtype))
+    assert made.dtype == np.dtype(dtype)
+    assert made.tolist() == [[[0, 1, 1]]]
+
+
+def test_bounds_and_thresholds_that_a_dtype_does_not_reach_are_no_warning():
+    patch = np.array([[[-3.0, 65504]]], dtype="float16")
+    assert Clip(-1e6, 1e6)(patch).tolist() == patch.tolist()
+    assert Threshold(1e6)(patch).tolist() == [[[0, 0]]]
+
+
 @pytest.mark.parametrize("bounds", [(0.2, 0.8), (300, None), (None, -1)])
 def test_clipping_to_what_a_dtype_does_not_have_is_refused(bounds):
     with pytest.raises(ValueError, match=f"Clip from {bounds[0]} to {bounds[1]} of uint8"):

@@ -12,6 +12,7 @@ from affine import Affine
 
 import geopatcher as gp
 from geopatcher.matched import MatchedField, MatchedSpatioTemporalPatch, MatchedSpatioTemporalPatcher
+from geotiffs import write_geotiff
 
 xr = pytest.importorskip("xarray")
 
@@ -66,6 +67,33 @@ def test_each_field_is_put_together_by_itself():
             assert all(np.allclose(merged["rain"][at], field) for at, field in wanted.items())
         else:
             assert np.allclose(merged["rain"], wanted)
+
+
+@pytest.mark.parametrize("primary", ["file", "array"])
+def test_a_nodata_value_of_integers_is_no_data(tmp_path, primary):
+    cells = RANDOM.integers(0, 4, (5, 12, 16)).astype("uint8")
+    path = write_geotiff(tmp_path / "rain.tif", cells, nodata=0)
+    first = path if primary == "file" else np.ones((5, 12, 16), "uint8")
+    for patch in patcher().split(MatchedField(first, {"rain": path})):
+        (row, col), steps = patch.space, patch.primary.temporal_indices
+        wanted = cells[steps, row : row + 8, col : col + 8] != 0
+        np.testing.assert_array_equal(patch.valid_mask, wanted)
+
+
+@pytest.mark.parametrize("boundary", ["pad", "reflect"])
+def test_what_is_padded_is_no_data(boundary):
+    space = gp.SpatialPatcher(
+        gp.SpatialRectangular(10, boundary),
+        gp.SpatialRegularStride(10),
+        gp.SpatialBoxcar(),
+        gp.SpatialOverlapAdd(),
+    )
+    both = gp.SpatioTemporalPatcher(space, patcher().primary.temporal)
+    inside = np.pad(np.ones((12, 16), bool), ((0, 10), (0, 10)), constant_values=boundary != "pad")
+    for patch in MatchedSpatioTemporalPatcher(both).split(MatchedField(STACK, {"rain": RAIN})):
+        row, col = patch.space
+        wanted = np.broadcast_to(inside[row : row + 10, col : col + 10], patch.valid_mask.shape)
+        np.testing.assert_array_equal(patch.valid_mask, wanted)
 
 
 def test_the_mask_has_steps_rows_and_columns():

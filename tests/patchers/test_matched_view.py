@@ -100,6 +100,31 @@ def test_a_mask_of_the_file_says_what_is_missing(tmp_path):
         np.testing.assert_array_equal(patch.valid_mask, known[row : row + 8, col : col + 8])
 
 
+@pytest.mark.parametrize("boundary", ["pad", "reflect"])
+@pytest.mark.parametrize("kind", ["plain", "floats", "mask", "nodata"])
+def test_what_overhangs_has_data_where_what_it_is_filled_with_has(tmp_path, boundary, kind):
+    known = np.ones((40, 48), bool) if kind in ("plain", "floats") else RANDOM.random((40, 48)) < 0.6
+    path = tmp_path / "label.tif"
+    values = np.where(known, 3, 0)[None].astype("float32" if kind == "floats" else "uint8")
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True):
+        write_geotiff(path, values, nodata=0 if kind == "nodata" else None)
+        if kind == "mask":
+            with rasterio.open(path, "r+") as dataset:
+                dataset.write_mask(known)
+    fill = {"constant_values": False} if boundary == "pad" else {}
+    wide = np.pad(known, 10, mode="constant" if boundary == "pad" else "reflect", **fill)
+    anchors = [(-5, -3), (3, 4), (12, 45), (37, 44)]
+    geometry = gp.SpatialRectangular(8, boundary, pad_value=7 if boundary == "pad" else None)
+    primary = gp.SpatialPatcher(
+        geometry, gp.SpatialExplicit(anchors), gp.SpatialBoxcar(), gp.SpatialOverlapAdd()
+    )
+    patcher, pairs = MatchedSpatialPatcher(primary), MatchedField(path, {"same": path})
+    for patches in (MatchedPatchView(patcher, pairs), patcher.split(pairs)):
+        for patch, (row, col) in zip(patches, anchors, strict=True):
+            wanted = wide[row + 10 : row + 18, col + 10 : col + 18]
+            np.testing.assert_array_equal(patch.valid_mask, wanted)
+
+
 def test_patches_are_cached_in_memory_and_on_disk(files, tmp_path, monkeypatch):
     image, label = files
     pairs = MatchedField(image, {"label": label}, resampling="nearest")

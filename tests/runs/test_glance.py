@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import geopatcher as gp
-from geopatcher.runs.glance import disk_target, glance
+from geopatcher.runs.glance import account_at, disk_target, glance
+from geotiffs import write_geotiff
 
 
 @pytest.fixture
@@ -49,3 +50,9 @@ def test_only_names_of_results_have_a_target(tmp_path):
     assert disk_target(tmp_path / "x.zarr").path == tmp_path / "x.zarr"
     assert disk_target(tmp_path / "x.tif").path == tmp_path / "x.tif"
     assert disk_target(tmp_path / "x.png") is None
+
+
+def test_a_raster_whose_name_leaves_no_room_for_a_ledger_is_whole(tmp_path):
+    path = write_geotiff(tmp_path / f"{'x' * 245}.tif", np.ones((1, 8, 8), "uint8"))
+    assert glance(path) == ""
+    assert account_at(path) is None

@@ -63,6 +63,22 @@ def test_no_pixel_of_a_part_is_within_the_buffer_of_another(shape, block, size, 
     assert everything == sorted(made.anchors(image))
 
 
+@pytest.mark.parametrize("buffer", [0, 3])
+@pytest.mark.parametrize("boundary", ["reflect", "shrink", "pad", "cover"])
+def test_no_ground_is_shared_by_reflection_either(boundary, buffer):
+    shape = (63, 90)
+    anchors = [(row, col) for row in range(-9, 62, 3) for col in range(-9, 88, 4)]
+    # Each pixel is its own number: what patches are filled with is known again.
+    image = np.arange(1, shape[0] * shape[1] + 1).reshape(shape)
+    made = patcher(12, gp.SpatialExplicit(anchors), boundary)
+    parts = gp.SpatialBlockSplit(20, buffer, {"a": 0.5, "b": 0.5}, seed=1).assign(made, image)
+    seen = {
+        name: np.isin(image, np.concatenate([np.ravel(p.data) for p in parts.patcher(name).split(image)]))
+        for name in parts
+    }
+    assert nearest(seen["a"], seen["b"]) > buffer
+
+
 def test_only_patches_that_come_too_near_are_left_out():
     image = np.zeros((60, 60))
     made = patcher(6, gp.SpatialRegularStride(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from operator import attrgetter
@@ -159,7 +159,8 @@ class LazyGroup(click.Group):
 def _tell(error: click.ClickException, *, as_json: bool) -> None:
     """Print an error as JSON, where that is asked for and nothing was printed yet."""
     if as_json and not isinstance(error, ToldError):
-        say_json({"error": error.format_message(), "exit_code": error.exit_code})
+        with suppress(OSError):  # nothing can be printed where printing failed; the line on stderr can
+            say_json({"error": error.format_message(), "exit_code": error.exit_code})
 
 
 def _is_json(ctx: click.Context) -> bool:

@@ -41,6 +41,10 @@ def read_classes(ctx: click.Context, param: click.Parameter, value: tuple[str, .
             raise click.BadParameter(
                 f"{given!r} is not VALUE=NAME or VALUE=NAME:#rrggbb, such as 10=Tree:#006400", ctx, param
             )
+        if not match[3] and re.search(r":\s*#", match[2]):
+            raise click.BadParameter(f"{given!r} ends in no #rrggbb, such as 10=Tree:#006400", ctx, param)
+        if int(match[1]) in found:
+            raise click.BadParameter(f"{given!r} names the class {int(match[1])} again", ctx, param)
         found[int(match[1])] = (match[2], match[3]) if match[3] else match[2]
     return found
 

@@ -328,7 +328,9 @@ def storage_of(
         The target is of another kind, or a flag is of no use to a GeoTIFF.
 
     """
-    ending = PurePath(target.partition("?")[0]).suffix.lower()
+    # Of an address; in the name of a file a question mark is a letter.
+    name = target.partition("?")[0] if "://" in target else target
+    ending = PurePath(name).suffix.lower()
     if ending == ".zarr":
         return geopatcher.ZarrStorage(codec, shards, multiscales, overview, checksum)
     if ending not in (".tif", ".tiff"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from operator import index
+from typing import TYPE_CHECKING, Final, SupportsIndex, TypeAlias
 
 from geopatcher.core.metadata import BandMetadata, Metadata
 from geopatcher.core.palette import RAMPS, from_palette
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A name, or a name and a color such as ``"#006400"``.
 Named: TypeAlias = "str | tuple[str, str]"
+#: Largest value of a class: beyond, not all whole numbers are floats.
+MOST_VALUE: Final = 2**53 - 1
 #: Tags of a band that say how it looks.
 RAMP_TAG, RANGE_TAG = "display_ramp", "display_range"
 
@@ -40,8 +44,8 @@ class Style:
     Raises
     ------
     ValueError
-        The range does not go up, there is no such ramp, a color is no ``"#rrggbb"``, or there are classes and
-        a ramp.
+        The range does not go up, there is no such ramp, the value of a class is no whole number or its name
+        no text, a color is no ``"#rrggbb"``, or there are classes and a ramp.
 
     Examples
     --------
@@ -68,6 +72,7 @@ class Style:
             raise ValueError(f"there is no colour ramp {self.ramp!r}: choose one of {', '.join(RAMPS)}")
         if self.classes and (self.range is not None or self.ramp):
             raise ValueError("a style has classes, or a range and a ramp: leave one of them out")
+        object.__setattr__(self, "classes", dict(map(_class, self.classes.items())))
         band_of(self)  # which says what is wrong with a color
 
     def __str__(self) -> str:
@@ -147,6 +152,47 @@ def declared(metadata: Metadata, band: int) -> Style:
         return Style(range=(low, high), ramp=ramp)
     except ValueError:  # anybody may have written it
         return Style(ramp=ramp)
+
+
+def checked_class(value: object, name: object) -> tuple[int, str]:
+    """Return the value and the name of a class, which every format can keep.
+
+    >>> checked_class(3, "open water")
+    (3, 'open water')
+
+    Raises
+    ------
+    ValueError
+        One of them is nothing of the kind.
+
+    """
+    number = index(value) if isinstance(value, SupportsIndex) else None
+    if number is None or isinstance(value, bool):
+        raise ValueError(f"class {name!r} has the value {value!r}: it must be a whole number")
+    if abs(number) > MOST_VALUE:
+        raise ValueError(f"class {name!r} has the value {number}: it must be below 2**53")
+    if not isinstance(name, str) or not name.strip():
+        raise ValueError(f"the class of value {number} has the name {name!r}: give it a text")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        raise ValueError(
+            f"the class of value {number} has the name {name!r}: leave out its control characters"
+        )
+    return number, name
+
+
+def _class(item: tuple[object, object]) -> tuple[int, Named]:
+    """Return a class of a style whose value is an integer of Python's, as files take it."""
+    match item:
+        case value, str(name):
+            return checked_class(value, name)
+        case value, (name, str(color)):
+            number, text = checked_class(value, name)
+            return number, (text, color)
+        case value, said:
+            raise ValueError(
+                f"the class of value {value} is {said!r}: give its name, or its name and color, such as "
+                f'("Tree", "#006400")'
+            )
 
 
 def _pair(said: Named) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from affine import Affine
@@ -47,12 +48,14 @@ def _band(dataset: DatasetReader, band: int) -> BandMetadata:
         color = (
             "undefined"  # it hides nothing: a mask or a nodata value stands above it, or its place is none
         )
-    tags, classes = _classes_in(_tags(dataset, band))
+    given = _tags(dataset, band)
+    tags, classes = _classes_in(given)
+    colormap = _colormap(dataset, band) if color == "palette" else _flag_colors(given, classes)
     return BandMetadata(
         scale=float(dataset.scales[band - 1]),
         offset=float(dataset.offsets[band - 1]),
-        color=color,
-        colormap=_colormap(dataset, band) if color == "palette" else (),
+        color="palette" if colormap else color,
+        colormap=colormap,
         tags=tags,
         classes=classes,
     )
@@ -71,6 +74,15 @@ def _classes_in(tags: Tags) -> tuple[Tags, tuple[tuple[int, str], ...]]:
     except ValueError:
         classes = ()
     return (tuple(tag for tag in tags if tag[0] not in FLAGS) if classes else tags), classes
+
+
+def _flag_colors(tags: Tags, classes: Sequence[tuple[int, str]]) -> tuple[Color, ...]:
+    """Return the colors of classes that tags tell: those of a dtype for which GDAL has no color table."""
+    told = str(dict(tags).get("flag_colors", ""))
+    if len(told.split()) != len(classes) or not re.fullmatch(r"(#[0-9a-fA-F]{6}\s*)+", told):
+        return ()
+    colors = (bytes.fromhex(color[1:]) for color in told.split())
+    return tuple((value, (*rgb, 255)) for (value, _), rgb in zip(classes, colors, strict=True))
 
 
 def _colormap(dataset: DatasetReader, band: int) -> tuple[Color, ...]:

@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from geopatcher.api.subset import box_of_bounds
 from geopatcher.core.box import Box, box_of
+from geopatcher.engine.cuts import mirror
 from geopatcher.fields.open import as_field
 from geopatcher.fields.placing import placed_on
 from geopatcher.fields.plain_field import array_of, raster_domain
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from geopatcher.core.box import PixelWindow
     from geopatcher.core.domain import RasterDomain
-    from geopatcher.core.protocols import SourceField
+    from geopatcher.core.protocols import PixelSource, SourceField
     from geopatcher.patchers.cubes import CubeLike
     from geopatcher.patchers.placed_steps import Method, Tolerance
 
@@ -267,7 +268,7 @@ class MatchedField:
         """
         return raster_domain(self.fields[name].domain).nodata
 
-    def marked(self, name: str, box: Box) -> NDArray[np.bool_] | None:
+    def marked(self, name: str, box: Box, mirrored: bool = False) -> NDArray[np.bool_] | None:
         """Return where a source that is a field says, beside NaN and a value, that it has data.
 
         Files have masks, and what was warped has ends: no value of integers says so.
@@ -277,7 +278,10 @@ class MatchedField:
         name
             Of the source, on the grid of the primary one.
         box
-            A rectangle of the primary source; beyond the raster there is no data.
+            A rectangle of the primary source.
+        mirrored
+            Whether it shows the raster mirrored about its outermost pixels where it reaches beyond, with data
+            where these have some. By default there is none.
 
         Returns
         -------
@@ -287,14 +291,26 @@ class MatchedField:
         """
         source = self.fields[name].source
         domain = source.domain
-        if not source.has_nodata or domain.nodata is not None or domain.dtype.kind == "f":
-            return None
+        says_all = not source.has_nodata or domain.nodata is not None or domain.dtype.kind == "f"
         inner = box.intersect(Box.of_shape(domain.grid_shape))
+        if says_all and (mirrored or inner == box):
+            return None
+        if mirrored and inner != box:
+            rows = mirror(np.arange(box.row0, box.row1), domain.height)
+            cols = mirror(np.arange(box.col0, box.col1), domain.width)
+            shown = Box(int(rows.min()), int(rows.max()) + 1, int(cols.min()), int(cols.max()) + 1)
+            return _has_data(source, shown)[:, (rows - shown.row0)[:, np.newaxis], cols - shown.col0]
         known = np.zeros((domain.n_bands, *box.shape), dtype=np.bool_)
         if not inner.empty:
-            valid = source.valid(inner, source.read(inner))
-            known[:, *inner.slices(box)] = True if valid is None else valid
+            known[:, *inner.slices(box)] = True if says_all else _has_data(source, inner)
         return known
+
+
+def _has_data(source: PixelSource, box: Box) -> NDArray[np.bool_]:
+    """Return where a source says that it has data in a rectangle, ``(bands, h, w)``."""
+    pixels = source.read(box)
+    valid = source.valid(box, pixels)
+    return np.broadcast_to(np.bool_(True) if valid is None else valid, pixels.shape)
 
 
 def touched(mine: RasterDomain, its: RasterDomain, box: Box) -> Box:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from geopatcher.accumulators.protocols import Merges
 from geopatcher.api.patcher import SpatialPatcher
 from geopatcher.core.box import box_of
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.engine.hooks import Hooks
 from geopatcher.patchers.matched_base import MatchedPatcher, members_of
 from geopatcher.patchers.matched_field import known_cells
@@ -175,8 +176,10 @@ class MatchedSpatialPatcher(MatchedPatcher[SpatialPatcher[object], Merges[object
     def _marks(
         self, mfield: MatchedField, found: Mapping[str, Patch[object]]
     ) -> dict[str, NDArray[np.bool_] | None]:
+        geometry = self.primary.geometry
+        mirrored = isinstance(geometry, RectGeometry) and geometry.boundary != "pad"
         return {
-            name: None if patch.indices is None else mfield.marked(name, box_of(patch.indices))
+            name: None if patch.indices is None else mfield.marked(name, box_of(patch.indices), mirrored)
             for name, patch in found.items()
         }
 

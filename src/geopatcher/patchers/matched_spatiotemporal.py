@@ -10,6 +10,7 @@ from rasterio.windows import Window
 
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.core.box import box_of
+from geopatcher.core.protocols import RectGeometry
 from geopatcher.engine.hooks import Hooks
 from geopatcher.fields.open import as_field
 from geopatcher.patchers.cubes import cube_of, domain_of
@@ -162,11 +163,13 @@ class MatchedSpatioTemporalPatcher(
         grid, axis = domain_of(where.cube), self.primary.time_axis
         aligned: dict[str, SpaceTime] = {PRIMARY_KEY: where}
         elsewhere: dict[str, Elsewhere] = {}
+        missing = {PRIMARY_KEY: grid.nodata}
         for name, source in mfield.secondaries.items():
             cube = cube_of(mfield.fields[name] if name in mfield.methods else source, axis)
             choice = choice_of(name, cube, where.cube, coord, mfield, axis)
             placed = cube if choice is None else PlacedCube(cube, choice)
             its = domain_of(cube)
+            missing[name] = None if name in mfield.coreg else its.nodata
             if on_one_grid(grid, its):
                 aligned[name] = replace(where, cube=placed)
             else:
@@ -175,7 +178,8 @@ class MatchedSpatioTemporalPatcher(
         def read() -> Generator[MatchedSpatioTemporalPatch, None, None]:
             streams = {name: one.patches() for name, one in aligned.items()}
             for found in together(where.pairs(), streams):
-                yield self._matched(mfield, found, elsewhere)
+                inside = self._inside(found[PRIMARY_KEY], grid)
+                yield self._matched(mfield, found, elsewhere, (missing, inside))
 
         return Pass(where.pairs, read, where.count, Hooks.of(hooks), prefetch).stream()
 
@@ -207,6 +211,7 @@ class MatchedSpatioTemporalPatcher(
         mfield: MatchedField,
         found: Mapping[str, SpatioTemporalPatch[object]],
         elsewhere: Mapping[str, Elsewhere],
+        gaps: tuple[Mapping[str, float | int | None], NDArray[np.bool_]],
     ) -> MatchedSpatioTemporalPatch:
         primary = found[PRIMARY_KEY]
 
@@ -216,13 +221,23 @@ class MatchedSpatioTemporalPatcher(
         members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
-            known = (self._known(patch.data) for patch in members.values())
-            mask = all_known(known, (-3, -2, -1))
+            missing, inside = gaps
+            known = (self._known(patch.data, missing[name]) for name, patch in members.items())
+            mask = all_known((*known, inside), (-3, -2, -1))
         return MatchedSpatioTemporalPatch(primary.anchor, members, mask, primary.weights)
 
-    def _known(self, data: object) -> NDArray[np.bool_]:
+    def _inside(self, patch: SpatioTemporalPatch[object], grid: RasterDomain) -> NDArray[np.bool_]:
+        """Return which rows and columns of a patch hold the raster, and not what it is padded with."""
+        geometry = self.primary.spatial.geometry
+        if not isinstance(geometry, RectGeometry) or geometry.boundary != "pad":
+            return np.ones((), np.bool_)
+        (row, col), (height, width) = patch.anchor[0], geometry.size
+        rows, cols = np.arange(row, row + height), np.arange(col, col + width)
+        return ((rows >= 0) & (rows < grid.height))[:, np.newaxis] & (cols >= 0) & (cols < grid.width)
+
+    def _known(self, data: object, nodata: float | int | None) -> NDArray[np.bool_]:
         """Return where data is there, time next to rows and columns."""
-        known = known_cells(data)
+        known = known_cells(data, nodata)
         if known.ndim < 3:  # a function of coreg may return one picture for all steps
             return known
         return np.moveaxis(known, time_axis_of(data, self.primary.time_axis), -3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from geopatcher.errors import TargetError
@@ -34,7 +35,7 @@ def account_at(path: Spot) -> Account | None:
 
     """
     target = disk_target(path)
-    return None if target is None else read_ledger(target.publisher.ledger)
+    return None if target is None else _ledger_of(target)
 
 
 def glance(path: Spot) -> str:
@@ -44,7 +45,7 @@ def glance(path: Spot) -> str:
     """
     target = disk_target(path)
     try:
-        account = None if target is None else read_ledger(target.publisher.ledger)
+        account = None if target is None else _ledger_of(target)
     except TargetError as error:
         return f"its ledger cannot be used: {error}"
     if target is None or account is None:
@@ -53,3 +54,12 @@ def glance(path: Spot) -> str:
     if look.damages:
         return told(look.damages)
     return "perhaps: files were changed or copied since they were written" if look.is_unclean else ""
+
+
+def _ledger_of(target: DurableTarget) -> Account | None:
+    try:
+        return read_ledger(target.publisher.ledger)
+    except TargetError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.ENAMETOOLONG:
+            return None  # a raster whose name leaves no room for that of a ledger has none, and is whole
+        raise

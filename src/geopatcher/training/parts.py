@@ -16,6 +16,7 @@ from geopatcher.fields.open import as_field
 from geopatcher.fields.plain_field import raster_domain
 from geopatcher.patching.samplers import SpatialExplicit
 from geopatcher.patching.samplers.base import fixed_seed
+from geopatcher.planning.reading import mirrored
 from geopatcher.training.drawing import draw_parts
 from geopatcher.training.samplers import apportioned
 from geopatcher.training.stratifying import class_counts_of_blocks, stratified
@@ -233,7 +234,7 @@ class SpatialBlockSplit(Configured):
         domain = raster_domain(opened.domain)
         blocks = self.blocks(domain)
         anchors = np.array(list(patcher.anchors(opened)), dtype=np.int64).reshape(-1, 2)
-        of_patch = self._parts_of(anchors, patcher.geometry.size, blocks, domain.grid_shape)
+        of_patch = self._parts_of(_grounds(anchors, patcher.geometry, domain.grid_shape), blocks)
         members = {name: anchors[of_patch == number] for number, name in enumerate(self.fractions)}
         empty = [name for name, own in members.items() if not len(own)]
         if empty and len(anchors):
@@ -245,25 +246,19 @@ class SpatialBlockSplit(Configured):
             )
         return SpatialParts(self, patcher, domain.grid_shape, blocks, members, anchors[of_patch < 0])
 
-    def _parts_of(
-        self,
-        anchors: NDArray[np.int64],
-        size: tuple[int, int],
-        blocks: NDArray[np.int64],
-        grid: tuple[int, int],
-    ) -> NDArray[np.int64]:
-        """Return the part of each patch, -1 for none.
+    def _parts_of(self, grounds: NDArray[np.int64], blocks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the part of each patch by its pixels, -1 for none.
 
         Patches of two parts that each keep ``m`` pixels away from other parts' blocks have ``2 m`` between
         them: half the buffer is enough.
         """
         margin = -(-self.buffer // 2)
-        last = np.array(grid) - 1
-        first = np.clip(anchors - margin, 0, last) // self.block_size
-        stop = np.clip(anchors + np.array(size) - 1 + margin, 0, last) // self.block_size + 1
+        first, last = np.moveaxis(grounds, -1, 0)
+        first = np.maximum(first - margin, 0) // self.block_size
+        stop = np.minimum((last + margin) // self.block_size + 1, blocks.shape)
         part = blocks[first[:, 0], first[:, 1]]
         n_blocks = (stop - first).prod(axis=1)
-        found = np.full(len(anchors), -1, dtype=np.int64)
+        found = np.full(len(grounds), -1, dtype=np.int64)
         for number in range(len(self.fractions)):
             before = np.pad((blocks == number).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
             of_it = (
@@ -372,6 +367,24 @@ class SpatialParts(Mapping[str, list[tuple[int, int]]]):
         return draw_parts(
             self.grid_shape, self.split.block_size, self.blocks, size, self.members, len(self.without), ax
         )
+
+
+def _grounds(anchors: NDArray[np.int64], geometry: RectGeometry, grid: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the first and the last row and column that each patch is made of, ``(n, 2, 2)``.
+
+    What overhangs and is filled by reflection may show more of the raster than lies under the patch.
+    """
+    grounds = np.empty((len(anchors), 2, 2), dtype=np.int64)
+    for axis, (side, length) in enumerate(zip(geometry.size, grid, strict=True)):
+        places, which = np.unique(anchors[:, axis], return_inverse=True)
+        spans = [
+            mirrored(place, place + side, length)
+            if geometry.boundary == "reflect"
+            else (max(0, place), min(place + side, length))
+            for place in places.tolist()
+        ]
+        grounds[:, axis] = np.array(spans, dtype=np.int64).reshape(-1, 2)[which] - (0, 1)
+    return grounds
 
 
 def _pairs(anchors: NDArray[np.int64]) -> list[tuple[int, int]]:

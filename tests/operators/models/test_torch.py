@@ -49,6 +49,20 @@ def check(model):
     np.testing.assert_allclose(model(PATCH), NET.scores(PATCH), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize("kind", ["module", "script"])
+def test_weights_of_another_precision_are_given_their_own(dtype, kind, tmp_path):
+    net = module().to(getattr(torch, dtype))
+    if kind == "script":
+        torch.jit.script(net.eval()).save(tmp_path / "net.pt")
+    model = Model(net if kind == "module" else tmp_path / "net.pt", device="cpu")
+    scores = NET.scores(PATCH)
+    found = model(PATCH)
+    assert found.dtype == np.float32
+    close = {"float16": 1e-2, "bfloat16": 5e-2, "float64": 1e-5}[dtype]
+    np.testing.assert_allclose(found, scores, rtol=close, atol=close * np.abs(scores).max())
+
+
 def test_a_module_is_run_as_after_training():
     net = module()
     model = Model(net, device="cpu")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from geopatcher.core.config import Configured
+from geopatcher.core.styles import checked_class
 from geopatcher.operators.models.scaling import LARGEST, Step, steps_from_numbers
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ CHANNELS_LAST = ("batch", "height", "width", "channel")
 PIXELS = ("batch", "channel")
 #: Axes of a result of one band, without an axis for it.
 PLANES = ("batch", "height", "width")
-#: Largest value of a class: beyond, not all whole numbers are floats.
-MOST_VALUE = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,7 @@ class ModelClass(Configured):
     def __post_init__(self) -> None:
         if isinstance(self.value, bool) or not isinstance(self.value, int) or self.value < 0:
             raise ValueError(f"class {self.name!r} has the value {self.value!r}: it must be 0, 1, 2, ...")
-        if self.value > MOST_VALUE:
-            raise ValueError(f"class {self.name!r} has the value {self.value}: it must be below 2**53")
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"the class of value {self.value} has the name {self.name!r}: give it a text")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in self.name):
-            raise ValueError(
-                f"the class of value {self.value} has the name {self.name!r}: "
-                f"leave out its control characters"
-            )
+        checked_class(self.value, self.name)
         if self.color_hint is not None and not re.fullmatch(r"[0-9A-Fa-f]{6}", str(self.color_hint)):
             raise ValueError(
                 f"class {self.name!r} has the colour {self.color_hint!r}: give six hexadecimal digits, "

@@ -111,6 +111,7 @@ class TorchRuntime:
     described: Described
     torch: ModuleType
     call: Call | None = None  # as its parameters say
+    dtype: object = None  # of what it is given; None for that of the batch
 
     @classmethod
     def of_module(cls, module: TorchModule, settings: Settings, batch: int | None = None) -> TorchRuntime:
@@ -120,7 +121,8 @@ class TorchRuntime:
         moved = after_training(module).to(device)
         if device == "cuda":  # where convolutions are faster with bands last in memory
             moved = moved.to(memory_format=torch.channels_last)
-        return cls(moved, _described(torch, settings, device, batch), torch)
+        described = _described(torch, settings, device, batch)
+        return cls(moved, described, torch, dtype=_dtype_of(torch, moved))
 
     @classmethod
     def open_script(cls, path: Path, settings: Settings) -> TorchRuntime:
@@ -171,7 +173,7 @@ class TorchRuntime:
         """Return the same of several tensors, by the names of its inputs."""
         torch, device = self.torch, self.described.device
         with torch.inference_mode(), self._autocast():
-            given = {name: torch.from_numpy(batch).to(device) for name, batch in batches.items()}
+            given = {name: torch.from_numpy(batch).to(device, self.dtype) for name, batch in batches.items()}
             if device == "cuda":
                 given = {
                     name: one.contiguous(memory_format=torch.channels_last) if one.ndim == 4 else one
@@ -205,6 +207,13 @@ def after_training(module: TorchModule) -> TorchModule:
         return module.eval()
     except NotImplementedError:
         return module
+
+
+def _dtype_of(torch: ModuleType, module: TorchModule) -> object:
+    """Return the dtype that all weights of a module have, which it takes; ``None`` where they differ."""
+    weights = (one for one in module.state_dict().values() if isinstance(one, torch.Tensor))
+    dtypes = {weight.dtype for weight in weights if weight.is_floating_point()}
+    return dtypes.pop() if len(dtypes) == 1 else None
 
 
 def device_of(torch: ModuleType, settings: Settings) -> str:
