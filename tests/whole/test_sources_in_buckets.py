@@ -19,6 +19,7 @@ from bucket_run import SIZES, Double, image, run
 from clouds import ACCOUNT, BUCKET, KEY, objects
 from gappy import gappy
 from geopatcher.errors import OperatorError, SourceError, TargetExistsError
+from geopatcher.fields import url_identity
 from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.noticed import AskedAhead
 from geopatcher.fields.rasterio_source import RasterioSource
@@ -102,7 +103,8 @@ def test_what_it_is_follows_what_the_bucket_says(bucket, tmp_path, path):
     assert identity(path)["etag"] != before["etag"]
 
 
-def test_the_version_is_asked_while_it_is_opened_and_once(bucket, server):
+def test_the_version_is_asked_while_it_is_opened_and_once(bucket, server, monkeypatch):
+    monkeypatch.setattr(url_identity, "CLOCKS_DIFFER_S", -3600)  # as if it had been there for an hour
     begun = len(server.log)
     source = RasterioSource(SOURCE)
     source._asked.said.result()

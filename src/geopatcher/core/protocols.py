@@ -46,6 +46,7 @@ from geopatcher.core.sources import (
     Together,
     Unblocked,
     Versioned,
+    counted_in,
     packing_of,
     reads_at_once,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "UsesBands",
     "Versioned",
     "Window",
+    "counted_in",
     "packing_of",
     "reads_at_once",
 ]
