@@ -150,7 +150,8 @@ class TestKilled:
         row = gp.plan(
             np.zeros((killed.CHUNK + killed.SIZE, 150)), size=killed.SIZE, step=killed.STEP
         ).n_patches
-        assert calls.stat().st_size <= n_patches + 2 * row
+        # One row is written down, one is stored, and one waits for that.
+        assert calls.stat().st_size <= n_patches + 3 * row
         assert first > 0
 
     def test_stopped_and_taken_up(self, server, tmp_path):
