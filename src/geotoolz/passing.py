@@ -18,13 +18,27 @@ if TYPE_CHECKING:
     from geotoolz.needs import Several
 
 
-class Passing(ABC):
-    """An operator that runs others, one after the other."""
+class _MadeOfOthers(ABC):
+    """An operator that runs others, and is given what any of them is to be given."""
 
     @property
     @abstractmethod
     def _run(self) -> tuple[Callable[..., Any], ...]:
-        """What it runs, in order."""
+        """All that it runs."""
+
+    @property
+    def wants_mask(self) -> bool:
+        """Whether one of them is to be given masked arrays; then so is it."""
+        return any(needs_of(step).mask for step in self._run)
+
+    @property
+    def wants_position(self) -> bool:
+        """Whether one of them is told where a patch lies."""
+        return any(needs_of(step).position for step in self._run)
+
+
+class Passing(_MadeOfOthers):
+    """An operator that runs others, one after the other."""
 
     @abstractmethod
     def _ending_in(self, end: object) -> Self:
@@ -44,16 +58,6 @@ class Passing(ABC):
     def output_scale(self) -> Fraction:
         """Pixels of the result for a pixel that is given, along each axis: the product of all."""
         return math.prod((needs_of(step).scale for step in self._run), start=Fraction(1))
-
-    @property
-    def wants_mask(self) -> bool:
-        """Whether one of them is to be given masked arrays; then the first is."""
-        return any(needs_of(step).mask for step in self._run)
-
-    @property
-    def wants_position(self) -> bool:
-        """Whether one of them is told where a patch lies."""
-        return any(needs_of(step).position for step in self._run)
 
     @property
     def classes(self) -> Sequence[NamedClass]:
@@ -130,13 +134,8 @@ class Passing(ABC):
         return several
 
 
-class Beside(ABC):
+class Beside(_MadeOfOthers):
     """An operator that runs others on the patch it is given itself: it wants what any of them wants."""
-
-    @property
-    @abstractmethod
-    def _run(self) -> tuple[Callable[..., Any], ...]:
-        """All that see the patch."""
 
     @property
     @abstractmethod
@@ -165,13 +164,3 @@ class Beside(ABC):
                 "different pixels: give operators of one scale"
             )
         return scales[0]
-
-    @property
-    def wants_mask(self) -> bool:
-        """Whether one of them is to be given masked arrays; then all are."""
-        return any(needs_of(step).mask for step in self._run)
-
-    @property
-    def wants_position(self) -> bool:
-        """Whether one of them is told where a patch lies."""
-        return any(needs_of(step).position for step in self._run)

@@ -256,8 +256,7 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         note of the window; ``"skip"`` leaves the patch out, ``"mask"`` gives one of NaN; both are noted in
         `errors`.
 
-        Pixels come as they are stored, and unlike `reconstruct` nothing here knows which are missing: there
-        integers hold the nodata value, or what lies below a mask, and `merge` takes that for data, unless
+        Pixels come as they are stored: what integers hold where they are missing is data to `merge`, unless
         the loop gives masked arrays or NaN in its place.
 
         It is an iterator, gone through once, since a list of all patches may not fit in memory:

@@ -45,9 +45,8 @@ def metadata_of(dataset: DatasetReader, indexes: Sequence[int]) -> Metadata:
 def _band(dataset: DatasetReader, band: int) -> BandMetadata:
     color = dataset.colorinterp[band - 1].name
     if color == "alpha" and not any(MaskFlags.alpha in flags for flags in dataset.mask_flag_enums):
-        color = (
-            "undefined"  # it hides nothing: a mask or a nodata value stands above it, or its place is none
-        )
+        # It hides nothing: a mask or a nodata value stands above it, or its place is none.
+        color = "undefined"
     given = _tags(dataset, band)
     tags, classes = _classes_in(given)
     colormap = _colormap(dataset, band) if color == "palette" else _flag_colors(given, classes)

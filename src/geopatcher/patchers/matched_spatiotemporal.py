@@ -178,8 +178,7 @@ class MatchedSpatioTemporalPatcher(
         def read() -> Generator[MatchedSpatioTemporalPatch, None, None]:
             streams = {name: one.patches() for name, one in aligned.items()}
             for found in together(where.pairs(), streams):
-                inside = self._inside(found[PRIMARY_KEY], grid)
-                yield self._matched(mfield, found, elsewhere, (missing, inside))
+                yield self._matched(mfield, found, elsewhere, missing, grid)
 
         return Pass(where.pairs, read, where.count, Hooks.of(hooks), prefetch).stream()
 
@@ -211,7 +210,8 @@ class MatchedSpatioTemporalPatcher(
         mfield: MatchedField,
         found: Mapping[str, SpatioTemporalPatch[object]],
         elsewhere: Mapping[str, Elsewhere],
-        gaps: tuple[Mapping[str, float | int | None], NDArray[np.bool_]],
+        missing: Mapping[str, float | int | None],
+        grid: RasterDomain,
     ) -> MatchedSpatioTemporalPatch:
         primary = found[PRIMARY_KEY]
 
@@ -221,8 +221,8 @@ class MatchedSpatioTemporalPatcher(
         members = members_of(mfield, primary, raw, same_grid)
         mask = None
         if mfield.valid_mask:
-            missing, inside = gaps
             known = (self._known(patch.data, missing[name]) for name, patch in members.items())
+            inside = self._inside(primary, grid)
             mask = all_known((*known, inside), (-3, -2, -1))
         return MatchedSpatioTemporalPatch(primary.anchor, members, mask, primary.weights)
 
