@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import deflate
 import numpy as np
+from isal import isal_zlib
 
 from benchmarks.scenes import ground
 from geopatcher.targets.cog.encoders import TileCodec
@@ -46,6 +47,8 @@ def tiles() -> dict[str, tuple[np.ndarray, int]]:
 def main() -> None:
     """Print a table."""
     encoders: dict[str, Callable[[np.ndarray], bytes]] = {
+        "ISA-L 1": lambda cells: isal_zlib.compress(cells, 1),
+        "ISA-L 2": lambda cells: isal_zlib.compress(cells, 2),
         "libdeflate 1": lambda cells: deflate.zlib_compress(cells, 1),
         "libdeflate 4": lambda cells: deflate.zlib_compress(cells, 4),
         "libdeflate 6": lambda cells: deflate.zlib_compress(cells, 6),

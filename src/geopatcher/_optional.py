@@ -42,6 +42,7 @@ MODULES: dict[str, str] = {
     "google_crc32c": "",
     "http.client": "",
     "importlib.metadata": "",
+    "isal.isal_zlib": "",
     "lightgbm": "boosters",
     "matplotlib": "viz",
     "matplotlib.colors": "viz",
