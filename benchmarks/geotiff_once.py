@@ -28,6 +28,7 @@ import geopatcher
 TILE = 512
 STORAGE = {
     "zarr.zarr": geopatcher.ZarrStorage(),
+    "levels.zarr": geopatcher.ZarrStorage(multiscales=True),
     "zstd-1.tif": geopatcher.CogStorage("ZSTD", 1),
     "deflate-1.tif": geopatcher.CogStorage("DEFLATE", 1),
     "deflate.tif": geopatcher.CogStorage("DEFLATE"),

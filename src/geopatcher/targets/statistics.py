@@ -42,10 +42,13 @@ def n_columns(dtype: np.dtype) -> int:
     return 7 if dtype.kind in "iu" and dtype.itemsize == 8 else 5
 
 
-def moments_of(cells: Array, known: Array | None, nodata: float | int | None = None) -> Array:
+def moments_of(
+    cells: Array, known: Array | None, nodata: float | int | None = None, *, to_all_digits: bool = False
+) -> Array:
     """Return the moments of each band of ``(bands, h, w)``: ``(bands, columns)`` float64.
 
-    Of cells that are ``known`` (`None`: of all), and neither NaN nor ``nodata``.
+    Of cells that are ``known`` (`None`: of all), and neither NaN nor ``nodata``. Those of many cells of
+    float32 are good to some nine digits, or ``to_all_digits`` as float64 has them.
 
     >>> moments_of(np.array([[[1, 3]]], "uint8"), None).tolist()
     [[2.0, 1.0, 3.0, 2.0, 2.0]]
@@ -56,11 +59,11 @@ def moments_of(cells: Array, known: Array | None, nodata: float | int | None = N
         if nodata is not None and nodata == nodata:  # noqa: PLR0124 - NaN is seen to for all
             there = held != held.dtype.type(nodata)
             held = held if there.all() else held[there]
-        _fill(row, held)
+        _fill(row, held, single=held.dtype == np.float32 and held.size > PIECE and not to_all_digits)
     return found
 
 
-def _fill(row: Array, held: Array) -> None:
+def _fill(row: Array, held: Array, *, single: bool) -> None:
     """Put the moments of cells, of which NaN are none, into a row."""
     most = held.max() if held.size else 0
     if most != most:  # noqa: PLR0124 - NaN passes through max
@@ -69,20 +72,19 @@ def _fill(row: Array, held: Array) -> None:
     if not held.size:
         return
     least = held.min()
-    row[: SQUARES + 1] = held.size, least, most, *_spread(held, float(least), float(most))
+    row[: SQUARES + 1] = held.size, least, most, *_spread(held, float(least), float(most), single=single)
     if len(row) > LEAST_REST:
         row[LEAST_REST:] = int(least) - int(float(least)), int(most) - int(float(most))
 
 
-def _spread(held: Array, least: float, most: float) -> tuple[float, float]:
+def _spread(held: Array, least: float, most: float, *, single: bool) -> tuple[float, float]:
     """Return the mean of cells, and the sum of the squares of what they are off it.
 
-    Of many cells of float32 they are good to some nine digits, and else as float64 has them.
+    They are added up as float64, or as ``single`` floats.
     """
     if least == most:
         return least, 0.0
-    bytewise = held.itemsize == 1  # of which float32 has the squares, and sums of a few
-    single = bytewise or (held.dtype == np.float32 and held.size > PIECE)
+    single = single or held.itemsize == 1  # of bytes float32 has the squares, and sums of a few
     kind = np.dtype(np.float32 if single else np.float64)
     middle = float(kind.type(least / 2 + most / 2))
     shift = middle if abs(middle) > most - least else 0.0

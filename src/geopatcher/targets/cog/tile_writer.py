@@ -133,8 +133,7 @@ class TileWriter:
         half = aside = held = None
         if array.is_halved:
             half, aside, held = self._halved(values, known)
-        whole = values.astype(np.float64) if values.dtype == np.float32 else values  # counted to all digits
-        moments = moments_of(whole, known, None if array.masked else array.nodata)
+        moments = moments_of(values, known, None if array.masked else array.nodata, to_all_digits=True)
         _, row, col = where
         way, tried = self._trials.choose((row, col), values)
         tile = array.encoders[way](self._whole(values))
