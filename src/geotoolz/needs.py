@@ -30,7 +30,7 @@ class Rescaling(Protocol):
     """What returns finer or coarser pixels than it is given."""
 
     @property
-    def output_scale(self) -> int | Fraction | str:
+    def output_scale(self) -> float | Fraction | str:
         """Pixels of the result for one that is given, along each axis."""
         ...
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from geopatcher.core.axis import BOUNDARIES
 from geopatcher.core.box import Box
 from geopatcher.engine.cuts import mirror
-from geopatcher.planning.reading import Reading, margin_pair
+from geopatcher.planning.reading import Reading, margin_pair, scale_from
 
 LENGTHS = st.integers(1, 30)
 
@@ -109,3 +111,18 @@ def test_a_margin_is_pixels_or_a_pair_of_them(value):
 
 def test_a_margin_says_itself_in_a_word():
     assert [str(Reading(margin)) for margin in ((0, 0), (3, 3), (3, 4))] == ["", "margin 3", "margin 3x4"]
+
+
+@pytest.mark.parametrize(
+    ("given", "scale"),
+    [
+        (0.5, (1, 2)),
+        (np.float64(0.25), (1, 4)),
+        (1 / 3, (1, 3)),
+        (0.1, (1, 10)),
+        (1.5, (3, 2)),
+        (np.int64(2), (2, 1)),
+    ],
+)
+def test_a_scale_may_be_a_number_of_any_kind(given, scale):
+    assert scale_from(given) == Fraction(*scale)

@@ -204,7 +204,7 @@ def test_what_does_not_come_to_whole_pixels_is_refused_with_what_would():
         run(coarser, margin=3, **keywords)
     with pytest.raises(ValueError, match="the raster has 83x116 pixels: cut it to 80x116"):
         run(coarser, image=IMAGE[:, :83], **keywords)
-    for wrong in (0, -2, "a", 1.5, "1/0", True):
+    for wrong in (0, -2, "a", -0.5, 1e-9, float("nan"), float("inf"), "1/0", True):
         with pytest.raises(ValueError, match="output_scale is a whole number or a fraction above 0"):
             run(coarser, output_scale=wrong)
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 #: Pixels: one number for rows and columns, or ``(rows, columns)``.
 Size: TypeAlias = "int | tuple[int, int]"
-#: Pixels of a result for one of the source, along each axis: a whole number, or a fraction such as ``"1/4"``.
-Scale: TypeAlias = "int | Fraction | str"
+#: Pixels of a result for one of the source, along each axis, such as 2, 0.25 or ``"1/3"``.
+Scale: TypeAlias = "float | Fraction | str"
 
 
 class PatcherLike(Protocol):

@@ -160,9 +160,9 @@ def reconstruct(
         may return as much or, like a valid convolution, less by up to the margin on each side. At the edge
         of the raster what it is shown is moved in, so that its own padding comes where the raster ends.
     output_scale
-        Pixels of the result for a pixel of the source, along each axis: 2, or ``"1/4"``. The result has the
-        bounds of the source. The operator's attribute ``output_scale`` by default, else 1. ``size``, ``step``
-        and ``margin`` are in pixels of the source, ``chunks`` and ``region`` in those of the result.
+        Pixels of the result for a pixel of the source, along each axis: 2, 0.25 or ``"1/3"``. The result has
+        the bounds of the source. The operator's attribute ``output_scale`` by default, else 1. ``size``,
+        ``step`` and ``margin`` are in pixels of the source, ``chunks`` and ``region`` in those of the result.
     batch_size
         Patches handed to the operator at once, ``(n, bands, h, w)``; 1, without that axis, by default.
         Batches are filled across rows of patches: only the last one of a region may be short. ``"auto"``

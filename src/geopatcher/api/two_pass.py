@@ -278,7 +278,7 @@ class Applied(Generic[T]):
         return margin_of(self.apply)
 
     @property
-    def output_scale(self) -> int | Fraction | str:
+    def output_scale(self) -> float | Fraction | str:
         """How many pixels of its result a pixel the function is given is."""
         return scale_of(self.apply)
 

@@ -121,8 +121,8 @@ class Rescaling(Protocol):
     """An operator that says how many pixels of its result a pixel it is given is, along each axis."""
 
     @property
-    def output_scale(self) -> int | Fraction | str:
-        """A whole number, or a fraction such as ``"1/4"``."""
+    def output_scale(self) -> float | Fraction | str:
+        """A whole number, or a fraction such as 0.25 or ``"1/3"``."""
         ...
 
 

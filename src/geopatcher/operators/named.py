@@ -69,7 +69,7 @@ class NamedOperator:
         return margin_of(self._function)
 
     @property
-    def output_scale(self) -> int | Fraction | str:
+    def output_scale(self) -> float | Fraction | str:
         """How many pixels of its result a pixel the function is given is."""
         return scale_of(self._function)
 

@@ -99,7 +99,7 @@ def margin_of(operator: object) -> int:
     return margin
 
 
-def scale_of(operator: object) -> int | Fraction | str:
+def scale_of(operator: object) -> float | Fraction | str:
     """Return how much finer an operator says its results are, 1 for one that says nothing."""
     inner = _without_partial(operator)
     return inner.output_scale if isinstance(inner, Rescaling) else 1
@@ -148,7 +148,7 @@ class OperatorWrapper:
         return margin_of(self._operator)
 
     @property
-    def output_scale(self) -> int | Fraction | str:
+    def output_scale(self) -> float | Fraction | str:
         """How many pixels of its result a pixel it is given is."""
         return scale_of(self._operator)
 

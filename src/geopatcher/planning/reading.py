@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Rational
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Boundaries under which a patch and its margin may overhang the raster wherever they lie.
 OVERHANGING = ("pad", "reflect")
+#: Pixels of a source for one of a result at most, where a float says so: such fractions are told apart.
+FINEST = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +212,8 @@ def margin_pair(value: object) -> tuple[int, int]:
 def scale_from(value: object) -> Fraction:
     """Return how many pixels of a result a pixel of the source is, from a number or a text.
 
+    A float is the fraction of small numbers that it is nearest to.
+
     Raises
     ------
     ValueError
@@ -216,14 +221,15 @@ def scale_from(value: object) -> Fraction:
 
     Examples
     --------
-    >>> scale_from(4), scale_from("1/4")
-    (Fraction(4, 1), Fraction(1, 4))
+    >>> scale_from(4), scale_from("1/4"), scale_from(0.1)
+    (Fraction(4, 1), Fraction(1, 4), Fraction(1, 10))
 
     """
     scale = Fraction(0)
-    if isinstance(value, int | str | Fraction) and not isinstance(value, bool):
-        with suppress(ValueError, ZeroDivisionError):
+    if isinstance(value, Rational | str | float) and not isinstance(value, bool):
+        with suppress(ValueError, ZeroDivisionError, OverflowError):
             scale = Fraction(value)
+            scale = scale.limit_denominator(FINEST) if isinstance(value, float) else scale
     if scale <= 0:
         raise ValueError(
             f'output_scale is a whole number or a fraction above 0, such as 2, "1/4" or Fraction(1, 4), '
