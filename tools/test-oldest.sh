@@ -23,7 +23,7 @@ asked = [*project["dependencies"], *(each for extra in project["optional-depende
 names = {re.match("[A-Za-z0-9-]+", each)[0].lower() for each in asked for each in [each.replace("_", "-")]}
 sys.stdout.writelines(line for line in sys.stdin if line.partition("==")[0].lower().replace("_", "-") in names - {"affine"})
 ' > "$place/pins.txt"
-"$uv" pip install --quiet --python "$python" --constraint "$place/pins.txt" --group test grimp
+"$uv" pip install --quiet --python "$python" --constraint "$place/pins.txt" --upgrade-package affine affine --group test grimp
 cat "$place/pins.txt"
 "$python" -m pytest -q -p no:cacheprovider -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile \
     -m "not once" "${@:-tests}"

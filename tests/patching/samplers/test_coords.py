@@ -171,6 +171,9 @@ def test_the_polar_guard_can_refuse_or_be_silent():
         SpatialExplicitCoords([(0.0, 88.0)], polar_guard="raise").anchors(POLAR_LONLAT, ONE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings(
+            "ignore", "Conversion of an array", DeprecationWarning
+        )  # pyproj, of one point
         SpatialExplicitCoords([(0.0, 88.0)], polar_guard="ignore").anchors(POLAR_LONLAT, ONE)
         SpatialExplicitCoords([(0.0, 85.0)], polar_guard="raise").anchors(POLAR_LONLAT, ONE)
 
