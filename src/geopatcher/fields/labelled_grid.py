@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 #: What CF calls them (sections 4.1, 4.2 and 5.6).
 NORTHING = ("projection_y_coordinate", "latitude", "grid_latitude")
 EASTING = ("projection_x_coordinate", "longitude", "grid_longitude")
+#: What xarray keeps where it has made NaN of what was missing.
+DECODED = ("_FillValue", "missing_value")
 #: Most bands that are read: what is made for each would otherwise be as large as a header says.
 MAX_BANDS = 2**20
 
@@ -216,7 +218,7 @@ def _grid_mapping(array: Labels) -> Attributes:
 
 def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
     dtype = np.dtype(array.dtype)
-    if any(array.encoding.get(key) is not None for key in ("_FillValue", "missing_value")):
+    if any(array.encoding.get(key) is not None for key in DECODED):
         return float("nan") if dtype.kind == "f" else None  # it has been decoded
     known = missing_of(array.attrs, dtype)
     if known:
