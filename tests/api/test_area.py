@@ -305,7 +305,40 @@ def test_bounds_over_the_antimeridian(tmp_path):
     made = gp.reconstruct(around, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
     assert made.domain.bounds == (170, -10, 190, 10)
     ends = gp.RasterField.from_array(pixels, transform=Affine(2, 0, -180, 0, -2, 90), crs="EPSG:4326")
-    with pytest.raises(ValueError, match="go over the antimeridian, where the raster ends"):
+    with pytest.raises(ValueError, match="goes on at the other end of the raster"):
         gp.reconstruct(ends, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
     with pytest.raises(ValueError, match="are empty: give left"):  # the wrong way round
         gp.reconstruct(ends, np.copy, size=32, region=(12, -10, 10, 10), crop=True)
+
+
+@pytest.mark.parametrize(
+    ("west", "bounds"),
+    [(0, (-10, -19, 10, -10)), (-180, (170, -19, 190, -10)), (-180, (-191, -19, -170, -10))],
+)
+@pytest.mark.parametrize("made", [tuple, lambda bounds: shapely.box(*bounds)])
+@pytest.mark.parametrize("crs", ["EPSG:4326", None])
+def test_what_goes_on_at_the_other_end_of_the_raster_is_not_lost(west, bounds, made, crs):
+    around = gp.RasterField.from_array(
+        np.ones((90, 180), "uint8"), transform=Affine(2, 0, west, 0, -2, 90), crs=crs
+    )
+    with pytest.raises(ValueError, match=r"goes on at the other end of the raster.* give a polygon for each"):
+        gp.reconstruct(around, np.copy, size=32, region=made(bounds))
+    for whole in ((west - 1, -19, west + 361, -10), (west - 0.1, -19, west + 20, -10)):  # nothing is lost
+        result = gp.reconstruct(around, np.copy, size=32, region=made(whole), crop=True)
+        assert result.domain.bounds[0] == west
+    part = around.source.domain.cut(Box(0, 90, 0, 90))  # of half of the world no other end is known
+    half = gp.RasterField.from_array(np.ones((90, 90), "uint8"), transform=part.transform, crs="EPSG:4326")
+    result = gp.reconstruct(half, np.copy, size=32, region=made((west - 9, 0, west + 9, 9)), crop=True)
+    assert result.domain.bounds[0] == west
+
+
+def test_geojson_in_memory_is_in_the_crs_that_it_names(path, whole):
+    geopandas = pytest.importorskip("geopandas")
+    moved = geopandas.GeoSeries([ON_GROUND], crs=32633).to_crs(3857)
+    given = {"type": "FeatureCollection", "features": moved.__geo_interface__["features"]}
+    given["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
+    made = gp.reconstruct(path, smooth, size=64, region=given)
+    wanted = gp.reconstruct(path, smooth, size=64, region=moved)
+    np.testing.assert_array_equal(made.array, wanted.array)
+    plain = gp.reconstruct(path, smooth, size=64, region=ON_GROUND.__geo_interface__)
+    assert np.isfinite(plain.array).any()

@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 
     import shapely
     from pyproj import Transformer
+
+    from geopatcher.core.arrays import Array
 else:
     shapely = later("shapely")
 
 #: Longitudes and latitudes: what GeoJSON is in that names no CRS (RFC 7946, section 4).
 GEOJSON_CRS = "OGC:CRS84"
+#: A layer of geometries called so may have polygons in it.
+AREAL = ("Polygon", "Surface", "Unknown", "GeometryCollection")
 #: Files that are read here; the others take a library.
 JSON_ENDINGS = (".geojson", ".json")
 #: A file of outlines of more bytes is not one that is laid over a raster.
 LARGEST_JSON = 1 << 30
 #: A straight edge is cut into pieces this share of the outline long before it is drawn in another CRS.
 PIECE = 1 / 64
+#: A piece that is drawn longer than this share of the whole may be torn apart; it is halved so many times.
+LONG, HALVINGS = 1 / 8, 16
 
 
 def geometries_of(mapping: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
@@ -114,7 +120,7 @@ def read_outline(path: str | os.PathLike[str]) -> tuple[shapely.Geometry, str | 
     Raises
     ------
     SourceError
-        It cannot be read.
+        It cannot be read, or has several layers of polygons.
     ValueError
         It has no polygon.
     MissingExtraError
@@ -128,11 +134,31 @@ def read_outline(path: str | os.PathLike[str]) -> tuple[shapely.Geometry, str | 
         raise SourceError(f"there is no vector file {place}: a region may also be four numbers or a geometry")
     raw, errors = load("pyogrio.raw"), load("pyogrio.errors")
     try:
-        meta, _, shapes, _ = raw.read(str(place), columns=[])
+        meta, _, shapes, _ = raw.read(str(place), layer=_layer_of(place), columns=[])
     except (errors.DataSourceError, errors.DataLayerError, ValueError) as error:
         raise SourceError(f"cannot read the vector file {place}: {told(error)}") from error
     known = [] if shapes is None else [shape for shape in shapely.from_wkb(shapes) if shape is not None]
     return outline(known), meta["crs"]
+
+
+def _layer_of(place: Path) -> str | None:
+    """Return the name of the layer that may have polygons, ``None`` where none says so.
+
+    Raises
+    ------
+    SourceError
+        Several may.
+
+    """
+    layers = [(str(name), str(kind)) for name, kind in load("pyogrio").list_layers(str(place))]
+    found = [name for name, kind in layers if any(word in kind for word in AREAL)]
+    if len(found) > 1:
+        raise SourceError(
+            f"the vector file {place} has {len(found)} layers that may hold polygons, {', '.join(found)}: "
+            f"write the one that is meant into a file of its own, or pass geopandas.read_file(path, layer="
+            f"{found[0]!r})"
+        )
+    return found[0] if found else None
 
 
 def _read_json(place: Path) -> tuple[shapely.Geometry, str]:
@@ -149,18 +175,30 @@ def _read_json(place: Path) -> tuple[shapely.Geometry, str]:
     if not isinstance(said, dict):
         raise SourceError(f"the vector file {place} is no GeoJSON: it has a {type(said).__name__}")
     try:
-        return outline_of_json(said), _crs_of_json(said)
+        return outline_of_json(said), crs_of_json(said) or GEOJSON_CRS
     except ValueError as error:
         raise SourceError(f"cannot use the vector file {place}: {error}") from error
 
 
-def _crs_of_json(said: Mapping[str, object]) -> str:
-    """Return the CRS that GeoJSON of before 2016 names, else longitudes and latitudes."""
+def crs_of_json(said: Mapping[str, object]) -> str | None:
+    """Return the CRS that GeoJSON of before 2016 names, ``None`` where it names none.
+
+    Raises
+    ------
+    ValueError
+        It has one without a name.
+
+    Examples
+    --------
+    >>> crs_of_json({"type": "FeatureCollection", "crs": {"properties": {"name": "EPSG:3857"}}})
+    'EPSG:3857'
+
+    """
     match said.get("crs"):
         case {"properties": {"name": str(name)}}:
             return name
         case None:
-            return GEOJSON_CRS
+            return None
         case other:
             raise ValueError(f"its crs {str(other)[:100]} has no name")
 
@@ -181,6 +219,9 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
     bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
     moved = shapely.transform(bent, lambda points: np.stack(change.transform(*points.T), axis=1))
     _require_drawn(map(float, shapely.bounds(moved)), (left, bottom, right, top), change)
+    corners, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(bent)), return_index=True)
+    joined = ring[1:] == ring[:-1]
+    _require_in_one_piece(corners[:-1][joined], corners[1:][joined], (left, bottom, right, top), change)
     return outline([moved])
 
 
@@ -208,11 +249,13 @@ def bounds_in_crs(
     across, up = (
         np.linspace(lo, hi, math.ceil((hi - lo) / piece) + 1) for lo, hi in ((left, right), (bottom, top))
     )
-    x = np.concatenate([across, across, np.full_like(up, left), np.full_like(up, right)])
-    y = np.concatenate([np.full_like(across, bottom), np.full_like(across, top), up, up])
+    x = np.concatenate([across, np.full_like(up, right), across[::-1], np.full_like(up, left)])
+    y = np.concatenate([np.full_like(across, bottom), up, np.full_like(across, top), up[::-1]])
     moved_x, moved_y = change.transform(x, y)
     west, east, south, north = map(float, (moved_x.min(), moved_x.max(), moved_y.min(), moved_y.max()))
     _require_drawn((west, south, east, north), bounds, change)
+    ring = np.stack([x, y], axis=1)
+    _require_in_one_piece(ring[:-1], ring[1:], bounds, change)
     return west, south, east, north
 
 
@@ -239,8 +282,54 @@ def _change(crs: object, other: str | None) -> Transformer | None:
 
 def _require_drawn(moved: Iterable[float], given: tuple[float, ...], change: Transformer) -> None:
     if not np.isfinite(list(moved)).all():
-        here, there = (crs.name if crs else "" for crs in (change.source_crs, change.target_crs))
+        here, there = _names(change)
         raise ValueError(f"the region, {given} in {here}, cannot be drawn in {there}")
+
+
+def _names(change: Transformer) -> tuple[str, str]:
+    """Return what both CRS are called; pyproj adds to a name which axis it puts first."""
+    here, there = (
+        crs.name.partition(" (with axis order")[0] if crs else ""
+        for crs in (change.source_crs, change.target_crs)
+    )
+    return here, there
+
+
+def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], change: Transformer) -> None:
+    """Refuse an outline that another CRS tears apart: over the antimeridian or around a pole.
+
+    Pieces of its edges run from ``starts`` to ``ends``, ``(n, 2)``. One that is torn stays as long as it is,
+    however often it is halved, and every other gets shorter.
+
+    Raises
+    ------
+    ValueError
+        It is torn apart.
+
+    """
+
+    def moved(points: Array) -> Array:
+        return np.stack(change.transform(*points.T), axis=1)
+
+    from_, to = moved(starts), moved(ends)
+    drawn = np.concatenate([from_, to])
+    lengths = np.hypot(*(to - from_).T)
+    long = lengths > LONG * np.ptp(drawn, axis=0).max()
+    starts, ends, from_, to, whole = starts[long], ends[long], from_[long], to[long], lengths[long]
+    left = whole
+    for _ in range(HALVINGS if len(whole) else 0):
+        middles = (starts + ends) / 2
+        between = moved(middles)
+        first = np.hypot(*(between - from_).T) > np.hypot(*(to - between).T)
+        starts, ends = np.where(first[:, None], [starts, middles], [middles, ends])
+        from_, to = np.where(first[:, None], [from_, between], [between, to])
+        left = np.hypot(*(to - from_).T)
+    if (left > whole / 2).any():
+        here, there = _names(change)
+        raise ValueError(
+            f"the region, {given} in {here}, goes over the antimeridian or around a pole, where {there} "
+            f"ends: give a polygon for each side, in the CRS of the raster"
+        )
 
 
 def is_in_degrees(crs: object) -> bool:
