@@ -197,7 +197,7 @@ def _require_within_turn(domain: RasterDomain, left: float, right: float) -> Non
 
 
 def _turns(domain: RasterDomain) -> bool:
-    """Return whether x is a longitude: as the CRS says, or where there is none, as all of the world is wide."""
+    """Return whether x is a longitude: as the CRS says, or else where it is as wide as all of the world."""
     if domain.crs is not None:
         return bool(crs_of(domain.crs).is_geographic)
     west, south, east, north = domain.bounds
