@@ -64,7 +64,7 @@ class Missing:
             if wrong:
                 raise SourceError(
                     f"{self.file.name} holds {dtype}, whose pixels never have the {what} {wrong[0]} of the "
-                    f"mask: take values from {limits.min} to {limits.max}, or bits from 0 to {limits.bits - 1}"
+                    f"mask: take values {limits.min} to {limits.max}, or bits 0 to {limits.bits - 1}"
                 )
 
     def of(self, pixels: Array, held: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
