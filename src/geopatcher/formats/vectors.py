@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher._optional import later, load
 from geopatcher.core.containment import told
+from geopatcher.core.tearing import torn
 from geopatcher.errors import SourceError
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ JSON_ENDINGS = (".geojson", ".json")
 LARGEST_JSON = 1 << 30
 #: A straight edge is cut into pieces this share of the outline long before it is drawn in another CRS.
 PIECE = 1 / 64
-#: A piece that is drawn longer than this share of the whole may be torn apart; it is halved so many times.
-LONG, HALVINGS = 1 / 8, 16
 
 
 def geometries_of(mapping: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
@@ -298,8 +297,7 @@ def _names(change: Transformer) -> tuple[str, str]:
 def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], change: Transformer) -> None:
     """Refuse an outline that another CRS tears apart: over the antimeridian or around a pole.
 
-    Pieces of its edges run from ``starts`` to ``ends``, ``(n, 2)``. One that is torn stays as long as it is,
-    however often it is halved, and every other gets shorter.
+    Pieces of its edges run from ``starts`` to ``ends``, ``(n, 2)``.
 
     Raises
     ------
@@ -307,24 +305,7 @@ def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], 
         It is torn apart.
 
     """
-
-    def moved(points: Array) -> Array:
-        return np.stack(change.transform(*points.T), axis=1)
-
-    from_, to = moved(starts), moved(ends)
-    drawn = np.concatenate([from_, to])
-    lengths = np.hypot(*(to - from_).T)
-    long = lengths > LONG * np.ptp(drawn, axis=0).max()
-    starts, ends, from_, to, whole = starts[long], ends[long], from_[long], to[long], lengths[long]
-    left = whole
-    for _ in range(HALVINGS if len(whole) else 0):
-        middles = (starts + ends) / 2
-        between = moved(middles)
-        first = np.hypot(*(between - from_).T) > np.hypot(*(to - between).T)
-        starts, ends = np.where(first[:, None], [starts, middles], [middles, ends])
-        from_, to = np.where(first[:, None], [from_, between], [between, to])
-        left = np.hypot(*(to - from_).T)
-    if (left > whole / 2).any():
+    if torn(starts, ends, lambda points: np.stack(change.transform(*points.T), axis=1)):
         here, there = _names(change)
         raise ValueError(
             f"the region, {given} in {here}, goes over the antimeridian or around a pole, where {there} "
