@@ -16,6 +16,7 @@ from geopatcher.formats.vectors import (
     GEOJSON_CRS,
     bounds_in_crs,
     crs_of_json,
+    cut_to,
     in_crs,
     is_in_degrees,
     outline,
@@ -210,3 +211,10 @@ def test_a_crs_in_geojson():
     assert crs_of_json({"crs": None}) is crs_of_json({}) is None
     with pytest.raises(ValueError, match="its crs 7 has no name"):
         crs_of_json({"crs": 7})
+
+
+def test_what_is_cut_to_bounds():
+    shape = shapely.box(0, 0, 9, 9)
+    assert cut_to(shape, (-1, -1, 10, 10)) is shape
+    assert cut_to(shape, (1, 1, 3, 20)).bounds == (1, 1, 3, 9)
+    assert cut_to(shape, (9, 0, 12, 9)) is shape  # which says later that it lies outside

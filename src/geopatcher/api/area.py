@@ -21,6 +21,7 @@ from geopatcher.fields.part import Part
 from geopatcher.formats.vectors import (
     bounds_in_crs,
     crs_of_json,
+    cut_to,
     in_crs,
     is_in_degrees,
     outline,
@@ -148,6 +149,9 @@ class Extent:
         elif not _are_numbers(given) or not (west < east and south < north):  # which is refused by name later
             return west, south, east, north
         bounds = (west, south, east, north)
+        near = _near(domain, self.crs)
+        if near is not None:
+            bounds = _common(bounds, near) or bounds
         left, bottom, right, top = bounds if self.crs is None else bounds_in_crs(bounds, self.crs, domain.crs)
         _require_within_turn(domain, left, right)
         return left, bottom, right, top
@@ -169,10 +173,36 @@ class Extent:
                 crs = table.crs if crs is None and isinstance(table, Located) else crs
             case other:
                 raise TypeError(f"{other!r} is no polygon")
+        near = _near(domain, crs)
+        shape = shape if near is None else cut_to(shape, near)
         drawn = shape if crs is None else in_crs(shape, crs, domain.crs)
         left, _, right, _ = map(float, shapely.bounds(drawn))
         _require_within_turn(domain, left, right)
         return drawn
+
+
+def _near(domain: RasterDomain, crs: object) -> tuple[float, float, float, float] | None:
+    """Return bounds in another CRS of what lies around a raster: of a region no more is drawn in that of it.
+
+    What is far away may have no place there, or that of something else. ``None`` is where that is not known,
+    or there is no other CRS.
+    """
+    if crs is None or domain.crs is None or domain.is_tied:
+        return None
+    try:
+        west, south, east, north = bounds_in_crs(domain.bounds, domain.crs, crs)
+    except ValueError:
+        return None
+    width, height = east - west, north - south
+    return west - width, south - height, east + width, north + height
+
+
+def _common(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> tuple[float, float, float, float] | None:
+    """Return the bounds of what lies in both, ``None`` where nothing does."""
+    west, south, east, north = *map(max, one[:2], other[:2]), *map(min, one[2:], other[2:])
+    return (west, south, east, north) if west < east and south < north else None
 
 
 def _require_within_turn(domain: RasterDomain, left: float, right: float) -> None:

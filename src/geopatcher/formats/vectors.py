@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -221,11 +221,18 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
     corners, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(bent)), return_index=True)
     joined = ring[1:] == ring[:-1]
     _require_in_one_piece(corners[:-1][joined], corners[1:][joined], (left, bottom, right, top), change)
-    return outline([moved])
+    drawn = outline([moved])
+    parts = shapely.get_parts(shape)
+    within = shapely.point_on_surface(parts[np.argmax(shapely.area(parts))])
+    if not shapely.intersects_xy(
+        drawn, *change.transform(within.x, within.y)
+    ):  # what is within lies around it
+        _refuse((left, bottom, right, top), change)
+    return drawn
 
 
 def bounds_in_crs(
-    bounds: tuple[float, float, float, float], crs: object, other: str | None
+    bounds: tuple[float, float, float, float], crs: object, other: object
 ) -> tuple[float, float, float, float]:
     """Return the bounds in another CRS of a rectangle: those of its edges, which are bent there.
 
@@ -258,7 +265,22 @@ def bounds_in_crs(
     return west, south, east, north
 
 
-def _change(crs: object, other: str | None) -> Transformer | None:
+def cut_to(shape: shapely.Geometry, bounds: tuple[float, float, float, float]) -> shapely.Geometry:
+    """Return what of an outline lies in bounds, or all of it where nothing does.
+
+    >>> cut_to(shapely.box(0, 0, 9, 9), (1, 1, 3, 4)).bounds
+    (1.0, 1.0, 3.0, 4.0)
+    >>> cut_to(shapely.box(0, 0, 1, 1), (2, 2, 3, 3)).bounds
+    (0.0, 0.0, 1.0, 1.0)
+    """
+    window = shapely.box(*bounds)
+    if shapely.covers(window, shapely.box(*shapely.bounds(shape))):
+        return shape
+    part = shapely.intersection(shape, window)
+    return outline([part]) if part.area > 0 else shape
+
+
+def _change(crs: object, other: object) -> Transformer | None:
     """Return what brings coordinates of one CRS into another, ``None`` where they are the same."""
     pyproj = load("pyproj")
     errors = load("pyproj.exceptions")
@@ -306,11 +328,16 @@ def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], 
 
     """
     if torn(starts, ends, lambda points: np.stack(change.transform(*points.T), axis=1)):
-        here, there = _names(change)
-        raise ValueError(
-            f"the region, {given} in {here}, goes over the antimeridian or around a pole, where {there} "
-            f"ends: give a polygon for each side, in the CRS of the raster"
-        )
+        _refuse(given, change)
+
+
+def _refuse(given: tuple[float, ...], change: Transformer) -> NoReturn:
+    """Raise what says that an outline makes no sense in another CRS."""
+    here, there = _names(change)
+    raise ValueError(
+        f"the region, {given} in {here}, goes over the antimeridian or around a pole, where {there} ends: "
+        f"give a polygon for each side, in the CRS of the raster"
+    )
 
 
 def is_in_degrees(crs: object) -> bool:
