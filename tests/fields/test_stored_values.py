@@ -7,6 +7,7 @@ import pytest
 import zarr
 
 import geopatcher as gp
+from geopatcher.errors import SourceError
 from geopatcher.fields.stored_values import StoredValues, taken_for
 
 netcdf = pytest.importorskip("netCDF4")
@@ -35,6 +36,8 @@ CASES = {
     "all may be": (CELLS, {"valid_range": shorts(-(2**15), 2**15 - 1)}, None),
     "no range": (CELLS, {}, 3),
 }
+#: Those that GDAL does not take as they are meant.
+BEYOND_GDAL = {"one value", "several values", "several values of floats", "a lowest value", "a highest value"}
 FORMATS = ("NETCDF4", "NETCDF3_CLASSIC")
 
 
@@ -140,3 +143,25 @@ def test_signs():
     assert StoredValues.of({"_Unsigned": "true", "_FillValue": -1}, np.dtype("int8"), ranged=False) == (
         StoredValues(np.dtype("uint8"), (255,))
     )
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("kind", FORMATS)
+def test_by_gdal_a_file_is_the_same_or_refused(tmp_path, name, kind):
+    """It takes one value for missing, and one end of a valid range for none."""
+    path = written(tmp_path / "a.nc", *CASES[name], kind)
+    if name in BEYOND_GDAL:
+        with pytest.raises(SourceError, match=r"a.nc says that .* missing, and GDAL .* variable='v' \("):
+            gp.reconstruct(path, np.copy, size=8)
+        return
+    result, wanted = gp.reconstruct(path, np.copy, size=8), expected(path)
+    down = result.domain.transform.e > 0  # GDAL has rows of a file without a CRS from the bottom up
+    assert result.valid[0].sum() == wanted.count()
+    np.testing.assert_array_equal(
+        result.valid[0][::-1] if down else result.valid[0], ~np.ma.getmaskarray(wanted)
+    )
+
+
+def test_gdal_is_asked_where_it_says_the_same_twice(tmp_path):
+    path = written(tmp_path / "a.nc", FLOATS, {"missing_value": np.float32(3)}, np.float32(3))
+    assert gp.reconstruct(path, np.copy, size=8).valid[0].sum() == expected(path).count()

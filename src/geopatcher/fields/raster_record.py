@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
 
 
+#: Attributes of netCDF with values that mean "missing".
+MISSING = ("_FillValue", "missing_value")
 #: From here on a float may be another integer than it was made of.
 EXACT = 2.0**53
 
@@ -92,6 +94,7 @@ class Record:
                 raise SourceError(f"{name} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
             position = [band - 1 for band in indexes]
             _require_no_array_beside(name, dataset)
+            _require_heeded(name, dataset)
             dtypes = [_dtype(name, dataset.dtypes[band]) for band in position]
             values = [dataset.nodatavals[band] for band in position]
             flags = [dataset.mask_flag_enums[band] for band in position]
@@ -185,6 +188,46 @@ def _require_no_array_beside(name: str, dataset: DatasetReader) -> None:
             f"{name} says that its array {VALID!r} says which cells of {variable!r} hold data, and GDAL does "
             f"not read that: pass variable={variable!r} (--variable {variable}), with the extra netcdf"
         )
+
+
+def _require_heeded(name: str, dataset: DatasetReader) -> None:
+    """Refuse a netCDF variable that names more values that mean "missing" than GDAL takes for it: one.
+
+    Of a valid range it heeds both ends, and not one alone.
+
+    Raises
+    ------
+    SourceError
+        Some missing cells would be data.
+
+    """
+    if dataset.driver != "netCDF":
+        return
+    said = dataset.tags(1)
+    values = [
+        one.strip() for key in MISSING for one in said.get(key, "").strip("{}").split(",") if one.strip()
+    ]
+    ends = [key for key in ("valid_min", "valid_max") if key in said]
+    several, alone = len(set(map(_plain, values))) > 1, len(ends) == 1 and "valid_range" not in said
+    if several or alone:
+        variable = said.get("NETCDF_VARNAME", "data")
+        what = f"the values {', '.join(values)} mean" if several else f"what lies beyond {ends[0]} means"
+        raise SourceError(
+            f"{name} says that {what} missing, and GDAL does not heed all of that: pass "
+            f"variable={variable!r} (--variable {variable}), with the extra netcdf"
+        )
+
+
+def _plain(text: str) -> str:
+    """Return one way to write a number, or the text.
+
+    >>> _plain("4."), _plain("4"), _plain("nan"), _plain("a")
+    ('4.0', '4.0', 'nan', 'a')
+    """
+    try:
+        return str(float(text))
+    except ValueError:
+        return text
 
 
 def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:
