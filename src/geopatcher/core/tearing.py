@@ -21,7 +21,7 @@ class Draws(Protocol):
         ...
 
 
-def torn(starts: Array, ends: Array, drawn: Draws) -> bool:
+def torn(starts: Array, ends: Array, from_: Array, to: Array, drawn: Draws) -> bool:
     """Whether one of several straight pieces, short beside the whole, has its ends far from each other there.
 
     A piece that is torn stays as long as it is, however often it is halved; every other gets shorter.
@@ -30,8 +30,10 @@ def torn(starts: Array, ends: Array, drawn: Draws) -> bool:
     ----------
     starts, ends
         Points ``(n, 2)``.
+    from_, to
+        Where these are in the other system.
     drawn
-        Where they are in the other system.
+        Gives that of any others.
 
     Returns
     -------
@@ -41,11 +43,12 @@ def torn(starts: Array, ends: Array, drawn: Draws) -> bool:
     Examples
     --------
     >>> points = np.stack([np.linspace(0, 1, 65), np.zeros(65)], axis=1)
-    >>> torn(points[:-1], points[1:], lambda at: at * 9), torn(points[:-1], points[1:], lambda at: at // 0.7)
-    (False, True)
+    >>> for drawn in (lambda at: at * 9, lambda at: at // 0.7):
+    ...     torn(points[:-1], points[1:], drawn(points[:-1]), drawn(points[1:]), drawn)
+    False
+    True
 
     """
-    from_, to = drawn(starts), drawn(ends)
     size = float(np.nanmax(np.ptp(np.concatenate([from_, to]), axis=0), initial=0.0)) if len(starts) else 0.0
     whole = np.hypot(*(to - from_).T)
     long = whole > LONG * size

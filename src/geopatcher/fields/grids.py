@@ -37,7 +37,7 @@ CRS_ADVICE = 'give one that is, such as "EPSG:32633", a number of EPSG\'s, or th
 #: Corners of pixels this close together, in pixels, are the same.
 SAME_PX = 1e-3
 #: Places along each side within a raster that are looked up, too.
-INNER_PLACES = 16
+INNER_PLACES = 12
 #: Places on each edge of a raster that are looked up in another CRS, in which edges are curves.
 EDGE_PLACES = 101
 
@@ -205,7 +205,7 @@ def _moved(
     own = np.stack([xs, ys], axis=1)
     try:
         edges = drawn(own)
-        is_torn = np.isfinite(edges).all() and torn(own[:-1], own[1:], drawn)
+        is_torn = np.isfinite(edges).all() and torn(own[:-1], own[1:], edges[:-1], edges[1:], drawn)
         is_placed = np.isfinite(edges).all() and _surrounds(domain, drawn, edges)
     except GDAL_ERRORS as error:
         raise failure(error, f"{name} cannot be placed in the CRS of the map") from error

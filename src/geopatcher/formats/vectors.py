@@ -327,7 +327,11 @@ def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], 
         It is torn apart.
 
     """
-    if torn(starts, ends, lambda points: np.stack(change.transform(*points.T), axis=1)):
+
+    def drawn(points: Array) -> Array:
+        return np.stack(change.transform(*points.T), axis=1)
+
+    if torn(starts, ends, drawn(starts), drawn(ends), drawn):
         _refuse(given, change)
 
 
