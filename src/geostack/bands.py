@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from geostack._optional import load
 from geostack.errors import ItemError
+from geostack.places import path_of
 from geostack.signing import SignsAsset, sign_address, without_signature
 from geostack.told import ToldBand, ToldGrid, bands_told, grid_told, side_of
 
@@ -144,14 +145,15 @@ class ItemFiles:
         return ", ".join(f"{key} ({', '.join(names)})" if names else key for key, names in common.items())
 
     def _told(self, key: str) -> tuple[ToldBand, ...]:
-        return bands_told(self.item.assets[key].extra_fields)
+        return bands_told(self.item.assets[key].extra_fields, self.item.properties)
 
     def _grid(self, key: str) -> ToldGrid:
         who = f"{self.name}, asset {key}"
         return grid_told(self.item.assets[key].extra_fields, self.item.properties, who)
 
     def _file(self, key: str, index: int | None) -> BandFile:
-        told, name = self._told(key), f"{self.name}, asset {key}"
+        name = f"{self.name}, asset {key}"
+        told = bands_told(self.item.assets[key].extra_fields, self.item.properties, name)
         if index is not None and (index < 1 or (told and index > len(told))):
             raise ItemError(f"{name} has {len(told)} band(s), counted from 1, and no band {index}")
         said = told[(index or 1) - 1] if told else ToldBand()
@@ -189,14 +191,14 @@ def address_of(item: Item, key: str, home: str | None, alternate: str | None) ->
     href = asset.href if alternate is None else _other(asset, alternate, name)
     paths = load("pystac.utils")
     if paths.is_absolute_href(href) or href.startswith("/vsi"):
-        return href.removeprefix("file://")
+        return path_of(href)
     home = home or item.get_self_href()
     if home is None or not paths.is_absolute_href(home):
         raise ItemError(
             f"{name} is at {href}, and nothing says relative to what: give the path of the item's JSON, "
             "or a link 'self'"
         )
-    return str(paths.make_absolute_href(href, home)).removeprefix("file://")
+    return path_of(str(paths.make_absolute_href(href, home)))
 
 
 def _other(asset: Asset, alternate: str, name: str) -> str:

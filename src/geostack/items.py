@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 
 from geostack._optional import load
 from geostack.errors import ItemError
+from geostack.places import path_of
 from geostack.redaction import reason, without_secrets
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from pystac import Item
 
+_ONE_PAGE = (
+    "{} is one page of a search, and those that follow are left out: load_stac_items fetches all of them"
+)
 TIMEOUT_S = (10.0, 60.0)  # to connect, to answer
 
 
@@ -51,27 +56,39 @@ def items_of(given: ItemLike | Iterable[ItemLike]) -> list[tuple[Item, str | Non
         given = [given]
     if not isinstance(given, Iterable):
         raise TypeError(f"items are a list of items, or of paths to their JSON, not {type(given).__name__}")
-    found = [pair for each in given for pair in _each(each)]
+    records = [_record_of(each) for each in given]
+    found = [pair for record in records for pair in _of_record(*record)]
     if not found:
         raise ItemError("there are no items: a search that found some gives one at least")
+    record, who, _ = records[-1]  # of the pages of a search each but the last leads to another one
+    if _leads_on(record):
+        warnings.warn(_ONE_PAGE.format(who), stacklevel=3)
     return found
 
 
-def _each(given: ItemLike) -> Iterator[tuple[Item, str | None]]:
+def _record_of(given: ItemLike) -> tuple[Mapping[str, object], str, str | None]:
+    """Return JSON, what messages call it, and what addresses in it are relative to."""
     if isinstance(given, str | os.PathLike):
         place = os.fspath(given)
         home = place if urlsplit(place).scheme else str(Path(place).absolute())
-        yield from _of_record(_read(place), without_secrets(place), home)
-    elif isinstance(given, Mapping):
-        yield from _of_record(given, "a mapping", None)
-    elif isinstance(given, Recorded):
-        record = given.to_dict(transform_hrefs=False)
-        yield from _of_record(record, f"an object of the type {type(given).__name__}", None)
-    else:
-        raise TypeError(
-            f"an item is a pystac.Item, a mapping as JSON has it, or the path of a file of JSON, not "
-            f"{type(given).__name__}"
-        )
+        return _read(place), without_secrets(place), home
+    if isinstance(given, Mapping):
+        return given, "a mapping", None
+    if isinstance(given, Recorded):
+        return given.to_dict(transform_hrefs=False), f"an object of the type {type(given).__name__}", None
+    raise TypeError(
+        f"an item is a pystac.Item, a mapping as JSON has it, or the path of a file of JSON, not "
+        f"{type(given).__name__}"
+    )
+
+
+def _leads_on(record: Mapping[str, object]) -> bool:
+    """Whether a collection of items is a page that another one follows."""
+    links = record.get("links")
+    listed = links if isinstance(links, list) else []
+    return record.get("type") == "FeatureCollection" and any(
+        isinstance(link, Mapping) and link.get("rel") == "next" for link in listed
+    )
 
 
 def _of_record(
@@ -107,7 +124,7 @@ def _read(place: str) -> Mapping[str, object]:
             answer.raise_for_status()
             text = answer.text
         else:
-            text = Path(place.removeprefix("file://")).read_text(encoding="utf-8")
+            text = Path(path_of(place)).read_text(encoding="utf-8")
         record = json.loads(text)
     except (OSError, ValueError) as error:  # those of requests are OSErrors
         raise ItemError(f"{name} cannot be read as an item: {reason(error)}") from None

@@ -6,6 +6,7 @@ Nothing here opens a file. What is made of items is a description, which `geopat
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import index
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from geostack.bands import BandFile, ItemFiles
@@ -58,16 +59,18 @@ class Mask:
     bits: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "bits", tuple(self.bits))
+        for name in ("classes", "bits"):
+            given = tuple(vars(self)[name])
+            try:
+                object.__setattr__(self, name, tuple(map(index, given)))  # those of NumPy are integers, too
+            except TypeError as error:
+                raise ValueError(f"{name} of a mask are whole numbers, not {given}") from error
         if not self.asset or not (self.classes or self.bits):
             raise ValueError(
                 f"a mask is an asset and its classes or bits that mean missing, as in Mask('SCL', (3, 8)), "
                 f"not {self.asset!r}, {self.classes}, {self.bits}"
             )
-        if not all(isinstance(value, int) for value in self.classes):
-            raise ValueError(f"classes of a mask are whole numbers, not {self.classes}")
-        if not all(isinstance(bit, int) and 0 <= bit < 64 for bit in self.bits):
+        if not all(0 <= bit < 64 for bit in self.bits):
             raise ValueError(f"bits of a mask are counted from 0, up to 63, not {self.bits}")
 
 

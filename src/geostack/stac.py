@@ -227,8 +227,17 @@ def _ask(client: Client, query: SceneQuery, condition: Condition, found: _Found)
         limit=PAGE_ITEMS,
         **condition,
     )
-    for item in search.items():
-        found.consider(item, query)
+    pages: set[tuple[str, ...]] = set()
+    for page in search.pages():
+        names = tuple(item.id for item in page)
+        if names in pages:  # the client would ask for ever
+            raise StacApiError(
+                f"{without_secrets(client.self_href)} sent a page of {len(names)} item(s) twice, {names[0]} "
+                f"first: its links to next pages lead back. Ask for less, by a smaller bbox or datetime"
+            )
+        pages.add(names)
+        for item in page:
+            found.consider(item, query)
 
 
 def _least_cloudy_first(item: Item) -> tuple[float, str]:

@@ -29,6 +29,9 @@ _DTYPES = frozenset(
     }
 )
 
+#: What may be said of all bands of an asset, or of all assets of an item.
+OF_ALL = ("data_type", "nodata", "raster:scale", "raster:offset", "unit")
+
 
 @dataclass(frozen=True)
 class ToldGrid:
@@ -81,21 +84,31 @@ def grid_told(asset: Fields, properties: Fields, who: str) -> ToldGrid:
     return ToldGrid(crs, transform, shape)
 
 
-def bands_told(asset: Fields) -> tuple[ToldBand, ...]:
+def bands_told(asset: Fields, properties: Fields, who: str | None = None) -> tuple[ToldBand, ...]:
     """Return what an asset says of its bands, in their order; nothing where it tells of none.
+
+    What an item says of all its assets (STAC 1.1) holds where the asset says nothing else. A number that is
+    none counts as not told, or, where ``who`` names the asset for a message, is refused.
+
+    Raises
+    ------
+    ItemError
+        A nodata value, a scale or an offset is no number.
 
     Examples
     --------
     >>> asset = {"eo:bands": [{"name": "B04", "common_name": "red"}], "raster:bands": [{"nodata": 0}]}
-    >>> bands_told(asset)[0].nodata, bands_told(asset)[0].common_name
+    >>> bands_told(asset, {})[0].nodata, bands_told(asset, {})[0].common_name
     (0, 'red')
 
     """
     lists = [_records(asset.get(name)) for name in ("eo:bands", "raster:bands", "bands")]
+    common = {key: properties[key] for key in OF_ALL if key in properties}
     # What STAC 1.1 says of all bands of an asset stands beside them.
-    alone = bool({"data_type", "nodata", "raster:scale", "raster:offset"} & set(asset))
+    alone = any(key in fields for fields in (asset, common) for key in OF_ALL if key != "unit")
     count = max(*map(len, lists), 1 if alone else 0)
-    return tuple(_band([asset, *(each[at] for each in lists if at < len(each))]) for at in range(count))
+    each = ([fields[at] for fields in lists if at < len(fields)] for at in range(count))
+    return tuple(_band([common, asset], own, who) for own in each)
 
 
 def side_of(asset: Fields, grid: ToldGrid) -> float:
@@ -107,22 +120,51 @@ def side_of(asset: Fields, grid: ToldGrid) -> float:
     return next((value for value in found if value is not None), math.inf)
 
 
-def _band(layers: list[Fields]) -> ToldBand:
-    """Return a band of all that is said of it, the last word last."""
+def _band(common: list[Fields], own: list[Fields], who: str | None) -> ToldBand:
+    """Return a band of all that is said of all bands and of it, the last word last."""
     said: dict[str, object] = {}
-    for layer in layers:
+    for layer in (*common, *own):
         said |= {key: value for key, value in layer.items() if value is not None}
-    dtype, nodata = said.get("data_type"), said.get("nodata")
-    name = next((layer["name"] for layer in layers[1:] if "name" in layer), None)
+    dtype = said.get("data_type")
+    name = next((layer["name"] for layer in own if "name" in layer), None)
     return ToldBand(
         name=_text(name),
         common_name=_text(said.get("common_name", said.get("eo:common_name"))),
         dtype=dtype if isinstance(dtype, str) and dtype in _DTYPES else None,
-        nodata=_number(nodata, named=True),
-        scale=_number(said.get("scale", said.get("raster:scale"))),
-        offset=_number(said.get("offset", said.get("raster:offset"))),
+        nodata=_told_number(said, ("nodata",), who, named=True),
+        scale=_told_number(said, ("scale", "raster:scale"), who),
+        offset=_told_number(said, ("offset", "raster:offset"), who),
         unit=_text(said.get("unit")),
     )
+
+
+def _told_number(
+    said: Fields, keys: tuple[str, ...], who: str | None, *, named: bool = False
+) -> float | int | None:
+    """Return a number by the first of its keys that is there, or one that is written as text."""
+    key = next((key for key in keys if key in said), None)
+    if key is None:
+        return None
+    value = said[key]
+    found = _number(_read(value) if isinstance(value, str) else value, named=named)
+    if found is None and who is not None:
+        what = "a number" + (', nor "nan", "inf" or "-inf"' if named else "")
+        raise ItemError(f"{who}: {key} is {value!r}, and not {what}: mend the item, or leave it out")
+    return found
+
+
+def _read(text: str) -> object:
+    """Return the number that a text is, whole where it is written so; else the text.
+
+    >>> _read("255"), _read("-3.5e2"), _read("none")
+    (255, -350.0, 'none')
+    """
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _crs(fields: Fields) -> str | None:
@@ -177,15 +219,14 @@ def _numbers(value: object) -> tuple[float, ...] | None:
 
 def _number(value: object, *, named: bool = False) -> float | int | None:
     """Return a finite number, or, ``named``, one of those that JSON has only names for."""
-    if named and isinstance(value, str) and value.lower() in {"nan", "inf", "-inf"}:
-        return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if named or math.isfinite(value) else None
 
 
 def _records(value: object) -> list[Fields]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    """Return a list of records, each in its place: what is none says nothing."""
+    return [each if isinstance(each, dict) else {} for each in value] if isinstance(value, list) else []
 
 
 def _text(value: object) -> str | None:

@@ -305,7 +305,74 @@ def test_bounds_over_the_antimeridian(tmp_path):
     made = gp.reconstruct(around, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
     assert made.domain.bounds == (170, -10, 190, 10)
     ends = gp.RasterField.from_array(pixels, transform=Affine(2, 0, -180, 0, -2, 90), crs="EPSG:4326")
-    with pytest.raises(ValueError, match="go over the antimeridian, where the raster ends"):
+    with pytest.raises(ValueError, match="goes on at the other end of the raster"):
         gp.reconstruct(ends, np.copy, size=32, region=(170, -10, -170, 10), crop=True)
     with pytest.raises(ValueError, match="are empty: give left"):  # the wrong way round
         gp.reconstruct(ends, np.copy, size=32, region=(12, -10, 10, 10), crop=True)
+
+
+@pytest.mark.parametrize(
+    ("west", "bounds"),
+    [(0, (-10, -19, 10, -10)), (-180, (170, -19, 190, -10)), (-180, (-191, -19, -170, -10))],
+)
+@pytest.mark.parametrize("made", [tuple, lambda bounds: shapely.box(*bounds)])
+@pytest.mark.parametrize("crs", ["EPSG:4326", None])
+def test_what_goes_on_at_the_other_end_of_the_raster_is_not_lost(west, bounds, made, crs):
+    around = gp.RasterField.from_array(
+        np.ones((90, 180), "uint8"), transform=Affine(2, 0, west, 0, -2, 90), crs=crs
+    )
+    with pytest.raises(ValueError, match=r"goes on at the other end of the raster.* give a polygon for each"):
+        gp.reconstruct(around, np.copy, size=32, region=made(bounds))
+    for whole in ((west - 1, -19, west + 361, -10), (west - 0.1, -19, west + 20, -10)):  # nothing is lost
+        result = gp.reconstruct(around, np.copy, size=32, region=made(whole), crop=True)
+        assert result.domain.bounds[0] == west
+    part = around.source.domain.cut(Box(0, 90, 0, 90))  # of half of the world no other end is known
+    half = gp.RasterField.from_array(np.ones((90, 90), "uint8"), transform=part.transform, crs="EPSG:4326")
+    result = gp.reconstruct(half, np.copy, size=32, region=made((west - 9, 0, west + 9, 9)), crop=True)
+    assert result.domain.bounds[0] == west
+
+
+def test_geojson_in_memory_is_in_the_crs_that_it_names(path, whole):
+    geopandas = pytest.importorskip("geopandas")
+    moved = geopandas.GeoSeries([ON_GROUND], crs=32633).to_crs(3857)
+    given = {"type": "FeatureCollection", "features": moved.__geo_interface__["features"]}
+    given["crs"] = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
+    made = gp.reconstruct(path, smooth, size=64, region=given)
+    wanted = gp.reconstruct(path, smooth, size=64, region=moved)
+    np.testing.assert_array_equal(made.array, wanted.array)
+    plain = gp.reconstruct(path, smooth, size=64, region=ON_GROUND.__geo_interface__)
+    assert np.isfinite(plain.array).any()
+
+
+@pytest.mark.parametrize(
+    ("crs", "place"),
+    [
+        ("EPSG:32610", Affine(5000, 0, 2e5, 0, -5000, 5.5e6)),
+        ("EPSG:32660", Affine(5000, 0, 2e5, 0, -5000, 5.5e6)),
+        ("EPSG:3035", Affine(20_000, 0, 3.5e6, 0, -20_000, 4e6)),
+        ("EPSG:3413", Affine(20_000, 0, -1e6, 0, -20_000, 1e6)),
+    ],
+)
+@pytest.mark.parametrize(
+    "region", [(-179, -80, 179, 84), (-180, 0, 180, 90), (-180, -60, 5, 80), (-123, -60, 178, 48.5)]
+)
+def test_of_a_region_as_large_as_the_world_what_is_near_counts(crs, place, region):
+    """Far from a raster its CRS has no place for a corner, or that of another: polygons lay elsewhere."""
+    field = gp.RasterField.from_array(np.ones((1, 100, 100), "uint8"), transform=place, crs=crs)
+    rows, cols = np.mgrid[:100, :100] + 0.5
+    back = pyproj.Transformer.from_crs(crs, 4326, always_xy=True)
+    lon, lat = back.transform(place.a * cols + place.c, place.e * rows + place.f)
+    west, south, east, north = region
+    wanted = (lon >= west) & (lon <= east) & (lat >= south) & (lat <= north)
+    try:
+        made = gp.reconstruct(field, np.copy, size=32, region=shapely.box(*region), region_crs=4326)
+    except ValueError as error:
+        assert "goes over the antimeridian" in str(error) or not wanted.any()  # noqa: PT017 - or it is right
+        return
+    inside = np.abs(np.abs(lon) - 180) > 1e-6  # those on the antimeridian are on both sides of it
+    assert (made.valid[0] != wanted)[inside].sum() <= 4  # centres that lie on an edge
+    if wanted.any():  # the rectangle around what is drawn of bounds, which may be bent, holds all of it
+        part = gp.reconstruct(field, np.copy, size=32, region=region, region_crs=4326, crop=True)
+        left, bottom, right, top = part.domain.bounds
+        x, y = place.a * cols[wanted] + place.c, place.e * rows[wanted] + place.f
+        assert (left < x.min(), x.max() < right, bottom < y.min(), y.max() < top) == (True,) * 4

@@ -23,6 +23,14 @@ def test_a_file_and_its_images(tmp_path):
     assert not tiff.image(0).masked
 
 
+def test_a_nodata_value_that_may_have_been_rounded_is_refused(tmp_path):
+    path = write_cog(tmp_path / "a.tif", noise().astype("int64"), nodata=-(2**60))
+    with pytest.raises(
+        SourceError, match=r"a.tif has a nodata value near -1152921504606846976, .*RasterField"
+    ):
+        _ = opened(path).nodata
+
+
 def test_masks_are_no_rasters(tmp_path):
     tiff = opened(
         write_cog(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from affine import Affine
 
 import geostack
 from geopatcher.core.box import Box
+from geopatcher.core.domain import RasterDomain
+from geopatcher.errors import SourceError
 from geopatcher.fields.item_source import ItemSource, Meaning, Missing
 from geopatcher.fields.items_mosaic import mosaic_of_items
+from geopatcher.fields.late_file import LateFile
 from items import asset, item
 
 RNG = np.random.default_rng(6)
@@ -137,8 +141,38 @@ def test_meaning_is_worked_out_in_double_precision():
     assert Meaning().of(values, np.dtype("float32")) is values
 
 
+def mask_of(dtype):
+    """Return a file that is said to hold numbers of a dtype."""
+    domain = RasterDomain((1, 2, 4), Affine(10, 0, 0, 0, -10, 0), "EPSG:32633", None, np.dtype(dtype))
+    return LateFile("item S2A, asset QA", "qa.tif", None, domain)
+
+
 def test_missing_by_classes_bits_and_what_is_not_held():
     values, held = np.arange(8).reshape(1, 2, 4), np.ones((1, 2, 4), bool)
     held[0, 0, 0] = False
-    found = Missing(None, (5,), (1,)).of(values, held)
+    found = Missing(mask_of("int64"), (5,), (1,)).of(values, held)
     assert np.flatnonzero(found).tolist() == [0, 2, 3, 5, 6, 7]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int64", "uint64"])
+def test_every_bit_of_every_type(dtype):
+    n_bits = np.dtype(dtype).itemsize * 8
+    values = np.array([0, 1, 3, (1 << (n_bits - 1)), (1 << n_bits) - 1], f"u{n_bits // 8}")
+    for bit in {0, 1, n_bits - 1}:
+        found = Missing(mask_of(dtype), (), (bit,)).of(values.view(dtype), None)
+        assert found.tolist() == [bool(int(value) >> bit & 1) for value in values]
+    with pytest.raises(
+        SourceError, match=rf"asset QA holds {dtype}, whose pixels never have the bit {n_bits}"
+    ):
+        Missing(mask_of(dtype), (), (0, n_bits))
+    limits = np.iinfo(dtype)
+    ends = np.array([limits.min, limits.max - 1, limits.max], dtype)
+    assert Missing(mask_of(dtype), (int(limits.max),), ()).of(ends, None).tolist() == [False, False, True]
+    for beyond in (limits.min - 1, limits.max + 1):
+        with pytest.raises(SourceError, match=rf"never have the class {beyond} of the mask: take"):
+            Missing(mask_of(dtype), (0, beyond), ())
+
+
+def test_a_mask_of_floats_is_refused():
+    with pytest.raises(SourceError, match="asset QA holds float32, and a mask holds whole numbers"):
+        Missing(mask_of("float32"), (1,), ())

@@ -79,6 +79,33 @@ def test_pixels_and_gaps_are_rasterios(tmp_path, dtype, kind):
     assert source.domain.nodata == (3 if kind == "nodata" else None)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [
+        *(("int64", 2**60 + 1), ("int64", -(2**53) - 1), ("int64", -(2**63))),
+        *(("uint64", 2**63 + 8), ("uint64", 2**64 - 1)),
+    ],
+)
+def test_a_nodata_value_that_no_float_holds_is_missing_alone(tmp_path, dtype, nodata):
+    """rasterio gives it as a float, which is another integer: that one is data."""
+    limits = np.iinfo(dtype)
+    values = [value for value in range(nodata - 6, nodata + 6) if limits.min <= value <= limits.max]
+    pixels = np.array(values, dtype=dtype).reshape(1, 1, -1)
+    make(tmp_path / "a.tif", pixels)
+    kind = {"int64": "Int64", "uint64": "UInt64"}[dtype]
+    (tmp_path / "a.vrt").write_text(
+        f'<VRTDataset rasterXSize="{len(values)}" rasterYSize="1"><VRTRasterBand dataType="{kind}" band="1">'
+        f"<NoDataValue>{nodata}</NoDataValue><SimpleSource>"
+        '<SourceFilename relativeToVRT="1">a.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    source = RasterioSource(str(tmp_path / "a.vrt"))
+    whole = Box(0, 1, 0, len(values))
+    np.testing.assert_array_equal(known(source, whole).ravel(), [value != nodata for value in values])
+    np.testing.assert_array_equal(source.read(whole), pixels)
+    assert source.has_nodata
+
+
 def test_nan_is_missing_and_infinity_is_not(tmp_path):
     pixels = image("float32")
     pixels[0, 1, 2], pixels[1, 3, 4] = np.nan, np.inf

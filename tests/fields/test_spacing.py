@@ -54,7 +54,7 @@ def test_what_is_not_even(values, words):
 
 def test_single_precision_may_be_coarse():
     values = np.float32(4.5e6) + np.arange(200, dtype="float32") * np.float32(0.8)
-    assert centres_of(xarray.DataArray(np.zeros(200), {"x": values}, ("x",)), "x", ()).step(
+    assert centres_of(xarray.DataArray(np.zeros(200), {"x": values}, ("x",)), "x", (), {}, None).step(
         None
     ) == pytest.approx(0.8, abs=0.01)
     with pytest.raises(ValueError, match="not evenly spaced"):
@@ -69,8 +69,8 @@ def test_coordinates_are_found_along_a_dimension_and_unpacked():
         np.zeros((2, 2)), {"east": packed, "wide": (("y", "x"), np.zeros((2, 2)))}, ("y", "x")
     )
     assert [name for name, _ in along(array, "x")] == ["east"]
-    assert centres_of(array, "x", ("lon",)) is None
-    found = centres_of(array, "x", ("east",))
+    assert centres_of(array, "x", ("lon",), {}, None) is None
+    found = centres_of(array, "x", ("east",), {}, None)
     assert (found.name, found.values.tolist()) == ("east", [7.0, 12.0])
 
 

@@ -161,7 +161,6 @@ def test_metadata_of_odd_types_do_no_harm():
         "number": 0.5,
         "nan": "nan",
         "flag": True,
-        "valid_range": (0, 9),
     }
     assert domain.metadata.bands[0].scale == 2
     result = gp.reconstruct(array, np.copy, size=4)

@@ -15,6 +15,8 @@ from geopatcher.errors import SourceError
 from geopatcher.formats.vectors import (
     GEOJSON_CRS,
     bounds_in_crs,
+    crs_of_json,
+    cut_to,
     in_crs,
     is_in_degrees,
     outline,
@@ -156,3 +158,63 @@ def test_which_coordinates_are_degrees():
         is_in_degrees(crs) for crs in ("EPSG:4326", 4269, "OGC:CRS84", "EPSG:32633", None, "no such CRS")
     ]
     assert known == [True, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("other", ["EPSG:4326", "EPSG:3857", "EPSG:3832"])
+@pytest.mark.parametrize("placed", [bounds_in_crs, lambda bounds, *crs: in_crs(shapely.box(*bounds), *crs)])
+def test_what_another_crs_tears_apart_is_refused(other, placed):
+    """Its corners are drawn at both ends of the world, and between them lies all of it."""
+    torn = {"EPSG:3832": ("EPSG:32626", (1e5, 5e6, 4.5e5, 5.6e6))}  # which ends 30 degrees west
+    crs, bounds = torn.get(other, ("EPSG:32660", (6e5, 5.0e6, 1.0e6, 5.6e6)))
+    with pytest.raises(ValueError, match=r"UTM zone .* goes over the antimeridian or around a pole"):
+        placed(bounds, crs, other)
+    west, south, _, north = bounds
+    here = placed((west - 4e5, south, west - 3e5, north), crs, other)
+    left, _, right, _ = here if isinstance(here, tuple) else here.bounds
+    assert right - left < (3e5 if other != "EPSG:4326" else 3)
+
+
+def test_around_a_pole():
+    pole = (-3e5, -3e5, 3e5, 3e5)
+    with pytest.raises(ValueError, match="goes over the antimeridian or around a pole, where WGS 84 ends"):
+        bounds_in_crs(pole, "EPSG:3413", "EPSG:4326")
+    with pytest.raises(ValueError, match="goes over the antimeridian or around a pole"):
+        in_crs(shapely.Point(0, 0).buffer(3e5), "EPSG:3413", "EPSG:4326")
+    assert bounds_in_crs((-180, 88, 180, 90), "EPSG:4326", "EPSG:3413")[0] == pytest.approx(
+        -217_700, rel=1e-2
+    )
+
+
+@pytest.mark.parametrize("other", ["EPSG:4258", "EPSG:4269", "OGC:CRS84"])
+def test_all_of_the_world_is_no_torn_outline(other):
+    world = (-180, -90, 180, 90)
+    assert bounds_in_crs(world, "EPSG:4326", other) == pytest.approx(world)
+    assert in_crs(shapely.box(*world), "EPSG:4326", other).bounds == pytest.approx(world)
+    assert bounds_in_crs((-180, -80, 180, 80), other, "EPSG:3857")[2] == pytest.approx(20_037_508.34)
+
+
+def test_of_several_layers_the_one_with_polygons_is_read_and_two_are_refused(tmp_path):
+    """GDAL takes the first one, whatever the others hold."""
+    geopandas = pytest.importorskip("geopandas")
+    path = tmp_path / "a.gpkg"
+    geopandas.GeoDataFrame(geometry=[shapely.Point(1, 1)], crs=32633).to_file(path, layer="trees")
+    geopandas.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 2)], crs=32633).to_file(path, layer="fields")
+    shape, crs = read_outline(path)
+    assert (shape.area, pyproj.CRS(crs).to_epsg()) == (2, 32633)
+    geopandas.GeoDataFrame(geometry=[shapely.box(5, 0, 6, 2)], crs=32633).to_file(path, layer="lakes")
+    with pytest.raises(SourceError, match=r"a.gpkg has 2 layers that may hold polygons, fields, lakes"):
+        read_outline(path)
+
+
+def test_a_crs_in_geojson():
+    assert crs_of_json({"crs": {"type": "name", "properties": {"name": "EPSG:3857"}}}) == "EPSG:3857"
+    assert crs_of_json({"crs": None}) is crs_of_json({}) is None
+    with pytest.raises(ValueError, match="its crs 7 has no name"):
+        crs_of_json({"crs": 7})
+
+
+def test_what_is_cut_to_bounds():
+    shape = shapely.box(0, 0, 9, 9)
+    assert cut_to(shape, (-1, -1, 10, 10)) is shape
+    assert cut_to(shape, (1, 1, 3, 20)).bounds == (1, 1, 3, 9)
+    assert cut_to(shape, (9, 0, 12, 9)) is shape  # which says later that it lies outside

@@ -56,6 +56,7 @@ def api():
         "obeys": True,
         "classes": ["core", "collections", "item-search"],
         "methods": ["GET", "POST"],
+        "leads_back": None,
     }
     with serving(Catalogue, items=scenes(), refuses=[], failures=[], log=[], **usual) as server:
         yield server
@@ -149,6 +150,16 @@ class TestNothingFound:
 
 
 class TestTrouble:
+    @pytest.mark.parametrize("methods", [["GET", "POST"], ["GET"]])
+    @pytest.mark.parametrize("first", [0, 4])
+    def test_a_link_to_the_next_page_that_leads_back_ends(self, api, methods, first):
+        """Else the same page would be asked for without end."""
+        api.methods, api.leads_back = methods, first
+        with pytest.raises(
+            StacApiError, match=rf"^{api.url}.* sent a page of 2 item\(s\) twice, . first: its"
+        ):
+            load_stac_items(*SUMMER, api=api.url)
+
     def test_an_api_out_of_reach(self):
         with pytest.raises(
             ConnectionError, match=r"^http://127\.0\.0\.1:1/stac cannot be reached \(.*refused"

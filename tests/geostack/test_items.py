@@ -1,6 +1,7 @@
 """What items may be given as."""
 
 import json
+import warnings
 
 import pystac
 import pytest
@@ -54,6 +55,23 @@ class TestForms:
             ) as caught:
                 items_of(f"{address}/b.json?sig=hunter2")
         assert "hunter2" not in str(caught.value)
+
+    def test_a_page_of_a_search_leads_to_more(self, tmp_path):
+        """The items of the pages behind it are not in it."""
+        more = {
+            "links": [{"rel": "self", "href": "x"}, {"rel": "next", "href": "https://api/search?token=2"}]
+        }
+        page, last = collection("a", "b") | more, collection("c")
+        (tmp_path / "a b.json").write_text(json.dumps(page))
+        place = tmp_path / "a b.json"
+        for given in (page, pystac.ItemCollection.from_dict(page), place, place.as_uri(), [last, page]):
+            with pytest.warns(
+                UserWarning, match=r"is one page of a search, and those that follow are left out"
+            ):
+                assert ids(given)[-2:] == ["a", "b"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert ids([page, last]) == ["a", "b", "c"]
 
     def test_what_is_given_is_not_changed(self):
         item, record = pystac.Item.from_dict(scene("a")), scene("b")

@@ -96,17 +96,19 @@ class TestBands:
         ],
     )
     def test_every_version_says_the_same(self, asset):
-        assert bands_told(asset) == (ToldBand("B04", "red", "uint16", 0, 1e-4, -0.1),)
+        assert bands_told(asset, {}) == (ToldBand("B04", "red", "uint16", 0, 1e-4, -0.1),)
 
     def test_lists_of_different_length_are_read_side_by_side(self):
-        found = bands_told({"eo:bands": [{"name": "R"}, {"name": "G"}], "raster:bands": [{"nodata": 255}]})
+        found = bands_told(
+            {"eo:bands": [{"name": "R"}, {"name": "G"}], "raster:bands": [{"nodata": 255}]}, {}
+        )
         assert [(band.name, band.nodata) for band in found] == [("R", 255), ("G", None)]
 
     def test_a_band_has_the_last_word(self):
-        assert bands_told({"nodata": 0, "bands": [{"nodata": 7}]})[0].nodata == 7
+        assert bands_told({"nodata": 0, "bands": [{"nodata": 7}]}, {})[0].nodata == 7
 
     def test_nothing_is_said(self):
-        assert bands_told({"title": "Red"}) == ()
+        assert bands_told({"title": "Red"}, {}) == ()
 
     @pytest.mark.parametrize(
         ("value", "found"),
@@ -117,15 +119,40 @@ class TestBands:
             (True, None),
             ("x", None),
             (None, None),
+            ("255", 255),
+            ("-3.5", -3.5),
         ],
     )
     def test_nodata(self, value, found):
-        told = bands_told({"raster:bands": [{"nodata": value}]})[0].nodata
+        told = bands_told({"raster:bands": [{"nodata": value}]}, {})[0].nodata
         assert repr(told) == repr(found)
+
+    def test_what_is_said_of_all_assets_holds_where_the_asset_says_nothing_else(self):
+        common = {"nodata": 3, "data_type": "int16", "raster:scale": 0.5, "name": "no band", "scale": 9}
+        assert bands_told({"title": "Red"}, common) == (ToldBand(dtype="int16", nodata=3, scale=0.5),)
+        (own,) = bands_told({"bands": [{"name": "B04", "nodata": 7}], "raster:scale": 2}, common)
+        assert own == ToldBand("B04", dtype="int16", nodata=7, scale=2)
+
+    def test_a_band_of_which_nothing_is_said_keeps_its_place(self):
+        found = bands_told({"raster:bands": [None, {"nodata": 7}]}, {})
+        assert [band.nodata for band in found] == [None, 7]
+
+    @pytest.mark.parametrize("key", ["nodata", "scale", "offset"])
+    @pytest.mark.parametrize("value", ["x", True, [0], {"a": 1}, ""])
+    def test_what_is_no_number_is_refused_where_it_is_used(self, key, value):
+        asset = {"raster:bands": [{key: value}]}
+        assert bands_told(asset, {}) == (ToldBand(),)
+        with pytest.raises(
+            ItemError, match=rf"^item S2A, asset B04: {key} is .* and not a number.*: mend the"
+        ):
+            bands_told(asset, {}, "item S2A, asset B04")
+        if key != "nodata":
+            with pytest.raises(ItemError, match=f"{key} is inf, and not a number"):
+                bands_told({"raster:bands": [{key: math.inf}]}, {}, "B04")
 
     @pytest.mark.parametrize("kind", ["cint16", "other", 5, None])
     def test_types_that_numpy_has_not_are_left_to_the_file(self, kind):
-        assert bands_told({"raster:bands": [{"data_type": kind}]})[0].dtype is None
+        assert bands_told({"raster:bands": [{"data_type": kind}]}, {})[0].dtype is None
 
 
 def test_the_side_of_a_pixel():

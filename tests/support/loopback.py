@@ -60,7 +60,7 @@ class Catalogue(BaseHTTPRequestHandler):
 
     The server object tells how it behaves: `items`, conformance `classes`, filter `languages` it
     claims, `obeys` them or not, `methods`, `refuses` (properties it answers with 400), `failures`
-    (statuses it gives first).
+    (statuses it gives first), and `leads_back` (the first item from which on each page leads to itself).
     """
 
     def log_message(self, *_):
@@ -136,12 +136,14 @@ class Catalogue(BaseHTTPRequestHandler):
         ]
         first = int(asked.get("token", 0))
         links = []
-        if first + 2 < len(found):
+        back = getattr(self.server, "leads_back", None)
+        if first + 2 < len(found) or back is not None:
             more = {"rel": "next", "href": f"{self.server.url}/search", "method": method}
+            then = first if back is not None and first >= back else first + 2
             if method == "POST":
-                links = [{**more, "body": {"token": first + 2}, "merge": True}]
+                links = [{**more, "body": {"token": then}, "merge": True}]
             else:
-                token = f"token={first + 2}"
+                token = f"token={then}"
                 query = [
                     part for part in urlsplit(self.path).query.split("&") if not part.startswith("token=")
                 ]

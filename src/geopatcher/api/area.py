@@ -16,9 +16,12 @@ from geopatcher.core.box import Box
 from geopatcher.core.places import Geometric
 from geopatcher.engine.prepare import check_region
 from geopatcher.fields.declared import outline_of
+from geopatcher.fields.grids import crs_of
 from geopatcher.fields.part import Part
 from geopatcher.formats.vectors import (
     bounds_in_crs,
+    crs_of_json,
+    cut_to,
     in_crs,
     is_in_degrees,
     outline,
@@ -124,7 +127,7 @@ class Extent:
     ) -> tuple[PixelSource, Box | None]:
         """Return what lies in a ``shape`` in pixels of the source."""
         domain = outline_of(source)
-        if not shapely.intersects(shape, shapely.box(0, 0, domain.width, domain.height)):
+        if not Area(shape).touches(Box.of_shape(domain.grid_shape)):
             raise ValueError(
                 f"the region lies outside {source.name}, whose own bounds are {domain.bounds}: of one in "
                 f'another CRS give that, such as region_crs="EPSG:4326" for longitudes and latitudes'
@@ -143,15 +146,14 @@ class Extent:
         crosses = _crosses(given) and is_in_degrees(domain.crs if self.crs is None else self.crs)
         if crosses:
             east += TURN
-        elif self.crs is None or not (west < east and south < north):  # which is refused by name later
+        elif not _are_numbers(given) or not (west < east and south < north):  # which is refused by name later
             return west, south, east, north
         bounds = (west, south, east, north)
+        near = _near(domain, self.crs)
+        if near is not None:
+            bounds = _common(bounds, near) or bounds
         left, bottom, right, top = bounds if self.crs is None else bounds_in_crs(bounds, self.crs, domain.crs)
-        if crosses and is_in_degrees(domain.crs) and right > domain.bounds[2]:
-            raise ValueError(
-                f"bounds {tuple(given)} go over the antimeridian, where the raster ends: give a polygon for "
-                f"each side of it, or take a raster that goes on there"
-            )
+        _require_within_turn(domain, left, right)
         return left, bottom, right, top
 
     def _outline(self, domain: RasterDomain) -> shapely.Geometry:
@@ -165,12 +167,73 @@ class Extent:
                 shape = outline([geometry])
             case Mapping() as mapping:
                 shape = outline_of_json(mapping)
+                crs = crs_of_json(mapping) if crs is None else crs
             case Geometric() as table:
                 shape = outline_of_json(table.__geo_interface__)
                 crs = table.crs if crs is None and isinstance(table, Located) else crs
             case other:
                 raise TypeError(f"{other!r} is no polygon")
-        return shape if crs is None else in_crs(shape, crs, domain.crs)
+        near = _near(domain, crs)
+        shape = shape if near is None else cut_to(shape, near)
+        drawn = shape if crs is None else in_crs(shape, crs, domain.crs)
+        left, _, right, _ = map(float, shapely.bounds(drawn))
+        _require_within_turn(domain, left, right)
+        return drawn
+
+
+def _near(domain: RasterDomain, crs: object) -> tuple[float, float, float, float] | None:
+    """Return bounds in another CRS of what lies around a raster: of a region no more is drawn in that of it.
+
+    What is far away may have no place there, or that of something else. ``None`` is where that is not known,
+    or there is no other CRS.
+    """
+    if crs is None or domain.crs is None or domain.is_tied:
+        return None
+    try:
+        west, south, east, north = bounds_in_crs(domain.bounds, domain.crs, crs)
+    except ValueError:
+        return None
+    width, height = east - west, north - south
+    return west - width, south - height, east + width, north + height
+
+
+def _common(
+    one: tuple[float, float, float, float], other: tuple[float, float, float, float]
+) -> tuple[float, float, float, float] | None:
+    """Return the bounds of what lies in both, ``None`` where nothing does."""
+    west, south, east, north = *map(max, one[:2], other[:2]), *map(min, one[2:], other[2:])
+    return (west, south, east, north) if west < east and south < north else None
+
+
+def _require_within_turn(domain: RasterDomain, left: float, right: float) -> None:
+    """Refuse longitudes beyond an end of the raster of which it has more, all around the world, at the other.
+
+    Raises
+    ------
+    ValueError
+        Some of these would be lost.
+
+    """
+    west, _, east, _ = domain.bounds
+    if (west <= left and right <= east) or (left <= west and east <= right) or not _turns(domain):
+        return
+    pixel = abs(domain.transform.a)
+    lost = max(min(right + turn, east) - max(left + turn, west) for turn in (-TURN, TURN))
+    if lost >= pixel and left < east and west < right:
+        raise ValueError(
+            f"the region, from {left:g} to {right:g} degrees, goes on at the other end of the raster, which "
+            f"is from {west:g} to {east:g}: give a polygon for each side, or take a raster that goes on there"
+        )
+
+
+def _turns(domain: RasterDomain) -> bool:
+    """Return whether x is a longitude: as the CRS says, or else where it is as wide as all of the world."""
+    if domain.crs is not None:
+        return bool(crs_of(domain.crs).is_geographic)
+    west, south, east, north = domain.bounds
+    pixel = abs(domain.transform.a)
+    is_world = abs(east - west - TURN) <= pixel and -TURN / 4 - pixel <= south and north <= TURN / 4 + pixel
+    return is_world and not domain.transform.is_identity
 
 
 def _to_pixels(shape: shapely.Geometry, domain: RasterDomain) -> shapely.Geometry:
@@ -201,7 +264,11 @@ def _snapped(pixels: Box, source: PixelSource, reading: Reading) -> Box:
 
 def _crosses(bounds: Sequence[float]) -> bool:
     """Return whether longitudes go over the antimeridian, and are not merely the wrong way round."""
-    if np.asarray(bounds).dtype.kind not in "iuf":
+    if not _are_numbers(bounds):
         return False
     west, south, east, north = bounds
     return east < 0 < west and east + TURN - west < TURN / 2 and south < north
+
+
+def _are_numbers(bounds: Sequence[float]) -> bool:
+    return np.asarray(bounds).dtype.kind in "iuf"

@@ -13,6 +13,7 @@ from affine import Affine
 from geopatcher._optional import load
 from geopatcher.core.gaps import TAG, TAG_NAMESPACE
 from geopatcher.errors import SourceError
+from geopatcher.fields.raster_record import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,10 +179,22 @@ class Tiff:
 
     @property
     def nodata(self) -> float | int | None:
-        """One value for all bands, or ``None``."""
+        """One value for all bands, or ``None``.
+
+        Raises
+        ------
+        SourceError
+            It is one that async-geotiff, which gives it as a float, may have rounded.
+
+        """
         nodata = self.geotiff.nodata
         if nodata is None or self.dtype.kind == "f" or not float(nodata).is_integer():
             return nodata
+        if abs(nodata) >= EXACT:
+            raise SourceError(
+                f"{self.name} has a nodata value near {nodata:.0f}, which async-geotiff rounds: take "
+                f"RasterField, or give its path"
+            )
         return int(nodata)
 
     @property

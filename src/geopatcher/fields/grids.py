@@ -14,6 +14,7 @@ from rasterio.warp import calculate_default_transform, transform
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
+from geopatcher.core.tearing import torn
 from geopatcher.errors import SourceError
 from geopatcher.formats.gdal_environment import GDAL_ERRORS, environment, failure
 from geopatcher.formats.rasterio_warnings import no_affine_warning
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from geopatcher.core.tearing import Draws
 
 #: What rasterio understands: ``"EPSG:32633"``, a number of EPSG's, WKT, a CRS.
 CrsLike: TypeAlias = "str | int | CRS"
@@ -33,6 +36,8 @@ CRS_ADVICE = 'give one that is, such as "EPSG:32633", a number of EPSG\'s, or th
 
 #: Corners of pixels this close together, in pixels, are the same.
 SAME_PX = 1e-3
+#: Places along each side within a raster that are looked up, too.
+INNER_PLACES = 12
 #: Places on each edge of a raster that are looked up in another CRS, in which edges are curves.
 EDGE_PLACES = 101
 
@@ -191,23 +196,46 @@ def _moved(
             f"lie. Write it into the file, as with: rio edit-info --crs EPSG:32633 FILE"
         )
     source, target = crs_of(domain.crs), crs_of(grid.crs)
-    try:
+
+    def drawn(points: NDArray[np.float64]) -> NDArray[np.float64]:
         with environment():
-            moved = transform(source, target, xs.tolist(), ys.tolist())
+            found = transform(source, target, points[:, 0].tolist(), points[:, 1].tolist())
+        return np.stack([np.asarray(found[0], float), np.asarray(found[1], float)], axis=1)
+
+    own = np.stack([xs, ys], axis=1)
+    try:
+        edges = drawn(own)
+        is_torn = np.isfinite(edges).all() and torn(own[:-1], own[1:], edges[:-1], edges[1:], drawn)
+        is_placed = np.isfinite(edges).all() and _surrounds(domain, drawn, edges)
     except GDAL_ERRORS as error:
         raise failure(error, f"{name} cannot be placed in the CRS of the map") from error
-    new_xs, new_ys = np.asarray(moved[0], float), np.asarray(moved[1], float)
-    if not (np.isfinite(new_xs).all() and np.isfinite(new_ys).all()):
+    if is_torn:
+        raise SourceError(
+            f"{name} lies across the date line or around a pole, at both ends of a map in "
+            f"{target.to_string()}: choose another CRS, or name the bounds of a map (Grid, --bounds)"
+        )
+    if not is_placed:
         raise SourceError(
             f"{name}, whose bounds are {domain.bounds}, has edges that lie nowhere in the CRS of the map, "
-            f"{target.to_string()}: choose another one"
+            f"{target.to_string()}: choose another one, or name the bounds of a map (Grid, --bounds)"
         )
-    if target.is_geographic and np.abs(np.diff(new_xs)).max() > 180:  # degrees
-        raise SourceError(
-            f"{name} lies across the date line, at both ends of a map in {target.to_string()}: choose a "
-            f"projected CRS"
-        )
-    return new_xs, new_ys
+    return edges[:, 0], edges[:, 1]
+
+
+def _surrounds(domain: RasterDomain, drawn: Draws, edges: NDArray[np.float64]) -> bool:
+    """Whether all of a raster lies within its edges in another CRS, ``(n, 2)``.
+
+    Those of a global raster are a slit there, or a loop around a few places, and all else is around it.
+    """
+    across, down = np.meshgrid(
+        *(np.linspace(0, 1, INNER_PLACES + 2)[1:-1] * n for n in domain.grid_shape[::-1])
+    )
+    a, b, c, d, e, f = domain.transform[:6]
+    cols, rows = across.ravel(), down.ravel()
+    inner = drawn(np.stack([a * cols + b * rows + c, d * cols + e * rows + f], axis=1))
+    low, high = edges.min(axis=0), edges.max(axis=0)
+    slack = (high - low) / EDGE_PLACES
+    return bool(((inner >= low - slack) & (inner <= high + slack)).all())  # NaN is not within
 
 
 def grid_for(wanted: Grid, domains: Sequence[RasterDomain], names: Sequence[str]) -> RasterDomain:
@@ -268,7 +296,10 @@ def _lattice(wanted: Grid, first: RasterDomain, name: str) -> RasterDomain:
             )
     except GDAL_ERRORS as error:
         raise failure(error, f"{name} cannot be placed in {target.to_string()}") from error
-    return RasterDomain((int(height), int(width)), place, target.to_wkt())
+    made = RasterDomain((int(height), int(width)), place, target.to_wkt())
+    if wanted.bounds is None:  # what GDAL proposes of one that is torn apart is as wide as the world
+        outline(first, made, name)
+    return made
 
 
 def _within(bounds: Bounds, start: RasterDomain, *, kept: bool) -> RasterDomain:

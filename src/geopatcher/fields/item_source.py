@@ -13,6 +13,7 @@ from geopatcher.core.buffers import empty
 from geopatcher.core.digests import digest_of
 from geopatcher.core.domain import RasterDomain
 from geopatcher.core.metadata import BandMetadata, Metadata
+from geopatcher.errors import SourceError
 from geopatcher.fields.composing import held_in
 from geopatcher.fields.file_identity import SourceFiles
 from geopatcher.fields.late_file import LateScene
@@ -39,18 +40,39 @@ TILE = (512, 512)
 
 @dataclass(frozen=True)
 class Missing:
-    """Which pixels are missing: where a file holds one of these classes, or has one of these bits set."""
+    """Which pixels are missing: where a file holds one of these classes, or has one of these bits set.
+
+    Raises
+    ------
+    SourceError
+        It is said to hold something else than whole numbers, or no pixel of it can have one of these.
+
+    """
 
     file: LateFile
     classes: tuple[int, ...]
     bits: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        dtype = self.file.domain.dtype
+        if dtype.kind not in "iu":
+            raise SourceError(f"{self.file.name} holds {dtype}, and a mask holds whole numbers")
+        limits = np.iinfo(dtype)
+        classes = [value for value in self.classes if not limits.min <= value <= limits.max]
+        bits = [bit for bit in self.bits if bit >= limits.bits]
+        for what, wrong in (("class", classes), ("bit", bits)):
+            if wrong:
+                raise SourceError(
+                    f"{self.file.name} holds {dtype}, whose pixels never have the {what} {wrong[0]} of the "
+                    f"mask: take values {limits.min} to {limits.max}, or bits 0 to {limits.bits - 1}"
+                )
+
     def of(self, pixels: Array, held: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
         """Return where pixels say "missing", or hold nothing."""
-        said: NDArray[np.bool_] = np.isin(pixels, self.classes)
+        said: NDArray[np.bool_] = np.isin(pixels, np.array(self.classes, pixels.dtype))
         if self.bits:
-            wide = pixels.astype(np.int64)
-            said |= (wide & sum(1 << bit for bit in self.bits)) != 0
+            plain = pixels.view(f"u{pixels.dtype.itemsize}")
+            said |= (plain & plain.dtype.type(sum(1 << bit for bit in self.bits))) != 0
         known = held_in(pixels, held)
         return said if known is None else said | ~known
 

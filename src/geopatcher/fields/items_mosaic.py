@@ -78,10 +78,7 @@ def _source_of(
     files = [LateFile.of(band, dtype) for band, dtype in zip(scene.bands, types, strict=True)]
     rule, missing = catalogued.mask, None
     if rule is not None and scene.mask is not None:
-        mask = LateFile.of(scene.mask, masked)
-        if mask.domain.dtype.kind not in "iu":
-            raise SourceError(f"{mask.name} holds {mask.domain.dtype}, and a mask holds whole numbers")
-        missing = Missing(mask, rule.classes, rule.bits)
+        missing = Missing(LateFile.of(scene.mask, masked), rule.classes, rule.bits)
     return ItemSource.of(
         scene.name,
         files,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from geopatcher._optional import load
 from geopatcher.errors import MissingExtraError, SourceAccessError, SourceError
 from geopatcher.fields.labelled import LabelledArray
-from geopatcher.fields.xarray_field import XarrayField
+from geopatcher.fields.xarray_field import StoredVariable, XarrayField
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -66,8 +66,10 @@ def is_grib(path: str) -> bool:
     return path.lower().endswith(tuple(GRIBS))
 
 
-def in_dataset(dataset: object, name: str, of: str = "a Dataset") -> XarrayField:
-    """Return a variable of a `xarray.Dataset`.
+def in_dataset(
+    dataset: object, name: str, of: str = "a Dataset", kind: type[XarrayField] = XarrayField
+) -> XarrayField:
+    """Return a variable of a `xarray.Dataset` as a ``kind`` of field.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def in_dataset(dataset: object, name: str, of: str = "a Dataset") -> XarrayField
         known = ", ".join(sorted(map(str, dataset.data_vars))) or "none"
         raise SourceError(f"{of} has no variable {name!r}; its variables: {known}")
     try:
-        return XarrayField(found)
+        return kind(found)
     except (ValueError, TypeError) as error:
         raise SourceError(f"{name} of {of} cannot be used: {error}") from error
 
@@ -106,7 +108,7 @@ def variable_of_grib(place: Path, name: str, of: str) -> ArraySource:
     dataset = _dataset(place, options | {"backend_kwargs": alone}, of)
     if not (isinstance(dataset, HasVariables) and name in dataset.data_vars):
         dataset = _dataset(place, options | {"backend_kwargs": {"indexpath": ""}}, of)
-    return _named(in_dataset(dataset, name, of), f"{name} of {of}")
+    return _named(in_dataset(dataset, name, of, StoredVariable), f"{name} of {of}")
 
 
 def variable_in(place: object, name: str, options: Mapping[str, object], of: str) -> ArraySource:
@@ -120,7 +122,7 @@ def variable_in(place: object, name: str, options: Mapping[str, object], of: str
     """
     group, _, variable = name.rpartition("/")
     dataset = _dataset(place, {**options, **({"group": group} if group else {})}, of)
-    return _named(in_dataset(dataset, variable, of), f"{name} of {of}")
+    return _named(in_dataset(dataset, variable, of, StoredVariable), f"{name} of {of}")
 
 
 def _named(field: XarrayField, label: str) -> ArraySource:

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from geopatcher.fields.labelled import Labels, Rio
 
 #: What CF calls them (sections 4.1, 4.2 and 5.6).
-NORTHING = ("projection_y_coordinate", "latitude", "grid_latitude")
-EASTING = ("projection_x_coordinate", "longitude", "grid_longitude")
+NORTHING = (*("projection_y_coordinate", "latitude", "grid_latitude", "projection_y_angular_coordinate"),)
+EASTING = (*("projection_x_coordinate", "longitude", "grid_longitude", "projection_x_angular_coordinate"),)
+#: What xarray keeps where it has made NaN of what was missing.
+DECODED = ("_FillValue", "missing_value")
 #: Most bands that are read: what is made for each would otherwise be as large as a header says.
 MAX_BANDS = 2**20
 
@@ -102,7 +104,7 @@ def _domain(
     count = shape[0] if len(shape) == 3 else 1
     rio, mapping = _rio(array), _grid_mapping(array)
     crs = crs_of(mapping, array.attrs) or (None if rio is None or rio.crs is None else str(rio.crs))
-    transform = _transform(array, rows, cols, mapping)
+    transform = _transform(array, rows, cols, mapping, crs)
     ground = ground_of(mapping, crs)
     if transform != Affine.identity():
         ground = Ground(rpcs=ground.rpcs)
@@ -216,7 +218,7 @@ def _grid_mapping(array: Labels) -> Attributes:
 
 def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
     dtype = np.dtype(array.dtype)
-    if any(array.encoding.get(key) is not None for key in ("_FillValue", "missing_value")):
+    if any(array.encoding.get(key) is not None for key in DECODED):
         return float("nan") if dtype.kind == "f" else None  # it has been decoded
     known = missing_of(array.attrs, dtype)
     if known:
@@ -225,13 +227,14 @@ def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _transform(array: Labels, rows: Hashable, cols: Hashable, mapping: Attributes) -> Affine:
+def _transform(array: Labels, rows: Hashable, cols: Hashable, mapping: Attributes, crs: str | None) -> Affine:
     """Return the transform of the coordinates, or else the stored one.
 
     The stored one alone may be that of a larger array this one was cut from.
     """
     lengths = dict(zip(array.dims, array.shape, strict=True))
-    xs, ys = centres_of(array, cols, (*COLS, *EASTING)), centres_of(array, rows, (*ROWS, *NORTHING))
+    xs = centres_of(array, cols, (*COLS, *EASTING), mapping, crs)
+    ys = centres_of(array, rows, (*ROWS, *NORTHING), mapping, crs)
     grid = (lengths[rows], lengths[cols])
     if xs is None or ys is None:
         stored = transform_of(mapping, array.attrs, grid, alone=True)

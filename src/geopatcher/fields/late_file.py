@@ -12,16 +12,16 @@ import numpy as np
 from affine import Affine
 from rasterio.warp import transform
 
-from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
 from geopatcher.errors import SourceAccessError, SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.file_identity import SourceFiles
-from geopatcher.fields.grids import crs_of, outline, pixels_at, same_crs, whole_shift
+from geopatcher.fields.grids import crs_of, pixels_at, same_crs, whole_shift
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.scenes import AlignedScene, scene_on
 from geopatcher.fields.source_files import files_behind
+from geopatcher.fields.touching import touched
 from geopatcher.fields.under_tile import Places
 from geopatcher.fields.url_identity import url_of
 from geopatcher.fields.warped_scene import WarpedScene
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from geopatcher.core.blocks_below import BlocksBelow
+    from geopatcher.core.box import Box
     from geopatcher.fields.catalogued import DescribedFile
     from geopatcher.fields.warping import Cells
     from geopatcher.formats.signing import Sign
@@ -192,10 +193,8 @@ class LateScene:
 
         """
         usual = "bilinear" if file.domain.dtype.kind == "f" else "nearest"
-        placed = outline(file.domain, onto, file.name)
-        density = file.domain.height * file.domain.width / max(1, placed.n_pixels)
-        box = placed.intersect(Box.of_shape(onto.grid_shape))
-        return cls(file, box, onto, method or usual, max(1.0, density))
+        box, density = touched(file.domain, onto, file.name)
+        return cls(file, box, onto, method or usual, density)
 
     def read(self, box: Box, tile: tuple[int, int]) -> Cells:
         """Return pixels ``(1, h, w)`` of a rectangle of the map within ``box``, and where they hold data.

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
 
 
+#: Attributes of netCDF with values that mean "missing".
+MISSING = ("_FillValue", "missing_value")
+#: From here on a float may be another integer than it was made of.
+EXACT = 2.0**53
+
+
 class Header(NamedTuple):
     """What pixels mean, of the whole file: those that are read later must mean the same."""
 
@@ -50,7 +56,8 @@ class Header(NamedTuple):
 class Record:
     """What the file's header says of the bands and the window that are read.
 
-    ``beside`` is where the mask of its bands is, if the file says that it has one beside it.
+    ``beside`` is where the mask of its bands is, if the file says that it has one beside it. ``only_gdal`` is
+    whether a band has a nodata value that only GDAL knows exactly, which is asked as for a mask.
     """
 
     header: Header
@@ -62,6 +69,7 @@ class Record:
     one_dtype: bool
     is_tiled_elsewhere: bool
     beside: str | None = None
+    only_gdal: bool = False
 
     @classmethod
     def of(cls, path: str, bands: tuple[int, ...] | None, window: Box | None) -> Record:
@@ -86,13 +94,19 @@ class Record:
                 raise SourceError(f"{name} has bands 1 to {dataset.count}; asked for {missing or 'none'}")
             position = [band - 1 for band in indexes]
             _require_no_array_beside(name, dataset)
+            _require_heeded(name, dataset)
             dtypes = [_dtype(name, dataset.dtypes[band]) for band in position]
             values = [dataset.nodatavals[band] for band in position]
             flags = [dataset.mask_flag_enums[band] for band in position]
             # A mask stands above a nodata value, as in GDAL: what it shows is data, whatever its value.
+            marked = [MaskFlags.nodata in flag for flag in flags]
+            rounded = [
+                mark and _is_rounded(value, dtype)
+                for mark, value, dtype in zip(marked, values, dtypes, strict=True)
+            ]
             nodata = tuple(
-                exact_nodata(value, dtype) if MaskFlags.nodata in flag else None
-                for value, dtype, flag in zip(values, dtypes, flags, strict=True)
+                exact_nodata(value, dtype) if mark and not off else None
+                for mark, off, value, dtype in zip(marked, rounded, values, dtypes, strict=True)
             )
             names = tuple(dataset.descriptions[band] or f"b{band + 1}" for band in position)
             units = tuple(dataset.units[band] or "" for band in position)
@@ -114,9 +128,10 @@ class Record:
                 raise SourceError(f"{name} cannot be used: {error}") from error
             header = Header.of(dataset)
             beside = mask_beside(path, dataset)
-        has_mask = is_masked(flags)
+        only_gdal = any(rounded)
+        has_mask = only_gdal or is_masked(flags)
         one_dtype, block = len(set(dtypes)) == 1, (height, width)
-        record = cls(header, domain, block, indexes, nodata, has_mask, one_dtype, apart, beside)
+        record = cls(header, domain, block, indexes, nodata, has_mask, one_dtype, apart, beside, only_gdal)
         return record if window is None else record.cut(window)
 
     def cut(self, window: Box) -> Record:
@@ -144,6 +159,17 @@ def is_masked(flags: Sequence[Sequence[MaskFlags]]) -> bool:
     return any(MaskFlags.per_dataset in flag or MaskFlags.alpha in flag for flag in flags)
 
 
+def _is_rounded(nodata: float | None, dtype: np.dtype) -> bool:
+    """Whether a nodata value of integers may be another one than rasterio says, which gives it as a float.
+
+    Of the highest one of 64 bits, which as a float is none of them any more, it gives ``None``.
+
+    >>> _is_rounded(2.0**53, np.dtype("int64")), _is_rounded(-9999.0, np.dtype("int64"))
+    (True, False)
+    """
+    return dtype.kind in "iu" and dtype.itemsize > 4 and (nodata is None or abs(nodata) >= EXACT)
+
+
 def _require_no_array_beside(name: str, dataset: DatasetReader) -> None:
     """Refuse cells of which another array of the same file says which hold data: GDAL does not look at it.
 
@@ -162,6 +188,46 @@ def _require_no_array_beside(name: str, dataset: DatasetReader) -> None:
             f"{name} says that its array {VALID!r} says which cells of {variable!r} hold data, and GDAL does "
             f"not read that: pass variable={variable!r} (--variable {variable}), with the extra netcdf"
         )
+
+
+def _require_heeded(name: str, dataset: DatasetReader) -> None:
+    """Refuse a netCDF variable that names more values that mean "missing" than GDAL takes for it: one.
+
+    Of a valid range it heeds both ends, and not one alone.
+
+    Raises
+    ------
+    SourceError
+        Some missing cells would be data.
+
+    """
+    if dataset.driver != "netCDF":
+        return
+    said = dataset.tags(1)
+    values = [
+        one.strip() for key in MISSING for one in said.get(key, "").strip("{}").split(",") if one.strip()
+    ]
+    ends = [key for key in ("valid_min", "valid_max") if key in said]
+    several, alone = len(set(map(_plain, values))) > 1, len(ends) == 1 and "valid_range" not in said
+    if several or alone:
+        variable = said.get("NETCDF_VARNAME", "data")
+        what = f"the values {', '.join(values)} mean" if several else f"what lies beyond {ends[0]} means"
+        raise SourceError(
+            f"{name} says that {what} missing, and GDAL does not heed all of that: pass "
+            f"variable={variable!r} (--variable {variable}), with the extra netcdf"
+        )
+
+
+def _plain(text: str) -> str:
+    """Return one way to write a number, or the text.
+
+    >>> _plain("4."), _plain("4"), _plain("nan"), _plain("a")
+    ('4.0', '4.0', 'nan', 'a')
+    """
+    try:
+        return str(float(text))
+    except ValueError:
+        return text
 
 
 def _shared(nodata: tuple[float | int | None, ...]) -> float | int | None:

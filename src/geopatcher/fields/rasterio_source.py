@@ -280,7 +280,8 @@ class RasterioSource:
             if not self._record.header.agrees(Header.of(dataset)):
                 POOL.drop(self.path)
                 raise SourceChangedError(f"{doing}: it has changed since it was opened: open it again")
-            if masks and not is_masked([dataset.mask_flag_enums[band - 1] for band in self.indexes]):
+            flags = [dataset.mask_flag_enums[band - 1] for band in self.indexes] if masks else []
+            if masks and not (self._record.only_gdal or is_masked(flags)):
                 POOL.drop(self.path)
                 raise SourceError(f"{doing}: its mask was there when it was opened, and is there no more")
             read = dataset.read_masks if masks else dataset.read

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from geopatcher.core.box import Box
 from geopatcher.errors import SourceError
-from geopatcher.fields.grids import outline, whole_shift
+from geopatcher.fields.grids import whole_shift
 from geopatcher.fields.scaled import Scaled
 from geopatcher.fields.some_bands import some_bands
+from geopatcher.fields.touching import require_one_turn, touched
 from geopatcher.fields.warped_scene import WarpedScene
 
 if TYPE_CHECKING:
@@ -149,13 +149,12 @@ def scene_on(source: PixelSource, onto: RasterDomain, method: str) -> Scene | No
         )
     corner = whole_shift(domain, onto)
     if corner is not None:
+        require_one_turn(domain, onto, source.name)
         box = Box.of_shape(domain.grid_shape).shift(*corner).intersect(everything)
         return None if box.empty else AlignedScene(source, box, *corner)
-    placed = outline(domain, onto, source.name)
-    box = placed.intersect(everything)
+    box, density = touched(domain, onto, source.name)
     if box.empty:
         return None
-    density = max(1.0, math.prod(domain.grid_shape) / max(1, placed.n_pixels))
     why = _why_not(source, onto)
     if why is not None:
         raise SourceError(

@@ -9,6 +9,7 @@ import numpy as np
 from affine import Affine
 
 from geopatcher.core.metadata import Ground
+from geopatcher.fields.coordinate_units import unit_of
 from geopatcher.formats.attributes import metadata_of
 
 if TYPE_CHECKING:
@@ -104,13 +105,15 @@ def values_along(array: Labels, dim: Hashable, name: Hashable) -> Array:
     return np.asarray(coordinate)
 
 
-def centres_of(array: Labels, dim: Hashable, names: Sequence[str]) -> Centres | None:
-    """Return the coordinate of a dimension, or one along it that has one of these names.
+def centres_of(
+    array: Labels, dim: Hashable, names: Sequence[str], mapping: Attributes, crs: str | None
+) -> Centres | None:
+    """Return the coordinate of a dimension, or one along it that has one of these names, in units of the CRS.
 
     Raises
     ------
     ValueError
-        It is not as long as the dimension, or longer than is read.
+        It is not as long as the dimension, or longer than is read, or its units are not those of anything.
 
     """
     for name, coordinate in along(array, dim):
@@ -118,7 +121,9 @@ def centres_of(array: Labels, dim: Hashable, names: Sequence[str]) -> Centres | 
         if name == dim or not set(called).isdisjoint(names):
             values = values_along(array, dim, name)
             if values.dtype.kind in "iuf":
-                return _decoded(name, values, coordinate.attrs)
+                found = _decoded(name, values, coordinate.attrs)
+                unit = unit_of(coordinate.attrs, found.values, mapping, crs)
+                return Centres(name, found.values * unit, found.noise * unit) if unit != 1 else found
     return None
 
 

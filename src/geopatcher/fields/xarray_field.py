@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,11 +19,12 @@ from geopatcher.fields.dask_field import pieces
 from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import along_all, flat_bands
 from geopatcher.fields.labelled import HasRio, LabelledArray
-from geopatcher.fields.labelled_grid import Grid, grid_of
+from geopatcher.fields.labelled_grid import DECODED, Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
 from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_labelled
 from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.source_files import files_behind, store_of
+from geopatcher.fields.stored_values import PLAIN, StoredValues
 from geopatcher.fields.zarr_field import is_zarr
 from geopatcher.formats.gdal_environment import foreign
 
@@ -45,6 +46,7 @@ class _Slices:
 
     array: LabelledArray
     grid: Grid
+    values: StoredValues = PLAIN
 
     def files(self) -> tuple[Path, ...]:
         """Return the file or store the array says it was read from, or the one its cells are mapped from."""
@@ -74,7 +76,7 @@ class _Slices:
                 indexers[dim] = place
         part = self.array.isel(indexers)
         with foreign("a DataArray", f"rows {rows.start}:{rows.stop}, columns {cols.start}:{cols.stop}"):
-            return np.asarray(part.transpose(*self.dims))
+            return self.values.plain(np.asarray(part.transpose(*self.dims)))
 
 
 class XarrayField:
@@ -114,13 +116,17 @@ class XarrayField:
 
     """
 
+    #: Whether what lies beyond a valid range that attributes name is missing.
+    _ranged = False
+
     def __init__(self, da: LabelledArray) -> None:
         if not isinstance(da, LabelledArray):
             raise TypeError(f"an XarrayField is made of a xarray.DataArray, not {type(da).__name__}")
-        self._grid = grid_of(da)
+        values = _stored(da, ranged=self._ranged)
+        self._grid = _taken(grid_of(da), values)
         self.da = da
         sizes = ", ".join(f"{dim}: {n}" for dim, n in self._grid.lengths.items())
-        cells = _Slices(self.da, self._grid)
+        cells = _Slices(self.da, self._grid, values)
         self.source = ArraySource(
             flat_bands(cells),
             self._grid.domain,
@@ -315,6 +321,34 @@ class RioXarrayField(XarrayField):
     def __init__(self, da: LabelledArray) -> None:
         load("rioxarray")
         super().__init__(da)
+
+
+class StoredVariable(XarrayField):
+    """A variable of a file as it is stored: what lies beyond its valid range is missing.
+
+    Nobody has computed with it yet, so that the range is that of its values.
+
+    Parameters
+    ----------
+    da
+        As for `XarrayField`, not decoded.
+
+    """
+
+    _ranged = True
+
+
+def _stored(array: LabelledArray, *, ranged: bool) -> StoredValues:
+    """Return what attributes say of cells; nothing of those that xarray has decoded."""
+    if any(array.encoding.get(key) is not None for key in DECODED):
+        return PLAIN
+    return StoredValues.of(array.attrs, np.dtype(array.dtype), ranged=ranged)
+
+
+def _taken(grid: Grid, values: StoredValues) -> Grid:
+    """Return a grid of cells that are taken so."""
+    nodata = values.missing[0] if values.missing else grid.domain.nodata
+    return replace(grid, domain=replace(grid.domain, dtype=values.dtype(grid.domain.dtype), nodata=nodata))
 
 
 def _block(array: LabelledArray, grid: Grid) -> tuple[int, int] | None:

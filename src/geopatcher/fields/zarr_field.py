@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from geopatcher.errors import SourceChangedError, SourceError
-from geopatcher.fields.array_source import ArraySource, exact_nodata, is_mask
+from geopatcher.fields.array_source import ArraySource, is_mask
 from geopatcher.fields.flat_bands import FlatBands, along_all, flat_bands
-from geopatcher.fields.georeference import missing_of
 from geopatcher.fields.labelled_grid import grid_of
 from geopatcher.fields.source_files import store_of
+from geopatcher.fields.stored_values import PLAIN, StoredValues
 from geopatcher.fields.zarr_group import ZarrNode, place_of_node
 from geopatcher.fields.zarr_labels import CORRUPT, open_node
 from geopatcher.fields.zarr_places import dims_of, place_of
@@ -43,17 +43,14 @@ RESULT = "data"
 class StoredArray:
     """A zarr array as one of ``(height, width)``, any leading dimensions before, in whatever order it is.
 
-    ``axes`` are the axes of leading dimensions, rows and columns in what is stored. ``kind`` is the dtype the
-    cells are taken for, where
-    that is not the stored one. Cells that are ``aliases`` of nodata become the first of them. Errors name
-    the store and the window.
+    ``axes`` are the axes of leading dimensions, rows and columns in what is stored, and ``values`` says how
+    its cells are taken. Errors name the store and the window.
     """
 
     array: zarr.Array
     name: str
     axes: tuple[int, ...] = ()
-    kind: np.dtype | None = None
-    aliases: tuple[float | int, ...] = ()
+    values: StoredValues = PLAIN
 
     def files(self) -> tuple[Path, ...]:
         """Return the folder of the whole store; none of one that is elsewhere."""
@@ -72,8 +69,7 @@ class StoredArray:
     @property
     def dtype(self) -> np.dtype:
         """Of the cells."""
-        dtype: np.dtype = np.dtype(self.array.dtype) if self.kind is None else self.kind
-        return dtype
+        return self.values.dtype(np.dtype(self.array.dtype))
 
     @property
     def reads_at_once(self) -> int:
@@ -124,15 +120,7 @@ class StoredArray:
             raise SourceError(
                 f"{doing}: a chunk is damaged or unreadable ({type(error).__name__}: {error})"
             ) from error
-        return self._plain(cells.transpose([sorted(kept).index(axis) for axis in kept]))
-
-    def _plain(self, cells: Array) -> Array:
-        """Return cells as what they are taken for."""
-        if self.kind is not None:
-            cells = cells.view(self.kind)
-        for alias in self.aliases[1:]:
-            cells = np.where(cells == cells.dtype.type(alias), cells.dtype.type(self.aliases[0]), cells)
-        return cells
+        return self.values.plain(cells.transpose([sorted(kept).index(axis) for axis in kept]))
 
 
 class _Mask(NamedTuple):
@@ -188,7 +176,7 @@ class _Found(NamedTuple):
     def described(self) -> str:
         """How the arrays are stored, and what is read of them."""
         stored = [{**array.metadata.to_dict(), "attributes": None} for array in self.arrays]
-        read = (self.stored.axes, self.stored.kind, self.stored.aliases)
+        read = (self.stored.axes, self.stored.values)
         return repr((stored, read, self.domain))
 
 
@@ -201,7 +189,8 @@ def _found(place: Place, array: str) -> _Found:
         stored = _stored(labels, grid, str(place))
     except (ValueError, TypeError) as error:
         raise SourceError(f"{place} cannot be used: {error}") from error
-    domain = replace(grid.domain, nodata=stored.aliases[0] if stored.aliases else grid.domain.nodata)
+    missing = stored.values.missing
+    domain = replace(grid.domain, nodata=missing[0] if missing else grid.domain.nodata)
     return _Found(stored, domain, _mask(opened, labels, grid, str(place)))
 
 
@@ -282,12 +271,8 @@ def _chosen(place: Place, wanted: str) -> tuple[Opened, str]:
 
 def _stored(labels: StoredLabels, grid: Grid, name: str) -> StoredArray:
     """Return the cells of an array as those of a grid."""
-    kind = None if labels.dtype == labels.array.dtype else labels.dtype
-    missing = missing_of(labels.attrs, labels.array.dtype) if labels.dtype.kind in "iuf" else []
-    aliases = [_taken(value, labels.array.dtype, kind) for value in missing]
-    possible = [value for value in aliases if exact_nodata(value, labels.dtype) is not None]
-    axes = tuple(labels.dims.index(dim) for dim in grid.dims)
-    return StoredArray(labels.array, name, axes, kind, tuple(possible or aliases[:1]))
+    values = StoredValues.of(labels.attrs, np.dtype(labels.array.dtype), ranged=True)
+    return StoredArray(labels.array, name, tuple(labels.dims.index(dim) for dim in grid.dims), values)
 
 
 def _mask(opened: Opened, labels: StoredLabels, grid: Grid, name: str) -> _Mask | None:
@@ -316,11 +301,3 @@ def _said_of(array: zarr.Array, name: str) -> dict[Hashable, object]:
         return dict(array.attrs)
     except TypeError as error:
         raise SourceError(f"{name} cannot be used: its attributes are no object ({error})") from error
-
-
-def _taken(value: float | int, dtype: np.dtype, kind: np.dtype | None) -> float | int:
-    """Return what a stored value is where its bits are taken for another dtype."""
-    limits = np.iinfo(dtype) if kind is not None else None
-    if kind is None or limits is None or not limits.min <= value <= limits.max:
-        return value
-    return int(np.asarray(value, dtype).view(kind))

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 #: Attributes by which an array says which of its cells are missing, or where they lie.
-DESCRIBED = frozenset({"_FillValue", "ancillary_variables", "grid_mapping"})
+DESCRIBED = frozenset(
+    {
+        *("_FillValue", "missing_value", "nodata", "nodatavals", "valid_range", "valid_min", "valid_max"),
+        *("_Unsigned", "ancillary_variables", "grid_mapping"),
+    }
+)
 
 
 @runtime_checkable

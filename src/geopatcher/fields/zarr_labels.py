@@ -12,6 +12,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.errors import SourceError
+from geopatcher.fields.stored_values import taken_for
 from geopatcher.fields.zarr_places import BESIDE, dims_of
 from geopatcher.formats.chunk_guard import read_cells
 
@@ -64,10 +65,7 @@ class StoredLabels:
     @cached_property
     def dtype(self) -> np.dtype:
         """Of the cells, signed or not as ``_Unsigned`` says."""
-        dtype: np.dtype = np.dtype(self.array.dtype)
-        said = str(self.attrs.get("_Unsigned", "")).lower()
-        kind = {("i", "true"): "u", ("u", "false"): "i"}.get((dtype.kind, said), dtype.kind)
-        return dtype if kind == dtype.kind else np.dtype(f"{dtype.byteorder}{kind}{dtype.itemsize}")
+        return taken_for(self.attrs, np.dtype(self.array.dtype))
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> Array:
         """Read everything.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 RESERVED = frozenset(
     (
         *("_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "_Unsigned"),
+        # True of what was read alone: those of a result are others.
+        *("valid_range", "valid_min", "valid_max"),
         *(
             "scale_factor",
             "add_offset",

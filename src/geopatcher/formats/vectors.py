@@ -6,12 +6,13 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from geopatcher._optional import later, load
 from geopatcher.core.containment import told
+from geopatcher.core.tearing import torn
 from geopatcher.errors import SourceError
 
 if TYPE_CHECKING:
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
     import shapely
     from pyproj import Transformer
+
+    from geopatcher.core.arrays import Array
 else:
     shapely = later("shapely")
 
 #: Longitudes and latitudes: what GeoJSON is in that names no CRS (RFC 7946, section 4).
 GEOJSON_CRS = "OGC:CRS84"
+#: A layer of geometries called so may have polygons in it.
+AREAL = ("Polygon", "Surface", "Unknown", "GeometryCollection")
 #: Files that are read here; the others take a library.
 JSON_ENDINGS = (".geojson", ".json")
 #: A file of outlines of more bytes is not one that is laid over a raster.
@@ -114,7 +119,7 @@ def read_outline(path: str | os.PathLike[str]) -> tuple[shapely.Geometry, str | 
     Raises
     ------
     SourceError
-        It cannot be read.
+        It cannot be read, or has several layers of polygons.
     ValueError
         It has no polygon.
     MissingExtraError
@@ -128,11 +133,31 @@ def read_outline(path: str | os.PathLike[str]) -> tuple[shapely.Geometry, str | 
         raise SourceError(f"there is no vector file {place}: a region may also be four numbers or a geometry")
     raw, errors = load("pyogrio.raw"), load("pyogrio.errors")
     try:
-        meta, _, shapes, _ = raw.read(str(place), columns=[])
+        meta, _, shapes, _ = raw.read(str(place), layer=_layer_of(place), columns=[])
     except (errors.DataSourceError, errors.DataLayerError, ValueError) as error:
         raise SourceError(f"cannot read the vector file {place}: {told(error)}") from error
     known = [] if shapes is None else [shape for shape in shapely.from_wkb(shapes) if shape is not None]
     return outline(known), meta["crs"]
+
+
+def _layer_of(place: Path) -> str | None:
+    """Return the name of the layer that may have polygons, ``None`` where none says so.
+
+    Raises
+    ------
+    SourceError
+        Several may.
+
+    """
+    layers = [(str(name), str(kind)) for name, kind in load("pyogrio").list_layers(str(place))]
+    found = [name for name, kind in layers if any(word in kind for word in AREAL)]
+    if len(found) > 1:
+        raise SourceError(
+            f"the vector file {place} has {len(found)} layers that may hold polygons, {', '.join(found)}: "
+            f"write the one that is meant into a file of its own, or pass geopandas.read_file(path, layer="
+            f"{found[0]!r})"
+        )
+    return found[0] if found else None
 
 
 def _read_json(place: Path) -> tuple[shapely.Geometry, str]:
@@ -149,18 +174,30 @@ def _read_json(place: Path) -> tuple[shapely.Geometry, str]:
     if not isinstance(said, dict):
         raise SourceError(f"the vector file {place} is no GeoJSON: it has a {type(said).__name__}")
     try:
-        return outline_of_json(said), _crs_of_json(said)
+        return outline_of_json(said), crs_of_json(said) or GEOJSON_CRS
     except ValueError as error:
         raise SourceError(f"cannot use the vector file {place}: {error}") from error
 
 
-def _crs_of_json(said: Mapping[str, object]) -> str:
-    """Return the CRS that GeoJSON of before 2016 names, else longitudes and latitudes."""
+def crs_of_json(said: Mapping[str, object]) -> str | None:
+    """Return the CRS that GeoJSON of before 2016 names, ``None`` where it names none.
+
+    Raises
+    ------
+    ValueError
+        It has one without a name.
+
+    Examples
+    --------
+    >>> crs_of_json({"type": "FeatureCollection", "crs": {"properties": {"name": "EPSG:3857"}}})
+    'EPSG:3857'
+
+    """
     match said.get("crs"):
         case {"properties": {"name": str(name)}}:
             return name
         case None:
-            return GEOJSON_CRS
+            return None
         case other:
             raise ValueError(f"its crs {str(other)[:100]} has no name")
 
@@ -181,11 +218,21 @@ def in_crs(shape: shapely.Geometry, crs: object, other: str | None) -> shapely.G
     bent = shapely.segmentize(shape, max(right - left, top - bottom) * PIECE)
     moved = shapely.transform(bent, lambda points: np.stack(change.transform(*points.T), axis=1))
     _require_drawn(map(float, shapely.bounds(moved)), (left, bottom, right, top), change)
-    return outline([moved])
+    corners, ring = shapely.get_coordinates(shapely.get_rings(shapely.get_parts(bent)), return_index=True)
+    joined = ring[1:] == ring[:-1]
+    _require_in_one_piece(corners[:-1][joined], corners[1:][joined], (left, bottom, right, top), change)
+    drawn = outline([moved])
+    parts = shapely.get_parts(shape)
+    within = shapely.point_on_surface(parts[np.argmax(shapely.area(parts))])
+    if not shapely.intersects_xy(
+        drawn, *change.transform(within.x, within.y)
+    ):  # what is within lies around it
+        _refuse((left, bottom, right, top), change)
+    return drawn
 
 
 def bounds_in_crs(
-    bounds: tuple[float, float, float, float], crs: object, other: str | None
+    bounds: tuple[float, float, float, float], crs: object, other: object
 ) -> tuple[float, float, float, float]:
     """Return the bounds in another CRS of a rectangle: those of its edges, which are bent there.
 
@@ -208,15 +255,32 @@ def bounds_in_crs(
     across, up = (
         np.linspace(lo, hi, math.ceil((hi - lo) / piece) + 1) for lo, hi in ((left, right), (bottom, top))
     )
-    x = np.concatenate([across, across, np.full_like(up, left), np.full_like(up, right)])
-    y = np.concatenate([np.full_like(across, bottom), np.full_like(across, top), up, up])
+    x = np.concatenate([across, np.full_like(up, right), across[::-1], np.full_like(up, left)])
+    y = np.concatenate([np.full_like(across, bottom), up, np.full_like(across, top), up[::-1]])
     moved_x, moved_y = change.transform(x, y)
     west, east, south, north = map(float, (moved_x.min(), moved_x.max(), moved_y.min(), moved_y.max()))
     _require_drawn((west, south, east, north), bounds, change)
+    ring = np.stack([x, y], axis=1)
+    _require_in_one_piece(ring[:-1], ring[1:], bounds, change)
     return west, south, east, north
 
 
-def _change(crs: object, other: str | None) -> Transformer | None:
+def cut_to(shape: shapely.Geometry, bounds: tuple[float, float, float, float]) -> shapely.Geometry:
+    """Return what of an outline lies in bounds, or all of it where nothing does.
+
+    >>> cut_to(shapely.box(0, 0, 9, 9), (1, 1, 3, 4)).bounds
+    (1.0, 1.0, 3.0, 4.0)
+    >>> cut_to(shapely.box(0, 0, 1, 1), (2, 2, 3, 3)).bounds
+    (0.0, 0.0, 1.0, 1.0)
+    """
+    window = shapely.box(*bounds)
+    if shapely.covers(window, shapely.box(*shapely.bounds(shape))):
+        return shape
+    part = shapely.intersection(shape, window)
+    return outline([part]) if part.area > 0 else shape
+
+
+def _change(crs: object, other: object) -> Transformer | None:
     """Return what brings coordinates of one CRS into another, ``None`` where they are the same."""
     pyproj = load("pyproj")
     errors = load("pyproj.exceptions")
@@ -239,8 +303,45 @@ def _change(crs: object, other: str | None) -> Transformer | None:
 
 def _require_drawn(moved: Iterable[float], given: tuple[float, ...], change: Transformer) -> None:
     if not np.isfinite(list(moved)).all():
-        here, there = (crs.name if crs else "" for crs in (change.source_crs, change.target_crs))
+        here, there = _names(change)
         raise ValueError(f"the region, {given} in {here}, cannot be drawn in {there}")
+
+
+def _names(change: Transformer) -> tuple[str, str]:
+    """Return what both CRS are called; pyproj adds to a name which axis it puts first."""
+    here, there = (
+        crs.name.partition(" (with axis order")[0] if crs else ""
+        for crs in (change.source_crs, change.target_crs)
+    )
+    return here, there
+
+
+def _require_in_one_piece(starts: Array, ends: Array, given: tuple[float, ...], change: Transformer) -> None:
+    """Refuse an outline that another CRS tears apart: over the antimeridian or around a pole.
+
+    Pieces of its edges run from ``starts`` to ``ends``, ``(n, 2)``.
+
+    Raises
+    ------
+    ValueError
+        It is torn apart.
+
+    """
+
+    def drawn(points: Array) -> Array:
+        return np.stack(change.transform(*points.T), axis=1)
+
+    if torn(starts, ends, drawn(starts), drawn(ends), drawn):
+        _refuse(given, change)
+
+
+def _refuse(given: tuple[float, ...], change: Transformer) -> NoReturn:
+    """Raise what says that an outline makes no sense in another CRS."""
+    here, there = _names(change)
+    raise ValueError(
+        f"the region, {given} in {here}, goes over the antimeridian or around a pole, where {there} ends: "
+        f"give a polygon for each side, in the CRS of the raster"
+    )
 
 
 def is_in_degrees(crs: object) -> bool:
