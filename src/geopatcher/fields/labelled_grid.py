@@ -32,8 +32,18 @@ if TYPE_CHECKING:
     from geopatcher.fields.labelled import Labels, Rio
 
 #: What CF calls them (sections 4.1, 4.2 and 5.6).
-NORTHING = (*("projection_y_coordinate", "latitude", "grid_latitude", "projection_y_angular_coordinate"),)
-EASTING = (*("projection_x_coordinate", "longitude", "grid_longitude", "projection_x_angular_coordinate"),)
+NORTHING = (
+    "projection_y_coordinate",
+    "projection_y_angular_coordinate",
+    "latitude",
+    "grid_latitude",
+)
+EASTING = (
+    "projection_x_coordinate",
+    "projection_x_angular_coordinate",
+    "longitude",
+    "grid_longitude",
+)
 #: What xarray keeps where it has made NaN of what was missing.
 DECODED = ("_FillValue", "missing_value")
 #: Most bands that are read: what is made for each would otherwise be as large as a header says.
