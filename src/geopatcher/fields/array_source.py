@@ -35,9 +35,9 @@ class ArraySource:
     """An array with the domain it lies on.
 
     ``domain.shape`` is the array's, which has its leading dimensions in one. NaN is missing; so is
-    ``domain.nodata``, and what is masked in a
-    `numpy.ma.MaskedArray` or a Dask array of such, and where ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is
-    what the array is stored in, ``origin`` what identifies it, where that is not all its cells.
+    ``domain.nodata``, and what is masked in a `numpy.ma.MaskedArray` or in a Dask array of such, and where
+    ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is what the array is stored in, ``origin``
+    what identifies it, where that is not all its cells.
     """
 
     array: Sliceable

@@ -17,8 +17,8 @@ from geopatcher.fields.boundless import read_boundless
 from geopatcher.fields.declared import outline_of
 from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import flat_bands
-from geopatcher.fields.masked import parted
 from geopatcher.fields.grids import CRS_ADVICE
+from geopatcher.fields.masked import parted
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, fill_of, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source

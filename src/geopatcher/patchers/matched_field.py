@@ -375,12 +375,22 @@ def told_grid(domain: RasterDomain) -> str:
 
 
 def known_cells(data: object, nodata: float | int | None = None) -> NDArray[np.bool_]:
-    """Return where data is there: neither NaN, nor masked, nor nodata."""
+    """Return where data is there: neither NaN, NaT, ``None`` or NA, nor masked, nor nodata."""
     cells = array_of(data)
     known = ~np.ma.getmaskarray(cells)
     plain = np.ma.getdata(cells)
     if plain.dtype.kind in "fc":
         known = known & ~np.isnan(plain)
+    elif plain.dtype.kind in "mM":
+        known = known & ~np.isnat(plain)
+    elif plain.dtype.kind == "O":  # of a table whose columns are of several kinds
+        known = known & np.frompyfunc(_is_known, 1, 1)(plain).astype(bool)
     if nodata is not None and not np.isnan(nodata):
         known = known & (plain != nodata)
     return np.asarray(known)
+
+
+def _is_known(value: object) -> bool:
+    """Whether an object is a value: NaN and NaT differ from themselves, and what NA is equal to is NA."""
+    same = value == value  # noqa: PLR0124
+    return value is not None and isinstance(same, bool | np.bool_) and bool(same)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from geopatcher.fields.labelled import LabelledArray
+from geopatcher.fields.labelled_grid import nodata_of
 from geopatcher.fields.masked import is_masked_lazily, parted
 from geopatcher.temporal.coordinates import as_coordinate
 
@@ -185,6 +186,11 @@ def series_of(series: SeriesLike, time_axis: TimeAxis = 0) -> Series:
     name = f"{type(array).__name__} {array.dtype} {tuple(array.shape)}"
     cells, held = parted(array) if is_masked_lazily(array) else (array, None)
     return _Plain(cells, axis_of(time_axis, array.shape), name, held)
+
+
+def nodata_in(series: object) -> float | int | None:
+    """Return the value of missing cells, which the attributes of a `DataArray` say; else ``None``."""
+    return nodata_of(series) if isinstance(series, LabelledArray) else None
 
 
 def axis_of(time_axis: int, shape: tuple[int, ...]) -> int:
