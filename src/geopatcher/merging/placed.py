@@ -77,7 +77,7 @@ class Layout:
         return array[..., 0, :] if self.numbered else array
 
 
-def domain_in(domain: HasShape | HasDomain) -> HasShape:
+def domain_in(domain: object) -> HasShape:
     """Return a domain, or that of a field.
 
     Raises

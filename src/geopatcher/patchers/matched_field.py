@@ -384,7 +384,7 @@ def known_cells(data: object, nodata: float | int | None = None) -> NDArray[np.b
     elif plain.dtype.kind in "mM":
         known = known & ~np.isnat(plain)
     elif plain.dtype.kind == "O":  # of a table whose columns are of several kinds
-        known = known & np.frompyfunc(_is_known, 1, 1)(plain).astype(bool)
+        known = known & np.asarray(np.frompyfunc(_is_known, 1, 1)(plain), np.bool_)
     if nodata is not None and not np.isnan(nodata):
         known = known & (plain != nodata)
     return np.asarray(known)
