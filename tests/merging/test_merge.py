@@ -362,3 +362,13 @@ def test_a_model_may_be_given_complex_numbers():
     waves = IMAGE[0] * np.exp(1j * IMAGE[1])
     patcher = patcher_of(aggregation=gp.SpatialLearned(lambda stack: np.nanmax(np.abs(stack), axis=0)))
     assert np.allclose(patcher.merge(patcher.split(waves), waves), np.abs(waves))
+
+
+def test_weights_may_be_a_list_and_have_the_shape_of_the_patch():
+    data = np.arange(4.0).reshape(2, 2)
+    assert np.array_equal(
+        SpatialOverlapAdd().merge([Patch(data, (0, 0), None, [[1, 2], [3, 4]])], data), data
+    )
+    for weights in (2.0, [1, 2]):
+        with pytest.raises(OperatorError, match=r"its window or weights are \("):
+            SpatialOverlapAdd().merge([Patch(data, (0, 0), None, weights)], data)

@@ -150,3 +150,32 @@ def test_what_are_no_polygons_is_refused():
         geometry.neighborhood(RASTER, (0, 0))
     with pytest.raises(ValueError, match="lies outside the raster of 40x50: check its CRS"):
         geometry.neighborhood(RASTER, 0)
+
+
+@pytest.mark.parametrize("order", ["east first", "shuffled"])
+def test_a_named_grid_may_have_its_coordinates_in_any_order(order):
+    lon = np.r_[np.arange(0.0, 180), np.arange(-180.0, 0)]
+    lat = np.arange(-4.0, 5)
+    if order == "shuffled":
+        lon, lat = (np.random.default_rng(2).permutation(values) for values in (lon, lat))
+    polygon = shapely.box(-2, -1, 2, 1)
+    indices = SpatialPolygonIntersection(polygon).find(GridDomain({"lat": lat, "lon": lon}), 0)
+    rows, cols = indices.indices["lat"], indices.indices["lon"]
+    x, y = np.meshgrid(lon[cols], lat[rows])
+    found = set(zip(x[indices.inside].tolist(), y[indices.inside].tolist(), strict=True))
+    assert found == {(float(x), float(y)) for x in range(-2, 3) for y in range(-1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("polygon", "message"),
+    [
+        ("POLYGON((0 0", "'POLYGON.*is no geometry in WKT"),
+        ("a field", "'a field' is no geometry in WKT"),
+        (shapely.Polygon([(0, 0), (np.nan, 1), (1, 1)]), "polygon 0 has vertices that are nowhere"),
+        (shapely.Polygon([(0, 0), (np.inf, 1), (1, 1)]), "polygon 0 has vertices that are nowhere"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_polygons_that_are_nowhere_are_refused(polygon, message):
+    with pytest.raises(ValueError, match=message):
+        SpatialPolygonIntersection(polygon)

@@ -267,7 +267,7 @@ def checked(
                 f"the patch at {patch.anchor} of {data.shape[1]}x{data.shape[2]} pixels lies outside the "
                 f"domain of {within[0]}x{within[1]}: merge onto the domain it was cut from, or leave it out"
             )
-        weights = patch.weights
+        weights = None if patch.weights is None else np.asarray(patch.weights)
         given = box.shape if patch.indices is None else box_of(patch.indices).shape
         if weights is not None and given == box.shape:
             given = weights.shape

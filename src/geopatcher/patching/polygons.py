@@ -67,7 +67,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
     TypeError
         There is something that is no polygon among them.
     ValueError
-        There is none, or one is empty.
+        There is none, one is empty or has vertices that are NaN or infinite, or a text is no WKT.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         given = polygons.geometry if isinstance(polygons, HasGeometry) else polygons
         if isinstance(given, shapely.Geometry | str) or not isinstance(given, Iterable):
             given = [given]
-        shapes = (shapely.from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
+        shapes = (_from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
         self.polygons = cast("tuple[BaseGeometry, ...]", tuple(shapes))
         for number, polygon in enumerate(self.polygons):
             if not isinstance(polygon, shapely.Polygon | shapely.MultiPolygon):
@@ -95,6 +95,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
                 )
             if polygon.is_empty:
                 raise ValueError(f"polygon {number} is empty: leave it out")
+            if not np.isfinite(shapely.get_coordinates(polygon)).all():
+                raise ValueError(f"polygon {number} has vertices that are nowhere: {polygon}"[:200])
         if not self.polygons:
             raise ValueError("there are no polygons")
         self.n_places = len(self.polygons)
@@ -175,12 +177,29 @@ class SpatialPolygonIntersection(PlacedGeometry):
 def _box_around(cells: Cells, polygon: BaseGeometry) -> Box:
     """Return the cells whose centres may lie in a polygon, and at least those its bounds touch."""
     left, bottom, right, top = polygon.bounds
+    if cells.named is not None and cells.xs is not None and cells.ys is not None:
+        rows, cols = _spanned(cells.ys, bottom, top), _spanned(cells.xs, left, right)
+        if rows and cols:  # whatever order the coordinates are in
+            return Box(*rows, *cols)
     x, y = np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
     rows, cols = cells.positions(x, y)
     first_row, first_col = int(np.floor(rows.min() + 0.5)), int(np.floor(cols.min() + 0.5))
     last_row, last_col = int(np.ceil(rows.max() - 0.5)), int(np.ceil(cols.max() - 0.5))
     box = Box(first_row, max(last_row, first_row) + 1, first_col, max(last_col, first_col) + 1)
     return box.intersect(cells.box)
+
+
+def _spanned(centres: NDArray[np.float64], low: float, high: float) -> tuple[int, int] | None:
+    """Return the first and the one after the last of the centres between two values, if there are any."""
+    found = np.flatnonzero((centres >= low) & (centres <= high))
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else None
+
+
+def _from_wkt(text: str) -> BaseGeometry:
+    try:
+        return shapely.from_wkt(text)
+    except shapely.GEOSException as error:
+        raise ValueError(f"{text[:80]!r} is no geometry in WKT ({error}): POLYGON ((x y, ...))") from error
 
 
 def _numbers(found: NDArray[np.int64]) -> Neighborhood:
