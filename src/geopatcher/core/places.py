@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import index
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
@@ -160,8 +161,8 @@ def cell_at(anchor: object) -> tuple[int, int]:
 
     """
     try:
-        row, col = anchor  # type: ignore[misc] # if it is no pair that is told
-        return index(row), index(col)
+        row, col = map(index, anchor if isinstance(anchor, Iterable) else ())
+        return row, col
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"an anchor is (row, col) in whole pixels, not {anchor!r}; places on the ground are those of "

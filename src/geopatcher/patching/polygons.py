@@ -178,9 +178,9 @@ def _box_around(cells: Cells, polygon: BaseGeometry) -> Box:
     """Return the cells whose centres may lie in a polygon, and at least those its bounds touch."""
     left, bottom, right, top = polygon.bounds
     if cells.named is not None and cells.xs is not None and cells.ys is not None:
-        rows, cols = _spanned(cells.ys, bottom, top), _spanned(cells.xs, left, right)
-        if rows and cols:  # whatever order the coordinates are in
-            return Box(*rows, *cols)
+        down, across = _spanned(cells.ys, bottom, top), _spanned(cells.xs, left, right)
+        if down and across:  # whatever order the coordinates are in
+            return Box(*down, *across)
     x, y = np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
     rows, cols = cells.positions(x, y)
     first_row, first_col = int(np.floor(rows.min() + 0.5)), int(np.floor(cols.min() + 0.5))
