@@ -162,9 +162,9 @@ def cell_at(anchor: object) -> tuple[int, int]:
     """
     try:
         row, col = map(index, anchor if isinstance(anchor, Iterable) else ())
-        return row, col
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"an anchor is (row, col) in whole pixels, not {anchor!r}; places on the ground are those of "
             f"SpatialExplicitCoords"
         ) from error
+    return row, col
