@@ -152,3 +152,18 @@ def test_crs_of_many_kinds_are_understood():
     assert same_crs(None, None)
     assert not same_crs(ZONE33, "EPSG:32634")
     assert outline(domain(2, 3), domain(), "a") == Box(2, 32, 3, 43)
+
+
+@pytest.mark.parametrize("n", [36, 100, 361])
+def test_a_globe_reaches_to_both_ends_of_a_map_that_is_torn_under_it(n):
+    globe = RasterDomain((n // 2, n), Affine(360 / n, 0, -180, 0, -120 / (n // 2), 60), "EPSG:4326")
+    ends = Transformer.from_crs("EPSG:4326", "EPSG:3832", always_xy=True).transform(
+        [-29.999999, -30.000001], [0, 0]
+    )[0]
+    west, east = min(ends), max(ends)
+    side = (east - west) / 700
+    onto = RasterDomain((10, 700), Affine(side, 0, west, 0, -side, 0), "EPSG:3832")
+    box = outline(globe, onto, "globe.tif")
+    assert box.col0 <= 0
+    assert box.col1 >= 700
+    assert box.width < 800

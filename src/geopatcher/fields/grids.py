@@ -172,12 +172,21 @@ def outline(domain: RasterDomain, grid: RasterDomain, name: str) -> Box:
     if not same_crs(domain.crs, grid.crs):
         xs, ys = _moved(domain, grid, xs, ys, name)
     found_rows, found_cols = pixels_at(grid.transform, xs, ys)
-    return Box(
-        math.floor(found_rows.min() + SAME_PX),
-        math.ceil(found_rows.max() - SAME_PX),
-        math.floor(found_cols.min() + SAME_PX),
-        math.ceil(found_cols.max() - SAME_PX),
-    )
+    ends: list[int] = []
+    for places in (found_rows, found_cols):
+        more = _torn(places)
+        low, high = places.min() - more + SAME_PX, places.max() + more - SAME_PX
+        ends += [math.floor(low), math.ceil(high)]
+    return Box(*ends)
+
+
+def _torn(places: NDArray[np.float64]) -> float:
+    """Return how far an outline may reach beyond places along it: a step, where a map is torn under it.
+
+    The raster lies at both ends of the map then, and between two places up to these.
+    """
+    steps = np.abs(np.diff(places))
+    return float(np.quantile(steps, 0.95)) if steps.max() > 0.5 * np.ptp(places) > 0 else 0.0
 
 
 def _moved(
