@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from geopatcher.patching.lonlat import crs_of, from_degrees, is_in_degrees, on_earth, to_degrees, transformed
+from geopatcher.patching.lonlat import (
+    as_counted,
+    crs_of,
+    from_degrees,
+    is_in_degrees,
+    on_earth,
+    to_degrees,
+    transformed,
+    turn_of,
+)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:3857", "EPSG:3995", "EPSG:3035"])
@@ -50,3 +59,18 @@ def test_coordinates_are_moved_where_both_crs_are_known():
 def test_nonsense_is_refused_with_advice():
     with pytest.raises(ValueError, match="give an EPSG code"):
         crs_of("EPSG:no")
+
+
+def test_longitudes_are_counted_around_a_centre():
+    lon = np.array([-180.0, -90.0, 0.0, 179.5, 180.0, 269.5, np.inf])
+    assert as_counted(lon, "EPSG:4326", 0.0)[:5].tolist() == lon[:5].tolist()
+    assert as_counted(lon, "EPSG:4326", 180.0)[:6].tolist() == [180.0, 270.0, 0.0, 179.5, 180.0, 269.5]
+    assert not np.isfinite(as_counted(lon, "EPSG:4326", 180.0)[-1])
+    for crs in (None, "EPSG:3857"):
+        assert as_counted(lon, crs, 180.0) is lon
+
+
+def test_once_around_is_in_the_units_of_the_crs():
+    assert turn_of("EPSG:4326") == pytest.approx(360)
+    assert turn_of("EPSG:4807") == pytest.approx(400)  # Paris, in grads
+    assert turn_of("EPSG:3857") is None

@@ -88,6 +88,32 @@ def from_degrees(
     return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
 
 
+def turn_of(crs: object) -> float | None:
+    """Return once around the Earth in the units of a CRS of longitudes and latitudes, ``None`` of others.
+
+    >>> round(turn_of("EPSG:4326"), 9), turn_of("EPSG:3857"), turn_of(None)
+    (360.0, None, None)
+    """
+    parsed = None if crs is None else crs_of(crs)
+    if parsed is None or not parsed.is_geographic:
+        return None
+    return float(2 * np.pi / parsed.axis_info[0].unit_conversion_factor)
+
+
+def as_counted(x: NDArray[np.float64], crs: object, centre: float) -> NDArray[np.float64]:
+    """Return longitudes as what lies around ``centre`` counts its own; other coordinates as they are.
+
+    >>> as_counted(np.array([-90.0, 10.0, 180.0]), "EPSG:4326", 180.0).tolist()
+    [270.0, 10.0, 180.0]
+    """
+    turn = turn_of(crs)
+    if turn is None:
+        return x
+    with np.errstate(invalid="ignore"):  # what is nowhere stays there
+        # Rounding moves nothing from one end of a globe to the other.
+        return np.asarray(x - turn * np.round((x - centre) / turn * (1 - 1e-9)))
+
+
 def on_earth(
     crs: object,
     x: NDArray[np.float64],
