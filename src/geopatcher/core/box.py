@@ -36,15 +36,29 @@ class Box:
 
     @classmethod
     def at(cls, anchor: object, size: tuple[int, int]) -> Box:
-        """Return the rectangle of ``(height, width)`` whose upper-left pixel an anchor is.
+        """Return the rectangle whose upper-left pixel an anchor is.
 
-        >>> Box.at((2, 3), (4, 5))
-        Box(row0=2, row1=6, col0=3, col1=8)
+        Parameters
+        ----------
+        anchor
+            ``(row, col)``.
+        size
+            ``(height, width)`` in pixels.
+
+        Returns
+        -------
+        Box
+            From the anchor on.
 
         Raises
         ------
         TypeError
             The anchor is no pair of whole numbers.
+
+        Examples
+        --------
+        >>> Box.at((2, 3), (4, 5))
+        Box(row0=2, row1=6, col0=3, col1=8)
 
         """
         row, col = cell_at(anchor)
