@@ -4,6 +4,7 @@ from pyproj import Transformer
 
 from geopatcher.patching.lonlat import (
     as_counted,
+    bounds_as_counted,
     crs_of,
     from_degrees,
     is_in_degrees,
@@ -74,3 +75,26 @@ def test_once_around_is_in_the_units_of_the_crs():
     assert turn_of("EPSG:4326") == pytest.approx(360)
     assert turn_of("EPSG:4807") == pytest.approx(400)  # Paris, in grads
     assert turn_of("EPSG:3857") is None
+
+
+@pytest.mark.parametrize(
+    ("edges", "own", "wanted"),
+    [
+        ((-90, -80), (0, 360), (270, 280)),
+        ((270, 280), (-180, 180), (-90, -80)),
+        ((179, -179), (0, 360), (179, 181)),
+        ((10, 20), (-180, 180), (10, 20)),
+        ((-180, 180), (-180, 180), (-180, 180)),
+        ((179, 180 + 1e-8), (-180, 180), (179, 180 + 1e-8)),
+    ],
+)
+def test_bounds_are_counted_as_a_raster_does(edges, own, wanted):
+    found = bounds_as_counted((edges[0], 1.0, edges[1], 2.0), "EPSG:4326", (own[0], -90.0, own[1], 90.0))
+    assert found == (wanted[0], 1.0, wanted[1], 2.0)
+    assert bounds_as_counted((5.0, 1.0, 3.0, 2.0), "EPSG:3857", (0.0, 0.0, 1.0, 1.0)) == (5.0, 1.0, 3.0, 2.0)
+
+
+@pytest.mark.parametrize(("edges", "own"), [((179, -179), (-180, 180)), ((-1, 1), (0, 360))])
+def test_bounds_at_both_ends_of_a_raster_are_refused(edges, own):
+    with pytest.raises(ValueError, match="lie at both ends of a raster from"):
+        bounds_as_counted((edges[0], 1.0, edges[1], 2.0), "EPSG:4326", (own[0], -90.0, own[1], 90.0))

@@ -21,6 +21,7 @@ from geopatcher.fields.raster import RasterField
 from geopatcher.fields.warping import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
 from geopatcher.patchers.placed_steps import METHODS as STEP_METHODS
+from geopatcher.patching.lonlat import bounds_as_counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -339,7 +340,7 @@ def touched(mine: RasterDomain, its: RasterDomain, box: Box) -> Box:
         return Box(*rows, *share(inner.col0, inner.col1, its.width, mine.width))
     bounds = mine.cut(inner).bounds
     if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
-        bounds = transform_bounds(mine.crs, its.crs, *bounds)
+        bounds = bounds_as_counted(transform_bounds(mine.crs, its.crs, *bounds), its.crs, its.bounds)
     return box_of_bounds(its, bounds)
 
 
