@@ -59,3 +59,13 @@ def test_options_of_a_plan_are_passed_on_and_others_named():
 def test_an_impossible_policy_is_refused_when_it_is_made():
     with pytest.raises(ValueError, match="on_error"):
         cutter(on_error="ignore")
+
+
+@pytest.mark.parametrize("anchor", [(2.7, 1.2), (1, 2, 3), 5, None])
+def test_a_patch_is_at_whole_pixels(anchor):
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular(4), gp.SpatialRegularStride(2), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    assert patcher.patch_at(np.zeros((7, 9)), np.array([2, 1])).anchor == (2, 1)
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        patcher.patch_at(np.zeros((7, 9)), anchor)

@@ -216,3 +216,13 @@ def test_split_raises_skips_or_masks():
     assert np.isnan(masked[16, 16]).all()
     assert masked[16, 16].shape == (1, 16, 16)
     np.testing.assert_array_equal(masked[0, 0], IMAGE[:, :16, :16])
+
+
+def test_fractions_of_pixels_are_no_anchor(tmp_path):
+    journal = PatchJournal(tmp_path / "journal.jsonl")
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        journal.commit((0.7, 0), status="done", runtime_s=1.0)
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        journal.has((0.7, 0))
+    journal.commit(np.array([3, 4]), status="done", runtime_s=1.0)
+    assert journal.has((3, 4))

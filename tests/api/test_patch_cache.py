@@ -367,3 +367,12 @@ def test_one_patch_is_kept_and_found_where_split_keeps_it(tmp_path):
         np.testing.assert_array_equal(patch.data, plain.data)
         np.testing.assert_array_equal(patch.weights, plain.weights)
     assert cache.hits == 1
+
+
+def test_fractions_of_pixels_are_no_anchor(tmp_path):
+    cache = gp.PatchCache(tmp_path)
+    patch = gp.Patch(np.zeros((2, 2)), (0, 1), None)
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        cache.put("field", "config", (0.7, 1), patch)
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        cache.get("field", "config", (0.7, 1))

@@ -133,3 +133,12 @@ def test_its_length_is_that_of_the_plan_less_what_is_done():
         (row, col) for row in (16, 32, 44) for col in (0, 16, 32, 48, 54)
     ]
     np.testing.assert_array_equal(found[0].data, IMAGE[:, 16:32, :16])
+
+
+@pytest.mark.parametrize("cache", [True, "folder", 3])
+def test_what_is_no_cache_is_refused(cache):
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular(4), gp.SpatialRegularStride(2), gp.SpatialHann(), gp.SpatialOverlapAdd()
+    )
+    with pytest.raises(TypeError, match=r"cache= is a PatchCache\(folder\), not"):
+        patcher.split(np.zeros((7, 9)), cache=cache)

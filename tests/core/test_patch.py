@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rasterio.windows import Window
 
-from geopatcher.core.patch import Patch
+from geopatcher.core.patch import Patch, carriers
 
 
 class Reader:
@@ -78,3 +78,24 @@ def test_it_pickles_with_its_window_and_weights():
     assert (again.anchor, again.indices) == (patch.anchor, patch.indices)
     np.testing.assert_array_equal(again.data, patch.data)
     np.testing.assert_array_equal(again.weights, patch.weights)
+
+
+def test_carriers_are_passed_on_as_they_come():
+    patches = [Patch(3, (0, 8), None), Patch(4, (0, 0), None)]
+    assert list(carriers(iter(patches))) == patches
+    assert list(carriers([])) == []
+
+
+@pytest.mark.parametrize("other", [np.zeros(3), "text", None, 3])
+def test_what_says_no_place_is_none(other):
+    patch = Patch(3, (0, 8), None)
+    stream = carriers([patch, other])
+    assert next(stream) is patch
+    with pytest.raises(TypeError, match=f"number 1 is a {type(other).__name__}: yield patch.with_data"):
+        next(stream)
+
+
+@pytest.mark.parametrize("one", [Patch(3, (0, 8), None), 5])
+def test_one_patch_is_no_iterable_of_patches(one):
+    with pytest.raises(TypeError, match=f"an iterable of patches, .* not one {type(one).__name__}"):
+        list(carriers(one))

@@ -103,4 +103,7 @@ def test_the_identity_says_how_pixels_are_warped_and_only_where_they_are(tmp_pat
     own = Mosaic([path])
     assert "warped" not in own.identity()
     grid = RasterDomain((20, 30), own.domain.transform @ Affine.translation(0.5, 0), own.domain.crs)
-    assert Mosaic([path], grid).identity()["warped"] == "each band by itself, to 0.001 pixels"
+    assert (
+        Mosaic([path], grid).identity()["warped"]
+        == "each band by itself, to 0.001 pixels, all around the globe"
+    )

@@ -149,3 +149,16 @@ def test_what_is_no_configuration_of_points_is_refused():
         PointDomain.from_config({})
     with pytest.raises(ValueError, match="coords are pairs"):
         PointDomain.from_config({"coords": [0, 0]})
+
+
+@pytest.mark.parametrize("left", [-180, 0, 180])
+@pytest.mark.parametrize("interp", ["nearest", "linear"])
+def test_longitudes_may_be_counted_otherwise(left, interp):
+    place = Affine(1, 0, left, 0, -1, 90)
+    east = (left + np.arange(360) + 0.5) % 360  # what each column holds: its longitude from 0 to 360
+    globe = RasterField.from_array(np.tile(east, (180, 1)), transform=place, crs="EPSG:4326")
+    points = [(-89.5, 10), (270.5, 10), (630.5, -3), (10.5, 80), (-169.5, 0), (190.5, 0)]
+    found = PointDomain(points, crs="EPSG:4326", interp=interp).sample(globe)
+    assert found.tolist() == [270.5, 270.5, 270.5, 10.5, 190.5, 190.5]
+    (utm,) = PointDomain([(455_000, 4e6)], crs="EPSG:32617", interp="nearest").sample(globe)
+    assert utm == 278.5

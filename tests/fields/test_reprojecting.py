@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
+from pyproj import Transformer
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 import geopatcher as gp
+from geopatcher.core.box import Box
 from geopatcher.fields import ReprojectingRasterField
 from geotiffs import write_geotiff
 from warps import or_nan, warped_whole
@@ -67,3 +70,68 @@ def test_wishes_that_cannot_be_are_refused(scene):
         ReprojectingRasterField(scene, "EPSG:1")
     with pytest.raises(ValueError, match="resampling is one of"):
         ReprojectingRasterField(scene, "EPSG:4326", resampling="best")
+
+
+#: Where a raster in degrees begins, how wide it is, and a map of other units that it is put on.
+GLOBES = [
+    (0, 360, "EPSG:3857"),
+    (0, 360, "EPSG:3832"),
+    (-180, 360, "EPSG:3832"),
+    (250, 40, "EPSG:32617"),
+    (250, 40, "EPSG:3857"),
+    (350, 30, "EPSG:3035"),
+    (170, 20, "EPSG:3832"),
+    (-190, 20, "EPSG:3832"),
+]
+
+
+def longitudes(domain, left):
+    """Return where the pixels of a map lie: longitude as the raster counts it, and latitude."""
+    a, _, c, _, e, f = domain.transform[:6]
+    x, y = np.meshgrid(c + a * (np.arange(domain.width) + 0.5), f + e * (np.arange(domain.height) + 0.5))
+    lon, lat = Transformer.from_crs(domain.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return np.where(np.isfinite(lon), (lon - left) % 360 + left, np.nan), lat
+
+
+@pytest.mark.parametrize("kind", ["float32", "int32", "nodata"])
+@pytest.mark.parametrize(("left", "width", "crs"), GLOBES)
+def test_longitudes_may_be_counted_beyond_180(tmp_path, left, width, crs, kind):
+    cells = np.arange(1, 1 + 80 * width * 2).reshape(80, width * 2).astype("int32")
+    if kind == "float32":
+        cells = cells.astype(kind)
+    path = write_geotiff(
+        tmp_path / "globe.tif",
+        cells[np.newaxis],
+        transform=Affine(0.5, 0, left, 0, -0.5, 45),
+        crs="EPSG:4326",
+        nodata=-1 if kind == "nodata" else None,
+    )
+    resolution = 50_000 if crs == "EPSG:3832" and width == 360 and left < 0 else None  # GDAL would take 7 km
+    field = ReprojectingRasterField(path, crs, resolution, resampling="nearest")
+    lon, lat = longitudes(field.domain, left)
+    cols, rows = (lon - left) * 2, (45 - lat) * 2
+    with np.errstate(invalid="ignore"):
+        inside = (cols >= 0) & (cols < width * 2) & (rows >= 0) & (rows < 80)
+        near = (np.abs(cols - np.round(cols)) < 1e-2) | (np.abs(rows - np.round(rows)) < 1e-2)  # on an edge
+    expected = np.zeros(field.domain.grid_shape)
+    expected[inside] = cells[rows[inside].astype(int), cols[inside].astype(int)]
+    box = Box.of_shape(field.domain.grid_shape)
+    found = field.source.read(box)
+    valid = field.source.valid(box, found)
+    held = ~np.isnan(found[0]) if valid is None else valid[0]
+    sure = ~near & (np.abs(lat) < 44.5)
+    assert np.array_equal(held[sure], inside[sure])
+    assert np.array_equal(found[0][sure & inside], expected[sure & inside])
+
+
+@pytest.mark.parametrize("left", [170, -190])
+def test_nothing_is_seen_of_where_longitudes_are_counted_anew(tmp_path, left):
+    ramp = np.broadcast_to(np.arange(40, dtype="float64"), (80, 40))
+    place = Affine(0.5, 0, left, 0, -0.5, 45)
+    path = write_geotiff(tmp_path / "ramp.tif", ramp[np.newaxis].copy(), transform=place, crs="EPSG:4326")
+    field = ReprojectingRasterField(path, "EPSG:3832", 20_000, resampling="bilinear")
+    lon, lat = longitudes(field.domain, left)
+    expected = (lon - left) * 2 - 0.5
+    sure = (expected > 0) & (expected < 39) & (lat < 44.5) & (lat > 5.5)
+    found = field.select(Window(0, 0, field.domain.width, field.domain.height))[0]
+    np.testing.assert_allclose(found[sure], expected[sure], atol=2e-3)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
@@ -105,13 +106,35 @@ def test_one_over_the_date_line_on_a_map_with_bounds(tmp_path):
             gp.reconstruct(path, np.copy, size=16, dst_crs=crs)
 
 
-@pytest.mark.parametrize("crs", ["EPSG:32610", "EPSG:3413", "EPSG:4326"])
+@pytest.mark.parametrize("crs", MAPS)
 def test_longitudes_beyond_180_are_not_lost(tmp_path, crs):
-    onto = grid(crs) if crs in MAPS else world(tmp_path)
+    """The same cells, told from 0 to 360 degrees."""
+    turned = tmp_path / "turned.tif"
+    place = {"transform": Affine(2, 0, 0, 0, -2, 90), "crs": "EPSG:4326", "nodata": 0}
+    write_geotiff(turned, np.roll(WORLD, 90, axis=2), **place)
+    of_turned, plain = (
+        gp.reconstruct(gp.Mosaic([path], grid(crs)), np.copy, size=16) for path in (turned, world(tmp_path))
+    )
+    np.testing.assert_array_equal(pixels(of_turned), pixels(plain))
+    assert of_turned.valid[:].all()
+
+
+def test_on_a_map_of_the_same_crs_they_are_refused(tmp_path):
     with pytest.raises(
         SourceError, match=r"0.tif goes from 0 to 360 degrees, and the map has places that lie"
     ):
-        gp.Mosaic([world(tmp_path, 0)], onto)
+        gp.Mosaic([world(tmp_path, 0)], world(tmp_path))
+
+
+@pytest.mark.parametrize("n", [36, 100, 361])
+def test_a_globe_reaches_to_both_ends_of_a_map_that_is_torn_under_it(n):
+    globe = RasterDomain((n // 2, n), Affine(360 / n, 0, -180, 0, -120 / (n // 2), 60), "EPSG:4326")
+    ends = Transformer.from_crs("EPSG:4326", "EPSG:3832", always_xy=True).transform(
+        [-29.999999, -30.000001], [0, 0]
+    )[0]
+    side = (max(ends) - min(ends)) / 700
+    onto = RasterDomain((10, 700), Affine(side, 0, min(ends), 0, -side, 0), "EPSG:3832")
+    assert touched(globe, onto, "globe.tif").box == Box(0, 10, 0, 700)
 
 
 def test_where_no_place_is_a_turn_off_nothing_is_refused(tmp_path):

@@ -9,7 +9,7 @@ from pyproj import Transformer
 
 from geopatcher.core.box import Box
 from geopatcher.core.domain import RasterDomain
-from geopatcher.fields.under_tile import even_scale, under
+from geopatcher.fields.under_tile import by_turns, even_scale, under
 
 PLACE = Affine(30, 0, 500_000, 0, -30, 4_500_000)
 RASTER = RasterDomain((400, 500), PLACE, "EPSG:32633")
@@ -72,3 +72,39 @@ def test_a_pole_between_the_places_looked_at_is_under_its_tile():
 def test_beside_the_raster_there_is_nothing():
     far = RasterDomain((64, 64), PLACE @ Affine.translation(9000, 0), RASTER.crs)
     assert under(Box(0, 64, 0, 64), far, RASTER, None).own.empty
+
+
+@pytest.mark.parametrize(
+    ("left", "width", "lefts"),
+    [
+        (0, 360, [0, -360]),
+        (-180, 360, [-180]),
+        (250, 40, [-110]),
+        (170, 20, [170, -190]),
+        (-190, 20, [170, -190]),
+        (-10, 30, [-10]),
+        (180, 10, [-180]),
+        (170, 10, [170]),
+        (530, 20, [170, -190]),
+        (-180.0000001, 360.0000002, [-180.0000001]),
+    ],
+)
+def test_a_raster_in_degrees_lies_where_gdal_looks_for_it(left, width, lefts):
+    raster = RasterDomain((10, 100), Affine(width / 100, 0, left, 0, -1, 5), "EPSG:4326")
+    onto = RasterDomain((10, 100), crs="EPSG:3857")
+    assert [one.transform.c for one in by_turns(raster, onto)] == pytest.approx(lefts)
+    assert by_turns(raster, RasterDomain((10, 100), crs="EPSG:4326")) == [raster]
+
+
+def test_a_raster_in_metres_lies_where_it_says():
+    assert by_turns(RASTER, RasterDomain((10, 100), crs="EPSG:3857")) == [RASTER]
+
+
+@pytest.mark.parametrize("left", [250, -110, 610])
+def test_a_tile_is_found_however_longitudes_are_counted(left):
+    raster = RasterDomain((80, 80), Affine(0.5, 0, left, 0, -0.5, 45), "EPSG:4326")
+    x, y = Transformer.from_crs("EPSG:4326", "EPSG:3857", always_xy=True).transform(-90, 25)  # in its middle
+    onto = RasterDomain((4, 4), Affine(1000, 0, x - 2000, 0, -1000, y + 2000), "EPSG:3857")
+    own = under(Box(0, 4, 0, 4), onto, raster, None).own
+    assert (own.row0 <= 39, own.row1 >= 41, own.col0 <= 39, own.col1 >= 41) == (True,) * 4
+    assert own.n_pixels < 1000

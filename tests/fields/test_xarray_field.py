@@ -339,3 +339,27 @@ def test_pieces_that_hold_nothing_are_read_all_the_same():
     array.encoding["preferred_chunks"] = {"band": 3, "y": 0, "x": 0}
     assert XarrayField(array).source.block_shape == (1, 1)
     np.testing.assert_array_equal(gp.reconstruct(array, np.copy, size=16).array, IMAGE)
+
+
+def test_every_patch_has_the_name_and_what_is_true_of_the_whole(tmp_path):
+    xr = pytest.importorskip("xarray")
+    coords = {"time": np.datetime64("2026-01-01", "ns"), "y": np.arange(7.0)[::-1], "x": np.arange(9.0)}
+    array = xr.DataArray(
+        np.arange(63.0).reshape(7, 9), coords, ("y", "x"), name="rain", attrs={"units": "mm"}
+    )
+    patcher = gp.SpatialPatcher(
+        gp.SpatialRectangular(4, boundary="pad"),
+        gp.SpatialRegularStride(4),
+        gp.SpatialHann(),
+        gp.SpatialOverlapAdd(),
+    )
+    cache = gp.PatchCache(tmp_path)
+    for patches in (
+        patcher.split(array),
+        patcher.split(array, cache=cache),
+        patcher.split(array, cache=cache),
+    ):
+        for patch in patches:
+            assert patch.data.name == "rain"
+            assert patch.data.attrs["units"] == "mm"
+            assert patch.data.coords["time"].values == coords["time"]

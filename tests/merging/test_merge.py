@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -316,3 +317,58 @@ def test_sizes_of_blocks_that_are_no_whole_numbers_are_refused(tmp_path, option,
     with pytest.raises(ValueError, match=rf"{option} is a whole number of pixels, at least 1, or a pair"):
         patcher.merge(patcher.split(IMAGE), RasterDomain(IMAGE.shape))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("domain", ["path.tif", Path("path.tif"), None, (90, 130), 3])
+@pytest.mark.parametrize("aggregation", [SpatialOverlapAdd(), gp.SpatialSum(), gp.SpatialMeanStd()])
+def test_what_is_no_domain_is_refused_and_a_path_told_where_it_goes(domain, aggregation):
+    if domain is None and isinstance(aggregation, gp.SpatialMeanStd):
+        pytest.skip("a global statistic needs none")
+    patcher = patcher_of(aggregation=aggregation)
+    way = "target_path=" if isinstance(domain, str | Path) else "the field they were cut from"
+    with pytest.raises(TypeError, match=f"is none: pass .*{way}"):
+        patcher.merge(patcher.split(IMAGE), domain)
+
+
+AGGREGATIONS = [SpatialOverlapAdd(), gp.SpatialSum(), gp.SpatialByIndex(), gp.SpatialMinMax()]
+
+
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("kind", [list, iter], ids=["list", "stream"])
+def test_arrays_without_their_patches_are_refused(aggregation, kind):
+    patcher = patcher_of(aggregation=aggregation)
+    arrays = [patch.data for patch in patcher.split(IMAGE)]
+    with pytest.raises(TypeError, match=r"number 0 is a ndarray: yield patch\.with_data\(result\)"):
+        patcher.merge(kind(arrays), IMAGE)
+    with pytest.raises(TypeError, match="not one Patch"):
+        patcher.merge(Patch(IMAGE, (0, 0), None), IMAGE)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "M8[D]", "m8[h]", "U3"])
+@pytest.mark.parametrize(
+    "aggregation",
+    [SpatialOverlapAdd(), gp.SpatialSum(), gp.SpatialMax(), gp.SpatialMode(), gp.SpatialHardVote(3)],
+)
+@pytest.mark.filterwarnings("ignore:SpatialMode")
+def test_what_is_no_real_number_is_refused(dtype, aggregation):
+    patcher = patcher_of(aggregation=aggregation)
+    patches = (patch.with_data(patch.data.astype("uint8").astype(dtype)) for patch in patcher.split(IMAGE))
+    with pytest.raises(OperatorError, match="rows 0:16, columns 0:16 holds .* values: only real numbers"):
+        patcher.merge(patches, IMAGE)
+
+
+@pytest.mark.filterwarnings("ignore:SpatialLearned")
+def test_a_model_may_be_given_complex_numbers():
+    waves = IMAGE[0] * np.exp(1j * IMAGE[1])
+    patcher = patcher_of(aggregation=gp.SpatialLearned(lambda stack: np.nanmax(np.abs(stack), axis=0)))
+    assert np.allclose(patcher.merge(patcher.split(waves), waves), np.abs(waves))
+
+
+def test_weights_may_be_a_list_and_have_the_shape_of_the_patch():
+    data = np.arange(4.0).reshape(2, 2)
+    assert np.array_equal(
+        SpatialOverlapAdd().merge([Patch(data, (0, 0), None, [[1, 2], [3, 4]])], data), data
+    )
+    for weights in (2.0, [1, 2]):
+        with pytest.raises(OperatorError, match=r"its window or weights are \("):
+            SpatialOverlapAdd().merge([Patch(data, (0, 0), None, weights)], data)

@@ -37,3 +37,17 @@ def test_members_are_brought_and_checked():
     )
     assert {name: patch.data for name, patch in members.items()} == {"primary": 1, "a": 10, "b": 21}
     assert checked == [("b", 21, 1)]
+
+
+@pytest.mark.parametrize("kind", [gp.MatchedSpatialPatcher, gp.MatchedTemporalPatcher])
+def test_what_is_no_matched_field_is_refused(kind):
+    patcher = kind("patcher")
+    for call in (lambda: patcher.split(np.zeros((3, 4))), lambda: patcher.merge([], "path.tif")):
+        with pytest.raises(TypeError, match=r"are a MatchedField\(primary, \{name: other\}\), not a"):
+            call()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arrays_without_their_patches_are_refused(kind):
+    with pytest.raises(TypeError, match="number 0 is a ndarray"):
+        kind("patcher").merge([np.zeros(3)], MatchedField(np.zeros(3), {"a": np.zeros(3)}))

@@ -151,3 +151,16 @@ def test_known_cells_are_neither_nan_nor_masked_nor_nodata():
     assert known_cells(np.array([1, 0, 7]), 0).tolist() == [True, False, True]
     assert known_cells(np.ma.array([1, 2], mask=[True, False])).tolist() == [False, True]
     assert known_cells(np.array([1, 2])).tolist() == [True, True]
+
+
+def test_coreg_is_given_what_lies_below_on_a_globe_from_0_to_360():
+    globe = np.tile(np.arange(360.0), (180, 1))
+    place = Affine(1, 0, 0, 0, -1, 90)
+    rain = gp.RasterField.from_array(globe, transform=place, crs="EPSG:4326")
+    image = gp.RasterField.from_array(
+        np.zeros((4, 4)), transform=Affine(1000, 0, 453_000, 0, -1000, 4e6), crs="EPSG:32617"
+    )
+    seen = []
+    field = MatchedField(image, {"rain": rain}, coreg={"rain": lambda raw, own: seen.append(raw) or own})
+    field.select(Window(0, 0, 4, 4))
+    assert np.unique(seen[0]).tolist() == [278.0]  # 81.5 degrees west

@@ -131,3 +131,43 @@ def test_hooks_hear_of_the_merge():
     patcher = MatchedTemporalPatcher(temporal())
     patcher.merge(patcher.split(field), field, [log])
     assert log == [6, 8 * 11 * 7]
+
+
+def masks_of(*sources, **how):
+    first, *others = sources
+    field = MatchedField(first, {f"s{number}": other for number, other in enumerate(others)}, **how)
+    sampler = gp.TemporalExplicit([3])
+    (patch,) = MatchedTemporalPatcher(temporal(gp.TemporalFixedLookback(4), sampler)).split(field)
+    return patch.valid_mask.tolist()
+
+
+@pytest.mark.parametrize("attribute", ["_FillValue", "missing_value", "nodata"])
+def test_a_value_of_missing_integers_is_no_data(attribute):
+    days = xr.DataArray(np.array([1, -9, 3, 4], "int16"), dims="time", attrs={attribute: -9})
+    assert masks_of(days) == [True, False, True, True]
+    assert masks_of(np.arange(4.0), days) == [True, False, True, True]
+    assert masks_of(np.arange(4.0), days, coreg={"s0": lambda raw, primary: raw.values}) == [True] * 4
+
+
+def test_a_value_of_missing_integers_is_no_data_at_other_steps():
+    primary = xr.DataArray(np.arange(4.0), dims="time", coords={"time": [0, 10, 20, 30]})
+    rare = xr.DataArray(
+        np.array([7, -9, 9], "int16"), dims="time", coords={"time": [0, 9, 20]}, attrs={"_FillValue": -9}
+    )
+    assert masks_of(primary, rare, reindex={"s0": "ffill"}) == [True, False, True, True]
+    found = masks_of(primary, rare, reindex={"s0": "ffill"}, tolerance={"s0": 5})  # it is of float, then
+    assert found == [True, False, True, False]
+
+
+@pytest.mark.parametrize("kind", ["NA", "mixed", "text", "NaT", "dask"])
+def test_what_is_missing_in_other_ways_is_no_data(kind):
+    pd = pytest.importorskip("pandas")
+    masked = np.ma.array([1, 2, 3, 4], mask=[False, True, False, False])
+    series = {
+        "NA": lambda: pd.Series([1, None, 3, 4], dtype="Int64"),
+        "mixed": lambda: pd.DataFrame({"a": [1, 2, 3, 4], "b": pd.array([1, None, 3, 4], dtype="Int64")}),
+        "text": lambda: pd.Series(["a", None, "c", "d"]),
+        "NaT": lambda: np.array(["2024", "NaT", "2025", "2026"], "M8[D]"),
+        "dask": lambda: pytest.importorskip("dask.array").from_array(masked),
+    }[kind]()
+    assert masks_of(series) == [True, False, True, True]

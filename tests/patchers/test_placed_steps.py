@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import geopatcher as gp
 from geopatcher.matched import MatchedField
 from geopatcher.patchers.cubes import cube_of
 from geopatcher.patchers.placed_steps import METHODS, PlacedCube, PlacedSeries, choice_of, steps_for
@@ -104,3 +105,31 @@ def test_without_labels_nothing_is_known():
         field = MatchedField(primary, {"rain": own}, reindex={"rain": "nearest"})
         with pytest.raises(ValueError, match=f"their labels, and {whose} none: give DataArrays"):
             choice_of("rain", series_of(own), series_of(primary), None, field, 0)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float16", "int64"])
+def test_labels_far_apart_are_compared_without_overflow(dtype):
+    far = 30_000 if dtype == "int16" else 120
+    labels, wanted = np.array([-far, far], dtype), np.array([far // 12], dtype)
+    assert steps_for(labels, wanted, "nearest").tolist() == [1]
+    assert steps_for(labels, wanted, "nearest", tolerance=far).tolist() == [1]
+
+
+@pytest.mark.parametrize("method", ["exact", "nearest", "ffill", "bfill"])
+@pytest.mark.parametrize("tolerance", [None, 3])
+def test_of_a_series_without_steps_none_is_chosen(method, tolerance):
+    assert steps_for([], [1, 2], method, tolerance).tolist() == [-1, -1]
+
+
+def test_times_that_no_step_stands_for_are_no_times():
+    primary = xr.DataArray([1.0, 2.0], dims="time", coords={"time": [0, 10]})
+    began = pd.Series(pd.DatetimeIndex(["2024-01-01"]), index=[0])
+    field = MatchedField(primary, {"began": began}, reindex={"began": "exact"})
+    patcher = gp.TemporalPatcher(
+        gp.TemporalFixedLookback(2), gp.TemporalExplicit([1]), gp.TemporalCausalBoxcar(), gp.TemporalMean()
+    )
+    (patch,) = gp.MatchedTemporalPatcher(patcher).split(field)
+    assert np.array_equal(
+        patch.members["began"].data, np.array(["2024-01-01", "NaT"], "M8[D]"), equal_nan=True
+    )
+    assert patch.valid_mask.tolist() == [True, False]

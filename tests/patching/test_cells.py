@@ -44,3 +44,11 @@ def test_a_transform_without_an_inverse_is_refused():
     cells = Cells.of(RasterDomain((2, 2), Affine(1, 1, 0, 1, 1, 0)))
     with pytest.raises(ValueError, match="all pixels on one line"):
         cells.positions(np.zeros(1), np.zeros(1))
+
+
+@pytest.mark.parametrize("domain", PLACES)
+def test_fractions_of_cells_are_no_anchor(domain):
+    with pytest.raises(TypeError, match="in whole pixels, not"):
+        Cells.of(domain).place((2.7, 1.0))
+    with pytest.raises(TypeError, match="not None"):
+        Cells.of(domain).place(None)

@@ -105,3 +105,10 @@ def test_a_radius_and_a_metric_are_checked():
         SpatialRadiusGraph(-2, "haversine")
     with pytest.raises(ValueError, match="metric"):
         SpatialKNNGraph(2, "cosine")
+
+
+@pytest.mark.parametrize("tenths", [1, 3, 6, 7, 19])
+def test_a_point_at_the_radius_is_within_however_tenths_are_rounded(tenths):
+    for first in range(-40, 40):
+        points = PointDomain([(first * 0.1, 0.0), ((first + tenths) * 0.1, 0.0), (first * 0.1, 9.0)])
+        assert SpatialRadiusGraph(tenths * 0.1).neighborhood(points, 0).tolist() == [0, 1]

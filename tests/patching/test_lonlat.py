@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from geopatcher.patching.lonlat import crs_of, from_degrees, is_in_degrees, on_earth, to_degrees, transformed
+from geopatcher.patching.lonlat import (
+    as_counted,
+    bounds_as_counted,
+    crs_of,
+    from_degrees,
+    is_in_degrees,
+    on_earth,
+    to_degrees,
+    transformed,
+    turn_of,
+)
 
 
 @pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:3857", "EPSG:3995", "EPSG:3035"])
@@ -50,3 +60,41 @@ def test_coordinates_are_moved_where_both_crs_are_known():
 def test_nonsense_is_refused_with_advice():
     with pytest.raises(ValueError, match="give an EPSG code"):
         crs_of("EPSG:no")
+
+
+def test_longitudes_are_counted_around_a_centre():
+    lon = np.array([-180.0, -90.0, 0.0, 179.5, 180.0, 269.5, np.inf])
+    assert as_counted(lon, "EPSG:4326", 0.0)[:5].tolist() == lon[:5].tolist()
+    assert as_counted(lon, "EPSG:4326", 180.0)[:6].tolist() == [180.0, 270.0, 0.0, 179.5, 180.0, 269.5]
+    assert not np.isfinite(as_counted(lon, "EPSG:4326", 180.0)[-1])
+    for crs in (None, "EPSG:3857"):
+        assert as_counted(lon, crs, 180.0) is lon
+
+
+def test_once_around_is_in_the_units_of_the_crs():
+    assert turn_of("EPSG:4326") == pytest.approx(360)
+    assert turn_of("EPSG:4807") == pytest.approx(400)  # Paris, in grads
+    assert turn_of("EPSG:3857") is None
+
+
+@pytest.mark.parametrize(
+    ("edges", "own", "wanted"),
+    [
+        ((-90, -80), (0, 360), (270, 280)),
+        ((270, 280), (-180, 180), (-90, -80)),
+        ((179, -179), (0, 360), (179, 181)),
+        ((10, 20), (-180, 180), (10, 20)),
+        ((-180, 180), (-180, 180), (-180, 180)),
+        ((179, 180 + 1e-8), (-180, 180), (179, 180 + 1e-8)),
+    ],
+)
+def test_bounds_are_counted_as_a_raster_does(edges, own, wanted):
+    found = bounds_as_counted((edges[0], 1.0, edges[1], 2.0), "EPSG:4326", (own[0], -90.0, own[1], 90.0))
+    assert found == (wanted[0], 1.0, wanted[1], 2.0)
+    assert bounds_as_counted((5.0, 1.0, 3.0, 2.0), "EPSG:3857", (0.0, 0.0, 1.0, 1.0)) == (5.0, 1.0, 3.0, 2.0)
+
+
+@pytest.mark.parametrize(("edges", "own"), [((179, -179), (-180, 180)), ((-1, 1), (0, 360))])
+def test_bounds_at_both_ends_of_a_raster_are_refused(edges, own):
+    with pytest.raises(ValueError, match="lie at both ends of a raster from"):
+        bounds_as_counted((edges[0], 1.0, edges[1], 2.0), "EPSG:4326", (own[0], -90.0, own[1], 90.0))

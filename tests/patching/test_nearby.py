@@ -55,3 +55,9 @@ def test_degrees_that_are_none_are_refused():
     points = PointDomain([(50.0, 100.0)])
     with pytest.raises(ValueError, match="have no longitude and latitude, the first"):
         nearest(points, 0, 1, "haversine")
+
+
+@pytest.mark.parametrize("value", [None, "5km", [1, 2], float("nan"), -1])
+def test_what_is_no_length_is_told(value):
+    with pytest.raises(ValueError, match="radius is a number of metres, positive and finite, not"):
+        positive(value, "radius", "metres")

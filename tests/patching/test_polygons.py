@@ -150,3 +150,80 @@ def test_what_are_no_polygons_is_refused():
         geometry.neighborhood(RASTER, (0, 0))
     with pytest.raises(ValueError, match="lies outside the raster of 40x50: check its CRS"):
         geometry.neighborhood(RASTER, 0)
+
+
+@pytest.mark.parametrize("order", ["east first", "shuffled"])
+def test_a_named_grid_may_have_its_coordinates_in_any_order(order):
+    lon = np.r_[np.arange(0.0, 180), np.arange(-180.0, 0)]
+    lat = np.arange(-4.0, 5)
+    if order == "shuffled":
+        lon, lat = (np.random.default_rng(2).permutation(values) for values in (lon, lat))
+    polygon = shapely.box(-2, -1, 2, 1)
+    indices = SpatialPolygonIntersection(polygon).find(GridDomain({"lat": lat, "lon": lon}), 0)
+    rows, cols = indices.indices["lat"], indices.indices["lon"]
+    x, y = np.meshgrid(lon[cols], lat[rows])
+    found = set(zip(x[indices.inside].tolist(), y[indices.inside].tolist(), strict=True))
+    assert found == {(float(x), float(y)) for x in range(-2, 3) for y in range(-1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("polygon", "message"),
+    [
+        ("POLYGON((0 0", "'POLYGON.*is no geometry in WKT"),
+        ("a field", "'a field' is no geometry in WKT"),
+        (shapely.Polygon([(0, 0), (np.nan, 1), (1, 1)]), "polygon 0 has vertices that are nowhere"),
+        (shapely.Polygon([(0, 0), (np.inf, 1), (1, 1)]), "polygon 0 has vertices that are nowhere"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_polygons_that_are_nowhere_are_refused(polygon, message):
+    with pytest.raises(ValueError, match=message):
+        SpatialPolygonIntersection(polygon)
+
+
+GLOBES = [RasterDomain((180, 360), Affine(1, 0, left, 0, -1, 90), "EPSG:4326") for left in (-180, 0, 180)]
+
+
+@pytest.mark.parametrize("globe", GLOBES, ids=["from -180", "from 0", "from 180"])
+@pytest.mark.parametrize("left", [-100, 260, 620])
+def test_longitudes_of_polygons_may_be_counted_otherwise(globe, left):
+    polygon = SpatialPolygonIntersection(shapely.box(left, 0, left + 10, 5))
+    found = polygon.find(globe, 0).indices
+    first = int(-100 - globe.transform.c) % 360
+    assert (found.row_off, found.height, found.col_off, found.width) == (85, 5, first, 10)
+    assert found.inside.all()
+    assert polygon.extent(globe) == (5, 10)
+
+
+def test_a_polygon_of_another_crs_is_found_on_a_globe_from_0():
+    utm = "POLYGON((400000 4000000, 600000 4000000, 600000 4300000, 400000 4300000, 400000 4000000))"
+    found = SpatialPolygonIntersection(utm, crs="EPSG:32617").find(GLOBES[1], 0)  # around 81 degrees west
+    rows, cols = np.nonzero(found.inside)
+    lon = GLOBES[1].transform.c + found.indices.col_off + cols + 0.5
+    assert sorted(set(lon.tolist())) == [278.5, 279.5]
+    assert sorted(set((90 - found.indices.row_off - rows - 0.5).tolist())) == [36.5, 37.5, 38.5]
+
+
+@pytest.mark.parametrize("globe", [0, 2])
+@pytest.mark.parametrize(
+    ("polygon", "crs"),
+    [
+        (shapely.box(170, 0, 190, 5), None),
+        (shapely.box(-190, 0, -170, 5), "EPSG:4326"),
+        (shapely.box(700_000, 4e6, 999_000, 4.2e6), "EPSG:32660"),
+    ],
+)
+def test_a_polygon_across_the_ends_of_a_globe_is_refused_and_its_parts_are_not(polygon, crs, globe):
+    with pytest.raises(ValueError, match="polygon 0 lies across the line .* into the parts of a Multi"):
+        SpatialPolygonIntersection(polygon, crs).find(GLOBES[globe], 0)
+    parts = shapely.MultiPolygon([shapely.box(170, 0, 180, 5), shapely.box(-180, 0, -170, 5)])
+    if globe == 0:
+        found = SpatialPolygonIntersection(parts).find(GLOBES[0], 0)
+        assert found.inside.sum() == 100
+
+
+def test_a_polygon_across_180_degrees_lies_on_a_globe_from_0():
+    box = shapely.box(700_000, 4e6, 900_000, 4.3e6)  # 179.3 to 181.6 degrees, in the north
+    found = SpatialPolygonIntersection(box, crs="EPSG:32660").find(GLOBES[1], 0)
+    _, cols = np.nonzero(found.inside)
+    assert sorted(set((found.indices.col_off + cols + 0.5).tolist())) == [179.5, 180.5, 181.5]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pytest
 
-from geopatcher.temporal.coordinates import as_coordinate, check_kind, find, from_first, moved
+from geopatcher.temporal.coordinates import as_coordinate, check_kind, find, from_first, moved, spacing_of
 
 DAYS = np.datetime64("2024-02-27") + np.arange(5)
 
@@ -24,6 +27,7 @@ def test_what_increases_is_a_coordinate(values):
         ([0, 2, 2], r"does not from point 1 to 2 \(2 to 2\)"),
         (np.array([200, 100], "uint8"), "has to increase"),
         ([0.0, np.nan], "no number"),
+        ([0.0, np.inf], "no number"),
         (np.array(["2024-01-01", "NaT"], "M8[D]"), "no number or no time"),
         (DAYS[::-1], "sort the series"),
     ],
@@ -74,3 +78,38 @@ def test_numbers_and_times_are_not_mixed():
         from_first(np.arange(3), DAYS)
     with pytest.raises(TypeError, match="x holds"):
         check_kind(np.array(["a"]), "x")
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint8", "float16", "float32"])
+def test_what_is_far_apart_in_a_narrow_dtype_does_not_wrap_around(dtype):
+    largest = np.finfo(dtype).max if np.dtype(dtype).kind == "f" else np.iinfo(dtype).max
+    least = np.finfo(dtype).min if np.dtype(dtype).kind == "f" else np.iinfo(dtype).min
+    ends = from_first(np.array([least, largest], dtype), np.array([least, largest], dtype))
+    assert float(ends[1] - ends[0]) == float(largest) - float(least)
+
+
+@pytest.mark.parametrize("made", [list, "pandas"])
+def test_between_times_of_one_zone_lies_the_time_that_passed(made):
+    berlin = ZoneInfo("Europe/Berlin")
+    began = datetime(2024, 10, 26, 22, tzinfo=UTC)
+    hours = [
+        (began + timedelta(hours=n)).astimezone(berlin) for n in range(6)
+    ]  # the clock goes back at 1 UTC
+    coord = pytest.importorskip("pandas").DatetimeIndex(hours) if made == "pandas" else hours
+    points = as_coordinate(coord)
+    assert from_first(points, points).astype("m8[h]").astype(int).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_nanoseconds_of_a_zone_are_kept():
+    pd = pytest.importorskip("pandas")
+    points = as_coordinate(pd.date_range("2024", periods=3, freq="1ns", tz="UTC"))
+    assert from_first(points, points).astype("m8[ns]").astype(int).tolist() == [0, 1, 2]
+
+
+def test_a_point_is_found_as_far_away_as_its_dtype_rounds_it():
+    tenths = (np.arange(1000) * np.float32(0.1)).astype("float32")
+    offsets = from_first(tenths, tenths)
+    before = moved(offsets[1:], -0.1)
+    assert np.array_equal(find(before, offsets, 0.1, spacing_of(tenths)), np.arange(999))
+    # Never half way to the next one, however coarse the dtype is.
+    assert find(np.array([0.5]), np.array([0.0, 1.0]), 1.0, spacing=8.0).tolist() == [-1]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_points_are_those_of_the_interval(start, n, step, closed):
         ((4, 0, 1), ValueError, "no point"),
         ((0, float("inf"), 1), ValueError, "stop is a finite number"),
         ((0, 4, "1h"), TypeError, "mix numbers and times"),
-        ((None, 4, 1), ValueError, "start is a finite number"),
+        ((None, 4, 1), TypeError, "start is a finite number"),
     ],
 )
 def test_wrong_stencils_are_refused(arguments, error, message):
@@ -185,3 +186,38 @@ def test_an_empty_source_has_no_origins():
     assert valid_origin_points(HOURS[:0], TimeStencil("0h", "1h", "1h")).tolist() == []
     with pytest.raises(ValueError, match="source of 0 points"):
         build_sampling_slices([], [1], Stencil(0, 1, 1))
+
+
+@pytest.mark.parametrize(("x", "y"), [(1, np.inf), (1e-12, 1.0), (-1e-10, 1.0), (1.0, 1e10)])
+def test_less_than_a_step_is_no_whole_number_of_steps(x, y):
+    with pytest.raises(ValueError, match="is not a whole number of steps of"):
+        divide_evenly(x, y)
+
+
+def test_numbers_of_numpy_do_not_overflow():
+    assert divide_evenly(np.int8(-128), np.int8(-1)) == 128
+    stencil = Stencil(np.int8(-100), np.int8(100), np.int8(10))
+    assert stencil.points.tolist() == list(range(-100, 100, 10))
+    with pytest.raises(ValueError, match="no point is from"):
+        Stencil(np.uint8(1), np.uint8(0), np.uint8(1))
+
+
+@pytest.mark.parametrize("values", [(None, 1), ([4], 2), (2, 1j)])
+def test_what_is_no_number_is_not_divided(values):
+    with pytest.raises(TypeError, match="is a finite number or a span of time, not"):
+        divide_evenly(*values)
+
+
+def test_a_stencil_fits_all_of_a_coordinate_of_float32():
+    tenths = (np.arange(1000) * np.float32(0.1)).astype("float32")
+    found = valid_origin_points(tenths, Stencil(-0.3, 0.2, 0.1))
+    assert np.array_equal(found, tenths[3:-1])
+    hours = (20_000 + np.arange(48) / 24).astype("float32")  # days, two thousandths of a day apart
+    assert len(valid_origin_points(hours, Stencil(-3 / 24, 2 / 24, 1 / 24))) == 44
+
+
+def test_a_stencil_counts_the_hours_of_a_zone_that_pass():
+    berlin = ZoneInfo("Europe/Berlin")
+    began = datetime(2024, 3, 30, 20, tzinfo=UTC)
+    hours = [(began + timedelta(hours=n)).astimezone(berlin) for n in range(12)]  # 2 to 3 is left out there
+    assert valid_origin_points(hours, TimeStencil("-2h", "1h", "1h")).tolist() == hours[2:]

@@ -48,6 +48,8 @@ class SpatialAggregation(Configured, ABC):
     substitute: ClassVar[str] = ""
     #: Whether it asks pieces for their shares.
     takes_shares: ClassVar[bool] = False
+    #: Kinds of dtype that patches may have: booleans and real numbers.
+    kinds: ClassVar[str] = "biuf"
 
     @abstractmethod
     def merge(self, patches: Iterable[Patch[object]], domain: HasShape) -> object:

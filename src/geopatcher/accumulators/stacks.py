@@ -147,6 +147,7 @@ class Learned(Stacked):
     substitute: ClassVar[str] = "two-pass"
     forbid_in_yaml: ClassVar[bool] = True
     function_parameter: ClassVar[str] = "model"
+    kinds: ClassVar[str] = "biufc"  # a model makes of complex numbers what it likes
 
     model: Combine
 

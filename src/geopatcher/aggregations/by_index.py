@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from geopatcher.accumulators.base import SpatialAggregation
+from geopatcher.core.patch import carriers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ class SpatialByIndex(SpatialAggregation):
 
         """
         _ = domain
-        return {_key(patch.anchor): patch.data for patch in patches}
+        return {_key(patch.anchor): patch.data for patch in carriers(patches)}
 
 
 def _key(anchor: Anchor) -> tuple[int, int]:

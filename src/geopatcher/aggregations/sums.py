@@ -9,7 +9,7 @@ import numpy as np
 
 from geopatcher.accumulators.sums import Mean, SumState, Total, TotalState, WeightedMean, WeightedTotal
 from geopatcher.core.box import Box
-from geopatcher.core.patch import Patch
+from geopatcher.core.patch import Patch, carriers
 from geopatcher.core.typevars import Place_co
 from geopatcher.fields.plain_field import array_of
 from geopatcher.merging.base import Mergeable
@@ -140,7 +140,7 @@ def _with_zeros(patches: Iterable[Patch[object]], domain: HasShape) -> Iterator[
     layout = Layout.of(domain)
     like = None
     touched = _Places(layout.n_places) if layout.numbered else _Cells(layout.domain.shape[-2:])
-    for patch in patches:
+    for patch in carriers(patches):
         array = patch.with_data(array_of(patch.data))
         like = array.data if like is None else like
         touched.add(array)

@@ -382,6 +382,8 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         ------
         ValueError
             The patch would have no pixel in the field.
+        TypeError
+            The anchor is no pair of whole numbers.
 
         """
         placing = self._placing(field, cache)
@@ -389,11 +391,10 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
             return placing.patch(anchor)
         splitting = self.splitting(field, cache=cache)
         plan = splitting.plan
-        height, width = self.geometry.size
-        box = Box(anchor[0], anchor[0] + height, anchor[1], anchor[1] + width)
+        box = Box.at(anchor, self.geometry.size)
         if not box.intersect(Box.of_shape(plan.domain.grid_shape)).n_pixels:
             raise ValueError(
-                f"the patch of {height}x{width} at anchor {anchor} has no pixel in the raster of "
+                f"the patch of {box.height}x{box.width} at anchor {anchor} has no pixel in the raster of "
                 f"{plan.domain.height}x{plan.domain.width}"
             )
         return splitting.single(box)

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from geopatcher.api.anchor_list import PendingAnchors
 from geopatcher.core.closing import Closing
+from geopatcher.core.places import cell_at
 from geopatcher.errors import TargetError
 from geopatcher.errors.redaction import clean, shown
 
@@ -98,7 +99,7 @@ class PatchJournal(Closing):
             False for one it never heard of.
 
         """
-        return (int(anchor[0]), int(anchor[1])) in self._done
+        return cell_at(anchor) in self._done
 
     def pending(self, anchors: Iterable[tuple[int, int]]) -> PendingAnchors:
         """Return those of ``anchors`` that are not done, as a sequence that follows the journal.
@@ -145,7 +146,7 @@ class PatchJournal(Closing):
             The disk is full or gone.
 
         """
-        row, col = int(anchor[0]), int(anchor[1])
+        row, col = cell_at(anchor)
         record = {
             "anchor": [row, col],
             "status": status,

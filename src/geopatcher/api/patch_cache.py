@@ -16,6 +16,7 @@ import numpy as np
 from geopatcher.api.cache_entries import CachedPatch, Stored, Wanted, packed, remove, touch, unpacked
 from geopatcher.api.pixel_digest import digest_of_pixels
 from geopatcher.core.patch import Patch
+from geopatcher.core.places import cell_at
 from geopatcher.fields.open import as_field
 from geopatcher.fields.plain_field import array_of
 from geopatcher.planning.memory import parse_bytes
@@ -302,7 +303,7 @@ class PatchCache:
         }
 
     def _path_of(self, field_id: str, config_id: str, anchor: tuple[int, int]) -> Path:
-        row, col = int(anchor[0]), int(anchor[1])
+        row, col = cell_at(anchor)
         return self.root / _digest_of([field_id, config_id]) / f"{row}_{col}.npy"
 
     def _arrays(self, path: Path, most_bytes: int = -1) -> list[Array] | None:

@@ -29,6 +29,7 @@ from geopatcher.errors import GeopatcherError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -93,6 +94,15 @@ class Piece(NamedTuple):
     failure: Failure | None = None
 
 
+@runtime_checkable
+class HasFolders(Protocol):
+    """A `geopatcher.PatchCache`."""
+
+    def folder_of(self, source: PixelSource, plan: Plan, /) -> Path:
+        """Return the folder of a field's patches, made the way a plan makes them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Splitting:
     """One pass over the patches of a field.
@@ -109,6 +119,13 @@ class Splitting:
     done: DoneAnchors | None = None
     errors: list[PatchErrorRecord] = field(default_factory=list)
     cache: PatchCache | None = None
+
+    def __post_init__(self) -> None:
+        if self.cache is not None and not isinstance(self.cache, HasFolders):
+            raise TypeError(
+                f"cache= is a PatchCache(folder), not {self.cache!r}: patches are kept in memory by "
+                f"IndexedPatchView(patcher, field, cache=True)"
+            )
 
     @property
     def by_window(self) -> bool:

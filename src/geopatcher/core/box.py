@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from geopatcher.core.places import cell_at
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -31,6 +33,36 @@ class Box:
     row1: int
     col0: int
     col1: int
+
+    @classmethod
+    def at(cls, anchor: object, size: tuple[int, int]) -> Box:
+        """Return the rectangle whose upper-left pixel an anchor is.
+
+        Parameters
+        ----------
+        anchor
+            ``(row, col)``.
+        size
+            ``(height, width)`` in pixels.
+
+        Returns
+        -------
+        Box
+            From the anchor on.
+
+        Raises
+        ------
+        TypeError
+            The anchor is no pair of whole numbers.
+
+        Examples
+        --------
+        >>> Box.at((2, 3), (4, 5))
+        Box(row0=2, row1=6, col0=3, col1=8)
+
+        """
+        row, col = cell_at(anchor)
+        return cls(row, row + size[0], col, col + size[1])
 
     @classmethod
     def of_shape(cls, shape: tuple[int, int]) -> Box:

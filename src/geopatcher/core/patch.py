@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -10,11 +11,14 @@ from geopatcher.core.html_cards import card
 from geopatcher.core.typevars import D_co
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
     from numpy.typing import NDArray
     from rasterio.windows import Window
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 
 @runtime_checkable
@@ -34,6 +38,46 @@ class Shaped(Protocol):
     def shape(self) -> tuple[int, ...]:
         """``(h, w)`` or ``(bands, h, w)``."""
         ...
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """A patch of any kind: it says where or when it belongs."""
+
+    @property
+    def anchor(self) -> object:
+        """A place, a step, or both."""
+        ...
+
+
+def carriers(patches: Iterable[T]) -> Iterator[T]:
+    """Yield patches that are to be merged, refusing what is none.
+
+    Raises
+    ------
+    TypeError
+        It is no iterable, or holds something that does not say where it belongs, such as an array.
+
+    Examples
+    --------
+    >>> list(carriers([Patch(3, (0, 8), None), 5]))
+    Traceback (most recent call last):
+    TypeError: what is merged are patches, and number 1 is a int: yield patch.with_data(result) of what ...
+
+    """
+    if not isinstance(patches, Iterable):
+        raise TypeError(
+            f"merge takes an iterable of patches, such as split returns, not one {type(patches).__name__}"
+        )
+    known: type | None = None
+    for number, patch in enumerate(patches):
+        if type(patch) is not known and not isinstance(patch, Carrier):  # to ask takes time
+            raise TypeError(
+                f"what is merged are patches, and number {number} is a {type(patch).__name__}: yield "
+                f"patch.with_data(result) of what split gives"
+            )
+        known = type(patch)
+        yield patch
 
 
 # No slots: on Python 3.11 a frozen dataclass with slots cannot be made as Patch[T](...). No generated

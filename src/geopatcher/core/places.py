@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import index
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
@@ -144,3 +146,25 @@ class FeatureSet(Protocol):
     def touching(self, shape: Geometry) -> NDArray[np.int64]:
         """Return the numbers of the features that share a point with a shape, in order."""
         ...
+
+
+def cell_at(anchor: object) -> tuple[int, int]:
+    """Return row and column of an anchor on a raster.
+
+    >>> cell_at([2, 1])
+    (2, 1)
+
+    Raises
+    ------
+    TypeError
+        It is no pair of whole numbers.
+
+    """
+    try:
+        row, col = map(index, anchor if isinstance(anchor, Iterable) else ())
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"an anchor is (row, col) in whole pixels, not {anchor!r}; places on the ground are those of "
+            f"SpatialExplicitCoords"
+        ) from error
+    return row, col

@@ -15,6 +15,7 @@ from geopatcher.core.protocols import HeldArrays, Sliceable
 from geopatcher.core.sources import reads_at_once
 from geopatcher.fields.declared import working_bytes
 from geopatcher.fields.flat_bands import flat_bands
+from geopatcher.fields.masked import parted
 from geopatcher.fields.some_bands import SomeBands
 from geopatcher.fields.source_files import files_under
 from geopatcher.formats.attributes import whole_numbers
@@ -34,9 +35,9 @@ class ArraySource:
     """An array with the domain it lies on.
 
     ``domain.shape`` is the array's, which has its leading dimensions in one. NaN is missing; so is
-    ``domain.nodata``, and what is masked in a
-    `numpy.ma.MaskedArray`, and where ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is
-    what the array is stored in, ``origin`` what identifies it, where that is not all its cells.
+    ``domain.nodata``, and what is masked in a `numpy.ma.MaskedArray` or in a Dask array of such, and where
+    ``mask``, ``(h, w)`` or of the array's shape, is 0. ``block`` is what the array is stored in, ``origin``
+    what identifies it, where that is not all its cells.
     """
 
     array: Sliceable
@@ -47,12 +48,11 @@ class ArraySource:
     mask: Sliceable | None = None
 
     def __post_init__(self) -> None:
-        array = self.array
-        if isinstance(array, np.ma.MaskedArray):  # from here on an array and a mask, as of any other kind
-            held = ~np.ma.getmaskarray(array)
+        cells, held = parted(self.array)
+        if held is not None:  # from here on an array and a mask, as of any other kind
             object.__setattr__(self, "label", self.name)
-            object.__setattr__(self, "array", np.ma.getdata(array))
-            object.__setattr__(self, "mask", held)
+            object.__setattr__(self, "array", cells)
+            object.__setattr__(self, "mask", flat_bands(held))
 
     @classmethod
     def of(cls, array: Sliceable, **record: object) -> ArraySource:
@@ -66,10 +66,8 @@ class ArraySource:
         if not leading:
             return cls(array, domain)
         label = f"{type(array).__name__} {domain.dtype} {tuple(array.shape)}"
-        if isinstance(array, np.ma.MaskedArray):
-            held = ~np.ma.getmaskarray(array)
-            return cls(flat_bands(np.ma.getdata(array)), domain, label, mask=flat_bands(held))
-        return cls(flat_bands(array), domain, label)
+        cells, held = parted(array)
+        return cls(flat_bands(cells), domain, label, mask=None if held is None else flat_bands(held))
 
     @property
     def block_shape(self) -> tuple[int, int]:

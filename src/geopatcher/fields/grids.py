@@ -36,6 +36,10 @@ CRS_ADVICE = 'give one that is, such as "EPSG:32633", a number of EPSG\'s, or th
 
 #: Corners of pixels this close together, in pixels, are the same.
 SAME_PX = 1e-3
+#: Degrees; a raster that is wider goes around the world, and is torn apart on most maps.
+HALF_TURN = 180
+#: Times as many pixels as the raster has, or as few, that a map of the world may have.
+ALIKE = 16
 #: Places along each side within a raster that are looked up, too.
 INNER_PLACES = 12
 #: Places on each edge of a raster that are looked up in another CRS, in which edges are curves.
@@ -297,9 +301,23 @@ def _lattice(wanted: Grid, first: RasterDomain, name: str) -> RasterDomain:
     except GDAL_ERRORS as error:
         raise failure(error, f"{name} cannot be placed in {target.to_string()}") from error
     made = RasterDomain((int(height), int(width)), place, target.to_wkt())
-    if wanted.bounds is None:  # what GDAL proposes of one that is torn apart is as wide as the world
-        outline(first, made, name)
+    if wanted.bounds is None:
+        _require_shown(first, made, name, asked=wanted.resolution is not None)
     return made
+
+
+def _require_shown(first: RasterDomain, made: RasterDomain, name: str, *, asked: bool) -> None:
+    """Refuse the map that GDAL proposes of a raster that is torn apart there: it is as wide as the world.
+
+    One that goes around the world is meant to be, if its pixels are alike, or their size was ``asked`` for.
+    """
+    try:
+        outline(first, made, name)
+    except SourceError:
+        few, many = sorted((math.prod(first.grid_shape), math.prod(made.grid_shape)))
+        around = crs_of(first.crs or "").is_geographic and abs(first.transform.a) * first.width > HALF_TURN
+        if not around or (not asked and many > ALIKE * few):
+            raise
 
 
 def _within(bounds: Bounds, start: RasterDomain, *, kept: bool) -> RasterDomain:

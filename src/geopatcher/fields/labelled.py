@@ -58,6 +58,11 @@ class LabelledArray(Labels, Protocol):
         """Coordinates by name."""
         ...
 
+    @property
+    def name(self) -> Hashable:
+        """What it is called, or ``None``."""
+        ...
+
     def isel(self, indexers: Indexers) -> LabelledArray:
         """Return a part, lazily."""
         ...

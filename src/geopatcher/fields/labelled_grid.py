@@ -226,6 +226,11 @@ def _grid_mapping(array: Labels) -> Attributes:
     return array.coords[name].attrs if name in array.coords else {}
 
 
+def nodata_of(array: Labels) -> float | int | None:
+    """Return the value of missing cells of an array with named dimensions, as its attributes say it."""
+    return _nodata(array, _rio(array))
+
+
 def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
     dtype = np.dtype(array.dtype)
     if any(array.encoding.get(key) is not None for key in DECODED):

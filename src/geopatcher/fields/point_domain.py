@@ -14,7 +14,7 @@ from geopatcher.core.domain_json import crs_to_json
 from geopatcher.core.sphere import unit_vectors
 from geopatcher.fields.open import as_field
 from geopatcher.patching.cells import Cells
-from geopatcher.patching.lonlat import DEGREES, to_degrees, transformed
+from geopatcher.patching.lonlat import DEGREES, as_counted, to_degrees, transformed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,7 +181,7 @@ class PointDomain(Configured):
         ----------
         raster
             What `geopatcher.reconstruct` takes as a source. Points are brought into its CRS where both have
-            one.
+            one, and longitudes are counted as it does, from -180, from 0 or on beyond 180.
 
         Returns
         -------
@@ -206,6 +206,9 @@ class PointDomain(Configured):
         source = as_field(raster).source
         domain = source.domain
         x, y = transformed(self.coords[:, 0], self.coords[:, 1], self.crs, domain.crs)
+        if self.crs is not None:
+            left, _, right, _ = domain.bounds
+            x = as_counted(x, domain.crs, (left + right) / 2)
         height, width = domain.grid_shape
         with np.errstate(invalid="ignore"):
             rows, cols = Cells.of(domain).positions(x, y)

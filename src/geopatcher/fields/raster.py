@@ -18,6 +18,7 @@ from geopatcher.fields.declared import outline_of
 from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import flat_bands
 from geopatcher.fields.grids import CRS_ADVICE
+from geopatcher.fields.masked import parted
 from geopatcher.fields.rasterio_source import RasterioSource
 from geopatcher.fields.reader_source import GeoArray, Pixels, crs_text, fill_of, source_of
 from geopatcher.fields.zarr_field import is_zarr, zarr_source
@@ -228,4 +229,6 @@ class RasterField(Generic[D_co]):
         domain = self.domain.with_bands((), n_bands=bands, dtype=array.dtype)
         same = shape[:-2] == self.domain.lengths
         domain = replace(domain, leading=self.domain.leading if same else leading)
-        return RasterField(ArraySource(flat_bands(array), domain))
+        cells, held = parted(array)
+        mask = None if held is None else flat_bands(held)
+        return RasterField(ArraySource(flat_bands(cells), domain, mask=mask))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from affine import Affine
 from rasterio.warp import transform
 
 from geopatcher.core.blocks_below import BlocksBelow
@@ -28,6 +29,8 @@ REACH = 4
 #: Pixels of a map may be this many times larger in one place than in another, counted in those of a raster,
 #: and all be warped by one scale.
 EVEN = 1.1
+#: Share of half a turn by which longitudes may be misplaced by rounding.
+ROUNDED = 1e-9
 
 
 class Under(NamedTuple):
@@ -62,6 +65,7 @@ class Places:
             except GDAL_ERRORS:
                 return None
             xs, ys = (np.array(found).reshape(xs.shape) for found in moved[:2])
+            xs = _as_counted(xs, domain)
         known = np.isfinite(xs) & np.isfinite(ys)
         found_rows, found_cols = pixels_at(
             domain.transform, np.where(known, xs, np.nan), np.where(known, ys, np.nan)
@@ -168,6 +172,57 @@ def under(whole: Box, onto: RasterDomain, domain: RasterDomain, scale: tuple[flo
         return Under(everything, scale or (1.0, 1.0))
     found = scale or _scale(places.sides())
     return Under(places.box(found).intersect(everything), found)
+
+
+def by_turns(domain: RasterDomain, part: RasterDomain) -> list[RasterDomain]:
+    """Return a raster as it lies from -180 to 180 degrees, where GDAL looks for it: once for each turn.
+
+    Pixels beyond 180 degrees are those of another turn, and each pixel of the map is found in one of them. A
+    raster that is not in degrees, or is warped to its own CRS, lies where it says.
+
+    Parameters
+    ----------
+    domain
+        The raster, or a part of it.
+    part
+        The map it is warped to.
+
+    Returns
+    -------
+    list of RasterDomain
+        One or more; only ``transform`` differs.
+
+    """
+    turn = None if same_crs(part.crs, domain.crs) else _turn(domain)
+    if turn is None:
+        return [domain]
+    left, _, right, _ = domain.bounds
+    rounded = ROUNDED * turn
+    first = math.floor((min(left, right) + rounded) / turn + 0.5)
+    last = math.ceil((max(left, right) - rounded) / turn - 0.5)
+    a, b, c, d, e, f = domain.transform[:6]
+    return [
+        replace(domain, transform=Affine(a, b, c - turn * number, d, e, f))
+        for number in range(first, max(first, last) + 1)
+    ]
+
+
+def _turn(domain: RasterDomain) -> float | None:
+    """Return once around in the units of a raster in degrees or the like, ``None`` of others."""
+    crs = crs_of(domain.crs or "")
+    return math.tau / crs.units_factor[1] if crs.is_geographic else None
+
+
+def _as_counted(xs: NDArray[np.float64], domain: RasterDomain) -> NDArray[np.float64]:
+    """Return longitudes as a raster in degrees counts its own: from 0 to 360, or on beyond 180."""
+    turn = _turn(domain)
+    if turn is None:
+        return xs
+    left, _, right, _ = domain.bounds
+    centre = (left + right) / 2
+    with np.errstate(invalid="ignore"):  # places that are none stay none
+        # Half a turn away, and by rounding more, is where a raster of all longitudes ends.
+        return np.asarray(xs - turn * np.round((xs - centre) / turn * (1 - ROUNDED)))
 
 
 def _scale(sides: Iterable[NDArray[np.float64]]) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.composing import held_in
 from geopatcher.fields.kept_blocks import KeptBlocks
 from geopatcher.fields.some_bands import some_bands
-from geopatcher.fields.under_tile import Places, even_scale, under
+from geopatcher.fields.under_tile import Places, by_turns, even_scale, under
 from geopatcher.fields.warping import IN_MEMORY, INTERPOLATING, opened, warped, whole_tiles
 from geopatcher.formats.gdal_environment import environment
 
@@ -166,11 +166,29 @@ class WarpedScene:
         for bands in self._together(n_bands, held):
             some = cells[bands[0] : bands[0] + 1] if len(bands) == 1 else cells[bands]  # a view, or a copy
             mask = None if held is None else held[bands[0]]
-            with environment(**IN_MEMORY), opened(some, own, self.missing, mask) as dataset:
-                found = warped(dataset, part, self.method, below.scale, self.missing)
+            found = self._in_turns(some, own, mask, part, below.scale)
             made[bands] = found[: len(bands)]
             if self.missing is None:
                 made[[n_bands + band for band in bands]] = found[-1]
+
+    def _in_turns(
+        self,
+        cells: Array,
+        own: RasterDomain,
+        mask: NDArray[np.bool_] | None,
+        part: RasterDomain,
+        scale: tuple[float, float],
+    ) -> Array:
+        """Return bands warped onto a part of the map; from each turn that they lie in what it has."""
+        first, *others = by_turns(own, part)
+        beyond = max(own.grid_shape) if others else 0
+        with environment(**IN_MEMORY), opened(cells, first, self.missing, mask) as dataset:
+            found = warped(dataset, part, self.method, scale, self.missing, beyond)
+        for turned in others:
+            with environment(**IN_MEMORY), opened(cells, turned, self.missing, mask) as dataset:
+                more = warped(dataset, part, self.method, scale, self.missing, beyond)
+            found = np.where(_lacks(found, self.missing), more, found)
+        return found
 
     def _together(self, n_bands: int, held: NDArray[np.bool_] | None) -> list[list[int]]:
         """Return which bands are warped in one go.
@@ -186,6 +204,13 @@ class WarpedScene:
         for band in range(n_bands):
             alike.setdefault(held[band].tobytes(), []).append(band)
         return list(alike.values())
+
+
+def _lacks(found: Array, missing: float | int | None) -> NDArray[np.bool_]:
+    """Return where warped bands have no data, by their value or by alpha, which comes last."""
+    if missing is None:
+        return np.asarray(found[-1:] == 0)
+    return np.isnan(found) if np.isnan(missing) else np.asarray(found == missing)
 
 
 def _half(shape: tuple[int, int]) -> tuple[int, int]:

@@ -35,7 +35,7 @@ INTERPOLATING = ("bilinear", "cubic", "cubic_spline", "lanczos")
 #: between them lie on straight lines: that costs no more than with its own eighth of a pixel.
 TOLERANCE = 1e-3
 #: How pixels are warped, for those who ask whether older ones were warped alike.
-MANNER = f"each band by itself, to {TOLERANCE} pixels"
+MANNER = f"each band by itself, to {TOLERANCE} pixels, all around the globe"
 #: How GDAL is to open pixels that are in memory, and warp them: the mask is a part of the file, and what is
 #: warped in one go are its blocks.
 IN_MEMORY = {"GDAL_TIFF_INTERNAL_MASK": "YES", "GDAL_VRT_WARP_USE_DATASET_RASTERIO": "NO"}
@@ -47,6 +47,7 @@ def warped(
     method: str,
     scale: tuple[float, float],
     missing: float | int | None,
+    beyond: int = 0,
 ) -> Array:
     """Return all bands of a raster on a part of a map; where nothing is ``missing``, alpha comes last.
 
@@ -64,6 +65,9 @@ def warped(
         would be blurred, and shifted by a tenth.
     missing
         The value of missing pixels, before and after; ``None`` is where the mask of the raster says it.
+    beyond
+        How many more pixels of the raster than GDAL finds under its blocks, on all sides: it looks at some
+        places of each block, and where the raster is torn between two of them some may be left out.
 
     Returns
     -------
@@ -85,6 +89,7 @@ def warped(
         UNIFIED_SRC_NODATA="NO",  # a pixel is missing in each band by itself
         XSCALE=str(scale[0]),
         YSCALE=str(scale[1]),
+        SOURCE_EXTRA=str(beyond),
     ) as found:
         wanted = list(range(1, dataset.count + 1 + (missing is None)))
         pixels = empty((len(wanted), *part.grid_shape), np.dtype(dataset.dtypes[0]))

@@ -289,8 +289,11 @@ class XarrayField:
                 self._grid.cols: c + a * (np.arange(box.width) + 0.5),
             }
         coords |= {dim: self.da.coords[dim] for dim in leading if dim in self.da.coords}
+        coords |= {name: one for name, one in self.da.coords.items() if not one.dims}  # true of every patch
         dims = (*leading, self._grid.rows, self._grid.cols)
-        labelled: LabelledArray = load("xarray").DataArray(array, coords, dims, attrs=dict(self.da.attrs))
+        labelled: LabelledArray = load("xarray").DataArray(
+            array, coords, dims, name=self.da.name, attrs=dict(self.da.attrs)
+        )
         return _placed(labelled, domain, write_crs=True)
 
     def _leading_of(self, lengths: tuple[int, ...]) -> tuple[Hashable, ...]:

@@ -124,6 +124,8 @@ def merge_patches(
         options.target.check()
     with ExitStack() as stack:
         first, stream = peeked(checked(laid_out, grid.grid_shape))
+        if first is not None:
+            _check_kind(first, aggregation)
         bands, dtype = (1, np.dtype("float64")) if first is None else (first.data.shape[0], first.data.dtype)
         output = options.output
         if options.target.path is None:
@@ -265,7 +267,7 @@ def checked(
                 f"the patch at {patch.anchor} of {data.shape[1]}x{data.shape[2]} pixels lies outside the "
                 f"domain of {within[0]}x{within[1]}: merge onto the domain it was cut from, or leave it out"
             )
-        weights = patch.weights
+        weights = None if patch.weights is None else np.asarray(patch.weights)
         given = box.shape if patch.indices is None else box_of(patch.indices).shape
         if weights is not None and given == box.shape:
             given = weights.shape
@@ -278,6 +280,17 @@ def checked(
         plain = np.ma.getdata(data)
         several = lengths if len(lengths) > 1 else ()
         yield Contribution(box, plain, validity(None, data), weights, not lengths, lengths=several)
+
+
+def _check_kind(first: Contribution, aggregation: AnyCellAggregation) -> None:
+    """Refuse what cannot be merged; patches after the first have its dtype, or one that it can hold."""
+    dtype = first.data.dtype
+    if dtype.kind not in aggregation.kinds:
+        parts = ", such as real and imaginary part as two bands" if dtype.kind == "c" else ""
+        raise OperatorError(
+            f"the patch at {first.box} holds {dtype} values: only real numbers and booleans are "
+            f"merged{parts}; SpatialByIndex keeps whatever a patch gives"
+        )
 
 
 def _contained(patches: Iterable[Patch[object]]) -> Iterator[Patch[object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.box import Box, box_of
 from geopatcher.core.cell_window import CellWindow
-from geopatcher.core.patch import Patch
+from geopatcher.core.patch import Patch, carriers
 from geopatcher.core.places import NamedGrid
 from geopatcher.core.protocols import HasShape
 from geopatcher.engine.results import NoArrayError, as_array
@@ -50,7 +51,7 @@ class Layout:
     @classmethod
     def of(cls, domain: HasShape | HasDomain) -> Layout:
         """Return what stands for a domain, or for that of a field."""
-        inner = domain if isinstance(domain, HasShape) else domain.domain
+        inner = domain_in(domain)
         if isinstance(inner, NamedGrid):
             height, width = len(inner.coords[inner.rows]), len(inner.coords[inner.cols])
             return cls(np.broadcast_to(np.float32(0), (height, width)))
@@ -61,10 +62,10 @@ class Layout:
     def patches(self, patches: Iterable[Patch[object]]) -> Iterable[Patch[object]]:
         """Return patches as rectangles of the raster; those that are rectangles as they are."""
         if self.numbered:
-            return in_rounds(patches, self.n_places)
-        if isinstance(patches, Sequence) and not any(map(is_placed, patches)):
+            return in_rounds(carriers(patches), self.n_places)
+        if isinstance(patches, Sequence) and not any(map(is_placed, carriers(patches))):
             return patches
-        return (piece for patch in patches for piece in pieces_of(patch))
+        return (piece for patch in carriers(patches) for piece in pieces_of(patch))
 
     @property
     def n_places(self) -> int:
@@ -74,6 +75,26 @@ class Layout:
     def result(self, array: Array) -> Array:
         """Return a result on the raster as one on the domain."""
         return array[..., 0, :] if self.numbered else array
+
+
+def domain_in(domain: object) -> HasShape:
+    """Return a domain, or that of a field.
+
+    Raises
+    ------
+    TypeError
+        It is neither.
+
+    """
+    if isinstance(domain, HasShape):
+        return domain
+    if isinstance(domain, HasDomain):
+        return domain.domain
+    way = "the field they were cut from, its domain, or an array of its shape"
+    if isinstance(domain, str | os.PathLike):
+        way += "; a file is written by SpatialOverlapAdd(streaming=True, target_path=...) and its like, "
+        way += "a GeoTIFF with writer='cog'"
+    raise TypeError(f"patches are merged onto a domain, and {domain!r} is none: pass {way}")
 
 
 def cells_of(patch: Patch[object], shape: tuple[int, ...]) -> Box:

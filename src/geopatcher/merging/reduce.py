@@ -12,6 +12,7 @@ import numpy as np
 from geopatcher.accumulators.base import SpatialAggregation
 from geopatcher.accumulators.reducers.values import Values, pieces_of
 from geopatcher.core.box import Box
+from geopatcher.core.patch import carriers
 from geopatcher.errors import OperatorError
 from geopatcher.fields.plain_field import raster_domain
 from geopatcher.merging.merge import checked
@@ -174,7 +175,7 @@ class GlobalAggregation(SpatialAggregation, Generic[S, R]):
 
         """
         layout = None if domain is None else Layout.of(domain)
-        given = patches if layout is None else layout.patches(patches)
+        given = carriers(patches) if layout is None else layout.patches(patches)
         running = Running(*_whole(None if layout is None else layout.domain), None)
         return self._value(self._reduced(given, running))
 

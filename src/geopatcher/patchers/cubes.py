@@ -12,6 +12,7 @@ from rasterio.windows import Window
 
 from geopatcher.core.protocols import BandSelectable, Field, PixelSource
 from geopatcher.fields.labelled import LabelledArray
+from geopatcher.fields.masked import is_masked_lazily
 from geopatcher.fields.open import as_field
 from geopatcher.fields.plain_field import array_of, raster_domain
 from geopatcher.fields.raster import RasterField
@@ -146,7 +147,7 @@ class _Stack:
             steps,
             *[slice(None)] * (len(self.array.shape) - 3 - self.axis),
         )
-        if isinstance(self.array, np.ndarray):  # masked ones keep their mask
+        if isinstance(self.array, np.ndarray) or is_masked_lazily(self.array):  # these keep their mask
             return self.array[leading].reshape(-1, *self.array.shape[-2:])
         return RasterField.from_array(_Flat(self.array, leading, prod(self._lengths(steps))))
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from geopatcher.api.configs import ConfiguredParts
 from geopatcher.engine.hooks import Hooks
@@ -28,6 +28,16 @@ A = TypeVar("A")
 #: The patches of all sources at one place or time.
 Q = TypeVar("Q", bound=Bundled)
 M = TypeVar("M", bound=Member)
+
+
+@runtime_checkable
+class HasSecondaries(Protocol):
+    """Several sources: a `geopatcher.MatchedField`."""
+
+    @property
+    def secondaries(self) -> Mapping[str, object]:
+        """All but the primary one, by name."""
+        ...
 
 
 @dataclass
@@ -58,8 +68,14 @@ class MatchedPatcher(ConfiguredParts, ABC, Generic[C, A, Q]):
         ------
         ValueError
             ``secondary_aggregators`` names one.
+        TypeError
+            It is no `MatchedField`.
 
         """
+        if not isinstance(mfield, HasSecondaries):
+            raise TypeError(
+                f"several sources are a MatchedField(primary, {{name: other}}), not a {type(mfield).__name__}"
+            )
         check_names(self.secondary_aggregators, mfield.secondaries, "of the secondaries, the field")
 
     def merge(

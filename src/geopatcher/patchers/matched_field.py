@@ -21,6 +21,7 @@ from geopatcher.fields.raster import RasterField
 from geopatcher.fields.warping import METHODS
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, check_names
 from geopatcher.patchers.placed_steps import METHODS as STEP_METHODS
+from geopatcher.patching.lonlat import bounds_as_counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -339,7 +340,7 @@ def touched(mine: RasterDomain, its: RasterDomain, box: Box) -> Box:
         return Box(*rows, *share(inner.col0, inner.col1, its.width, mine.width))
     bounds = mine.cut(inner).bounds
     if mine.crs != its.crs and mine.crs is not None and its.crs is not None:
-        bounds = transform_bounds(mine.crs, its.crs, *bounds)
+        bounds = bounds_as_counted(transform_bounds(mine.crs, its.crs, *bounds), its.crs, its.bounds)
     return box_of_bounds(its, bounds)
 
 
@@ -375,12 +376,22 @@ def told_grid(domain: RasterDomain) -> str:
 
 
 def known_cells(data: object, nodata: float | int | None = None) -> NDArray[np.bool_]:
-    """Return where data is there: neither NaN, nor masked, nor nodata."""
+    """Return where data is there: neither NaN, NaT, ``None`` or NA, nor masked, nor nodata."""
     cells = array_of(data)
     known = ~np.ma.getmaskarray(cells)
     plain = np.ma.getdata(cells)
     if plain.dtype.kind in "fc":
         known = known & ~np.isnan(plain)
+    elif plain.dtype.kind in "mM":
+        known = known & ~np.isnat(plain)
+    elif plain.dtype.kind == "O":  # of a table whose columns are of several kinds
+        known = known & np.asarray(np.frompyfunc(_is_known, 1, 1)(plain), np.bool_)
     if nodata is not None and not np.isnan(nodata):
         known = known & (plain != nodata)
     return np.asarray(known)
+
+
+def _is_known(value: object) -> bool:
+    """Whether an object is a value: NaN and NaT differ from themselves, and what NA is equal to is NA."""
+    same = value == value  # noqa: PLR0124
+    return value is not None and isinstance(same, bool | np.bool_) and bool(same)

@@ -14,7 +14,7 @@ from geopatcher.patchers.matched_field import known_cells
 from geopatcher.patchers.matched_patches import PRIMARY_KEY, MatchedTemporalPatch
 from geopatcher.patchers.matching import all_known, time_axis_of
 from geopatcher.patchers.placed_steps import PlacedSeries, choice_of
-from geopatcher.patchers.series import series_of
+from geopatcher.patchers.series import nodata_in, series_of
 from geopatcher.patchers.streams import Pass, awaited
 from geopatcher.patchers.temporal import TemporalPatcher
 from geopatcher.temporal.aggregations import TemporalAggregation
@@ -101,6 +101,8 @@ class MatchedTemporalPatcher(
         """
         self.check(mfield)
         sources = {name: series_of(source, time_axis) for name, source in mfield.sources.items()}  # type: ignore[arg-type]
+        told = {name: nodata_in(source) for name, source in mfield.sources.items()}
+        missing = {name: None if name in mfield.coreg else value for name, value in told.items()}
         primary = sources.pop(PRIMARY_KEY)
         timing = self.primary.timing(primary, coord)
         placed: dict[str, Series | PlacedSeries] = {}
@@ -114,7 +116,7 @@ class MatchedTemporalPatcher(
                 raw = {name: source.read(steps) for name, source in placed.items()}
                 check = partial(_check_steps, time_axis)
                 members = members_of(mfield, patch, raw.__getitem__, check)
-                mask = _mask(members, time_axis) if mfield.valid_mask else None
+                mask = _mask(members, missing, time_axis) if mfield.valid_mask else None
                 yield MatchedTemporalPatch(anchor, members, mask, patch.weights)
 
         def anchors() -> Iterator[int]:
@@ -165,10 +167,14 @@ def _check_steps(time_axis: TimeAxis, name: str, data: object, primary: object) 
         )
 
 
-def _mask(members: Mapping[str, TemporalPatch[object]], time_axis: TimeAxis) -> NDArray[np.bool_]:
+def _mask(
+    members: Mapping[str, TemporalPatch[object]],
+    missing: Mapping[str, float | int | None],
+    time_axis: TimeAxis,
+) -> NDArray[np.bool_]:
     """Return at which steps all series have data, all of it: ``(steps,)``."""
     known = (
-        np.moveaxis(known_cells(patch.data), time_axis_of(patch.data, time_axis), -1)
-        for patch in members.values()
+        np.moveaxis(known_cells(patch.data, missing[name]), time_axis_of(patch.data, time_axis), -1)
+        for name, patch in members.items()
     )
     return all_known(known, (-1,))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from geopatcher.core.patch import carriers
 from geopatcher.fields.labelled import LabelledArray
 from geopatcher.fields.plain_field import array_of
 from geopatcher.patchers.matched_patches import check_names
@@ -131,7 +132,7 @@ def check_members(patches: Iterable[Q], names: Mapping[str, object]) -> Iterator
         One has a source that is not known, or lacks one.
 
     """
-    for patch in patches:
+    for patch in carriers(patches):
         check_names(patch.members, names, "what is merged")
         lacking = [name for name in names if name not in patch.members]
         if lacking:

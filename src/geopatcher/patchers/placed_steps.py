@@ -73,6 +73,8 @@ def steps_for(
     source = as_coordinate(labels, "the labels of a secondary series")
     points = as_coordinate(wanted, "the labels of the primary series")
     own, at = from_first(source, source), from_first(points, source)
+    if not len(own):
+        return np.full(len(at), -1, np.int64)
     before = np.searchsorted(own, at, "right") - 1
     after = np.searchsorted(own, at, "left")
     after = np.where(after < len(own), after, -1)
@@ -148,7 +150,7 @@ class _Reindexed:
         return slice(int(needed.min()), int(needed.max()) + 1) if needed.size else slice(0, 1)
 
     def pick(self, data: object, steps: slice) -> object:
-        """Return the data at the steps of the primary source; NaN where none stands for one."""
+        """Return the data at the steps of the primary source; NaN or NaT where none stands for one."""
         needed = self.chosen[steps]
         lost = needed < 0
         at = np.where(lost, 0, needed - self.span(steps).start)
@@ -160,8 +162,9 @@ class _Reindexed:
             return picked.where(known) if self._loses else picked
         cells = array_of(data).take(at, axis)
         if self._loses:  # in whichever patch: all have one dtype
-            cells = cells.astype(np.result_type(cells.dtype, np.float32))
-            np.moveaxis(cells, axis, 0)[lost] = np.nan
+            times = cells.dtype.kind in "mM"
+            cells = cells if times else cells.astype(np.result_type(cells.dtype, np.float32))
+            np.moveaxis(cells, axis, 0)[lost] = np.array("NaT", cells.dtype) if times else np.nan
         return cells
 
     @property

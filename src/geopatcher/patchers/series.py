@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from geopatcher.fields.labelled import LabelledArray
+from geopatcher.fields.labelled_grid import nodata_of
+from geopatcher.fields.masked import is_masked_lazily, parted
 from geopatcher.temporal.coordinates import as_coordinate
 
 if TYPE_CHECKING:
@@ -115,22 +117,24 @@ class _Labelled:
 class _Plain:
     array: ArrayOnDisk
     axis: int
+    name: str
+    held: ArrayOnDisk | None = None
 
     @property
     def n_steps(self) -> int:
         return int(self.array.shape[self.axis])
 
-    @property
-    def name(self) -> str:
-        return f"{type(self.array).__name__} {self.array.dtype} {tuple(self.array.shape)}"
-
     def labels(self) -> None:
         return None
 
     def read(self, steps: slice) -> Array:
-        part = self.array[(*[slice(None)] * self.axis, steps)]
+        cut = (*[slice(None)] * self.axis, steps)
         # A view would show what is written into other patches.
-        return part.copy() if isinstance(part, np.ndarray) else np.asarray(part)
+        part = self.array[cut]
+        cells = part.copy() if isinstance(part, np.ndarray) else np.asarray(part)
+        if self.held is None:
+            return cells
+        return np.ma.array(cells, mask=~np.asarray(self.held[cut]))
 
 
 @dataclass(frozen=True)
@@ -179,7 +183,14 @@ def series_of(series: SeriesLike, time_axis: TimeAxis = 0) -> Series:
             f"a series is an ndarray, a zarr or Dask array, a DataArray or a table of pandas, not "
             f"{type(series).__name__}"
         )
-    return _Plain(array, axis_of(time_axis, array.shape))
+    name = f"{type(array).__name__} {array.dtype} {tuple(array.shape)}"
+    cells, held = parted(array) if is_masked_lazily(array) else (array, None)
+    return _Plain(cells, axis_of(time_axis, array.shape), name, held)
+
+
+def nodata_in(series: object) -> float | int | None:
+    """Return the value of missing cells, which the attributes of a `DataArray` say; else ``None``."""
+    return nodata_of(series) if isinstance(series, LabelledArray) else None
 
 
 def axis_of(time_axis: int, shape: tuple[int, ...]) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from geopatcher.core.patch import Patch
+from geopatcher.core.patch import Patch, carriers
 from geopatcher.fields.plain_field import array_of
 from geopatcher.temporal.patch import TemporalPatch
 
@@ -55,12 +55,12 @@ def grouped(
     """
     if gather:
         found: dict[tuple[int, int, int], list[SpatioTemporalPatch[object]]] = {}
-        for patch in patches:
+        for patch in carriers(patches):
             found.setdefault(_key(patch), []).append(patch)
         yield from found.values()
         return
     seen: set[tuple[int, int, int]] = set()
-    for key, group in groupby(patches, _key):
+    for key, group in groupby(carriers(patches), _key):
         if key in seen:
             raise ValueError(
                 f"patches at step {key[0]} come again after those of other steps: merge takes them step by "

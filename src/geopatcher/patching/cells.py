@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from geopatcher.core.box import Box
 from geopatcher.core.cell_window import CellWindow
-from geopatcher.core.places import NamedGrid
+from geopatcher.core.places import NamedGrid, cell_at
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -98,12 +98,12 @@ class Cells:
             missing = [dim for dim in (self.named.rows, self.named.cols) if dim not in anchor]
             if missing:
                 raise TypeError(f"the anchor {dict(anchor)} says nothing of {missing[0]!r}: give its index")
-            row, col = int(anchor[self.named.rows]), int(anchor[self.named.cols])
-        elif isinstance(anchor, int | np.integer | Mapping) or len(anchor) != 2:
+            row, col = cell_at((anchor[self.named.rows], anchor[self.named.cols]))
+        elif not isinstance(anchor, Sequence | np.ndarray) or len(anchor) != 2:
             wanted = "(row, col)" if self.named is None else "{dim: index}"
             raise TypeError(f"an anchor on this domain is {wanted}, not {anchor!r}")
         else:
-            row, col = int(anchor[0]), int(anchor[1])
+            row, col = cell_at(anchor)
         if not (0 <= row < self.shape[0] and 0 <= col < self.shape[1]):
             raise IndexError(
                 f"the anchor {anchor!r} lies outside the grid of {self.shape[0]}x{self.shape[1]}"

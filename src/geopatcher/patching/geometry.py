@@ -138,15 +138,14 @@ class SpatialRectangular(SpatialGeometry[Window]):
             return _by_name(self, domain, anchor)
         if isinstance(anchor, int | np.integer | Mapping):
             raise TypeError(f"an anchor on a raster is (row, col), not {anchor!r}")
-        row, col = int(anchor[0]), int(anchor[1])
-        box = Box(row, row + self.size[0], col, col + self.size[1])
+        box = Box.at(anchor, self.size)
         if self.boundary == "shrink":
             grid = _grid(domain)
             box = box.intersect(Box.of_shape(grid))
             if box.n_pixels == 0:
                 raise ValueError(
-                    f"the patch of {self.size[0]}x{self.size[1]} at anchor ({row}, {col}) has no pixel in "
-                    f"the raster of {grid[0]}x{grid[1]}, so nothing is left when it is cut off there"
+                    f"the patch of {self.size[0]}x{self.size[1]} at anchor {anchor} has no pixel in the "
+                    f"raster of {grid[0]}x{grid[1]}, so nothing is left when it is cut off there"
                 )
         return Window(col_off=box.col0, row_off=box.row0, width=box.width, height=box.height)
 
@@ -187,8 +186,7 @@ def _by_name(geometry: SpatialRectangular, domain: NamedGrid, anchor: Anchor) ->
     """Return the slices of a patch on a grid with named dimensions."""
     if not isinstance(anchor, Mapping) or not {domain.rows, domain.cols} <= set(anchor):
         raise TypeError(f"an anchor on {domain!r} says {domain.rows!r} and {domain.cols!r}, not {anchor!r}")
-    row, col = int(anchor[domain.rows]), int(anchor[domain.cols])
-    box = Box(row, row + geometry.size[0], col, col + geometry.size[1])
+    box = Box.at((anchor[domain.rows], anchor[domain.cols]), geometry.size)
     whole = Box.of_shape((len(domain.coords[domain.rows]), len(domain.coords[domain.cols])))
     if geometry.boundary == "shrink":
         box = box.intersect(whole)

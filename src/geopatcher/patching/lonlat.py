@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from pyproj import CRS, Transformer
 
+#: Left, bottom, right and top.
+Bounds: TypeAlias = tuple[float, float, float, float]
 #: What longitudes and latitudes without a CRS are taken for.
 DEGREES = "EPSG:4326"
 
@@ -86,6 +88,64 @@ def from_degrees(
     transformer, unit = _to_degrees(_text_of(crs))
     lons, lats = np.asarray(lon, dtype=np.float64) / unit, np.asarray(lat, dtype=np.float64) / unit
     return (lons, lats) if transformer is None else transformer.transform(lons, lats, direction="INVERSE")
+
+
+def turn_of(crs: object) -> float | None:
+    """Return once around the Earth in the units of a CRS of longitudes and latitudes, ``None`` of others.
+
+    >>> round(turn_of("EPSG:4326"), 9), turn_of("EPSG:3857"), turn_of(None)
+    (360.0, None, None)
+    """
+    parsed = None if crs is None else crs_of(crs)
+    if parsed is None or not parsed.is_geographic:
+        return None
+    return float(2 * np.pi / parsed.axis_info[0].unit_conversion_factor)
+
+
+def as_counted(x: NDArray[np.float64], crs: object, centre: float) -> NDArray[np.float64]:
+    """Return longitudes as what lies around ``centre`` counts its own; other coordinates as they are.
+
+    >>> as_counted(np.array([-90.0, 10.0, 180.0]), "EPSG:4326", 180.0).tolist()
+    [270.0, 10.0, 180.0]
+    """
+    turn = turn_of(crs)
+    if turn is None:
+        return x
+    with np.errstate(invalid="ignore"):  # what is nowhere stays there
+        # Rounding moves nothing from one end of a globe to the other.
+        return np.asarray(x - turn * np.round((x - centre) / turn * (1 - 1e-9)))
+
+
+def bounds_as_counted(bounds: Bounds, crs: object, own: Bounds) -> Bounds:
+    """Return bounds in degrees, as PROJ gives them, as a raster with bounds of its ``own`` counts longitudes.
+
+    Across 180 degrees PROJ gives a right edge that is less than the left one.
+
+    >>> bounds_as_counted((179.0, 0.0, -179.0, 5.0), "EPSG:4326", (0.0, -90.0, 360.0, 90.0))
+    (179.0, 0.0, 181.0, 5.0)
+
+    Raises
+    ------
+    ValueError
+        They lie at both ends of the raster.
+
+    """
+    turn = turn_of(crs)
+    if turn is None:
+        return bounds
+    left, bottom, right, top = bounds
+    right += turn if right < left else 0.0
+    middle = np.array([(left + right) / 2])
+    away = float((as_counted(middle, crs, (own[0] + own[2]) / 2) - middle)[0])
+    left, right = left + away, right + away
+    slack = 1e-9 * turn  # what ends where the raster does may by rounding end beyond
+    low, high = min(own[0], own[2]) + slack, max(own[0], own[2]) - slack
+    if right - left < turn and any(left + more < high and right + more > low for more in (-turn, turn)):
+        raise ValueError(
+            f"longitudes from {left:g} to {right:g} lie at both ends of a raster from {low:g} to {high:g}: "
+            f"take one that counts them on, such as from 0 to 360, or cut it there"
+        )
+    return (left, bottom, right, top)
 
 
 def on_earth(

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 Metric: TypeAlias = Literal["euclidean", "haversine"]
 METRICS = ("euclidean", "haversine")
-#: How much farther than a radius is looked, so that rounding of chords leaves no point out.
+#: How much farther than a radius is looked, so that rounding leaves out no point that lies at it.
 SLACK = 1.0 + 1e-9
 
 
 def positive(value: float, name: str, unit: str) -> float:
     """Return a positive, finite number as a float, or say that it is none."""
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = np.nan
     if not 0.0 < number < np.inf:
         raise ValueError(f"{name} is a number of {unit}, positive and finite, not {value!r}")
     return number
@@ -85,7 +88,7 @@ def within(domain: PointSet, anchor: Anchor, radius: float, metric: str) -> Neig
     """Return the points within units of the coordinates, or kilometres, of a point, itself first."""
     number = number_of(domain, anchor)
     tree, places = _tree(domain, metric)
-    reach = radius if metric == "euclidean" else chord_of_km(radius) * SLACK
+    reach = (radius if metric == "euclidean" else chord_of_km(radius)) * SLACK
     numbers = np.asarray(tree.query_ball_point(places[number], reach), dtype=np.int64)
     found = np.sqrt(np.square(places[numbers] - places[number]).sum(axis=1))
     return _ordered(number, numbers, found, metric, radius)

@@ -10,12 +10,14 @@ import numpy as np
 from geopatcher._optional import later
 from geopatcher.core.area import exact_wkt, own_copy
 from geopatcher.core.box import Box
-from geopatcher.core.places import FeatureSet, PointSet
+from geopatcher.core.places import Domain, FeatureSet, PointSet
 from geopatcher.patching.cells import Cells
-from geopatcher.patching.lonlat import crs_of, transformed
+from geopatcher.patching.lonlat import as_counted, crs_of, transformed, turn_of
 from geopatcher.patching.neighborhoods import Neighborhood, PlacedGeometry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import shapely
     from numpy.typing import NDArray
     from shapely.geometry.base import BaseGeometry
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from geopatcher.core.protocols import HasShape
 else:
     shapely = later("shapely")
+
+TORN = (
+    "polygon {} lies across the line where the longitudes of the raster begin anew: cut it there, into the "
+    "parts of a MultiPolygon"
+)
 
 
 @runtime_checkable
@@ -67,7 +74,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
     TypeError
         There is something that is no polygon among them.
     ValueError
-        There is none, or one is empty.
+        There is none, one is empty or has vertices that are NaN or infinite, or a text is no WKT.
 
     Examples
     --------
@@ -86,7 +93,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         given = polygons.geometry if isinstance(polygons, HasGeometry) else polygons
         if isinstance(given, shapely.Geometry | str) or not isinstance(given, Iterable):
             given = [given]
-        shapes = (shapely.from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
+        shapes = (_from_wkt(shape) if isinstance(shape, str) else shape for shape in given)
         self.polygons = cast("tuple[BaseGeometry, ...]", tuple(shapes))
         for number, polygon in enumerate(self.polygons):
             if not isinstance(polygon, shapely.Polygon | shapely.MultiPolygon):
@@ -95,6 +102,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
                 )
             if polygon.is_empty:
                 raise ValueError(f"polygon {number} is empty: leave it out")
+            if not np.isfinite(shapely.get_coordinates(polygon)).all():
+                raise ValueError(f"polygon {number} has vertices that are nowhere: {polygon}"[:200])
         if not self.polygons:
             raise ValueError("there are no polygons")
         self.n_places = len(self.polygons)
@@ -109,7 +118,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         IndexError
             There is no such polygon.
         ValueError
-            The polygon lies outside the raster altogether.
+            The polygon lies outside the raster altogether, or is torn where longitudes begin anew.
 
         """
         polygon = self._polygon(domain, anchor)
@@ -119,6 +128,7 @@ class SpatialPolygonIntersection(PlacedGeometry):
         if isinstance(domain, FeatureSet):
             return _numbers(domain.touching(polygon))
         cells = Cells.of(domain)
+        polygon = _as_counted(cells, polygon, anchor)
         box = _box_around(cells, polygon)
         if not box.n_pixels:
             raise ValueError(
@@ -134,7 +144,8 @@ class SpatialPolygonIntersection(PlacedGeometry):
         if isinstance(domain, PointSet | FeatureSet):
             return (max(self.find(domain, number).shape[0] for number in range(len(self.polygons))),)
         cells = Cells.of(domain)
-        boxes = [_box_around(cells, self._polygon(domain, number)) for number in range(len(self.polygons))]
+        polygons = (self._polygon(domain, number) for number in range(len(self.polygons)))
+        boxes = [_box_around(cells, _as_counted(cells, one, at)) for at, one in enumerate(polygons)]
         return (max(box.height for box in boxes), max(box.width for box in boxes))
 
     def get_config(self) -> dict[str, object]:
@@ -166,21 +177,74 @@ class SpatialPolygonIntersection(PlacedGeometry):
         if self.crs is None or target is None:
             return polygon
 
-        def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.stack(transformed(points[:, 0], points[:, 1], self.crs, target), axis=1)
+        centre = (domain.bounds[0] + domain.bounds[2]) / 2 if isinstance(domain, Domain) else None
 
+        def moved(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            x, y = transformed(points[:, 0], points[:, 1], self.crs, target)
+            return np.stack([x if centre is None else as_counted(x, target, centre), y], axis=1)
+
+        turn = turn_of(target)
+        if turn is not None and _is_torn(polygon, moved, turn):
+            raise ValueError(TORN.format(anchor))
         return shapely.transform(polygon, moved)
+
+
+def _is_torn(
+    polygon: BaseGeometry, moved: Callable[[NDArray[np.float64]], NDArray[np.float64]], turn: float
+) -> bool:
+    """Whether the middle of an edge is moved to another side of the Earth than its ends."""
+    for ring in shapely.get_rings(shapely.get_parts(polygon)):
+        ends = shapely.get_coordinates(ring)
+        x = moved(ends)[:, 0]
+        middles = moved((ends[1:] + ends[:-1]) / 2)[:, 0]
+        if (np.abs(middles - (x[1:] + x[:-1]) / 2) > turn / 4).any():
+            return True
+    return False
+
+
+def _as_counted(cells: Cells, polygon: BaseGeometry, number: Anchor) -> BaseGeometry:
+    """Return a polygon in degrees where the cells are: they may count longitudes from -180 or from 0 on."""
+    turn = turn_of(cells.crs)
+    if turn is None:
+        return polygon
+    x = cells.centres(cells.box)[0] if cells.xs is None else cells.xs
+    low, high = float(x.min()), float(x.max())
+    left, _, right, _ = polygon.bounds
+    middle = np.array([(left + right) / 2])
+    away = float((as_counted(middle, cells.crs, (low + high) / 2) - middle)[0])
+    if any(left + away + more < high and right + away + more > low for more in (-turn, turn)):
+        raise ValueError(TORN.format(number))
+    if away == 0.0:
+        return polygon
+    return shapely.transform(polygon, lambda points: np.add(points, (away, 0.0)))
 
 
 def _box_around(cells: Cells, polygon: BaseGeometry) -> Box:
     """Return the cells whose centres may lie in a polygon, and at least those its bounds touch."""
     left, bottom, right, top = polygon.bounds
+    if cells.named is not None and cells.xs is not None and cells.ys is not None:
+        down, across = _spanned(cells.ys, bottom, top), _spanned(cells.xs, left, right)
+        if down and across:  # whatever order the coordinates are in
+            return Box(*down, *across)
     x, y = np.array([left, right, left, right]), np.array([bottom, bottom, top, top])
     rows, cols = cells.positions(x, y)
     first_row, first_col = int(np.floor(rows.min() + 0.5)), int(np.floor(cols.min() + 0.5))
     last_row, last_col = int(np.ceil(rows.max() - 0.5)), int(np.ceil(cols.max() - 0.5))
     box = Box(first_row, max(last_row, first_row) + 1, first_col, max(last_col, first_col) + 1)
     return box.intersect(cells.box)
+
+
+def _spanned(centres: NDArray[np.float64], low: float, high: float) -> tuple[int, int] | None:
+    """Return the first and the one after the last of the centres between two values, if there are any."""
+    found = np.flatnonzero((centres >= low) & (centres <= high))
+    return (int(found[0]), int(found[-1]) + 1) if len(found) else None
+
+
+def _from_wkt(text: str) -> BaseGeometry:
+    try:
+        return shapely.from_wkt(text)
+    except shapely.GEOSException as error:
+        raise ValueError(f"{text[:80]!r} is no geometry in WKT ({error}): POLYGON ((x y, ...))") from error
 
 
 def _numbers(found: NDArray[np.int64]) -> Neighborhood:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, ClassVar, Generic, SupportsIndex, TypeVar
 import numpy as np
 
 from geopatcher.core.config import Configured, comparable
+from geopatcher.core.patch import carriers
 from geopatcher.core.typevars import R_co
+from geopatcher.temporal.contents import floats_of, span_of, time_first, weights_of
 from geopatcher.temporal.geometry import lengths
 
 if TYPE_CHECKING:
@@ -84,13 +86,15 @@ class TemporalMean(TemporalAggregation["Array"]):
         ------
         ValueError
             There is no patch, or shapes differ; says where.
+        OperatorError
+            A patch holds something else than real numbers.
 
         """
         total: NDArray[np.float64] | None = None
         count: NDArray[np.int64] = np.empty(0, np.int64)
         first = 0
-        for patch in patches:
-            cells = _floats(patch.data)
+        for patch in carriers(patches):
+            cells = floats_of(patch)
             if total is None:
                 total, count, first = np.zeros(cells.shape), np.zeros(cells.shape, np.int64), patch.anchor
             if cells.shape != total.shape:
@@ -106,24 +110,6 @@ class TemporalMean(TemporalAggregation["Array"]):
             raise ValueError("there are no patches to take the mean of")
         mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
         return mean
-
-
-def _time_first(patch: TemporalPatch[object], data: Array, time_axis: int) -> Array:
-    """Return the data of a patch with the axis of time before the others."""
-    if not -data.ndim <= time_axis < data.ndim:
-        raise ValueError(
-            f"the patch at step {patch.anchor} is shaped {data.shape}, without an axis {time_axis} of time: "
-            f"pass the time_axis of what the operator returns"
-        )
-    return np.moveaxis(data, time_axis, 0)
-
-
-def _floats(data: object) -> NDArray[np.float64]:
-    """Return data as float64, masked cells as NaN."""
-    if isinstance(data, np.ma.MaskedArray):
-        filled: NDArray[np.float64] = np.ma.filled(data.astype(np.float64), np.nan)
-        return filled
-    return np.asarray(data, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -165,7 +151,7 @@ class TemporalFold(TemporalAggregation[S], Generic[S]):
     def merge(self, patches: Iterable[TemporalPatch[object]]) -> S:
         """Return the last state; a copy of ``initial_state`` where there are no patches."""
         state = deepcopy(self.initial_state)  # a function may write into it, and the next merge begins anew
-        for patch in patches:
+        for patch in carriers(patches):
             state = self.fold_fn(state, patch)
         return state
 
@@ -212,11 +198,11 @@ class TemporalForecast(TemporalAggregation["dict[int, object]"]):
             A patch has fewer steps, or no such axis.
 
         """
-        return {patch.anchor: self._last(patch) for patch in patches}
+        return {patch.anchor: self._last(patch) for patch in carriers(patches)}
 
     def _last(self, patch: TemporalPatch[object]) -> Array:
         data = patch.data if isinstance(patch.data, np.ma.MaskedArray) else np.asarray(patch.data)
-        steps = _time_first(patch, data, self.time_axis)
+        steps = time_first(patch, data, self.time_axis)
         if len(steps) < self.horizon:
             raise ValueError(
                 f"the patch at step {patch.anchor} has {len(steps)} steps, fewer than horizon={self.horizon}"
@@ -262,7 +248,7 @@ class TemporalHierarchicalCombine(TemporalAggregation["dict[int, dict[tuple[int,
 
         """
         found: dict[int, dict[tuple[int, int], object]] = {}
-        for patch in patches:
+        for patch in carriers(patches):
             start, stop = span_of(patch)
             if stop - start > max(self.scales):
                 raise ValueError(
@@ -271,20 +257,6 @@ class TemporalHierarchicalCombine(TemporalAggregation["dict[int, dict[tuple[int,
                 )
             found.setdefault(patch.anchor, {})[start, stop] = patch.data
         return found
-
-
-def span_of(patch: TemporalPatch[object]) -> tuple[int, int]:
-    """Return the first step of a patch, and the one after its last.
-
-    Raises
-    ------
-    ValueError
-        The patch does not say its steps.
-
-    """
-    if patch.indices is None:
-        raise ValueError(f"the patch at step {patch.anchor} has no indices: which steps it has is needed")
-    return (int(patch.indices.start), int(patch.indices.stop))
 
 
 @dataclass(frozen=True)
@@ -320,8 +292,10 @@ class TemporalOverlapAdd(TemporalAggregation["Array"]):
     n_steps: int | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "time_axis", index(self.time_axis))
         if self.n_steps is not None and index(self.n_steps) < 0:
             raise ValueError(f"n_steps is the length of a series, 0 or more, not {self.n_steps}")
+        object.__setattr__(self, "n_steps", None if self.n_steps is None else index(self.n_steps))
 
     def merge(self, patches: Iterable[TemporalPatch[object]]) -> Array:
         """Return the series, float64.
@@ -330,22 +304,23 @@ class TemporalOverlapAdd(TemporalAggregation["Array"]):
         ------
         ValueError
             There is no patch, or one does not fit; says which and why.
+        OperatorError
+            A patch holds something else than real numbers.
 
         """
         total, share = np.empty((0, 0)), np.empty((0, 0))
         shape: tuple[int, ...] | None = None
         end = 0
-        for patch in patches:
+        for patch in carriers(patches):
             start, stop = span_of(patch)
-            cells = _time_first(patch, _floats(patch.data), self.time_axis)
+            cells = time_first(patch, floats_of(patch), self.time_axis)
             self._check(patch, cells.shape, shape)
             shape = cells.shape[1:]
             end = max(end, stop)
             if end > len(total):  # room for as many again: each step is copied once or twice, in all
                 room = self.n_steps or max(2 * len(total), end + SPARE)
                 total, share = _grown(total, room, shape), _grown(share, room, shape)
-            weights = np.ones(stop - start) if patch.weights is None else np.asarray(patch.weights)
-            by_step = weights.reshape(-1, *[1] * len(shape))
+            by_step = weights_of(patch, stop - start).reshape(-1, *[1] * len(shape))
             known = ~np.isnan(cells)
             total[start:stop] += np.where(known, cells, 0.0) * by_step
             share[start:stop] += known * by_step
@@ -362,7 +337,8 @@ class TemporalOverlapAdd(TemporalAggregation["Array"]):
         what = f"the patch at step {patch.anchor}, which has steps {start}:{stop}"
         if found[:1] != (stop - start,):
             raise ValueError(
-                f"{what}, came back with {found[:1]} of them: an operator returns the steps it was given"
+                f"{what}, came back with {found[:1]} of them along axis {self.time_axis}: an operator "
+                f"returns the steps it was given, and time_axis= says where they are"
             )
         if shape is not None and found[1:] != shape:
             raise ValueError(f"{what}, is shaped {found[1:]} beside time, and those before it {shape}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
+
+from geopatcher.core.durations import duration
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 Offset: TypeAlias = "int | float | np.integer | np.floating | np.timedelta64"
 #: Two numbers closer than this share of a step are the same point: coordinates such as 0.1, 0.2 are rounded.
 TOLERANCE = 1e-6
+#: How many times a point, its origin and the stencil are rounded, at most.
+ROUNDINGS = 4
 
 
 @runtime_checkable
@@ -55,7 +59,7 @@ def as_coordinate(values: ArrayLike, name: str = "coord") -> Array:
     if array.ndim != 1:
         raise ValueError(f"{name} is a coordinate along one axis, not an array shaped {array.shape}")
     offsets = from_first(array, array)
-    if offsets.dtype.kind in "fmM" and (np.isnan if offsets.dtype.kind == "f" else np.isnat)(offsets).any():
+    if offsets.dtype.kind in "fmM" and not np.isfinite(offsets).all():
         raise ValueError(f"{name} has points that are no number or no time")
     rises = offsets[1:] > offsets[:-1]
     if not rises.all():
@@ -113,8 +117,8 @@ def from_first(points: Array, source: Array) -> Array:
 
     """
     kinds = {points.dtype.kind, source.dtype.kind}
-    if kinds <= set("iuf"):
-        return points.astype(np.int64) if points.dtype.kind == "u" else points
+    if kinds <= set("iuf"):  # wide enough for differences and sums of them
+        return points.astype(np.float64 if points.dtype.kind == "f" else np.int64)
     if len(source) == 0 or len(points) == 0:
         return np.empty(len(points), "m8[us]")
     if kinds == {"m"}:
@@ -122,11 +126,18 @@ def from_first(points: Array, source: Array) -> Array:
     try:
         if kinds == {"M"}:
             return np.asarray(points - source[0])
-        return np.array([np.timedelta64(point - source[0], "us") for point in points], "m8[us]")
+        return np.array([duration(_passed(point, source[0])) for point in points])
     except (TypeError, ValueError) as error:
         raise TypeError(
             f"points of {points.dtype} are not on a coordinate of {source.dtype}: {error}"
         ) from error
+
+
+def _passed(later: object, first: object) -> timedelta:
+    """Return the time between two datetimes. Of one zone Python subtracts what clocks show there."""
+    if isinstance(later, datetime) and isinstance(first, datetime) and later.tzinfo and first.tzinfo:
+        return later.astimezone(UTC) - first.astimezone(UTC)
+    return later - first  # type: ignore[operator,no-any-return] # those of cftime
 
 
 def moved(offsets: Array, by: Offset) -> Array:
@@ -147,10 +158,21 @@ def moved(offsets: Array, by: Offset) -> Array:
     return np.asarray(offsets + by)
 
 
-def find(points: Array, offsets: Array, step: Offset) -> Array:
+def spacing_of(*coordinates: Array) -> float:
+    """Return the widest gap between neighbouring floats of a coordinate; 0 of integers and times.
+
+    >>> spacing_of(np.array([1, 2])), spacing_of(np.array([1.0, 16.0], "float32")) == 2.0**-19
+    (0.0, True)
+    """
+    largest = (np.abs(one).max(initial=0) for one in coordinates if one.dtype.kind == "f")
+    return max((float(np.spacing(value)) for value in largest), default=0.0)
+
+
+def find(points: Array, offsets: Array, step: Offset, spacing: float = 0.0) -> Array:
     """Return where points are among sorted offsets, -1 where they are not.
 
-    Spans of time and integers have to be equal; floats may differ by a millionth of ``step``.
+    Spans of time and integers have to be equal; floats may differ by a millionth of ``step``, or by as much
+    as is lost where they are ``spacing`` apart.
 
     >>> find(np.array([0.3, 0.35]), np.array([0.1, 0.2, 0.30000000000000004]), 0.1)
     array([ 2, -1])
@@ -162,5 +184,7 @@ def find(points: Array, offsets: Array, step: Offset) -> Array:
         return np.where(offsets[after] == points, after, -1)
     before = np.maximum(after - 1, 0)
     nearest = np.where(np.abs(offsets[before] - points) < np.abs(offsets[after] - points), before, after)
-    near: Array = np.abs(offsets[nearest] - points) <= TOLERANCE * np.abs(step)
+    # A quarter of a step is nearer to one point than to the next.
+    tolerance = np.minimum(np.maximum(TOLERANCE * np.abs(step), ROUNDINGS * spacing), 0.25 * np.abs(step))
+    near: Array = np.abs(offsets[nearest] - points) <= tolerance
     return np.where(near, nearest, -1)

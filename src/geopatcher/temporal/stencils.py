@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,7 +11,15 @@ import numpy as np
 
 from geopatcher.core.config import Configured
 from geopatcher.core.durations import duration, duration_text
-from geopatcher.temporal.coordinates import Offset, as_coordinate, as_points, find, from_first, moved
+from geopatcher.temporal.coordinates import (
+    Offset,
+    as_coordinate,
+    as_points,
+    find,
+    from_first,
+    moved,
+    spacing_of,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -46,7 +55,7 @@ def divide_evenly(x: Offset | Span, y: Offset | Span, *, label: str = "value") -
     ValueError
         ``y`` is zero, or does not go into ``x`` a whole number of times; names both.
     TypeError
-        One is a span of time, and the other a number.
+        One is a span of time, and the other a number; or one is neither.
 
     Examples
     --------
@@ -59,7 +68,7 @@ def divide_evenly(x: Offset | Span, y: Offset | Span, *, label: str = "value") -
     ValueError: span 10 is not a whole number of steps of 4
 
     """
-    x, y = (duration(value) if isinstance(value, str | timedelta) else value for value in (x, y))
+    x, y = _number(x, label), _number(y, "the step")
     if isinstance(x, np.timedelta64) != isinstance(y, np.timedelta64):
         raise TypeError(f"{label} {x!r} and the step {y!r} are not of one kind: both numbers, or both times")
     if not y:
@@ -73,7 +82,20 @@ def divide_evenly(x: Offset | Span, y: Offset | Span, *, label: str = "value") -
     ratio = float(x) / float(y)
     if not np.isfinite(ratio) or abs(ratio - round(ratio)) > _ROUNDING * max(1.0, abs(ratio)):
         raise ValueError(problem)
+    if x and not round(ratio):  # less than a step, however little
+        raise ValueError(problem)
     return round(ratio)
+
+
+def _number(value: Offset | Span, name: str) -> Offset:
+    """Return a span of time, or a number of Python's own: those of NumPy overflow."""
+    if isinstance(value, str | timedelta | np.timedelta64):
+        return duration(value)
+    if isinstance(value, np.integer | np.floating):
+        return value.item()
+    if not isinstance(value, int | float):
+        raise TypeError(f"{name} is a finite number or a span of time, not {value!r}")
+    return value
 
 
 def _is_whole(value: Offset) -> bool:
@@ -100,7 +122,7 @@ class Stencil(Configured):
         ``closed`` is unknown, ``step`` is not positive, ``stop - start`` is no whole number of steps, or no
         point is left.
     TypeError
-        Numbers and spans of time are mixed.
+        Numbers and spans of time are mixed, or one is neither.
 
     Examples
     --------
@@ -206,11 +228,10 @@ class TimeStencil(Stencil):
 
 
 def _offset(value: Offset | Span, name: str) -> Offset:
-    if isinstance(value, str | timedelta | np.timedelta64):
-        return duration(value)
-    if not isinstance(value, int | float | np.integer | np.floating) or not np.isfinite(value):
+    number = _number(value, name)
+    if not isinstance(number, np.timedelta64) and not math.isfinite(number):
         raise ValueError(f"{name} is a finite number or a span of time, not {value!r}")
-    return value
+    return number
 
 
 def build_sampling_slices(
@@ -297,12 +318,12 @@ def valid_origins(source: Array, stencil: Stencil) -> Array:
 def _fitted(source: Array, origins: Array, stencil: Stencil) -> tuple[Array, Array, Array]:
     """Return for each origin the index of its first point, the stride, and whether all points are there."""
     offsets, around = from_first(source, source), from_first(origins, source)
-    points = stencil.points
-    first = find(moved(around, points[0]), offsets, stencil.step)
+    points, spacing = stencil.points, spacing_of(source, origins)
+    first = find(moved(around, points[0]), offsets, stencil.step, spacing)
     fits = first >= 0
     stride = np.ones_like(first)
     for number, point in enumerate(points[1:], 1):
-        index = find(moved(around, point), offsets, stencil.step)
+        index = find(moved(around, point), offsets, stencil.step, spacing)
         if number == 1:
             stride = index - first
         fits &= (index >= 0) & (index == first + number * stride)

@@ -305,3 +305,13 @@ def test_they_keep_the_contract_of_samplers(sampler):
 
 def test_the_guards_are_those_documented():
     assert coords_module.POLAR_GUARDS == ("warn", "raise", "ignore")
+
+
+@pytest.mark.parametrize("left", [-180, 0, 180])
+def test_longitudes_may_be_counted_otherwise(left):
+    globe = RasterDomain((180, 360), Affine(1, 0, left, 0, -1, 90), "EPSG:4326")
+    points = [(-89.5, 10.5), (270.5, 10.5), (-169.5, 0.5), (190.5, 0.5)]
+    found = list(SpatialExplicitCoords(points, crs="EPSG:4326").anchors(globe, SpatialRectangular(1)))
+    assert found == [(79, (270 - left) % 360)] * 2 + [(89, (190 - left) % 360)] * 2
+    utm = SpatialExplicitCoords([(455_000, 4e6)], crs="EPSG:32617")  # 81.5 degrees west
+    assert list(utm.anchors(globe, SpatialRectangular(1))) == [(53, (278 - left) % 360)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from geopatcher._optional import load
 from geopatcher.core.places import Geometric
+from geopatcher.patching.lonlat import as_counted
 from geopatcher.patching.samplers.base import SpatialSampler, as_pairs, on_places, settle
 
 if TYPE_CHECKING:
@@ -250,8 +251,13 @@ class _Placed:
                 f"coordinates need a domain with a transform and a crs, and {type(domain).__name__} has not "
                 f"both: use a RasterDomain, or SpatialExplicit with pixel anchors"
             )
-        cols, rows = _to_pixels(domain.transform, _to_crs(points, crs, domain.crs))
         height, width = domain.shape[-2:]
+        placed = _to_crs(points, crs, domain.crs)
+        if crs is not None and len(placed):  # longitudes from -180, from 0, or on beyond 180
+            a, b, c = domain.transform[:3]
+            centre = c + (a * width + b * height) / 2
+            placed = np.stack([as_counted(placed[:, 0], domain.crs, centre), placed[:, 1]], axis=1)
+        cols, rows = _to_pixels(domain.transform, placed)
         inside = (rows >= 0) & (rows < height) & (cols >= 0) & (cols < width)
         if len(points) and not inside.any():
             x, y = points[0].tolist()
