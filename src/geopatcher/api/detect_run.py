@@ -22,7 +22,7 @@ from geopatcher.errors import SourceError, TargetError
 from geopatcher.features.detections import KINDS, Detections, require_one_kind
 from geopatcher.features.front import Front, Part
 from geopatcher.features.merging import MERGES
-from geopatcher.features.vector_files import Features, write_features
+from geopatcher.features.vector_files import Features, require_named_crs, write_features
 from geopatcher.runs.fingerprint import fingerprint_of, warn_of_unknown
 from geopatcher.runs.row_files import RowFiles, RowNote, kept, work_places
 from geopatcher.runs.signals import stop_signals
@@ -90,6 +90,7 @@ class DetectRun:
         job, out = self.job, self.wanted.out
         if job.source.domain.is_tied:
             raise SourceError(f"{job.source.name} has no transform, so objects have no place: warp it first")
+        require_named_crs(out, job.source.domain.crs)
         require_apart(job.source, [out, *work_places(out)])
         watch: SourceWatch[RowNote] = SourceWatch(job)
         search = Search(job, self.wanted.score)
