@@ -178,6 +178,19 @@ def test_what_has_no_place_has_no_polygons(tmp_path):
         gp.polygons(path, tmp_path / "x.gpkg")
 
 
+def test_the_raster_is_not_written_over(tmp_path):
+    """A GeoPackage can be both: a raster, and the file of its polygons."""
+    path = tmp_path / "map.gpkg"
+    write_geotiff(path, class_map().astype("uint16")[None], driver="GPKG", crs="EPSG:32633", transform=PLACE)
+    before = path.read_bytes()
+    with pytest.raises(gp.TargetError, match=r"map\.gpkg would be written over.*choose another target"):
+        gp.polygons(path, path, overwrite=True)
+    with pytest.raises(gp.TargetError, match=r"map\.gpkg would be written over.*choose another target"):
+        gp.reconstruct(path, np.copy, path, aggregation="mode", size=32, overwrite=True)
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_what_is_neither_a_result_nor_a_path_is_refused(tmp_path, stored):
     with pytest.raises(TypeError, match=r"not of a ndarray: give geopatcher\.reconstruct"):
         gp.polygons(class_map(), tmp_path / "x.gpkg")

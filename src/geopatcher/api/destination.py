@@ -57,6 +57,8 @@ class Destination:
         ------
         UnsupportedTargetError
             Polygons would be GeoJSON, which cannot name the CRS.
+        TargetError
+            The vector file is where the pixels come from.
         TargetExistsError
             There is a vector file that no run of this raster can have drawn.
 
@@ -90,10 +92,11 @@ class Destination:
             place.check_place()
 
     def _drawable(self, source: PixelSource) -> Path | None:
-        """Return the vector file, if it is one that can have the CRS of a source."""
+        """Return the vector file, if it is one that a source can be drawn into, and lies apart from it."""
         drawing = self.drawing
         if drawing is not None:
             require_named_crs(drawing, source.domain.crs)
+            require_apart(source, [drawing])
         return drawing
 
     def drawn(self, result: Reconstruction) -> Reconstruction:

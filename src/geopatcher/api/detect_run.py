@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 
@@ -61,9 +62,14 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.merge not in MERGES:
             raise ValueError(f"merge={self.merge!r}: choose one of {', '.join(MERGES)}")
-        for name, value, below in (("iou", self.iou, 1.0), ("score", self.score, np.inf)):
-            if not 0 <= value < below:
-                raise ValueError(f"{name}={value} is not a share from 0 to 1")
+        _require_number("iou", self.iou, below=1)
+        _require_number("score", self.score)
+
+
+def _require_number(name: str, value: object, below: float = math.inf) -> None:
+    if not (isinstance(value, SupportsFloat) and 0 <= float(value) < below):
+        to = "" if below == math.inf else f" to less than {below}"
+        raise ValueError(f"{name}={value!r} is no number from 0{to}")
 
 
 @dataclass

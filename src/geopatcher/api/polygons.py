@@ -21,9 +21,10 @@ from geopatcher.features.outlines import Strip, outlined
 from geopatcher.features.vector_files import Features, require_named_crs, require_place, write_features
 from geopatcher.fields.open import as_field
 from geopatcher.formats.local_files import is_elsewhere, is_here
-from geopatcher.inspect.arrays import RESULT, result_rasters
+from geopatcher.inspect.arrays import RESULT, is_store, result_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.memory import parse_bytes
+from geopatcher.targets.replacing import require_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -125,7 +126,7 @@ def polygons(
     TargetExistsError
         Something is at ``out`` and ``overwrite`` is not set.
     TargetError
-        It cannot be written, or the ledger beside the result is damaged.
+        It cannot be written, it is the raster that is traced, or the ledger beside the result is damaged.
     UnsupportedTargetError
         It is GeoJSON, which cannot name the CRS of the raster.
     MissingExtraError
@@ -145,7 +146,7 @@ def polygons(
     if connectivity not in (4, 8):
         raise ValueError(f"connectivity is 4 or 8, not {connectivity!r}")
     _require_numbers({"min_area": min_area, "simplify": simplify})
-    rasters = _rasters(result)
+    rasters = _rasters(result, Path(out))
     source = _ClassRaster.of(_named(result), rasters, _wanted(properties, rasters))
     require_named_crs(out, source.domain.crs)
     drawing = _Drawing(source, source.values_of(classes), min_area, simplify, connectivity)
@@ -174,7 +175,8 @@ def _named(result: ClassMap) -> str:
     return "the result" if place is None else shown(os.fspath(place))
 
 
-def _rasters(result: ClassMap) -> Mapping[str, Raster]:
+def _rasters(result: ClassMap, out: Path) -> Mapping[str, Raster]:
+    """Open what is traced; refuse to write over it."""
     if isinstance(result, Reconstruction):
         return result.rasters()
     if not isinstance(result, str | os.PathLike):
@@ -187,6 +189,8 @@ def _rasters(result: ClassMap) -> Mapping[str, Raster]:
         return {RESULT: raster_of(as_field(name).source)}
     if not is_here(name):
         raise SourceError(f"there is no raster {shown(name)} (working directory: {Path.cwd()})")
+    if out.exists() and not is_store(Path(name)):
+        require_apart(as_field(name).source, [out])
     return result_rasters(Path(name))
 
 

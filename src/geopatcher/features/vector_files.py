@@ -82,7 +82,7 @@ def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> str:
     """
     place, driver = Path(path), driver_of(path)
     if place.is_dir():
-        raise TargetError(f"{place} is a folder, where a file is to be: move it, or take another name")
+        raise TargetError(f"{place} is a folder, where a file is to be: take another name")
     if place.exists() and not overwrite:
         raise TargetExistsError(f"{place} exists: pass overwrite=True to replace it, or take another name")
     if not place.parent.is_dir():
