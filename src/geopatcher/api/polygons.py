@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,8 @@ USUAL = ("class", "confidence")
 CELL_BYTES, MEASURE_BYTES = 128, 32
 #: What an area may fall short of ``min_area`` by rounding, as a share of it.
 ROUNDING = 1e-9
+#: A value in a text.
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 #: What to do about a raster that is no map of classes.
 NO_CLASSES = (
     "polygons are of classes, which are whole numbers: make them with outputs='class', or by an operator "
@@ -88,7 +91,8 @@ def polygons(
         the raster; GeoJSON can only be of one that has a code, such as ``EPSG:32633``, and of a raster
         without a CRS others take it for longitudes and latitudes.
     classes
-        Values, or names where the raster has names, to draw; all by default.
+        Values, or names where the raster has names, to draw; all by default. A text such as ``"2020"`` is a
+        name where there is such a one, else a value.
     min_area
         Leave out what is smaller, in square units of the CRS.
     simplify
@@ -269,7 +273,9 @@ class _ClassRaster:
         return np.array(values, np.int64)
 
     def _value_of(self, one: object) -> int:
-        """Return the value of a class that is none of the names."""
+        """Return the value of a class that is none of the names; it may be a text of digits."""
+        if isinstance(one, str) and WHOLE.fullmatch(one):
+            one = int(one)
         if not isinstance(one, SupportsFloat):
             known = ", ".join(map(repr, dict.fromkeys(self.names.values()))) or "none: give values"
             raise ValueError(f"there is no class {one!r}: {self.name} names {known}")  # noqa: TRY004
