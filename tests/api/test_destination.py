@@ -8,6 +8,7 @@ import pytest
 from affine import Affine
 
 import geopatcher as gp
+from geopatcher.errors import UnsupportedTargetError
 
 CELLS = np.kron(np.random.default_rng(0).integers(0, 3, (6, 7)), np.ones((8, 8), int)).astype("uint8")
 PLACE = Affine(10, 0, 500_000, 0, -10, 5_300_000)
@@ -55,3 +56,13 @@ def test_a_plan_is_that_of_the_raster(tmp_path):
         gp.plan(CELLS, target=tmp_path / "x.gpkg").disk_bytes
         == gp.plan(CELLS, target=tmp_path / "x.zarr").disk_bytes
     )
+
+
+def test_geojson_of_a_crs_without_a_code_is_refused_before_the_run(tmp_path):
+    source = gp.RasterField.from_array(CELLS[None], transform=PLACE, crs="+proj=laea +lat_0=45 +lon_0=10")
+    refused = pytest.raises(UnsupportedTargetError, match=r"x\.geojson: GeoJSON names a CRS by its code")
+    with refused:
+        gp.reconstruct(source, np.copy, tmp_path / "x.geojson", aggregation="mode", size=16)
+    with refused:
+        gp.plan(source, operator=np.copy, target=tmp_path / "x.geojson", aggregation="mode", size=16)
+    assert not [*tmp_path.iterdir()]

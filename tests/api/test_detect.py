@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import geopatcher
 from detections import found, names_in, objects_in, raster
 from geopatcher import Box, DetectionModel
-from geopatcher.errors import OperatorError, SourceError, TargetExistsError
+from geopatcher.errors import OperatorError, SourceError, TargetError, TargetExistsError
 from networks import CELL, save_detector
 from objects import boxes_of, detect_each, detect_one, scene, truth_of
 
@@ -235,8 +235,10 @@ def test_nothing_found_is_an_empty_file(tmp_path):
 
 
 REFUSED = [
-    ({"iou": 1.0}, "iou=1.0 is not a share"),
-    ({"score": -0.1}, "score=-0.1 is not a share"),
+    ({"iou": 1.0}, "iou=1.0 is no number from 0 to less than 1"),
+    ({"iou": "0.5"}, "iou='0.5' is no number from 0 to less than 1"),
+    ({"score": -0.1}, "score=-0.1 is no number from 0"),
+    ({"score": None}, "score=None is no number from 0"),
     ({"merge": "soft"}, "merge='soft': choose one of nms, wbf, center"),
     ({"step": 40}, "step=40 leaves pixels out between patches of 32"),
     ({"size": 0}, "size is a whole number of pixels"),
@@ -258,6 +260,9 @@ def test_other_refusals(raster, tmp_path):
         found(raster, tmp_path / "o.gpkg", window="hann")
     with pytest.raises(SourceError, match="there is no"):
         found(tmp_path / "gone.tif", tmp_path / "o.gpkg")
+    (tmp_path / "folder.gpkg").mkdir()
+    with pytest.raises(TargetError, match=r"folder\.gpkg is a folder, where a file is to be"):
+        found(raster, tmp_path / "folder.gpkg", overwrite=True)
     (tmp_path / "there.gpkg").write_text("mine")
     with pytest.raises(TargetExistsError, match=r"there\.gpkg exists"):
         found(raster, tmp_path / "there.gpkg")

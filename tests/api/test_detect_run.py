@@ -13,7 +13,7 @@ import rasterio
 
 import geopatcher
 from geopatcher.api.detect_run import Wanted
-from geopatcher.errors import SourceError, TargetError, TargetLockedError
+from geopatcher.errors import SourceError, TargetError, TargetLockedError, UnsupportedTargetError
 from objects import detect_one, scene
 from places import ROOT
 
@@ -77,6 +77,17 @@ def test_a_target_that_is_the_source_is_refused(tmp_path):
         file.write(RASTER)
     with pytest.raises(TargetError, match="would be written over"):
         detect(path, path, overwrite=True)
+
+
+def test_geojson_of_a_crs_without_a_code_is_refused_before_the_search(tmp_path):
+    field = geopatcher.RasterField.from_array(
+        RASTER, transform=rasterio.Affine(10, 0, 500, 0, -10, 9_000), crs="+proj=laea +lat_0=45 +lon_0=10"
+    )
+    with pytest.raises(UnsupportedTargetError, match=r"a\.geojson: GeoJSON names a CRS by its code"):
+        detect(field, tmp_path / "a.geojson", pytest.fail)
+    assert [*tmp_path.iterdir()] == []
+    found = detect(field, tmp_path / "a.gpkg").to_geodataframe()
+    assert found.crs.coordinate_operation.method_code == "9820"  # Lambert azimuthal equal area
 
 
 def test_one_run_at_a_time(tmp_path):

@@ -8,6 +8,8 @@ import pytest
 import rasterio.features
 import shapely
 from affine import Affine
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 
 import geopatcher as gp
 from geopatcher.features.rings import straightened
@@ -105,7 +107,7 @@ def test_classes_by_name_and_value_and_least_area(tmp_path):
         if shapely.from_wkt(one[1]).area >= 1_000
     ]
     assert shapes_of(found) == wanted
-    with pytest.raises(ValueError, match="there is no class 'water': the raster names none: give values"):
+    with pytest.raises(ValueError, match=r"there is no class 'water': .*map\.tif names none: give values"):
         gp.polygons(path, tmp_path / "y.gpkg", classes=["water"])
 
 
@@ -139,10 +141,10 @@ def test_what_is_no_map_of_classes_is_refused(tmp_path, stored):
     with pytest.raises(gp.SourceError, match="has 3 bands; a map of classes has one"):
         gp.polygons(many, tmp_path / "x.gpkg")
     parts = write_geotiff(tmp_path / "parts.tif", np.full((1, 8, 8), 0.25, "float32"))
-    with pytest.raises(gp.SourceError, match="values that are no whole numbers in .*rows 0:8"):
+    with pytest.raises(gp.SourceError, match=r"parts\.tif holds 0\.25 in rows 0:8.*make them with outputs"):
         gp.polygons(parts, tmp_path / "x.gpkg")
     huge = write_geotiff(tmp_path / "huge.tif", np.full((1, 8, 8), 2**60, "int64"))
-    with pytest.raises(gp.SourceError, match=r"holds 1152921504606846976 in rows 0:8.*beyond 2\*\*53"):
+    with pytest.raises(gp.SourceError, match=r"holds 1152921504606846976 in rows 0:8.*from 2\*\*53 on"):
         gp.polygons(huge, tmp_path / "x.gpkg")
     lowest = write_geotiff(tmp_path / "lowest.tif", np.full((1, 8, 8), -(2**63), "int64"))
     with pytest.raises(gp.SourceError, match=r"holds -9223372036854775808 in rows 0:8"):
@@ -154,6 +156,77 @@ def test_what_is_no_map_of_classes_is_refused(tmp_path, stored):
     with pytest.raises(ValueError, match="connectivity is 4 or 8, not 6"):
         gp.polygons(stored, tmp_path / "x.gpkg", connectivity=6)
     assert not (tmp_path / "x.gpkg").exists()
+
+
+def test_numbers_that_floats_take_for_others_are_refused(tmp_path):
+    near = write_geotiff(tmp_path / "near.tif", np.array([[[2**53, 2**53 + 1]]]))
+    with pytest.raises(gp.SourceError, match=r"near\.tif holds 9007199254740992 in rows 0:1"):
+        gp.polygons(near, tmp_path / "x.gpkg")
+    wave = write_geotiff(tmp_path / "wave.tif", np.array([[[3 + 4j, 5]]], "complex64"))
+    with pytest.raises(gp.SourceError, match=r"wave\.tif holds complex64 numbers, and polygons"):
+        gp.polygons(wave, tmp_path / "x.gpkg")
+
+
+def test_what_has_no_place_has_no_polygons(tmp_path):
+    """One that control points tie to the ground has the identity for a transform."""
+    path = tmp_path / "tied.tif"
+    ends = [(0, 0, 10, 10), (0, 3, 20, 10), (2, 0, 10, 0)]
+    with rasterio.open(path, "w", driver="GTiff", height=2, width=3, count=1, dtype="uint8") as dataset:
+        dataset.gcps = [GroundControlPoint(*one) for one in ends], CRS.from_epsg(4326)
+        dataset.write(np.ones((1, 2, 3), "uint8"))
+    with pytest.raises(gp.SourceError, match=r"tied\.tif has no transform, so polygons have no place"):
+        gp.polygons(path, tmp_path / "x.gpkg")
+
+
+def test_the_raster_is_not_written_over(tmp_path):
+    """A GeoPackage can be both: a raster, and the file of its polygons."""
+    path = tmp_path / "map.gpkg"
+    write_geotiff(path, class_map().astype("uint16")[None], driver="GPKG", crs="EPSG:32633", transform=PLACE)
+    before = path.read_bytes()
+    with pytest.raises(gp.TargetError, match=r"map\.gpkg would be written over.*choose another target"):
+        gp.polygons(path, path, overwrite=True)
+    with pytest.raises(gp.TargetError, match=r"map\.gpkg would be written over.*choose another target"):
+        gp.reconstruct(path, np.copy, path, aggregation="mode", size=32, overwrite=True)
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_what_is_neither_a_result_nor_a_path_is_refused(tmp_path, stored):
+    with pytest.raises(TypeError, match=r"not of a ndarray: give geopatcher\.reconstruct"):
+        gp.polygons(class_map(), tmp_path / "x.gpkg")
+    for wrong in ("water", 1):
+        with pytest.raises(TypeError, match=rf"classes={wrong!r} is no list of values or names"):
+            gp.polygons(stored, tmp_path / "x.gpkg", classes=wrong)
+    (tmp_path / "folder.gpkg").mkdir()
+    with pytest.raises(gp.TargetError, match=r"folder\.gpkg is a folder, where a file is to be"):
+        gp.polygons(stored, tmp_path / "folder.gpkg", overwrite=True)
+
+
+def test_classes_that_are_called_alike_are_all_drawn(tmp_path):
+    source = gp.RasterField.from_array(class_map()[None], transform=PLACE, crs="EPSG:32633")
+    style = gp.Style(classes={0: "land", 1: "water", 2: "wood", 3: "water"})
+    made = gp.reconstruct(source, np.copy, tmp_path / "map.tif", aggregation="mode", size=32, style=style)
+    found = geopandas.read_file(gp.polygons(made, tmp_path / "x.gpkg", classes=["water"]))
+    assert {*zip(found["class"], found["name"], strict=True)} == {(1, "water"), (3, "water")}
+    assert found.area.sum() == 100 * np.isin(class_map(), [1, 3]).sum()
+
+
+def test_simplified_borders_do_not_depend_on_strips(tmp_path, stored):
+    drawn = []
+    for number, memory_limit in enumerate((1, 70 * 128 * 9, "256MiB")):
+        out = tmp_path / f"{number}.gpkg"
+        gp.polygons(stored, out, simplify=25, memory_limit=memory_limit)
+        drawn.append(geopandas.read_file(out))
+    for other in drawn[1:]:
+        assert drawn[0]["class"].tolist() == other["class"].tolist()
+        assert drawn[0].geometry.to_wkb().tolist() == other.geometry.to_wkb().tolist()
+
+
+def test_an_area_as_large_as_the_least_is_drawn(tmp_path):
+    """0.7 times 0.7 is a little less than 0.49 in floats."""
+    path = write_geotiff(tmp_path / "x.tif", np.ones((1, 10, 10), "uint8"), transform=Affine.scale(0.7, -0.7))
+    found = geopandas.read_file(gp.polygons(path, tmp_path / "x.gpkg", min_area=49))
+    assert len(found) == 1
 
 
 def test_rows_are_counted(tmp_path, stored):
@@ -168,11 +241,12 @@ def test_rows_are_counted(tmp_path, stored):
     [
         ({"min_area": -1}, "min_area=-1 is no number from 0"),
         ({"min_area": np.nan}, "min_area=nan is no number from 0"),
+        ({"min_area": "5"}, "min_area='5' is no number from 0"),
         ({"simplify": -2}, "simplify=-2 is no number from 0"),
-        ({"classes": [1.5]}, r"classes are whole numbers up to 2\*\*53, and 1.5 is none"),
-        ({"classes": [1, np.nan]}, r"classes are whole numbers up to 2\*\*53, and nan is none"),
-        ({"classes": [-np.inf]}, r"classes are whole numbers up to 2\*\*53, and -inf is none"),
-        ({"classes": [10**20]}, r"classes are whole numbers up to 2\*\*53, and 10{20} is none"),
+        ({"classes": [1.5]}, r"classes are whole numbers below 2\*\*53, and 1.5 is none"),
+        ({"classes": [1, np.nan]}, r"classes are whole numbers below 2\*\*53, and nan is none"),
+        ({"classes": [-np.inf]}, r"classes are whole numbers below 2\*\*53, and -inf is none"),
+        ({"classes": [10**20]}, r"classes are whole numbers below 2\*\*53, and 10{20} is none"),
     ],
 )
 def test_numbers_that_mean_nothing_are_refused(tmp_path, wrong, said):

@@ -101,6 +101,25 @@ def test_low_scores_and_boxes_without_an_area_are_left_out():
     assert detections_of(table, 0.25).labels.tolist() == [7]
 
 
+GOOD = [1, 2, 9, 8]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        [[*GOOD, 0.9, 7], [np.nan] * 4 + [0.1, np.nan]],
+        {"boxes": [GOOD, [5, 5, 1, 1]], "scores": [0.9, 0.1], "labels": [7, 0.5]},
+        {"xywhr": [[5, 5, 8, 6, 0], [0, 0, -1, np.inf, 0]], "scores": [0.9, -1], "labels": [7, -1]},
+        {"polygons": [[[1, 2], [9, 2], [9, 8], [1, 8]], []], "scores": [0.9, 0], "labels": [7, 0]},
+        SimpleNamespace(xyxy=[[5, 5, 1, 1], GOOD], confidence=[0.1, 0.9], class_id=[0, 7]),
+    ],
+)
+def test_what_a_network_fills_up_with_is_not_looked_at(result):
+    found = detections_of(result, 0.25)
+    assert (found.scores.tolist(), found.labels.tolist()) == ([0.9], [7])
+    assert np.allclose(found.bounds, [GOOD])
+
+
 def test_supervision_may_know_neither_scores_nor_classes():
     found = detections_of(SimpleNamespace(xyxy=BOXES, confidence=None, class_id=None), 0.25)
     assert (found.scores.tolist(), found.labels.tolist()) == ([1, 1], [0, 0])

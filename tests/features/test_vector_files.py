@@ -9,11 +9,19 @@ import tempfile
 import geopandas
 import numpy as np
 import pyarrow.parquet
+import pyproj
 import pytest
 import shapely
 
 from geopatcher.errors import TargetError, TargetExistsError, UnsupportedTargetError
-from geopatcher.features.vector_files import DRIVERS, Features, driver_of, write_features
+from geopatcher.features.vector_files import (
+    DRIVERS,
+    Features,
+    driver_of,
+    require_named_crs,
+    require_place,
+    write_features,
+)
 
 KINDS = {"class": np.dtype("int64"), "name": np.dtype(object), "confidence": np.dtype("float64")}
 BOXES = shapely.box([0, 2, 4], [0, 0, 0], [1, 3, 5], [1, 1, 1])
@@ -115,3 +123,35 @@ def test_a_disk_that_refuses_is_told_with_the_file(tmp_path, monkeypatch):
         with pytest.raises(TargetError, match=r"cannot write .*x\.gpkg: .*No space left"):
             write(tmp_path / "x.gpkg")
     assert not list(tmp_path.iterdir())
+
+
+NAMELESS = "+proj=laea +lat_0=45 +lon_0=10 +ellps=WGS84 +units=m"
+
+
+@pytest.mark.parametrize("ending", DRIVERS)
+@pytest.mark.parametrize("crs", [NAMELESS, "ESRI:54009", "OGC:CRS84", "EPSG:4326", "EPSG:32631+5773"])
+def test_no_format_takes_one_crs_for_another(tmp_path, ending, crs):
+    """GeoJSON names a CRS by its code; without a name it is in longitudes and latitudes."""
+    path = tmp_path / f"fields{ending}"
+    if ending == ".geojson" and crs == NAMELESS:
+        with pytest.raises(UnsupportedTargetError, match=r"has none, so that .* end it in \.gpkg, \.fgb"):
+            require_named_crs(path, crs)
+        with pytest.raises(UnsupportedTargetError, match=r"fields\.geojson: GeoJSON names"):
+            write_features(path, batches(), KINDS, geometry="Polygon", crs=crs)
+        assert not [*tmp_path.iterdir()]
+        return
+    write_features(path, batches(), KINDS, geometry="Polygon", crs=crs)
+    found = pyproj.CRS.from_user_input(read(path).crs)
+    assert found.equals(pyproj.CRS.from_user_input(crs), ignore_axis_order=True)
+
+
+def test_a_place_that_cannot_be_is_refused(tmp_path):
+    (tmp_path / "here.fgb").touch()
+    assert require_place(tmp_path / "here.fgb", overwrite=True) == "FlatGeobuf"
+    with pytest.raises(TargetExistsError, match=r"here\.fgb exists"):
+        require_place(tmp_path / "here.fgb", overwrite=False)
+    with pytest.raises(TargetError, match=r"there is no folder .*none"):
+        require_place(tmp_path / "none" / "x.fgb", overwrite=False)
+    (tmp_path / "folder.fgb").mkdir()
+    with pytest.raises(TargetError, match="is a folder"):
+        require_place(tmp_path / "folder.fgb", overwrite=True)

@@ -130,6 +130,14 @@ def test_a_folder_that_is_missing_is_named(tmp_path):
         RowFiles(tmp_path / "nowhere" / "a.gpkg", {}, (0, 1)).open(resume=True, overwrite=False)
 
 
+def test_a_folder_is_not_replaced(tmp_path):
+    (tmp_path / "ships.gpkg").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(TargetError, match=r"ships\.gpkg is a folder, where a file is to be"):
+            files(tmp_path).open(resume=True, overwrite=overwrite)
+    assert names(tmp_path) == ["ships.gpkg"]
+
+
 def test_one_run_at_a_time(tmp_path):
     one = files(tmp_path).open(resume=True, overwrite=False)
     with pytest.raises(TargetLockedError, match="is being written by process"):

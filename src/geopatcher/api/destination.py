@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from geopatcher.api.polygons import polygons
 from geopatcher.errors import TargetExistsError
-from geopatcher.features.vector_files import DRIVERS
+from geopatcher.features.vector_files import DRIVERS, require_named_crs
 from geopatcher.targets.open import target_for
 from geopatcher.targets.protocol import DurableTarget, Placed
 from geopatcher.targets.replacing import require_apart
@@ -50,16 +50,20 @@ class Destination:
         """
         return self.target if self.drawing is None else self.drawing.with_suffix(RASTER)
 
-    def place(self) -> Target:
-        """Return the target of the raster.
+    def place(self, source: PixelSource) -> Target:
+        """Return the target of the raster that is made of a source.
 
         Raises
         ------
+        UnsupportedTargetError
+            Polygons would be GeoJSON, which cannot name the CRS.
+        TargetError
+            The vector file is where the pixels come from.
         TargetExistsError
             There is a vector file that no run of this raster can have drawn.
 
         """
-        drawing, raster = self.drawing, self.raster
+        drawing, raster = self._drawable(source), self.raster
         if drawing is not None and drawing.exists() and not self.overwrite:
             beside = drawing.with_suffix(RASTER)
             if not beside.exists():
@@ -76,13 +80,24 @@ class Destination:
         ------
         TargetError
             The folder is missing, or it is where the pixels come from.
+        UnsupportedTargetError
+            Polygons would be GeoJSON, which cannot name the CRS.
 
         """
+        self._drawable(source)
         place = target_for(self.raster, overwrite=self.overwrite, resume=self.resume, storage=self.storage)
         here = place.places(()) if isinstance(place, Placed) else []
         require_apart(source, here)
         if here and isinstance(place, DurableTarget):
             place.check_place()
+
+    def _drawable(self, source: PixelSource) -> Path | None:
+        """Return the vector file, if it is one that a source can be drawn into, and lies apart from it."""
+        drawing = self.drawing
+        if drawing is not None:
+            require_named_crs(drawing, source.domain.crs)
+            require_apart(source, [drawing])
+        return drawing
 
     def drawn(self, result: Reconstruction) -> Reconstruction:
         """Draw the polygons that are asked for of a finished result, and return it."""

@@ -175,6 +175,8 @@ def detect(
         Something is at ``out``, or another run has begun it, and ``overwrite`` is not set.
     TargetError
         It cannot be written.
+    UnsupportedTargetError
+        It is GeoJSON, which cannot name the CRS of the raster.
     InterruptedRunError
         Ctrl-C or SIGTERM ended the run between two rows of patches; a `KeyboardInterrupt`.
     ValueError, TypeError

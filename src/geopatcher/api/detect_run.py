@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from geopatcher.errors import SourceError, TargetError
 from geopatcher.features.detections import KINDS, Detections, require_one_kind
 from geopatcher.features.front import Front, Part
 from geopatcher.features.merging import MERGES
-from geopatcher.features.vector_files import Features, write_features
+from geopatcher.features.vector_files import Features, require_named_crs, write_features
 from geopatcher.runs.fingerprint import fingerprint_of, warn_of_unknown
 from geopatcher.runs.row_files import RowFiles, RowNote, kept, work_places
 from geopatcher.runs.signals import stop_signals
@@ -61,9 +62,14 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.merge not in MERGES:
             raise ValueError(f"merge={self.merge!r}: choose one of {', '.join(MERGES)}")
-        for name, value, below in (("iou", self.iou, 1.0), ("score", self.score, np.inf)):
-            if not 0 <= value < below:
-                raise ValueError(f"{name}={value} is not a share from 0 to 1")
+        _require_number("iou", self.iou, below=1)
+        _require_number("score", self.score)
+
+
+def _require_number(name: str, value: object, below: float = math.inf) -> None:
+    if not (isinstance(value, SupportsFloat) and 0 <= float(value) < below):
+        to = "" if below == math.inf else f" to less than {below}"
+        raise ValueError(f"{name}={value!r} is no number from 0{to}")
 
 
 @dataclass
@@ -90,6 +96,7 @@ class DetectRun:
         job, out = self.job, self.wanted.out
         if job.source.domain.is_tied:
             raise SourceError(f"{job.source.name} has no transform, so objects have no place: warp it first")
+        require_named_crs(out, job.source.domain.crs)
         require_apart(job.source, [out, *work_places(out)])
         watch: SourceWatch[RowNote] = SourceWatch(job)
         search = Search(job, self.wanted.score)

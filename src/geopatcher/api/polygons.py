@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, SupportsFloat, TypeAlias
 
 import numpy as np
 
@@ -17,15 +19,16 @@ from geopatcher.engine.progress import reporting
 from geopatcher.errors import SourceError
 from geopatcher.errors.redaction import shown
 from geopatcher.features.outlines import Strip, outlined
-from geopatcher.features.vector_files import Features, driver_of, write_features
+from geopatcher.features.vector_files import Features, require_named_crs, require_place, write_features
 from geopatcher.fields.open import as_field
 from geopatcher.formats.local_files import is_elsewhere, is_here
-from geopatcher.inspect.arrays import RESULT, result_rasters
+from geopatcher.inspect.arrays import RESULT, is_store, result_rasters
 from geopatcher.inspect.levels import raster_of
 from geopatcher.planning.memory import parse_bytes
+from geopatcher.targets.replacing import require_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import shapely
     from numpy.typing import NDArray
@@ -44,10 +47,19 @@ ClassMap: TypeAlias = "Reconstruction | str | os.PathLike[str]"
 USUAL = ("class", "confidence")
 #: Bytes for a cell of a strip: as it is read and as a number, which area it is of, and GDAL's own.
 CELL_BYTES, MEASURE_BYTES = 128, 32
+#: What an area may fall short of ``min_area`` by rounding, as a share of it.
+ROUNDING = 1e-9
+#: A value in a text.
+WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+#: What to do about a raster that is no map of classes.
+NO_CLASSES = (
+    "polygons are of classes, which are whole numbers: make them with outputs='class', or by an operator "
+    "that gives each cell one, such as np.rint"
+)
 #: Features that are written at once.
 AT_ONCE = 2_000
-#: Integers of floats are exact up to here.
-LARGEST = 2**53
+#: The largest integer whose neighbours are floats, too: one that is read as 2**53 may have been the next.
+LARGEST = 2**53 - 1
 
 
 def polygons(
@@ -76,9 +88,11 @@ def polygons(
         Cells without data are of no polygon.
     out
         Ends in ``.gpkg``, ``.fgb``, ``.geojson`` or ``.parquet`` (GeoParquet). Coordinates are in the CRS of
-        the raster.
+        the raster; GeoJSON can only be of one that has a code, such as ``EPSG:32633``, and of a raster
+        without a CRS others take it for longitudes and latitudes.
     classes
-        Values, or names where the raster has names, to draw; all by default.
+        Values, or names where the raster has names, to draw; all by default. A text such as ``"2020"`` is a
+        name where there is such a one, else a value.
     min_area
         Leave out what is smaller, in square units of the CRS.
     simplify
@@ -107,13 +121,18 @@ def polygons(
     Raises
     ------
     SourceError
-        The raster cannot be read, has several bands, or values that are no whole numbers.
+        The raster cannot be read, has several bands, no transform but is tied to the ground in another way,
+        or values that are no whole numbers.
+    TypeError
+        ``result`` is neither, or ``classes`` is no list.
     ValueError
         There is no such class or layer, the ending is not known, or a number is less than 0.
     TargetExistsError
         Something is at ``out`` and ``overwrite`` is not set.
     TargetError
-        It cannot be written, or the ledger beside the result is damaged.
+        It cannot be written, it is the raster that is traced, or the ledger beside the result is damaged.
+    UnsupportedTargetError
+        It is GeoJSON, which cannot name the CRS of the raster.
     MissingExtraError
         pyogrio or pyarrow is not installed.
 
@@ -127,14 +146,13 @@ def polygons(
     fields.gpkg
 
     """
-    driver_of(out)
+    require_place(out, overwrite=overwrite)
     if connectivity not in (4, 8):
         raise ValueError(f"connectivity is 4 or 8, not {connectivity!r}")
-    for name, value in (("min_area", min_area), ("simplify", simplify)):
-        if value is not None and not 0 <= value < math.inf:
-            raise ValueError(f"{name}={value!r} is no number from 0")
-    rasters = _rasters(result)
-    source = _ClassRaster.of(rasters, _wanted(properties, rasters))
+    _require_numbers({"min_area": min_area, "simplify": simplify})
+    rasters = _rasters(result, Path(out))
+    source = _ClassRaster.of(_named(result), rasters, _wanted(properties, rasters))
+    require_named_crs(out, source.domain.crs)
     drawing = _Drawing(source, source.values_of(classes), min_area, simplify, connectivity)
     rows = max(1, parse_bytes(memory_limit) // source.bytes_of_a_row)
     with reporting(progress, source.domain.height, "rows") as advance:
@@ -149,14 +167,34 @@ def polygons(
     return Path(out)
 
 
-def _rasters(result: ClassMap) -> Mapping[str, Raster]:
+def _require_numbers(given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if value is not None and not (isinstance(value, SupportsFloat) and 0 <= float(value) < math.inf):
+            raise ValueError(f"{name}={value!r} is no number from 0")
+
+
+def _named(result: ClassMap) -> str:
+    """Return what messages call a result."""
+    place = result.path if isinstance(result, Reconstruction) else result
+    return "the result" if place is None else shown(os.fspath(place))
+
+
+def _rasters(result: ClassMap, out: Path) -> Mapping[str, Raster]:
+    """Open what is traced; refuse to write over it."""
     if isinstance(result, Reconstruction):
         return result.rasters()
+    if not isinstance(result, str | os.PathLike):
+        raise TypeError(
+            f"polygons are drawn of what reconstruct returned or of a path, not of a "
+            f"{type(result).__name__}: give geopatcher.reconstruct(it, np.copy), or write it first"
+        )
     name = os.fspath(result)
     if is_elsewhere(name):
         return {RESULT: raster_of(as_field(name).source)}
     if not is_here(name):
         raise SourceError(f"there is no raster {shown(name)} (working directory: {Path.cwd()})")
+    if out.exists() and not is_store(Path(name)):
+        require_apart(as_field(name).source, [out])
     return result_rasters(Path(name))
 
 
@@ -178,24 +216,29 @@ def _wanted(properties: Sequence[str], rasters: Mapping[str, Raster]) -> tuple[s
 class _ClassRaster:
     """A band of classes, and the layers whose means are wanted."""
 
+    name: str
     raster: Raster
     columns: tuple[str, ...]
     measures: Mapping[str, Raster]
     names: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rasters: Mapping[str, Raster], columns: tuple[str, ...]) -> _ClassRaster:
+    def of(cls, name: str, rasters: Mapping[str, Raster], columns: tuple[str, ...]) -> _ClassRaster:
         raster = rasters[RESULT]
         domain = raster.domain
         if domain.n_bands != 1:
             raise SourceError(
-                f"the raster has {domain.n_bands} bands; a map of classes has one: make it with "
+                f"{name} has {domain.n_bands} bands; a map of classes has one: make it with "
                 f"outputs='class', or copy a band with geopatcher.export"
             )
+        if domain.is_tied:
+            raise SourceError(f"{name} has no transform, so polygons have no place: warp it first")
+        if domain.dtype.kind == "c":
+            raise SourceError(f"{name} holds {domain.dtype} numbers, and {NO_CLASSES}")
         bands = domain.metadata.bands
         named = dict(bands[0].classes) if bands else {}
-        measures = {name: rasters[name] for name in columns if name != "class"}
-        return cls(raster, columns, measures, named)
+        measures = {column: rasters[column] for column in columns if column != "class"}
+        return cls(name, raster, columns, measures, named)
 
     @property
     def domain(self) -> RasterDomain:
@@ -221,31 +264,38 @@ class _ClassRaster:
         """Return the values of classes by value or name; ``None`` is all."""
         if classes is None:
             return None
-        by_name, listed = {name: value for value, name in self.names.items()}, [*classes]
-        picked = [by_name.get(one) if isinstance(one, str) else one for one in listed]
-        unknown = [one for one, value in zip(listed, picked, strict=True) if value is None]
-        if unknown:
-            known = ", ".join(map(repr, by_name)) or "none: give values"
-            raise ValueError(f"there is no class {unknown[0]!r}: the raster names {known}")
-        whole = [int(one) for one in picked if one is not None and abs(one) <= LARGEST and one == int(one)]
-        if whole != picked:
-            broken = next(one for one in picked if one not in whole)
-            raise ValueError(f"classes are whole numbers up to 2**53, and {broken!r} is none")
-        return np.array(whole, np.int64)
+        if isinstance(classes, str) or not isinstance(classes, Iterable):
+            raise TypeError(f"classes={classes!r} is no list of values or names: give [{classes!r}]")
+        values: list[int] = []
+        for one in classes:
+            # Two may be called alike.
+            values += [value for value, name in self.names.items() if name == one] or [self._value_of(one)]
+        return np.array(values, np.int64)
+
+    def _value_of(self, one: object) -> int:
+        """Return the value of a class that is none of the names; it may be a text of digits."""
+        if isinstance(one, str) and WHOLE.fullmatch(one):
+            one = int(one)
+        if not isinstance(one, SupportsFloat):
+            known = ", ".join(map(repr, dict.fromkeys(self.names.values()))) or "none: give values"
+            raise ValueError(f"there is no class {one!r}: {self.name} names {known}")  # noqa: TRY004
+        number = float(one)
+        if not (number.is_integer() and abs(number) <= LARGEST):
+            raise ValueError(f"classes are whole numbers below 2**53, and {one!r} is none")
+        return int(number)
 
     def strip(self, box: Box, wanted: NDArray[np.int64] | None) -> Strip:
         """Read the rows of a strip."""
         cells = self.raster.read(box, [0])[0]
         known = np.isfinite(cells)
         values = np.where(known, cells, 0)
-        if (values != np.floor(values)).any():
-            raise SourceError(
-                f"the raster holds values that are no whole numbers in {box}: polygons are of classes"
-            )
+        broken = values != np.floor(values)
+        if broken.any():
+            raise SourceError(f"{self.name} holds {values[broken][0]} in {box}, and {NO_CLASSES}")
         large = (values > LARGEST) | (values < -LARGEST)  # the lowest integer has no absolute value
         if large.any():
             raise SourceError(
-                f"the raster holds {values[large][0]:.0f} in {box}: numbers beyond 2**53 are not read "
+                f"{self.name} holds {values[large][0]:.0f} in {box}: numbers from 2**53 on are not read "
                 f"exactly, so give classes smaller ones"
             )
         whole = values.astype(np.int64)
@@ -267,9 +317,10 @@ class _Drawing:
 
     def features(self, rows: int, advance: Advance) -> Iterator[Features]:
         """Yield the polygons in batches, from strips of so many rows."""
+        least = 0.0 if self.min_area is None else self.min_area / self._cell_area * (1 - ROUNDING)
         made: list[Outlined] = []
         for area in outlined(self._strips(rows, advance), self.connectivity):
-            if self.min_area is None or area.n_cells * self._cell_area >= self.min_area:
+            if area.n_cells >= least:
                 made.append(area)
             if self.simplify is None and len(made) == AT_ONCE:
                 yield self._drawn(made)
@@ -293,6 +344,9 @@ class _Drawing:
     def _drawn(self, areas: Sequence[Outlined]) -> Features:
         shapes = np.array([area.outline for area in areas], object)
         if self.simplify is not None:
+            # What is left out depends on where rings begin and which polygon is first, as strips do not.
+            order = _from_the_top(shapes)
+            areas, shapes = [areas[number] for number in order.tolist()], shapely.normalize(shapes[order])
             # Neighbours have to share their corners: one for each cell along an edge.
             dense = shapely.transform(shapely.segmentize(shapes, 1.0), np.rint)
             placed = self._on_the_ground(dense)
@@ -321,3 +375,13 @@ class _Drawing:
             names = self.source.names
             return np.array([names.get(area.value, str(area.value)) for area in areas], object)
         return np.array([area.mean(name) for area in areas], np.float64)
+
+
+def _from_the_top(shapes: Array) -> NDArray[np.intp]:
+    """Return the order of areas of cells by the first cell of each, row after row: no two have the same."""
+    points, owners = shapely.get_coordinates(shapes, return_index=True)
+    ordered = np.lexsort((points[:, 0], points[:, 1], owners))
+    _, firsts = np.unique(owners[ordered], return_index=True)
+    corners = points[ordered][firsts]
+    order: NDArray[np.intp] = np.lexsort((corners[:, 0], corners[:, 1]))
+    return order

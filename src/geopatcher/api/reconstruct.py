@@ -331,7 +331,7 @@ def _carried_out(
     runner: Executor, job: Job, to: Destination, progress: bool | Advance | None
 ) -> Reconstruction:
     """Run a job, and tell of its progress."""
-    place, count = to.place(), runner.n_patches(job)
+    place, count = to.place(job.source), runner.n_patches(job)
     _LOG.info("%s over %s: %s patches", job.name, job.source.name, f"{count:,}")
     with reporting(progress, count) as advance:
         result = result_of(carried_out(runner, replace(job, advance=advance), place))

@@ -11,7 +11,7 @@ from geopatcher.cli.words import PLACE, OneOf
 
 
 def read_names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Read names or numbers, separated by commas."""
+    """Read names or numbers, separated by commas: which they are the raster says."""
     del ctx, param
     return None if value is None else tuple(part.strip() for part in value.split(",") if part.strip())
 
@@ -55,13 +55,10 @@ def polygons(
     geopatcher polygons map.tif fields.gpkg
     geopatcher polygons map.zarr water.fgb --classes water --min-area 5000 --simplify 15
     """
-    picked = None
-    if classes is not None:
-        picked = [int(one) if one.lstrip("-").isdigit() else one for one in classes]
     path = draw_polygons(
         result,
         out,
-        classes=picked,
+        classes=classes,
         min_area=min_area,
         simplify=simplify,
         connectivity=8 if connectivity == "8" else 4,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -180,7 +180,8 @@ def _is_row(one: object) -> bool:
 def detections_of(result: object, least: float) -> Detections:
     """Return what was found in a patch with a score of ``least`` or more, in pixels of the patch.
 
-    Boxes without an area are left out.
+    Boxes without an area are left out. Nothing is asked of the places of those with a lower score: networks
+    of fixed length fill up with anything.
 
     Raises
     ------
@@ -196,13 +197,9 @@ def detections_of(result: object, least: float) -> Detections:
     'point'
 
     """
-    found = _read(result)
-    n = len(found)
-    if len(found.scores) != n or len(found.labels) != n:
-        raise ValueError(f"{n} objects, {len(found.scores)} scores and {len(found.labels)} classes")
-    if not (np.isfinite(found.points).all() and np.isfinite(found.scores).all()):
-        raise ValueError("coordinates or scores that are NaN or infinite")
-    found = found.taken(found.scores >= least)
+    found = _read(result, least)
+    if not np.isfinite(found.points).all():
+        raise ValueError("coordinates that are NaN or infinite")
     if found.kind == "point" or not len(found):
         return found
     if found.kind == "polygon":
@@ -216,51 +213,84 @@ def detections_of(result: object, least: float) -> Detections:
     return found.taken(found.areas > 0)
 
 
-def _read(result: object) -> Detections:
+class _Kept(NamedTuple):
+    """Which rows count, with their scores and classes."""
+
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+class _Above(NamedTuple):
+    """The least score that counts, and scores and classes as they were given."""
+
+    least: float
+    scores: object
+    labels: object
+
+    def of(self, n: int) -> _Kept:
+        """Return which of ``n`` objects count.
+
+        Raises
+        ------
+        ValueError
+            There are more or fewer scores or classes, or one of them is none.
+
+        """
+        scores, labels = numbers_of(self.scores).reshape(-1), numbers_of(self.labels).reshape(-1)
+        if len(scores) != n or len(labels) != n:
+            raise ValueError(f"{n} objects, {len(scores)} scores and {len(labels)} classes")
+        if not np.isfinite(scores).all():
+            raise ValueError("scores that are NaN or infinite")
+        rows = np.flatnonzero(scores >= self.least)
+        return _Kept(rows, scores[rows], _classes(labels[rows]))
+
+
+def _read(result: object, least: float) -> Detections:
     if isinstance(result, Mapping):
-        return _of_mapping(result)
+        return _of_mapping(result, least)
     if isinstance(result, HasRotated) and isinstance(result.obb, RotatedBoxes):
-        return _rotated(result.obb.xywhr, result.obb.conf, result.obb.cls)
+        return _rotated(result.obb.xywhr, _Above(least, result.obb.conf, result.obb.cls))
     if isinstance(result, HasBoxes) and isinstance(result.boxes, UprightBoxes):
-        return _upright(result.boxes.xyxy, result.boxes.conf, result.boxes.cls)
+        return _upright(result.boxes.xyxy, _Above(least, result.boxes.conf, result.boxes.cls))
     if isinstance(result, Supervised):
         boxes = numbers_of(result.xyxy)
         ones, zeros = np.ones(len(boxes)), np.zeros(len(boxes))
         scores = ones if result.confidence is None else result.confidence
-        return _upright(boxes, scores, zeros if result.class_id is None else result.class_id)
+        return _upright(boxes, _Above(least, scores, zeros if result.class_id is None else result.class_id))
     if isinstance(result, list | tuple) and not len(result):
         return Detections.none()
     try:
         table = numbers_of(result)
     except (TypeError, ValueError) as error:
         raise ValueError(f"a {type(result).__name__}: {ADVICE}") from error
-    return _of_table(table)
+    return _of_table(table, least)
 
 
-def _of_table(table: Array) -> Detections:
+def _of_table(table: Array, least: float) -> Detections:
     if table.ndim == 2 and table.shape[1] == BOX_COLUMNS:
-        return _upright(table[:, :4], table[:, 4], table[:, 5])
+        return _upright(table[:, :4], _Above(least, table[:, 4], table[:, 5]))
     if table.ndim == 2 and table.shape[1] == ROTATED_COLUMNS:
-        return _rotated(table[:, :5], table[:, 5], table[:, 6])
+        return _rotated(table[:, :5], _Above(least, table[:, 5], table[:, 6]))
     if table.size == 0 and table.ndim:
         return Detections.none()
     raise ValueError(f"an array of shape {table.shape}: {ADVICE}")
 
 
-def _of_mapping(result: Mapping[str, object]) -> Detections:
+def _of_mapping(result: Mapping[str, object], least: float) -> Detections:
     given = [name for name in PLACES if name in result]
     if len(given) != 1 or "scores" not in result:
         keys = ", ".join(map(repr, result)) or "none"
         raise ValueError(f"a dict with the keys {keys}: {ADVICE}")
     name, scores = given[0], numbers_of(result["scores"])
     labels = result.get("labels", np.zeros(len(scores)))
-    read: Mapping[str, Callable[[object, object, object], Detections]] = {
+    read: Mapping[str, Callable[[object, _Above], Detections]] = {
         "boxes": _upright,
         "xywhr": _rotated,
         "polygons": _outlined,
         "points": _pointed,
     }
-    return read[name](result[name], scores, labels)
+    return read[name](result[name], _Above(least, scores, labels))
 
 
 def _shaped(given: object, columns: int, what: str) -> NDArray[np.float64]:
@@ -272,15 +302,16 @@ def _shaped(given: object, columns: int, what: str) -> NDArray[np.float64]:
     return table
 
 
-def _classes(labels: object) -> NDArray[np.int64]:
-    numbers = numbers_of(labels).reshape(-1)
+def _classes(numbers: Array) -> NDArray[np.int64]:
     if not (np.isfinite(numbers).all() and (numbers == np.floor(numbers)).all()):
         raise ValueError("classes that are no whole numbers")
     return numbers.astype(np.int64)
 
 
-def _upright(boxes: object, scores: object, labels: object) -> Detections:
+def _upright(boxes: object, above: _Above) -> Detections:
     table = _shaped(boxes, 4, "boxes")
+    kept = above.of(len(table))
+    table = table[kept.rows]
     wrong = (table[:, 2:] < table[:, :2]).any(axis=1)
     if wrong.any():
         raise ValueError(
@@ -288,25 +319,28 @@ def _upright(boxes: object, scores: object, labels: object) -> Detections:
             f"above "
             f"its top: boxes are left, top, right, bottom"
         )
-    return Detections.of_boxes(table, numbers_of(scores).reshape(-1), _classes(labels))
+    return Detections.of_boxes(table, kept.scores, kept.labels)
 
 
-def _rotated(rectangles: object, scores: object, labels: object) -> Detections:
+def _rotated(rectangles: object, above: _Above) -> Detections:
     table = _shaped(rectangles, 5, "rotated rectangles")
+    kept = above.of(len(table))
+    table = table[kept.rows]
     if (table[:, 2:4] < 0).any():
         raise ValueError("rotated rectangles with sides below 0: they are centre x, y, width, height, angle")
     corners = CORNERS * table[:, np.newaxis, 2:4] / 2
     cos, sin = np.cos(table[:, 4]), np.sin(table[:, 4])
     turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], -2)
     rings = np.einsum("nij,nkj->nki", turn, corners) + table[:, np.newaxis, :2]
-    return Detections.of("polygon", list(rings), numbers_of(scores).reshape(-1), _classes(labels))
+    return Detections.of("polygon", list(rings), kept.scores, kept.labels)
 
 
-def _outlined(outlines: object, scores: object, labels: object) -> Detections:
+def _outlined(outlines: object, above: _Above) -> Detections:
     if not isinstance(outlines, Sequence | np.ndarray):
         raise ValueError(f"polygons in a {type(outlines).__name__}: give a list of (k, 2) corners each")  # noqa: TRY004
-    rings = [_ring(one) for one in outlines]
-    return Detections.of("polygon", rings, numbers_of(scores).reshape(-1), _classes(labels))
+    kept = above.of(len(outlines))
+    rings = [_ring(outlines[row]) for row in kept.rows.tolist()]
+    return Detections.of("polygon", rings, kept.scores, kept.labels)
 
 
 def _ring(outline: object) -> Array:
@@ -322,8 +356,7 @@ def _ring(outline: object) -> Array:
     return ring
 
 
-def _pointed(points: object, scores: object, labels: object) -> Detections:
+def _pointed(points: object, above: _Above) -> Detections:
     table = _shaped(points, 2, "points")
-    return Detections.of(
-        "point", list(table[:, np.newaxis]), numbers_of(scores).reshape(-1), _classes(labels)
-    )
+    kept = above.of(len(table))
+    return Detections.of("point", list(table[kept.rows, np.newaxis]), kept.scores, kept.labels)

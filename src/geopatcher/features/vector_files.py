@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from geopatcher._optional import later, load, require
 from geopatcher.core.containment import told
-from geopatcher.errors import TargetError, TargetExistsError
+from geopatcher.errors import TargetError, TargetExistsError, UnsupportedTargetError
+from geopatcher.formats.vectors import GEOJSON_CRS
 from geopatcher.targets.places import local_place
 
 if TYPE_CHECKING:
@@ -65,6 +67,59 @@ def driver_of(path: str | os.PathLike[str]) -> str:
     return DRIVERS[ending]
 
 
+def require_place(path: str | os.PathLike[str], *, overwrite: bool) -> str:
+    """Refuse a place where no file can be written, before anything is computed; return its format.
+
+    Raises
+    ------
+    TargetExistsError
+        There is such a file, and ``overwrite`` is not set.
+    TargetError
+        It is a folder, or its folder is missing.
+    MissingExtraError, ValueError, UnsupportedTargetError
+        As `driver_of`.
+
+    """
+    place, driver = Path(path), driver_of(path)
+    if place.is_dir():
+        raise TargetError(f"{place} is a folder, where a file is to be: take another name")
+    if place.exists() and not overwrite:
+        raise TargetExistsError(f"{place} exists: pass overwrite=True to replace it, or take another name")
+    if not place.parent.is_dir():
+        raise TargetError(f"there is no folder {place.parent} for {place.name}: make it first")
+    return driver
+
+
+def require_named_crs(path: str | os.PathLike[str], crs: str | None) -> None:
+    """Refuse GeoJSON in a CRS that it cannot name: it would be read as longitudes and latitudes.
+
+    GDAL is asked for a file without features, and what it says of the CRS.
+
+    Raises
+    ------
+    UnsupportedTargetError
+        Says which formats do.
+    MissingExtraError, ValueError
+        As `driver_of`.
+
+    """
+    if driver_of(path) != "GeoJSON" or crs is None:
+        return
+    arrow, pyproj, pyogrio = load("pyarrow"), load("pyproj"), load("pyogrio")
+    wanted, empty = pyproj.CRS.from_user_input(crs), io.BytesIO()
+    table = arrow.schema([(GEOMETRY, arrow.binary())]).empty_table()
+    pyogrio.write_arrow(
+        table, empty, driver="GeoJSON", geometry_name=GEOMETRY, geometry_type="Point", crs=crs
+    )
+    said = json.loads(empty.getvalue())
+    usual = pyproj.CRS.from_user_input(GEOJSON_CRS)
+    if "crs" not in said and not wanted.equals(usual, ignore_axis_order=True):
+        raise UnsupportedTargetError(
+            f"{os.fspath(path)}: GeoJSON names a CRS by its code, and {wanted.name!r} has none, so that what "
+            f"is written would be taken for longitudes and latitudes: end it in .gpkg, .fgb or .parquet"
+        )
+
+
 def write_features(
     path: str | os.PathLike[str],
     batches: Iterable[Features],
@@ -97,15 +152,14 @@ def write_features(
         There is such a file.
     TargetError
         It cannot be written.
+    UnsupportedTargetError
+        It is GeoJSON, which cannot name the CRS.
     MissingExtraError
         pyogrio or pyarrow is not there.
 
     """
-    place, driver = Path(path), driver_of(path)
-    if place.exists() and not overwrite:
-        raise TargetExistsError(f"{place} exists: pass overwrite=True to replace it, or take another name")
-    if not place.parent.is_dir():
-        raise TargetError(f"there is no folder {place.parent} for {place.name}: make it first")
+    place, driver = Path(path), require_place(path, overwrite=overwrite)
+    require_named_crs(place, crs)
     arrow = load("pyarrow")
     columns = [(name, _arrow_type(kind)) for name, kind in kinds.items()]
     schema = arrow.schema([(GEOMETRY, arrow.binary()), *columns])

@@ -86,6 +86,8 @@ class RowFiles:
         """
         if not self.place.parent.is_dir():
             raise TargetError(f"the folder {self.place.parent} does not exist: create it, or choose another")
+        if self.place.is_dir():
+            raise TargetError(f"{self.place} is a folder, where a file is to be: take another name")
         if self.place.exists() and not overwrite:
             raise TargetExistsError(
                 f"{self.place} exists: choose another name, or pass overwrite=True (--overwrite)"
