@@ -134,7 +134,8 @@ def heard(n, seen=[]):
 
 if __name__ == "__main__":
     scene, weights, target, where, address = sys.argv[1:]
-    more = {"here": {}, "processes": {"workers": 2}, "dask": {}}[where]
+    # As many workers as there are rows of blocks: some are left when three of them are told of.
+    more = {"here": {}, "processes": {"workers": 5}, "dask": {}}[where]
     if where == "dask":
         more = {"executor": DaskExecutor(address)}
     geopatcher.reconstruct(scene, weights, target, progress=heard, **SIZES, **more)
