@@ -218,7 +218,7 @@ def test_no_thread_stays(tmp_path):
     path = write_cog(tmp_path / "a.tif", noise())
     before = threading.active_count()
     ObstoreCogField.from_url(path).select_many(WINDOWS * 4)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of others may end
 
 
 @pytest.mark.filterwarnings("ignore:Striped")
