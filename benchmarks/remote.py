@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,7 @@ class Served(ThreadingHTTPServer):
     def __init__(self, path: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.path, self.data, self.case = path, path.read_bytes(), CASES[0]
+        self.changed = path.stat().st_mtime
         self.n_requests = self.n_bytes = 0
 
     def begin(self, case: Case) -> None:
@@ -100,7 +102,7 @@ class Handler(BaseHTTPRequestHandler):
         first, last = (
             (int(span[1]), min(int(span[2]), len(server.data) - 1)) if span else (0, len(server.data) - 1)
         )
-        extra = {"ETag": '"1"'}
+        extra = {"ETag": '"1"', "Last-Modified": formatdate(server.changed, usegmt=True)}
         extra |= {"Content-Range": f"bytes {first}-{last}/{len(server.data)}"} if span else {}
         self.begin(206 if span else 200, last + 1 - first, extra)
         if self.command == "GET":
