@@ -389,12 +389,11 @@ class PatchCutter(ConfiguredPatcher, Generic[R_co]):
         placing = self._placing(field, cache)
         if placing is not None:
             return placing.patch(anchor)
-        splitting = self.splitting(field, cache=cache)
-        plan = splitting.plan
-        box = Box.at(anchor, self.geometry.size)
-        if not box.intersect(Box.of_shape(plan.domain.grid_shape)).n_pixels:
+        splitting, box = self.splitting(field, cache=cache), Box.at(anchor, self.geometry.size)
+        whole = Box.of_shape(splitting.plan.domain.grid_shape)
+        if not box.intersect(whole).n_pixels:
             raise ValueError(
                 f"the patch of {box.height}x{box.width} at anchor {anchor} has no pixel in the raster of "
-                f"{plan.domain.height}x{plan.domain.width}"
+                f"{whole.height}x{whole.width}"
             )
         return splitting.single(box)

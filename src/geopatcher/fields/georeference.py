@@ -16,6 +16,7 @@ import numpy as np
 from affine import Affine
 
 from geopatcher._optional import load
+from geopatcher.formats.attributes import MISSING_VALUES
 
 #: Attributes of an array, of a group, or of the variable with the grid mapping.
 Attributes: TypeAlias = Mapping[Hashable, object]
@@ -187,7 +188,7 @@ def missing_of(attributes: Attributes, dtype: np.dtype) -> list[float | int]:
     [0]
     """
     found: list[float | int] = []
-    for key in ("_FillValue", "missing_value"):  # CF: cells with any of them are missing
+    for key in MISSING_VALUES:  # CF: cells with any of them are missing
         for value in _values(attributes.get(key), dtype):
             if str(value) not in map(str, found):  # NaN differs from itself
                 found.append(value)

@@ -22,7 +22,7 @@ from geopatcher.fields.georeference import crs_of, missing_of, transform_of
 from geopatcher.fields.labelled import HasRio
 from geopatcher.fields.labels import encoded, names_along, names_of, numbers_bands, units_of
 from geopatcher.fields.spacing import affine_of, along, centres_of, values_along
-from geopatcher.formats.attributes import ground_of, metadata_of, tags_of
+from geopatcher.formats.attributes import MISSING_VALUES, ground_of, metadata_of, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -44,8 +44,6 @@ EASTING = (
     "longitude",
     "grid_longitude",
 )
-#: What xarray keeps where it has made NaN of what was missing.
-DECODED = ("_FillValue", "missing_value")
 #: Most bands that are read: what is made for each would otherwise be as large as a header says.
 MAX_BANDS = 2**20
 
@@ -233,7 +231,7 @@ def nodata_of(array: Labels) -> float | int | None:
 
 def _nodata(array: Labels, rio: Rio | None) -> float | int | None:
     dtype = np.dtype(array.dtype)
-    if any(array.encoding.get(key) is not None for key in DECODED):
+    if any(array.encoding.get(key) is not None for key in MISSING_VALUES):
         return float("nan") if dtype.kind == "f" else None  # it has been decoded
     known = missing_of(array.attrs, dtype)
     if known:

@@ -15,6 +15,7 @@ from geopatcher.errors.redaction import shown
 from geopatcher.fields.array_source import exact_nodata
 from geopatcher.fields.file_metadata import metadata_of
 from geopatcher.fields.mask_beside import mask_beside
+from geopatcher.formats.attributes import MISSING_VALUES
 from geopatcher.formats.dataset_pool import POOL
 from geopatcher.formats.local_files import is_elsewhere
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from geopatcher.core.box import Box
 
 
-#: Attributes of netCDF with values that mean "missing".
-MISSING = ("_FillValue", "missing_value")
 #: From here on a float may be another integer than it was made of.
 EXACT = 2.0**53
 
@@ -205,7 +204,10 @@ def _require_heeded(name: str, dataset: DatasetReader) -> None:
         return
     said = dataset.tags(1)
     values = [
-        one.strip() for key in MISSING for one in said.get(key, "").strip("{}").split(",") if one.strip()
+        one.strip()
+        for key in MISSING_VALUES
+        for one in said.get(key, "").strip("{}").split(",")
+        if one.strip()
     ]
     ends = [key for key in ("valid_min", "valid_max") if key in said]
     several, alone = len(set(map(_plain, values))) > 1, len(ends) == 1 and "valid_range" not in said

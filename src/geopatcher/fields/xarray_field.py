@@ -19,13 +19,14 @@ from geopatcher.fields.dask_field import pieces
 from geopatcher.fields.facts import field_card
 from geopatcher.fields.flat_bands import along_all, flat_bands
 from geopatcher.fields.labelled import HasRio, LabelledArray
-from geopatcher.fields.labelled_grid import DECODED, Grid, grid_of
+from geopatcher.fields.labelled_grid import Grid, grid_of
 from geopatcher.fields.lazy_files import files_of_lazy
 from geopatcher.fields.lazy_identity import HoldsChunks, origin_of_labelled
 from geopatcher.fields.patch_coords import coordinate_of, coords_of_patch
 from geopatcher.fields.source_files import files_behind, store_of
 from geopatcher.fields.stored_values import PLAIN, StoredValues
 from geopatcher.fields.zarr_field import is_zarr
+from geopatcher.formats.attributes import MISSING_VALUES
 from geopatcher.formats.gdal_environment import foreign
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ class StoredVariable(XarrayField):
 
 def _stored(array: LabelledArray, *, ranged: bool) -> StoredValues:
     """Return what attributes say of cells; nothing of those that xarray has decoded."""
-    if any(array.encoding.get(key) is not None for key in DECODED):
+    if any(array.encoding.get(key) is not None for key in MISSING_VALUES):
         return PLAIN
     return StoredValues.of(array.attrs, np.dtype(array.dtype), ranged=ranged)
 

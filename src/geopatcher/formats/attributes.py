@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     from geopatcher.core.metadata import Tags, TagValue
 
+#: Those of CF with values that mean "missing"; xarray keeps them where it has made NaN of these.
+MISSING_VALUES = ("_FillValue", "missing_value")
 #: Attributes that say something of an array by themselves, and are no tags.
 RESERVED = frozenset(
     (
-        *("_FillValue", "missing_value", "fill_value", "nodata", "nodatavals", "_Unsigned"),
+        *(*MISSING_VALUES, "fill_value", "nodata", "nodatavals", "_Unsigned"),
         # True of what was read alone: those of a result are others.
         *("valid_range", "valid_min", "valid_max"),
         *(
