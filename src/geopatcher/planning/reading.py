@@ -232,8 +232,7 @@ def scale_from(value: object) -> Fraction:
             scale = scale.limit_denominator(FINEST) if isinstance(value, float) else scale
     if scale <= 0:
         raise ValueError(
-            f'output_scale is a whole number or a fraction above 0, such as 2, "1/4" or Fraction(1, 4), '
-            f"not {value!r}"
+            f'output_scale is a whole number or a fraction above 0, such as 2, 0.25 or "1/3", not {value!r}'
         )
     return scale
 
